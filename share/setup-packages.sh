@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that depthlens is built from, and nothing else: says what is missing, leaves the
+# rest alone and never removes a package. Silent when all is there. Takes the Boost that is already installed if
+# it has JSON (1.75 or later), else the distribution's default one, else the newest that apt offers.
+#   share/setup-packages.sh             install what is missing
+#   share/setup-packages.sh --missing   only print the missing packages, one a line
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+packages=(g++ cmake ninja-build git ca-certificates python3 python3-pip pkg-config
+  libtbb-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libssl-dev zlib1g-dev
+  gnuplot-nox fonts-liberation)
+boost_parts=(json program-options test filesystem iostreams)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 69; }
+
+# The names among the arguments that dpkg does not know as installed.
+not_installed() {
+  local have
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || true)
+  comm -13 <(sort -u <<<"$have") <(printf '%s\n' "$@" | sort -u)
+}
+
+boost_packages() {  # $1 = 1.NN
+  local part
+  printf 'libboost%s-dev\n' "$1"
+  for part in "${boost_parts[@]}"; do printf 'libboost-%s%s-dev\n' "$part" "$1"; done
+}
+
+# Boost versions (1.NN, NN >= 75) with a JSON library: those installed, or those that apt offers, newest first.
+json_boosts() {
+  sed -n 's/^libboost-json1\.\([0-9]*\)-dev$/\1/p' | awk '$1 >= 75' | sort -rnu | sed 's/^/1./'
+}
+installed_boosts() {
+  dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'libboost1.*-dev' 2>/dev/null |
+    sed -n 's/^installed libboost\(1\.[0-9]*\)-dev$/libboost-json\1-dev/p' | json_boosts
+}
+offered_boosts() { apt-cache search --names-only '^libboost-json1\.[0-9]+-dev$' | cut -d' ' -f1 | json_boosts; }
+default_boost() {
+  apt-cache depends libboost-dev 2>/dev/null | sed -n 's/.*Depends: libboost\(1\.[0-9]*\)-dev$/\1/p' | head -n 1
+}
+
+choose_boost() {
+  local offered default
+  if [[ -n "$(installed_boosts)" ]]; then installed_boosts | head -n 1; return; fi
+  offered=$(offered_boosts)
+  default=$(default_boost || true)
+  if [[ -n "$default" ]] && grep -qxF -- "$default" <<<"$offered"; then
+    printf '%s\n' "$default"
+  else
+    head -n 1 <<<"$offered"
+  fi
+}
+
+# Fills the array `missing`; an unknown Boost counts as missing under a readable name.
+find_missing() {
+  local boost
+  boost=$(choose_boost)
+  local -a wanted=("${packages[@]}")
+  if [[ -n "$boost" ]]; then
+    mapfile -t -O "${#wanted[@]}" wanted < <(boost_packages "$boost")
+  fi
+  mapfile -t missing < <(not_installed "${wanted[@]}")
+  [[ -n "$boost" ]] || missing+=("libboost-json-dev>=1.75")
+}
+
+explain_by_hand() {
+  say "these packages are missing and cannot be installed from here ($1):"
+  say "  apt-get install --no-install-recommends ${missing[*]}"
+  say "Run that line as root and start again, or use conda, which needs neither apt nor root: conda/README.md."
+  say "DEPTHLENS_NO_INSTALL=1 skips this check where the libraries come from elsewhere."
+  exit 69
+}
+
+# Sets the array `as_root`: the prefix that makes a command run as root, empty for root itself.
+find_root() {
+  as_root=()
+  if [[ $EUID -eq 0 ]]; then return; fi
+  command -v sudo >/dev/null || explain_by_hand "neither root nor sudo"
+  if ! sudo -n true 2>/dev/null && [[ ! -t 0 ]]; then
+    explain_by_hand "sudo asks for a password and there is no terminal"
+  fi
+  as_root=(sudo)
+}
+
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 \
+    -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
+}
+
+apt_failed() {
+  tail -n 20 -- "$log" >&2
+  fail "$1"
+}
+
+# True when apt has a version of every missing package to install.
+all_known() {
+  local name
+  for name in "${missing[@]}"; do
+    apt-cache policy "$name" 2>/dev/null | grep -q '^  Candidate: [^(]' || return 1
+  done
+}
+
+install_missing() {
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  apt install -y --no-install-recommends --no-remove "${missing[@]}"
+}
+
+main() {
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    [[ -z "${CONDA_PREFIX:-}" ]] || { say "no apt here; taking libraries from $CONDA_PREFIX"; return; }
+    fail "this script knows apt only; with any other system use conda: conda/README.md"
+  fi
+  find_missing
+  if [[ "${1:-}" == --missing ]]; then
+    if ((${#missing[@]})); then printf '%s\n' "${missing[@]}"; fi
+    return
+  fi
+  if ((${#missing[@]})); then
+    find_root
+    log=$(mktemp "${TMPDIR:-/tmp}/depthlens-apt.XXXXXX")
+    trap 'rm -f -- "$log"' EXIT
+    local updated=no
+    if ! all_known; then
+      say "updating the package lists"
+      apt update || say "apt-get update had errors; going on with what it got"
+      updated=yes
+      find_missing
+      all_known || apt_failed "apt does not offer all of: ${missing[*]} (network? else use conda: conda/README.md)"
+    fi
+    if ! install_missing; then
+      [[ $updated == no ]] || apt_failed "apt-get install failed; see above (a conflict: use conda/README.md)"
+      say "that failed; once more with new package lists"
+      apt update || say "apt-get update had errors; going on with what it got"
+      install_missing ||
+        apt_failed "apt-get install failed; see above (a conflict with what is installed: use conda/README.md)"
+    fi
+  fi
+  bash "$here/get-gnuplot-iostream.sh" >/dev/null
+}
+
+case "${1:-}" in
+  "" | --missing) main "$@" ;;
+  *) printf 'usage: setup-packages.sh [--missing]\n' >&2; exit 64 ;;
+esac

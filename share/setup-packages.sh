@@ -97,10 +97,9 @@ apt_failed() {
 
 # True when apt has a version of every missing package to install.
 all_known() {
-  local name
-  for name in "${missing[@]}"; do
-    apt-cache policy "$name" 2>/dev/null | grep -q '^  Candidate: [^(]' || return 1
-  done
+  local known
+  known=$(LC_ALL=C apt-cache policy "${missing[@]}" 2>/dev/null | grep -c '^  Candidate: [^(]' || true)
+  ((known == ${#missing[@]}))
 }
 
 install_missing() {

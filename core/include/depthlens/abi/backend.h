@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface "depthlens.backend/1": a model's forward pass over a tree of tokens, and the readout of lenses at the
+// positions asked for. Only measurements leave a backend, never logits.
+//
+// Layer i = 0..n is the residual stream entering block i; layer n is the output of the last block.
+// A lens reads logits = softcap(W_U . norm(A h + b)), with the final norm recomputed for each row.
+// rank = 1 + number of strictly larger logits; ties = number of other tokens with an equal logit; of equal logits the
+// smaller id comes first. logprob, entropy and kl are in nats. Logits are f32, accumulated in f32 or better.
+#ifndef DLENS_ABI_BACKEND_H
+#define DLENS_ABI_BACKEND_H
+
+#include "host.h"
+#include "types.h"
+
+#define DLENS_BACKEND_INTERFACE "depthlens.backend/1"
+
+enum { DLENS_ROPE_HALF = 1, DLENS_ROPE_INTERLEAVED = 2 };
+
+// Pre-norm decoder: h += O attention(rmsnorm(h)); h += down(silu(gate x) * up x), x = rmsnorm(h). Grouped-query
+// attention with rotary positions, scale 1 / sqrt(head_dim), causal.
+typedef struct dlens_architecture {
+  uint32_t size;
+  uint32_t n_layers;    // blocks
+  uint32_t d_model;     // D
+  uint32_t n_heads;     // H
+  uint32_t n_kv_heads;  // divides n_heads
+  uint32_t head_dim;
+  uint32_t d_ff;
+  uint32_t vocab_size;  // V: rows of the unembedding
+  uint32_t max_positions;
+  uint32_t rope_kind;   // HALF rotates (i, i + dims/2), INTERLEAVED rotates (2i, 2i + 1)
+  uint32_t rope_dims;
+  uint32_t reserved;
+  double norm_eps;
+  const float *rope_inverse_frequency;  // (rope_dims / 2), any scaling applied
+} dlens_architecture;
+
+// The weights by canonical names, see core/include/depthlens/model/model_files.hpp. Valid as long as the model.
+typedef struct dlens_weights {
+  uint32_t size;
+  uint32_t reserved;
+  const dlens_architecture *architecture;
+  const dlens_tensor *const *tensors;
+  uint64_t n_tensors;
+} dlens_weights;
+
+typedef struct dlens_model_options {
+  uint32_t size;
+  uint32_t threads;       // how many forward calls the host will have in flight at most
+  const char *device;     // "auto", "cpu", "cuda", "cuda:1"
+  const char *precision;  // "f32", "bf16", "f16"
+} dlens_model_options;
+
+enum {
+  DLENS_TRANSPORT_IDENTITY = 0,  // h: the logit lens
+  DLENS_TRANSPORT_RESIDUAL = 1,  // h + A h + b: tuned lenses
+  DLENS_TRANSPORT_FULL = 2,      // A h + b: Jacobian lenses
+  DLENS_TRANSPORT_CONSTANT = 3   // b: controls
+};
+
+// How one layer is carried to the output space. Copied by lens_create.
+typedef struct dlens_transport {
+  uint32_t size;
+  uint32_t layer;    // 0..n
+  uint32_t form;     // DLENS_TRANSPORT_...
+  uint32_t reserved;
+  const float *a;    // (D, D) row-major: out = A h; NULL where the form has none
+  const float *b;    // (D), NULL = zero
+} dlens_transport;
+
+typedef struct dlens_lens dlens_lens;  // the backend's own
+
+// A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t.
+typedef struct dlens_batch {
+  uint32_t size;
+  uint32_t n_tokens;         // T
+  const int32_t *tokens;     // (T) ids
+  const int32_t *parent;     // (T) index in this pack, -1 = root
+  const int32_t *position;   // (T) number of ancestors
+  uint32_t n_reads;          // P
+  uint32_t top_k;            // 0..64 most likely tokens wanted for each reading
+  const uint32_t *read_token;    // (P) index in this pack
+  const uint32_t *target_begin;  // (P + 1) offsets into targets
+  const int32_t *targets;        // (K in all) ids; -1 = the model's own final top-1 at that position
+  uint32_t n_lenses;
+  uint32_t reserved;
+  const dlens_lens *const *lenses;
+} dlens_batch;
+
+// The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not wanted.
+typedef struct dlens_readings {
+  uint32_t size;
+  uint32_t reserved;
+  uint32_t *rank;      // (K, L)
+  uint32_t *ties;      // (K, L)
+  float *logprob;      // (K, L)
+  float *entropy;      // (P, L)
+  float *kl;           // (P, L)
+  int32_t *top;        // (P, L, top_k)
+  float *top_logprob;  // (P, L, top_k)
+} dlens_readings;
+
+typedef struct dlens_model_info {
+  uint32_t size;
+  uint32_t pack_tokens;    // a pack of about this many tokens keeps the device busy
+  uint64_t weight_bytes;   // held in memory
+  uint64_t bytes_per_token;  // scratch of a forward call for each token of a pack
+  const char *weights;     // in which form they are held, e.g. "f32, packed"
+  const char *device;      // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
+} dlens_model_info;
+
+typedef struct dlens_model {
+  uint32_t size;
+  uint32_t reserved;
+  void *self;
+
+  // Valid until destroy. [any]
+  const dlens_model_info *(*info)(const struct dlens_model *);
+  // Makes a lens that reads n layers; transports in ascending order of layer. *lens is freed by lens_destroy before
+  // the model is. [main]
+  dlens_status (*lens_create)(const struct dlens_model *, uint64_t n, const dlens_transport *const *transports,
+                              dlens_lens **lens, dlens_error *error);
+  void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);
+  // Runs the pack and reads every position with every lens; results do not depend on what else is in the pack.
+  // final_top: (P) the model's own top-1 ids. readings: one for each lens, in the order of batch->lenses. All
+  // buffers are the caller's. [worker], up to `threads` calls at once.
+  dlens_status (*forward)(const struct dlens_model *, const dlens_batch *batch, int32_t *final_top,
+                          const dlens_readings *const *readings, dlens_error *error);
+  void (*destroy)(struct dlens_model *);  // [main]
+} dlens_model;
+
+typedef struct dlens_backend {
+  uint32_t size;
+  uint32_t reserved;
+  // How well this backend can run here: 0 = not at all, and `reason` says why; the highest score is taken by
+  // "--backend auto". Cheap. [main]
+  uint32_t (*probe)(dlens_error *reason);
+  // *model is freed with its destroy. `weights` and what it points to stay valid until then. [main]
+  dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options, dlens_model **model,
+                               dlens_error *error);
+} dlens_backend;
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface "depthlens.experiment/1": what to run for each record, and what to make of the readings.
+//
+// For each record the host calls plan, runs what was asked for, and calls plan again with the answers until it asks
+// for nothing more; then it calls consume once for each lens and keeps the rows in the record log. At the end finish
+// gets all rows of one lens in record order. Every function of a study may depend on its arguments only: a record can
+// be planned on one thread and consumed on another, or in a later process.
+#ifndef DLENS_ABI_EXPERIMENT_H
+#define DLENS_ABI_EXPERIMENT_H
+
+#include "host.h"
+#include "types.h"
+
+#define DLENS_EXPERIMENT_INTERFACE "depthlens.experiment/1"
+
+// Which records an experiment takes under --data EXPERIMENT[.set]=FILE. The host picks the first kind that a reader
+// can make of the file. Kinds: "prompt", "fact", "sentence", "cut" (see core/include/depthlens/data/record.hpp).
+typedef struct dlens_input {
+  uint32_t size;
+  uint32_t reserved;
+  const char *set;           // "" = the bare key, "*" = any set, else this set
+  const char *const *kinds;  // NULL-terminated
+} dlens_input;
+
+// A tagged word of a text: bytes begin..end-1 of the field "text".
+typedef struct dlens_word {
+  uint64_t begin, end;
+  dlens_text tag;      // UPOS
+  uint64_t continued;  // 1 for every word of a multiword token but its first
+} dlens_word;
+
+typedef struct dlens_record {
+  uint32_t size;
+  uint32_t dataset;  // which of dlens_run.datasets
+  uint64_t index;    // row number in the input, from 0
+  const dlens_pair *fields;
+  uint64_t n_fields;
+  const dlens_word *words;
+  uint64_t n_words;
+} dlens_record;
+
+typedef struct dlens_dataset {
+  uint32_t size;
+  uint32_t reserved;
+  const char *set;   // what follows the dot of the data key, "" = nothing
+  const char *kind;  // of its records
+} dlens_dataset;
+
+// The run a study belongs to. Valid as long as the study.
+typedef struct dlens_run {
+  uint32_t size;
+  uint32_t n_layers;     // blocks: layers are 0..n_layers
+  uint32_t vocab_size;   // V
+  uint32_t max_positions;
+  uint32_t seed_compat;  // 1 = the published code's filters, alignment, file and column names
+  uint32_t target_gold;  // 1 = rows are about the data's answer, 0 = about the model's own final top-1
+  uint32_t n_lenses;
+  uint32_t n_datasets;
+  const char *name;                // of the model in file names
+  const char *const *lens_labels;  // (n_lenses)
+  const dlens_dataset *const *datasets;
+  const dlens_tokenizer *tokenizer;
+  const dlens_host *host;
+} dlens_run;
+
+// Collects what a record needs. All ids are copied.
+typedef struct dlens_request {
+  uint32_t size;
+  uint32_t reserved;
+  void *self;
+  // A token sequence; *sequence is its number in this request. Equal prefixes are computed once, whoever asks.
+  dlens_status (*add_sequence)(const struct dlens_request *, const int32_t *ids, uint64_t n, uint32_t *sequence,
+                               dlens_error *error);
+  // A position 0..n-1 of a sequence to be read by every lens of the run at every layer; target -1 = the model's own
+  // final top-1. *read is its number in this request.
+  dlens_status (*add_read)(const struct dlens_request *, uint32_t sequence, uint64_t position, const int32_t *targets,
+                           uint64_t n_targets, uint32_t *read, dlens_error *error);
+} dlens_request;
+
+// One position read by one lens, over its L layers; K targets as asked for.
+typedef struct dlens_reading {
+  uint32_t size;
+  uint32_t n_layers;      // L
+  uint32_t n_targets;     // K
+  int32_t final_top;      // the model's own top-1
+  const int32_t *layers;  // (L) 0..n
+  const int32_t *targets;      // (K) ids, -1 resolved
+  const uint32_t *const *rank;     // [K] -> (L)
+  const uint32_t *const *ties;     // [K] -> (L)
+  const float *const *logprob;     // [K] -> (L) nats
+  const float *entropy;        // (L) nats
+  const float *kl;             // (L) KL(final || layer), nats
+  const int32_t *guess;        // (L) top-1 of the layer
+} dlens_reading;
+
+// The answers to a record's requests so far.
+typedef struct dlens_answers {
+  uint32_t size;
+  uint32_t n_rounds;
+  const void *self;
+  // Valid during the call of plan or consume; NULL for a number that was not asked for. [any]
+  const dlens_reading *(*reading)(const struct dlens_answers *, uint32_t round, uint32_t read, uint32_t lens);
+} dlens_answers;
+
+typedef struct dlens_sink {
+  uint32_t size;
+  uint32_t reserved;
+  void *self;
+  // Adds a row to a table of the study's description. Values are copied; n must be its number of columns.
+  dlens_status (*append)(const struct dlens_sink *, uint32_t table, const dlens_value *values, uint64_t n,
+                         dlens_error *error);
+  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set; the
+  // counts of the run are written to the manifest.
+  dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n, dlens_error *error);
+  // Only in finish: how many prompts a figure is about, for its title.
+  dlens_status (*figure_prompts)(const struct dlens_sink *, uint32_t figure, uint64_t n, dlens_error *error);
+} dlens_sink;
+
+typedef struct dlens_row {
+  uint32_t size;
+  uint32_t table;
+  uint32_t dataset;
+  uint32_t reserved;
+  uint64_t record;  // index of its record
+  const dlens_value *values;
+  uint64_t n_values;
+} dlens_row;
+
+// Rows of consume in order of data set and record; reads from disk, holds one record at a time.
+typedef struct dlens_rows {
+  uint32_t size;
+  uint32_t reserved;
+  void *self;
+  // *row is NULL at the end, else valid until the next call. [main]
+  dlens_status (*next)(const struct dlens_rows *, const dlens_row **row, dlens_error *error);
+} dlens_rows;
+
+// Tables and figures of a study; valid until the study is destroyed.
+typedef struct dlens_description {
+  uint32_t size;
+  uint32_t reserved;
+  const dlens_table *const *tables;
+  uint64_t n_tables;
+  const dlens_figure *const *figures;
+  uint64_t n_figures;
+} dlens_description;
+
+typedef struct dlens_study {
+  uint32_t size;
+  uint32_t reserved;
+  void *self;
+  // Sees every record of every data set in order, before --limit, before describe; NULL if it has no need. [main]
+  dlens_status (*survey)(const struct dlens_study *, const dlens_record *record, dlens_error *error);
+  dlens_status (*describe)(const struct dlens_study *, const dlens_description **description,
+                           dlens_error *error);  // [main]
+  // Asks for what it needs next; asking for nothing ends the record's rounds. [worker]
+  dlens_status (*plan)(const struct dlens_study *, const dlens_record *record, const dlens_answers *answers,
+                       const dlens_request *request, dlens_error *error);
+  // Makes the rows of one record and lens; tables that are DLENS_TABLE_SHARED get the same rows for every lens.
+  // [worker]
+  dlens_status (*consume)(const struct dlens_study *, const dlens_record *record, const dlens_answers *answers,
+                          uint32_t lens, const dlens_sink *sink, dlens_error *error);
+  // Makes the rows of the summary tables from all rows of one lens; NULL if it has none. [main]
+  dlens_status (*finish)(const struct dlens_study *, const dlens_rows *rows, uint32_t lens, const dlens_sink *sink,
+                         dlens_error *error);
+  void (*destroy)(struct dlens_study *);  // [main]
+} dlens_study;
+
+typedef struct dlens_experiment {
+  uint32_t size;
+  uint32_t reserved;
+  const dlens_option *const *options;
+  uint64_t n_options;
+  const dlens_input *const *inputs;
+  uint64_t n_inputs;
+  // options: every declared option with its value as text, checked by the host; an absent FILE is not listed.
+  // *study is freed with its destroy. [main]
+  dlens_status (*study_create)(const dlens_run *run, const dlens_pair *options, uint64_t n_options,
+                               dlens_study **study, dlens_error *error);
+} dlens_experiment;
+
+#endif

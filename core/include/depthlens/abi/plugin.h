@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry of a depthlens plugin. A plugin is a shared library whose ONE exported symbol is dlens_entry_v1; its file
+// name without extension is its id with "-" for ".": experiment-flips.so has the id "experiment.flips".
+#ifndef DLENS_ABI_PLUGIN_H
+#define DLENS_ABI_PLUGIN_H
+
+#include "types.h"
+#include "version.h"
+
+struct dlens_host;
+
+typedef struct dlens_plugin {
+  uint32_t size;
+  uint16_t abi_major, abi_minor;  // DLENS_ABI_MAJOR, DLENS_ABI_MINOR the plugin was built with
+  const char *id;                 // "backend.cpu", "experiment.flips"
+  const char *version;            // of the plugin
+  const char *summary;            // one sentence
+  const char *license;            // SPDX expression
+  const char *build;              // compiler and target, for messages only
+
+  // Called once, before any other function. `host` is valid until the process ends. [main]
+  dlens_status (*init)(const struct dlens_host *host, dlens_error *error);
+  // Called once at the end, when every object of the plugin is destroyed. [main]
+  void (*deinit)(void);
+  // A table of functions, static, or NULL for an id it does not know. [any]
+  const void *(*get_interface)(const char *id);
+} dlens_plugin;
+
+// Returns static data and does nothing else: no allocation, no thread, no output. [any]
+typedef const dlens_plugin *dlens_entry(void);
+
+#define DLENS_ENTRY_SYMBOL "dlens_entry_v1"
+
+#endif

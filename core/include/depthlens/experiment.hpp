@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and inputs, and
+// write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See experiments/flips, the smallest.
+#pragma once
+
+#include "depthlens/abi/experiment.h"
+#include "depthlens/abi_error.hpp"
+#include "depthlens/plugin.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+// ---- what the host hands over ----------------------------------------------------------------------------------
+
+class tokenizer_view {
+ public:
+  explicit tokenizer_view(const dlens_tokenizer* t) : t_(t) {}
+  // Ids of a prompt: special tokens as the run's --bos says.
+  std::vector<std::int32_t> encode_prompt(std::string_view text) const { return encode(text, DLENS_ENCODE_PROMPT); }
+  // Ids of a text alone, nothing added.
+  std::vector<std::int32_t> encode_text(std::string_view text) const { return encode(text, DLENS_ENCODE_TEXT); }
+  // The special ids in front of every prompt.
+  std::vector<std::int32_t> prefix() const {
+    std::vector<std::int32_t> ids(8);
+    std::uint64_t n = 0;
+    checked_call(t_->prefix, t_, ids.data(), ids.size(), &n);
+    ids.resize(n);
+    return ids;
+  }
+  // The bytes a token stands for inside a text; may be invalid UTF-8. Lives as long as the tokenizer.
+  std::string_view bytes(std::int32_t id) const { return to_view(t_->bytes(t_, id)); }
+  bool is_special(std::int32_t id) const { return t_->is_special(t_, id) != 0; }
+  std::uint32_t size() const { return t_->vocabulary; }
+
+ private:
+  std::vector<std::int32_t> encode(std::string_view text, std::uint32_t mode) const {
+    std::vector<std::int32_t> ids(text.size() + 8);
+    std::uint64_t n = 0;
+    checked_call(t_->encode, t_, to_text(text), mode, ids.data(), ids.size(), &n);
+    if (n > ids.size()) {
+      ids.resize(n);
+      checked_call(t_->encode, t_, to_text(text), mode, ids.data(), ids.size(), &n);
+    }
+    ids.resize(n);
+    return ids;
+  }
+  const dlens_tokenizer* t_;
+};
+
+class record_view {
+ public:
+  explicit record_view(const dlens_record* r) : r_(r) {}
+  std::uint32_t dataset() const { return r_->dataset; }
+  std::uint64_t index() const { return r_->index; }  // row number in the input, from 0
+  std::optional<std::string_view> find(std::string_view key) const {
+    for (const dlens_pair& f : std::span(r_->fields, r_->n_fields))
+      if (to_view(f.key) == key) return to_view(f.value);
+    return std::nullopt;
+  }
+  std::string_view at(std::string_view key) const {
+    if (auto v = find(key)) return *v;
+    fail(status::data, "record ", index(), " has no field \"", key, '"');
+  }
+  std::span<const dlens_word> words() const { return {r_->words, r_->n_words}; }
+
+ private:
+  const dlens_record* r_;
+};
+
+class request_view {
+ public:
+  explicit request_view(const dlens_request* r) : r_(r) {}
+  std::uint32_t add_sequence(std::span<const std::int32_t> ids) const {
+    std::uint32_t sequence = 0;
+    checked_call(r_->add_sequence, r_, ids.data(), ids.size(), &sequence);
+    return sequence;
+  }
+  // targets: ids, -1 = the model's own final top-1. Returns the number of the read.
+  std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position, std::span<const std::int32_t> targets) const {
+    std::uint32_t read = 0;
+    checked_call(r_->add_read, r_, sequence, position, targets.data(), targets.size(), &read);
+    return read;
+  }
+
+ private:
+  const dlens_request* r_;
+};
+
+class answers_view {
+ public:
+  explicit answers_view(const dlens_answers* a) : a_(a) {}
+  std::uint32_t rounds() const { return a_->n_rounds; }
+  const dlens_reading& reading(std::uint32_t round, std::uint32_t read, std::uint32_t lens = 0) const {
+    const dlens_reading* r = a_->reading(a_, round, read, lens);
+    if (r == nullptr) fail(status::internal, "round ", round, " has no reading ", read, " for lens ", lens);
+    return *r;
+  }
+
+ private:
+  const dlens_answers* a_;
+};
+
+inline dlens_value null_value() { return {DLENS_NULL, 0, {.i64 = 0}}; }
+inline dlens_value i64_value(std::int64_t v) { return {DLENS_I64, 0, {.i64 = v}}; }
+inline dlens_value f64_value(double v) { return {DLENS_F64, 0, {.f64 = v}}; }
+inline dlens_value f32_value(float v) { return {DLENS_F32, 0, {.f64 = v}}; }
+inline dlens_value text_value(std::string_view v) {
+  dlens_value out{DLENS_TEXT, 0, {.i64 = 0}};
+  out.as.text = to_text(v);
+  return out;
+}
+
+class sink_view {
+ public:
+  explicit sink_view(const dlens_sink* s) : s_(s) {}
+  void append(std::uint32_t table, std::span<const dlens_value> values) const {
+    checked_call(s_->append, s_, table, values.data(), values.size());
+  }
+  // reason "" = kept
+  void count(std::string_view set, std::string_view reason, std::uint64_t n = 1) const {
+    checked_call(s_->count, s_, to_text(set), to_text(reason), n);
+  }
+  void figure_prompts(std::uint32_t figure, std::uint64_t n) const { checked_call(s_->figure_prompts, s_, figure, n); }
+
+ private:
+  const dlens_sink* s_;
+};
+
+class rows_view {
+ public:
+  explicit rows_view(const dlens_rows* r) : r_(r) {}
+  // nullptr at the end; valid until the next call
+  const dlens_row* next() const {
+    const dlens_row* row = nullptr;
+    checked_call(r_->next, r_, &row);
+    return row;
+  }
+
+ private:
+  const dlens_rows* r_;
+};
+
+// ---- what a study describes -------------------------------------------------------------------------------------
+
+struct column {
+  std::string id;
+  std::uint32_t type;  // DLENS_I64, ...
+  std::string help = {};
+};
+
+struct table {
+  std::string id;
+  std::string file;  // {lens} and {name} are replaced
+  std::vector<column> columns;
+  std::uint32_t flags = 0;  // DLENS_TABLE_SHARED | DLENS_TABLE_SUMMARY
+};
+
+struct panel {
+  std::string x, y, x_label, y_label;
+  std::uint32_t flags = 0;  // DLENS_FIGURE_LOG_Y | ...
+  std::string title = {};
+  std::string where = {};  // "column=value"
+};
+
+struct figure {
+  std::uint32_t kind;  // DLENS_FIGURE_LINES, ...
+  std::string id, file, title, table;
+  std::vector<panel> panels;
+  std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
+};
+
+// Owns the C form of tables and figures.
+class description {
+ public:
+  description(std::vector<table> tables, std::vector<figure> figures)
+      : tables_(std::move(tables)), figures_(std::move(figures)) {
+    for (const table& t : tables_) add(t);
+    for (const figure& f : figures_) add(f);
+    c_ = {sizeof c_, 0, table_pointers_.data(), table_pointers_.size(), figure_pointers_.data(), figure_pointers_.size()};
+  }
+  description(const description&) = delete;
+  description& operator=(const description&) = delete;
+  const dlens_description* c() const { return &c_; }
+  // The number by which append names a table.
+  std::uint32_t table_number(std::string_view id) const {
+    for (std::uint32_t i = 0; i < tables_.size(); ++i)
+      if (tables_[i].id == id) return i;
+    fail(status::internal, "no table \"", id, '"');
+  }
+
+ private:
+  static const char* or_null(const std::string& s) { return s.empty() ? nullptr : s.c_str(); }
+  template <class T>
+  static T* keep(std::vector<std::unique_ptr<T>>& store, T value) {
+    return store.emplace_back(std::make_unique<T>(value)).get();
+  }
+  void add(const table& t) {
+    auto& pointers = *column_pointers_.emplace_back(std::make_unique<std::vector<const dlens_column*>>());
+    for (const column& c : t.columns)
+      pointers.push_back(keep(columns_, dlens_column{sizeof(dlens_column), c.type, c.id.c_str(), c.help.c_str()}));
+    table_pointers_.push_back(keep(c_tables_, dlens_table{sizeof(dlens_table), t.flags, t.id.c_str(), t.file.c_str(),
+                                                          pointers.data(), pointers.size()}));
+  }
+  void add(const figure& f) {
+    auto& pointers = *panel_pointers_.emplace_back(std::make_unique<std::vector<const dlens_panel*>>());
+    for (const panel& p : f.panels)
+      pointers.push_back(keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
+                                                   p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
+    figure_pointers_.push_back(
+        keep(c_figures_, dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
+                                      f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
+                                      or_null(f.count), or_null(f.never), pointers.data(), pointers.size()}));
+  }
+
+  std::vector<table> tables_;
+  std::vector<figure> figures_;
+  std::vector<std::unique_ptr<dlens_column>> columns_;
+  std::vector<std::unique_ptr<dlens_table>> c_tables_;
+  std::vector<std::unique_ptr<dlens_panel>> panels_;
+  std::vector<std::unique_ptr<dlens_figure>> c_figures_;
+  std::vector<std::unique_ptr<std::vector<const dlens_column*>>> column_pointers_;
+  std::vector<std::unique_ptr<std::vector<const dlens_panel*>>> panel_pointers_;
+  std::vector<const dlens_table*> table_pointers_;
+  std::vector<const dlens_figure*> figure_pointers_;
+  dlens_description c_{};
+};
+
+// ---- what an author writes ----------------------------------------------------------------------------------------
+
+// The options of a study, by id; every declared option is there, an absent FILE is not.
+class option_values {
+ public:
+  option_values(const dlens_pair* pairs, std::uint64_t n) {
+    for (const dlens_pair& p : std::span(pairs, n)) values_.emplace_back(to_view(p.key), to_view(p.value));
+  }
+  std::optional<std::string> find(std::string_view id) const {
+    for (const auto& [key, value] : values_)
+      if (key == id) return value;
+    return std::nullopt;
+  }
+  std::string at(std::string_view id) const {
+    if (auto v = find(id)) return *v;
+    fail(status::internal, "option \"", id, "\" was not passed on");
+  }
+  bool flag(std::string_view id) const { return at(id) == "true"; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> values_;
+};
+
+// Derived classes have a constructor (const dlens_run&, const option_values&) and static functions
+//   std::span<const dlens_option> options();   std::span<const dlens_input> inputs();
+// plan, consume are called from several threads at once and may depend on their arguments only.
+class study {
+ public:
+  virtual ~study() = default;
+  virtual void survey(const record_view&) {}
+  virtual const description& describe() = 0;
+  virtual void plan(const record_view&, const answers_view&, const request_view&) const = 0;
+  virtual void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const = 0;
+  virtual void finish(const rows_view&, std::uint32_t /*lens*/, const sink_view&) const {}
+};
+
+inline dlens_option make_option(const char* id, std::uint32_t type, const char* fallback, const char* help,
+                                const char* const* choices = nullptr, double min = 1, double max = 0) {
+  return {sizeof(dlens_option), type, id, help, fallback, choices, min, max};
+}
+inline dlens_input make_input(const char* set, const char* const* kinds) { return {sizeof(dlens_input), 0, set, kinds}; }
+
+namespace detail {
+
+inline study& study_of(const dlens_study* s) { return *static_cast<study*>(s->self); }
+
+template <class Study>
+dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::uint64_t n, dlens_study** out,
+                          dlens_error* e) noexcept {
+  return guarded(e, [&] {
+    auto table = std::make_unique<dlens_study>();
+    table->size = sizeof(dlens_study);
+    table->self = static_cast<study*>(new Study(*run, option_values(options, n)));
+    table->survey = [](const dlens_study* s, const dlens_record* r, dlens_error* err) noexcept {
+      return guarded(err, [&] { study_of(s).survey(record_view(r)); });
+    };
+    table->describe = [](const dlens_study* s, const dlens_description** d, dlens_error* err) noexcept {
+      return guarded(err, [&] { *d = study_of(s).describe().c(); });
+    };
+    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a, const dlens_request* q,
+                     dlens_error* err) noexcept {
+      return guarded(err, [&] { study_of(s).plan(record_view(r), answers_view(a), request_view(q)); });
+    };
+    table->consume = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a, std::uint32_t lens,
+                        const dlens_sink* k, dlens_error* err) noexcept {
+      return guarded(err, [&] { study_of(s).consume(record_view(r), answers_view(a), lens, sink_view(k)); });
+    };
+    table->finish = [](const dlens_study* s, const dlens_rows* r, std::uint32_t lens, const dlens_sink* k,
+                       dlens_error* err) noexcept {
+      return guarded(err, [&] { study_of(s).finish(rows_view(r), lens, sink_view(k)); });
+    };
+    table->destroy = [](dlens_study* s) noexcept {
+      delete &study_of(s);
+      delete s;
+    };
+    *out = table.release();
+  });
+}
+
+template <class Study>
+const dlens_experiment* experiment_table() {
+  static const std::vector<const dlens_option*> options = [] {
+    std::vector<const dlens_option*> v;
+    for (const dlens_option& o : Study::options()) v.push_back(&o);
+    return v;
+  }();
+  static const std::vector<const dlens_input*> inputs = [] {
+    std::vector<const dlens_input*> v;
+    for (const dlens_input& i : Study::inputs()) v.push_back(&i);
+    return v;
+  }();
+  static const dlens_experiment e = {sizeof e,      0,             options.data(), options.size(),
+                                     inputs.data(), inputs.size(), create_study<Study>};
+  return &e;
+}
+
+}  // namespace detail
+}  // namespace depthlens
+
+#define DEPTHLENS_EXPERIMENT(STUDY, ID, VERSION, SUMMARY)                                              \
+  DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, DLENS_EXPERIMENT_INTERFACE,                                   \
+                   ::depthlens::detail::experiment_table<STUDY>(), nullptr)

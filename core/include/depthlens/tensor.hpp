@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Named read-only views of weight tensors as they lie in a mapped model file, quantised blocks included.
+// A view owns nothing: the file it points into must outlive it (see model/model_files.hpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// Element or block types. The numbers are part of the C interface (abi/types.h): never renumber.
+enum class dtype : std::uint32_t {
+  f32 = 0,
+  f16 = 1,
+  bf16 = 2,
+  q4_0 = 3,
+  q4_1 = 4,
+  q5_0 = 5,
+  q5_1 = 6,
+  q8_0 = 7,
+  other = 255,  // known to the file format, but not readable as numbers here; listed by `models`, refused as a weight
+};
+
+struct tensor_view {
+  std::string name;                  // as the model's architecture names it, see model/architecture.hpp
+  depthlens::dtype type = dtype::f32;
+  std::vector<std::uint64_t> shape;  // row-major: the last dimension is contiguous
+  const std::byte* data = nullptr;   // may be unaligned; blocks run along the last dimension
+  std::size_t bytes = 0;
+};
+
+}  // namespace depthlens

@@ -21,5 +21,9 @@ jobs_by_memory() {
 }
 
 command -v cmake >/dev/null || { echo "build: cmake is not installed: bash share/setup-packages.sh" >&2; exit 69; }
+# An activated conda environment is where the libraries are, whether or not its compilers say so.
+if [[ -n "${CONDA_PREFIX:-}" ]]; then
+  export CMAKE_PREFIX_PATH=$CONDA_PREFIX${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+fi
 cmake --preset "$preset" </dev/null >&2
 cmake --build --preset "$preset" --parallel "${DEPTHLENS_JOBS:-$(jobs_by_memory)}" "$@" </dev/null >&2

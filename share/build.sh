@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Configures and builds one preset, with no more compilers at once than cores and memory bear: an out-of-memory
 # kill in the middle of a build is a poor first impression.
-#   share/build.sh [PRESET [BUILD ARGUMENT...]]   default: release
+#   share/build.sh [PRESET [CMAKE OPTION...]]   default: release; options as -DNAME=VALUE
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 preset=${1:-release}
@@ -25,5 +25,5 @@ command -v cmake >/dev/null || { echo "build: cmake is not installed: bash share
 if [[ -n "${CONDA_PREFIX:-}" ]]; then
   export CMAKE_PREFIX_PATH=$CONDA_PREFIX${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
 fi
-cmake --preset "$preset" </dev/null >&2
-cmake --build --preset "$preset" --parallel "${DEPTHLENS_JOBS:-$(jobs_by_memory)}" "$@" </dev/null >&2
+cmake --preset "$preset" "$@" </dev/null >&2
+cmake --build --preset "$preset" --parallel "${DEPTHLENS_JOBS:-$(jobs_by_memory)}" </dev/null >&2

@@ -54,7 +54,11 @@ show_and_run() {
 
 set_up() { [[ -n "${DEPTHLENS_NO_INSTALL:-}" ]] || bash share/setup-packages.sh; }
 
-build() { bash share/build.sh; }
+# A first build leaves out the tests, which take longer to compile than the program; tests/run.sh adds them.
+build() {
+  if [[ -e build/release/CMakeCache.txt ]]; then bash share/build.sh release
+  else bash share/build.sh release -DDEPTHLENS_TESTS=OFF; fi
+}
 
 get_model() { model=${DEPTHLENS_MODEL:-$(bash share/get-model.sh)}; }
 

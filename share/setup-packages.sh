@@ -107,6 +107,20 @@ install_missing() {
   apt install -y --no-install-recommends --no-remove "${missing[@]}"
 }
 
+# Why apt refused, and the way out that is the user's to choose: removing packages is not ours to do.
+install_failed() {
+  local old
+  old=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'libboost1.*-dev' 2>/dev/null |
+    sed -n 's/^installed \(libboost1\.[0-9]*-dev\)$/\1/p')
+  if grep -q 'remove is disabled' "$log" && [[ -n "$old" && -z "$(installed_boosts)" ]]; then
+    say "the headers of an older Boost ($old) are installed; Debian allows one version at a time."
+    say "This line, as root, replaces them and removes what depends on them:"
+    say "  apt-get install --no-install-recommends ${missing[*]}"
+    fail "Or leave them and use conda: conda/README.md"
+  fi
+  apt_failed "apt-get install failed; see above (if packages are in each other's way, use conda: conda/README.md)"
+}
+
 main() {
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     [[ -z "${CONDA_PREFIX:-}" ]] || { say "no apt here; taking libraries from $CONDA_PREFIX"; return; }
@@ -130,11 +144,10 @@ main() {
       all_known || apt_failed "apt does not offer all of: ${missing[*]} (network? else use conda: conda/README.md)"
     fi
     if ! install_missing; then
-      [[ $updated == no ]] || apt_failed "apt-get install failed; see above (a conflict: use conda/README.md)"
+      if [[ $updated == yes ]] || grep -q 'remove is disabled' "$log"; then install_failed; fi
       say "that failed; once more with new package lists"
       apt update || say "apt-get update had errors; going on with what it got"
-      install_missing ||
-        apt_failed "apt-get install failed; see above (a conflict with what is installed: use conda/README.md)"
+      install_missing || install_failed
     fi
   fi
   bash "$here/get-gnuplot-iostream.sh" >/dev/null

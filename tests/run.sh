@@ -16,7 +16,7 @@ cd -- "$root"
 
 begin=$SECONDS
 if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then bash share/setup-packages.sh; fi
-bash share/build.sh release
+bash share/build.sh release -DDEPTHLENS_TESTS=ON
 if [[ -z "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(bash share/get-model.sh); fi
 export DEPTHLENS_MODEL
 built=$((SECONDS - begin))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Configures and builds one preset, with no more compilers at once than cores and memory bear: an out-of-memory
-# kill in the middle of a build is a poor first impression.
+# Configures and builds one preset, with no more compilers at once than cores and memory bear: an
+# out-of-memory kill in the middle of a build is a poor first impression.
 #   share/build.sh [PRESET [CMAKE OPTION...]]   default: release; options as -DNAME=VALUE
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -20,7 +20,10 @@ jobs_by_memory() {
   printf '%s\n' "$((jobs < cores ? jobs : cores))"
 }
 
-command -v cmake >/dev/null || { echo "build: cmake is not installed: bash share/setup-packages.sh" >&2; exit 69; }
+if ! command -v cmake >/dev/null; then
+  echo "build: cmake is not installed: bash share/setup-packages.sh" >&2
+  exit 69
+fi
 # An activated conda environment is where the libraries are, whether or not its compilers say so.
 if [[ -n "${CONDA_PREFIX:-}" ]]; then
   export CMAKE_PREFIX_PATH=$CONDA_PREFIX${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}

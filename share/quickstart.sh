@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From a fresh clone to the tables and figures of all five experiments on a real model, in one command: packages,
-# build, demo model, run. Every stage keeps what is done, so a second call does nothing twice.
+# From a fresh clone to the tables and figures of all five experiments on a real model, in one command:
+# packages, build, demo model, run. Every stage keeps what is done, so a second call does nothing twice.
 set -euo pipefail
 
 usage() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that depthlens is built from, and nothing else: says what is missing, leaves the
-# rest alone and never removes a package. Silent when all is there. Takes the Boost that is already installed if
-# it has JSON (1.75 or later), else the distribution's default one, else the newest that apt offers.
+# Installs the Debian packages that depthlens is built from, and nothing else: says what is missing, leaves
+# the rest alone and never removes a package. Silent when all is there. Takes the Boost that is already
+# installed if it has JSON (1.75 or later), else the distribution's default, else the newest that apt offers.
 #   share/setup-packages.sh             install what is missing
 #   share/setup-packages.sh --missing   only print the missing packages, one a line
 set -euo pipefail
@@ -19,7 +19,8 @@ fail() { say "$*"; exit 69; }
 # The names among the arguments that dpkg does not know as installed.
 not_installed() {
   local have
-  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || true)
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+    sed -n 's/^installed //p' || true)
   comm -13 <(sort -u <<<"$have") <(printf '%s\n' "$@" | sort -u)
 }
 
@@ -29,7 +30,7 @@ boost_packages() {  # $1 = 1.NN
   for part in "${boost_parts[@]}"; do printf 'libboost-%s%s-dev\n' "$part" "$1"; done
 }
 
-# Boost versions (1.NN, NN >= 75) with a JSON library: those installed, or those that apt offers, newest first.
+# Boost versions (1.NN, NN >= 75) with a JSON library, newest first: from names of its packages on stdin.
 json_boosts() {
   sed -n 's/^libboost-json1\.\([0-9]*\)-dev$/\1/p' | awk '$1 >= 75' | sort -rnu | sed 's/^/1./'
 }
@@ -37,9 +38,12 @@ installed_boosts() {
   dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'libboost1.*-dev' 2>/dev/null |
     sed -n 's/^installed libboost\(1\.[0-9]*\)-dev$/libboost-json\1-dev/p' | json_boosts
 }
-offered_boosts() { apt-cache search --names-only '^libboost-json1\.[0-9]+-dev$' | cut -d' ' -f1 | json_boosts; }
+offered_boosts() {
+  apt-cache search --names-only '^libboost-json1\.[0-9]+-dev$' | cut -d' ' -f1 | json_boosts
+}
 default_boost() {
-  apt-cache depends libboost-dev 2>/dev/null | sed -n 's/.*Depends: libboost\(1\.[0-9]*\)-dev$/\1/p' | head -n 1
+  apt-cache depends libboost-dev 2>/dev/null |
+    sed -n 's/.*Depends: libboost\(1\.[0-9]*\)-dev$/\1/p' | head -n 1
 }
 
 choose_boost() {
@@ -69,7 +73,7 @@ find_missing() {
 explain_by_hand() {
   say "these packages are missing and cannot be installed from here ($1):"
   say "  apt-get install --no-install-recommends ${missing[*]}"
-  say "Run that line as root and start again, or use conda, which needs neither apt nor root: conda/README.md."
+  say "Run that line as root and start again, or use conda, which needs neither: conda/README.md."
   say "DEPTHLENS_NO_INSTALL=1 skips this check where the libraries come from elsewhere."
   exit 69
 }
@@ -118,7 +122,7 @@ install_failed() {
     say "  apt-get install --no-install-recommends ${missing[*]}"
     fail "Or leave them and use conda: conda/README.md"
   fi
-  apt_failed "apt-get install failed; see above (if packages are in each other's way, use conda: conda/README.md)"
+  apt_failed "apt-get install failed; see above (conflicts: use conda, conda/README.md)"
 }
 
 main() {
@@ -141,7 +145,7 @@ main() {
       apt update || say "apt-get update had errors; going on with what it got"
       updated=yes
       find_missing
-      all_known || apt_failed "apt does not offer all of: ${missing[*]} (network? else use conda: conda/README.md)"
+      all_known || apt_failed "apt does not offer all of: ${missing[*]} (no network? or use conda/README.md)"
     fi
     if ! install_missing; then
       if [[ $updated == yes ]] || grep -q 'remove is disabled' "$log"; then install_failed; fi

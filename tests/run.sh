@@ -3,7 +3,7 @@
 # Builds everything and runs all tests; the status is ctest's.
 #   tests/run.sh [--quick] [CTEST ARGUMENT...]    --quick leaves out the tests labelled slow
 # DEPTHLENS_NO_INSTALL=1 installs no packages, DEPTHLENS_MODEL=FILE.gguf takes that demo model,
-# DEPTHLENS_REFERENCE=DIR holds the reference data (default: ../shared beside the project, where there is one).
+# DEPTHLENS_REFERENCE=DIR holds the reference data (default: ../shared, where there is one).
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 case "${1:-}" in -h | --help) sed -n '3,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
@@ -24,6 +24,7 @@ built=$((SECONDS - begin))
 labels=()
 if [[ "${1:-}" == --quick ]]; then labels=(-LE slow); shift; fi
 status=0
-ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "${labels[@]}" "$@" </dev/null || status=$?
+ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "${labels[@]}" "$@" </dev/null ||
+  status=$?
 printf 'tests/run.sh: %s s to set up and build, %s s in all\n' "$built" "$((SECONDS - begin))" >&2
 exit "$status"

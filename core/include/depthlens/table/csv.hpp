@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// CSV as RFC 4180 has it, with "\n" as line end: a writer that quotes only where it must, and a streaming reader.
+// Fields are valid UTF-8 without NUL; texts that may hold other bytes are escaped by the caller before. What the
+// columns mean, and that an empty field is a missing value, is left to the caller too.
+#pragma once
+
+#include <depthlens/data/byte_source.hpp>
+#include <depthlens/error.hpp>
+#include <depthlens/table/numbers.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace depthlens {
+
+// Builds rows field by field and hands each complete row to `sink`, for example an atomic_file's write(). All rows
+// have as many fields as the first. One thread.
+class csv_writer {
+ public:
+  using sink = std::function<void(std::string_view)>;
+  explicit csv_writer(sink to) : to_(std::move(to)) {}
+
+  // Quoted where it holds a comma, a quote, CR or LF. A NUL byte is status::internal.
+  void text(std::string_view value) {
+    begin_field();
+    if (value.find('\0') != std::string_view::npos) fail(status::internal, "a CSV field with a NUL byte");
+    if (value.find_first_of(",\"\r\n") == std::string_view::npos) {
+      row_ += value;
+      return;
+    }
+    row_ += '"';
+    for (const char c : value) {
+      if (c == '"') row_ += '"';
+      row_ += c;
+    }
+    row_ += '"';
+  }
+  void empty() { begin_field(); }
+  template <std::integral Integer>
+  void integer(Integer value) {
+    begin_field();
+    append_integer(row_, value);
+  }
+  void f32(float value) {
+    begin_field();
+    append_f32(row_, value);
+  }
+  void f64(double value) {
+    begin_field();
+    append_f64(row_, value);
+  }
+  void python_float(double value) {
+    begin_field();
+    append_python_float(row_, value);
+  }
+
+  // Throws status::internal where the row has not as many fields as the first, and what the sink throws.
+  void end_row() {
+    if (width_ == 0) width_ = fields_;
+    if (fields_ == 0 || fields_ != width_)
+      fail(status::internal, "a CSV row with ", fields_, " fields in a table of ", width_);
+    if (row_.empty()) row_ = "\"\"";  // one empty field: as a blank line it would be no row
+    row_ += '\n';
+    to_(row_);
+    row_.clear();
+    fields_ = 0;
+  }
+
+  void row(const std::vector<std::string>& values) {
+    for (const std::string& value : values) text(value);
+    end_row();
+  }
+
+ private:
+  void begin_field() {
+    if (fields_++ > 0) row_ += ',';
+  }
+
+  sink to_;
+  std::string row_;
+  std::size_t fields_ = 0, width_ = 0;
+};
+
+// Reads a table row by row; the first row is the header. Accepts "\n" and "\r\n"; blank lines are passed over; the
+// last row needs no line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another width, a quote in
+// the middle of a field, a quote that is not closed, NUL, no UTF-8, rows over max_item_bytes, over max_columns.
+class csv_reader {
+ public:
+  static constexpr std::size_t max_columns = 65536;
+
+  explicit csv_reader(const std::filesystem::path& path) : source_(path) { read_row(header_); }
+
+  // Empty where the file has no line but blank ones.
+  const std::vector<std::string>& header() const noexcept { return header_; }
+
+  std::optional<std::size_t> find_column(std::string_view name) const noexcept {
+    for (std::size_t i = 0; i < header_.size(); ++i)
+      if (header_[i] == name) return i;
+    return std::nullopt;
+  }
+  // Throws status::data that names the file and the column.
+  std::size_t column(std::string_view name) const {
+    const std::optional<std::size_t> found = find_column(name);
+    if (!found) fail(status::data, source_.name(), ": there is no column \"", name, "\"");
+    return *found;
+  }
+
+  // The next row, as many fields as the header has; false after the last.
+  bool next(std::vector<std::string>& out) {
+    if (!read_row(out)) return false;
+    if (out.size() != header_.size())
+      source_.fail_at(line_, "the row has ", out.size(), " fields, expected ", header_.size(), " as in the header");
+    return true;
+  }
+
+  std::uint64_t line() const noexcept { return line_; }  // where the row of the last next() begins
+  const std::string& name() const noexcept { return source_.name(); }
+
+ private:
+  bool read_row(std::vector<std::string>& out) {
+    while (at_line_end()) take_line_end();
+    std::size_t n = 0;  // fields so far; the strings of the row before are used again
+    if (source_.peek() >= 0) {
+      line_ = source_.line();
+      bytes_ = 0;
+      do {
+        if (n == max_columns) source_.fail_at(line_, "the row has more than ", max_columns, " fields");
+        if (n == out.size()) out.emplace_back();
+        read_field(out[n++]);
+      } while (take_comma());
+      if (source_.peek() >= 0) take_line_end();
+    }
+    out.resize(n);
+    return n > 0;
+  }
+
+  bool take_comma() {
+    if (source_.peek() != ',') return false;
+    source_.get();
+    return true;
+  }
+
+  bool at_line_end() { return source_.peek() == '\n' || source_.peek() == '\r'; }
+
+  void take_line_end() {
+    const std::uint64_t line = source_.line();
+    if (source_.get() == '\r' && source_.peek() >= 0 && source_.get() != '\n')
+      source_.fail_at(line, "a carriage return without a line feed");
+  }
+
+  void add(std::string& field, int c) {
+    if (c == 0) source_.fail_at(source_.line(), "a NUL byte; is this a CSV file?");
+    if (++bytes_ > max_item_bytes) source_.fail_at(line_, "the row is longer than 16 MiB; is a quote not closed?");
+    field.push_back(static_cast<char>(c));
+  }
+
+  void read_field(std::string& field) {
+    field.clear();
+    const std::uint64_t line = source_.line();
+    if (source_.peek() == '"') {
+      read_quoted(field, line);
+    } else {
+      while (source_.peek() >= 0 && source_.peek() != ',' && !at_line_end()) {
+        if (source_.peek() == '"') source_.fail_at(line, "a quote inside a field that does not begin with one");
+        add(field, source_.get());
+      }
+    }
+    source_.check_utf8(field, line);
+  }
+
+  void read_quoted(std::string& field, std::uint64_t line) {
+    source_.get();
+    for (;;) {
+      const int c = source_.get();
+      if (c < 0) source_.fail_at(line, "the file ends inside the quoted field that begins here");
+      if (c == '"' && source_.peek() != '"') break;
+      if (c == '"') source_.get();
+      add(field, c);
+    }
+    if (source_.peek() >= 0 && source_.peek() != ',' && !at_line_end())
+      source_.fail_at(source_.line(), "expected a comma or a line end after a closing quote");
+  }
+
+  byte_source source_;
+  std::vector<std::string> header_;
+  std::uint64_t line_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace depthlens

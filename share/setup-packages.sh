@@ -43,18 +43,18 @@ offered_boosts() {
 }
 default_boost() {
   apt-cache depends libboost-dev 2>/dev/null |
-    sed -n 's/.*Depends: libboost\(1\.[0-9]*\)-dev$/\1/p' | head -n 1
+    sed -n 's/.*Depends: libboost\(1\.[0-9]*\)-dev$/\1/p' | sed -n 1p
 }
 
 choose_boost() {
   local offered default
-  if [[ -n "$(installed_boosts)" ]]; then installed_boosts | head -n 1; return; fi
+  if [[ -n "$(installed_boosts)" ]]; then installed_boosts | sed -n 1p; return; fi
   offered=$(offered_boosts)
   default=$(default_boost || true)
   if [[ -n "$default" ]] && grep -qxF -- "$default" <<<"$offered"; then
     printf '%s\n' "$default"
   else
-    head -n 1 <<<"$offered"
+    sed -n 1p <<<"$offered"
   fi
 }
 

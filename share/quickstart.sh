@@ -73,7 +73,7 @@ count_tokens() {
 run_experiments() {
   show_and_run "$depthlens" run pos facts downstream freq flips --model "$model" --out "$out/run" \
     --data pos=$demo/prose.conllu --data facts=$demo/facts.json \
-    --data downstream.sentiment=$demo/sentiment.json --data downstream.inference=$demo/inference.json \
+    --data downstream.sentiment=$demo/sentiment.json --data downstream.topic=$demo/topic.json \
     --data freq,flips=$demo/prose.conllu --token-counts "$out/token-counts.json"
 }
 

@@ -98,7 +98,9 @@ typedef struct dlens_answers {
   uint32_t size;
   uint32_t n_rounds;
   const void *self;
-  // Valid during the call of plan or consume; NULL for a number that was not asked for. [any]
+  // Valid during the call of plan or consume; NULL for a number that was not asked for. Where a run is extended, a
+  // lens whose rows exist already is not read again: another lens of the run then answers for it in plan, and the
+  // lens being consumed in consume. final_top is the same for all of them. [any]
   const dlens_reading *(*reading)(const struct dlens_answers *, uint32_t round, uint32_t read, uint32_t lens);
 } dlens_answers;
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# depthlens_add_plugin(NAME SOURCES file...): a plugin as a shared library without prefix, with one exported symbol.
+# NAME is the id with "-" for ".": experiment-flips. Works in depthlens' own tree and through find_package(depthlens).
+set(DEPTHLENS_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
+
+function(depthlens_add_plugin name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES")
+  add_library(${name} MODULE ${arg_SOURCES})
+  if(TARGET depthlens_core)
+    target_link_libraries(${name} PRIVATE depthlens_core depthlens_warnings)
+    set_target_properties(${name} PROPERTIES
+      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${DEPTHLENS_PLUGIN_DIR}
+      INSTALL_RPATH "$ORIGIN/../..")
+    if(DEPTHLENS_INSTALL)
+      install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/depthlens/plugins COMPONENT plugins)
+    endif()
+  else()
+    target_link_libraries(${name} PRIVATE depthlens::core)
+  endif()
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  set_target_properties(${name} PROPERTIES
+    PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    LINK_DEPENDS ${DEPTHLENS_PLUGIN_MAP})
+  target_link_options(${name} PRIVATE -Wl,--version-script=${DEPTHLENS_PLUGIN_MAP})
+  if(NOT DEPTHLENS_SANITIZE)
+    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  endif()
+endfunction()

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs many token sequences through a backend and hands back what was asked for at their positions: builds the prefix
+// forest, cuts packs, calls forward on them in parallel and gives each reading to the caller as soon as it is there.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+// What one lens says at one position, over its L layers.
+struct lens_result {
+  std::vector<std::uint32_t> rank, ties;  // (K, L)
+  std::vector<float> logprob;             // (K, L)
+  std::vector<float> entropy, kl;         // (L)
+  std::vector<std::int32_t> top;          // (L, top_k)
+  std::vector<float> top_logprob;         // (L, top_k)
+};
+
+// Everything read at one distinct prefix; shared by all that asked for it.
+struct node_result {
+  std::int32_t final_top = -1;
+  std::vector<std::int32_t> targets;  // (K) sorted, as asked for: -1 = final top-1
+  std::vector<lens_result> lenses;    // in the order of the evaluator's lenses
+};
+
+struct read_wish {
+  std::uint32_t sequence;
+  std::uint32_t position;
+  std::vector<std::int32_t> targets;  // ids; -1 = the model's own final top-1
+};
+
+struct evaluation_counts {
+  std::uint64_t tokens_given = 0;       // summed over sequences, up to their last position read
+  std::uint64_t distinct_prefixes = 0;  // nodes of the forest
+  std::uint64_t tokens_computed = 0;    // ancestors computed again included
+  std::uint64_t positions_read = 0;
+};
+
+struct active_lens {
+  const dlens_lens* lens;
+  std::uint32_t n_layers;  // L: layers it reads
+};
+
+class evaluator {
+ public:
+  struct options {
+    std::uint32_t top_k = 1;
+    unsigned threads = 1;
+    std::size_t pack_tokens = 0;  // 0 = as the backend advises
+  };
+  // Called from several threads at once, once for each wish.
+  using on_result = std::function<void(std::size_t wish, std::shared_ptr<const node_result>)>;
+
+  // The model and lenses outlive the evaluator.
+  evaluator(const dlens_model* model, std::vector<active_lens> lenses, options o);
+
+  // Throws the first error of a pack, after the other packs in flight have ended.
+  evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
+                        const on_result& done) const;
+
+ private:
+  const dlens_model* model_;
+  std::vector<active_lens> lenses_;
+  options options_;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/record_job.hpp"
+
+#include "depthlens/abi_error.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace depthlens {
+
+record_abi::record_abi(const record& r, std::uint32_t dataset) {
+  for (const auto& [key, value] : r.fields) fields_.push_back({to_text(key), to_text(value)});
+  for (const tagged_word& w : r.words) words_.push_back({w.begin, w.end, to_text(w.tag), w.in_multiword_tail ? 1u : 0u});
+  c_ = {sizeof c_, dataset, r.index, fields_.data(), fields_.size(), words_.data(), words_.size()};
+}
+
+namespace {
+
+struct request_state {
+  round& to;
+  std::uint32_t vocab_size;
+};
+
+dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::uint64_t n, std::uint32_t* sequence,
+                          dlens_error* e) noexcept {
+  return guarded(e, [&] {
+    auto& s = *static_cast<request_state*>(r->self);
+    for (std::uint64_t i = 0; i < n; ++i)
+      if (ids[i] < 0 || static_cast<std::uint32_t>(ids[i]) >= s.vocab_size)
+        fail(status::data, "token id ", ids[i], " has no row in the embedding, which has ", s.vocab_size, " rows");
+    *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
+    s.to.sequences.emplace_back(ids, ids + n);
+  });
+}
+
+dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint64_t position,
+                      const std::int32_t* targets, std::uint64_t n, std::uint32_t* read, dlens_error* e) noexcept {
+  return guarded(e, [&] {
+    auto& s = *static_cast<request_state*>(r->self);
+    if (sequence >= s.to.sequences.size() || position >= s.to.sequences[sequence].size())
+      fail(status::internal, "an experiment asked to read position ", position, " outside its sequence");
+    for (std::uint64_t i = 0; i < n; ++i)
+      if (targets[i] < -1 || targets[i] >= static_cast<std::int64_t>(s.vocab_size))
+        fail(status::data, "target id ", targets[i], " is outside the vocabulary of ", s.vocab_size, " rows");
+    *read = static_cast<std::uint32_t>(s.to.reads.size());
+    s.to.reads.push_back({sequence, static_cast<std::uint32_t>(position), {targets, targets + n}});
+  });
+}
+
+// Builds readings on demand and keeps them for the length of one plan or consume call.
+class answers_state {
+ public:
+  // fallback: the lens that answers for one that is not read in this pass.
+  answers_state(const std::vector<round>& rounds, const std::vector<lens_column>& lenses, std::uint32_t fallback)
+      : rounds_(rounds), lenses_(lenses), fallback_(fallback) {
+    c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &reading};
+  }
+  const dlens_answers* c() const { return &c_; }
+
+ private:
+  struct view {
+    std::vector<std::int32_t> targets;
+    std::vector<const std::uint32_t*> rank, ties;
+    std::vector<const float*> logprob;
+    dlens_reading c;
+  };
+
+  static const dlens_reading* reading(const dlens_answers* a, std::uint32_t round, std::uint32_t read,
+                                      std::uint32_t lens) noexcept {
+    auto& self = *const_cast<answers_state*>(static_cast<const answers_state*>(a->self));
+    try {
+      return self.make(round, read, lens);
+    } catch (...) {
+      return nullptr;
+    }
+  }
+
+  const dlens_reading* make(std::uint32_t r, std::uint32_t read, std::uint32_t lens) {
+    if (r >= rounds_.size() || read >= rounds_[r].reads.size() || lens >= lenses_.size()) return nullptr;
+    if (lenses_[lens].result < 0) lens = fallback_;
+    if (lenses_[lens].result < 0 || !rounds_[r].results[read]) return nullptr;
+    const auto [at, fresh] = views_.try_emplace(std::tuple(r, read, lens));
+    view& v = at->second;
+    if (!fresh) return &v.c;
+    const node_result& node = *rounds_[r].results[read];
+    const lens_result& result = node.lenses[static_cast<std::size_t>(lenses_[lens].result)];
+    const std::size_t L = lenses_[lens].layers.size();
+    for (const std::int32_t wanted : rounds_[r].reads[read].targets) {
+      const auto k = static_cast<std::size_t>(
+          std::lower_bound(node.targets.begin(), node.targets.end(), wanted) - node.targets.begin());
+      v.targets.push_back(wanted < 0 ? node.final_top : wanted);
+      v.rank.push_back(result.rank.data() + k * L);
+      v.ties.push_back(result.ties.data() + k * L);
+      v.logprob.push_back(result.logprob.data() + k * L);
+    }
+    v.c = {sizeof(dlens_reading),  static_cast<std::uint32_t>(L), static_cast<std::uint32_t>(v.targets.size()),
+           node.final_top,         lenses_[lens].layers.data(),   v.targets.data(),
+           v.rank.data(),          v.ties.data(),                 v.logprob.data(),
+           result.entropy.data(),  result.kl.data(),              result.top.data()};
+    return &v.c;
+  }
+
+  const std::vector<round>& rounds_;
+  const std::vector<lens_column>& lenses_;
+  std::uint32_t fallback_;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, view> views_;
+  dlens_answers c_{};
+};
+
+}  // namespace
+
+record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
+    : record_(std::move(r)), dataset_(dataset), study_(study), c_record_(record_, dataset) {}
+
+bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size) {
+  round next;
+  request_state state{next, vocab_size};
+  const dlens_request request{sizeof request, 0, &state, &add_sequence, &add_read};
+  const auto active = std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
+  const answers_state answers(rounds_, lenses, static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
+  checked_call(study.plan, &study, c_record(), answers.c(), &request);
+  if (next.reads.empty()) return false;
+  next.results.resize(next.reads.size());
+  missing_ = next.reads.size();
+  rounds_.push_back(std::move(next));
+  return true;
+}
+
+bool record_job::receive(std::size_t read, std::shared_ptr<const node_result> result) {
+  rounds_.back().results[read] = std::move(result);
+  return --missing_ == 0;
+}
+
+void record_job::consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
+                         const dlens_sink& sink) const {
+  const answers_state answers(rounds_, lenses, lens);
+  checked_call(study.consume, &study, c_record(), answers.c(), lens, &sink);
+}
+
+}  // namespace depthlens

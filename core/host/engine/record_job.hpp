@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One record on its way through a study: its rounds of requests, the answers that have come, and the C views of both
+// that plan and consume get.
+#pragma once
+
+#include "depthlens/abi/experiment.h"
+#include "depthlens/data/record.hpp"
+#include "engine/evaluator.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace depthlens {
+
+// The C form of a record; views into the record it was made from.
+class record_abi {
+ public:
+  record_abi(const record& r, std::uint32_t dataset);
+  record_abi(const record_abi&) = delete;
+  const dlens_record* c() const { return &c_; }
+
+ private:
+  std::vector<dlens_pair> fields_;
+  std::vector<dlens_word> words_;
+  dlens_record c_{};
+};
+
+// Sequences and reads that one call of plan asked for, and their results.
+struct round {
+  std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<read_wish> reads;
+  std::vector<std::shared_ptr<const node_result>> results;  // (reads), set by different threads at different indices
+};
+
+// The layers that a lens reads and where its results lie.
+struct lens_column {
+  std::vector<std::int32_t> layers;  // (L)
+  int result = -1;                   // index in node_result::lenses; -1 = not read in this pass
+};
+
+class record_job {
+ public:
+  record_job(record r, std::uint32_t dataset, std::uint32_t study);
+
+  const record& data() const { return record_; }
+  const dlens_record* c_record() const { return c_record_.c(); }
+  std::uint32_t dataset() const { return dataset_; }
+  std::uint32_t study() const { return study_; }
+
+  // Calls the study's plan for the next round. False: it asked for nothing, the record is complete.
+  bool plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size);
+  round& last_round() { return rounds_.back(); }
+  // Keeps a result of the last round; true for the one that completes it.
+  bool receive(std::size_t read, std::shared_ptr<const node_result> result);
+  void consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
+               const dlens_sink& sink) const;
+
+ private:
+  record record_;
+  std::uint32_t dataset_, study_;
+  record_abi c_record_;
+  std::vector<round> rounds_;
+  std::atomic<std::size_t> missing_{0};
+};
+
+}  // namespace depthlens

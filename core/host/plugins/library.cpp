@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/library.hpp"
+
+#include "depthlens/abi/host.h"
+#include "depthlens/abi_error.hpp"
+#include "terminal/log.hpp"
+#include "version.hpp"
+
+#include <boost/dll/library_info.hpp>
+#include <boost/dll/shared_library.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <vector>
+
+namespace depthlens {
+namespace {
+
+// Someone else who can write the file, or put another in its place, could run code as this user.
+std::string permission_problem(const std::filesystem::path& path) {
+  for (const auto& p : {path, path.parent_path()}) {
+    struct stat info {};
+    if (::stat(p.c_str(), &info) != 0) return "cannot be read";
+    if (info.st_uid != 0 && info.st_uid != ::geteuid()) return cat(p.string(), " belongs to another user");
+    const bool sticky = (info.st_mode & S_ISVTX) != 0;
+    if ((info.st_mode & S_IWOTH) != 0 && !sticky) return cat(p.string(), " can be written by everyone");
+  }
+  return "";
+}
+
+std::string export_problem(const std::filesystem::path& path) {
+  char magic[4] = {};
+  std::ifstream(path, std::ios::binary).read(magic, 4);
+  if (std::string_view(magic, 4) != "\x7f" "ELF") return "not a shared library (no ELF header)";
+  try {
+    boost::dll::library_info info(boost::dll::fs::path(path.string()), true);
+    const std::vector<std::string> symbols = info.symbols();
+    const auto exports = [&](std::string_view s) { return std::find(symbols.begin(), symbols.end(), s) != symbols.end(); };
+    if (exports(DLENS_ENTRY_SYMBOL)) return "";
+    if (exports("dlens_entry_v2")) return "made for depthlens 2; this is depthlens " DEPTHLENS_VERSION;
+    return "not a depthlens plugin: it does not export " DLENS_ENTRY_SYMBOL;
+  } catch (const std::exception&) {
+    return "a damaged shared library: its symbol table cannot be read";
+  }
+}
+
+void write_log(std::int32_t level, dlens_text message) {
+  if (level == DLENS_LOG_WARNING) log_warning(to_view(message));
+  else log_info(to_view(message));
+}
+
+const dlens_host& host() {
+  static const dlens_host h = {sizeof(dlens_host), 0, "depthlens", DEPTHLENS_VERSION, &write_log};
+  return h;
+}
+
+// Libraries stay loaded until the process ends: their threads and static objects may outlive any unload.
+std::map<std::filesystem::path, const dlens_plugin*>& loaded() {
+  static auto* plugins = new std::map<std::filesystem::path, const dlens_plugin*>();
+  return *plugins;
+}
+
+const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& reason) {
+  try {
+    namespace mode = boost::dll::load_mode;
+    auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()), mode::rtld_now | mode::rtld_local);
+    return library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
+  } catch (const std::exception& e) {
+    reason = cat("cannot be loaded: ", e.what());
+    return nullptr;
+  }
+}
+
+std::string contract_problem(const dlens_plugin* p, const std::string& id) {
+  if (p == nullptr) return "its entry returned nothing";
+  if (p->size < sizeof(dlens_plugin)) return "its entry table is too small for this interface";
+  if (p->abi_major != DLENS_ABI_MAJOR || p->abi_minor != DLENS_ABI_MINOR)
+    return cat("made for interface ", p->abi_major, ".", p->abi_minor, ", this program takes ", DLENS_ABI_MAJOR, ".",
+               DLENS_ABI_MINOR, " only: rebuild it");
+  if (p->id == nullptr || p->id != id) return cat("calls itself ", p->id ? p->id : "(nothing)", ", not ", id);
+  return "";
+}
+
+}  // namespace
+
+plugin_verdict judge_file(const std::filesystem::path& path) {
+  plugin_verdict v;
+  v.path = path;
+  const std::string stem = path.stem().string();
+  const auto hyphen = stem.find('-');
+  v.kind = stem.substr(0, hyphen);
+  if (hyphen == std::string::npos || (v.kind != "backend" && v.kind != "experiment")) {
+    v.kind.clear();
+    v.id = stem;
+    v.reason = "its name is not backend-NAME.so or experiment-NAME.so";
+    return v;
+  }
+  v.word = stem.substr(hyphen + 1);
+  v.id = v.kind + "." + v.word;
+  if (!std::filesystem::is_regular_file(path)) v.reason = "not a file";
+  if (v.reason.empty()) v.reason = permission_problem(path);
+  if (v.reason.empty()) v.reason = export_problem(path);
+  v.ok = v.reason.empty();
+  return v;
+}
+
+const dlens_plugin* load_plugin(plugin_verdict& v) {
+  if (!v.ok) return nullptr;
+  if (const auto at = loaded().find(v.path); at != loaded().end()) return at->second;
+  const dlens_plugin* p = entry_of(v.path, v.reason);
+  if (v.reason.empty()) v.reason = contract_problem(p, v.id);
+  if (p != nullptr && p->size >= sizeof(dlens_plugin)) {
+    v.abi_major = p->abi_major;
+    v.abi_minor = p->abi_minor;
+    if (p->version) v.version = p->version;
+    if (p->summary) v.summary = p->summary;
+    if (p->build) v.build = p->build;
+  }
+  if (v.reason.empty() && p->init != nullptr) {
+    try {
+      checked_call(p->init, &host());
+    } catch (const error& e) {
+      v.reason = cat("refuses to start: ", e.what());
+    }
+  }
+  v.ok = v.reason.empty();
+  if (!v.ok) return nullptr;
+  loaded().emplace(v.path, p);
+  return p;
+}
+
+void unload_plugins() {
+  for (auto at = loaded().rbegin(); at != loaded().rend(); ++at)
+    if (at->second->deinit != nullptr) at->second->deinit();
+  loaded().clear();
+}
+
+}  // namespace depthlens

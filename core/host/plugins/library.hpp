@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// One plugin file: judged before any of its code runs, loaded with RTLD_NOW | RTLD_LOCAL by absolute path, never
+// unloaded.
+#pragma once
+
+#include "depthlens/abi/plugin.h"
+
+#include <filesystem>
+#include <string>
+
+namespace depthlens {
+
+// What is known of a file that looks like a plugin.
+struct plugin_verdict {
+  std::string id;    // "experiment.flips", from the file name
+  std::string kind;  // "backend" | "experiment" | "" for other names
+  std::string word;  // what follows the first hyphen: the word of the command line
+  std::filesystem::path path;
+  std::string version, summary, build;
+  int abi_major = -1, abi_minor = -1;
+  bool ok = false;
+  std::string reason;  // why it was refused
+};
+
+// Judges the file by its name, owner, permissions and exported symbols, without running its code.
+plugin_verdict judge_file(const std::filesystem::path& path);
+
+// Loads a file that was judged ok and checks what its entry says; on refusal verdict.ok is false and nullptr is
+// returned. Initialises the plugin. Calling it again for the same path returns the same plugin.
+const dlens_plugin* load_plugin(plugin_verdict& verdict);
+
+// Calls deinit of every loaded plugin, newest first.
+void unload_plugins();
+
+}  // namespace depthlens

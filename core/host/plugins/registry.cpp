@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/registry.hpp"
+
+#include "depthlens/abi_error.hpp"
+
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <dlfcn.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <sstream>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> search_folders(const std::vector<fs::path>& extra) {
+  std::vector<fs::path> folders;
+  for (const fs::path& p : extra) {
+    if (!fs::is_directory(p)) fail(status::no_input, "--plugin-path: no folder ", p.string());
+    folders.push_back(fs::canonical(p));
+  }
+  // Path variables are ignored where the program runs with more rights than its user.
+  const char* variable = ::getauxval(AT_SECURE) ? nullptr : std::getenv("DEPTHLENS_PLUGIN_PATH");
+  std::istringstream entries(variable ? variable : "");
+  for (std::string entry; std::getline(entries, entry, ':');)
+    if (fs::path(entry).is_absolute() && fs::is_directory(entry)) folders.push_back(fs::canonical(entry));
+  const fs::path program = boost::dll::program_location().string();
+  const fs::path own = program.parent_path().parent_path() / "lib/depthlens/plugins";
+  if (fs::is_directory(own)) folders.push_back(fs::canonical(own));
+  return folders;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& w : words) out += (out.empty() ? "" : ", ") + w;
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
+registry::registry(const std::vector<fs::path>& extra) : folders_(search_folders(extra)) {
+  std::set<std::string> seen;
+  for (const fs::path& folder : folders_) {
+    std::vector<fs::path> here;
+    for (const auto& item : fs::directory_iterator(folder))
+      if (item.path().extension() == ".so") here.push_back(item.path());
+    std::sort(here.begin(), here.end());
+    for (const fs::path& path : here) {
+      plugin_verdict v = judge_file(path);
+      if (!seen.insert(v.id).second && v.ok) {
+        v.ok = false;
+        v.reason = "another file of that name comes first";
+      }
+      files_.push_back(std::move(v));
+    }
+  }
+}
+
+std::vector<std::string> registry::words(std::string_view kind) const {
+  std::vector<std::string> out;
+  for (const plugin_verdict& v : files_)
+    if (v.ok && v.kind == kind) out.push_back(v.word);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+plugin_verdict* registry::find(std::string_view kind, std::string_view word) {
+  const auto at = std::find_if(files_.begin(), files_.end(),
+                               [&](const plugin_verdict& v) { return v.kind == kind && v.word == word; });
+  return at == files_.end() ? nullptr : &*at;
+}
+
+const void* registry::load_interface(std::string_view kind, std::string_view word, const char* interface,
+                                     plugin_verdict& about) {
+  plugin_verdict* v = find(kind, word);
+  if (v == nullptr) {
+    std::string where;
+    for (const fs::path& f : folders_) where += (where.empty() ? "" : ", ") + f.string();
+    fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word, "\"; there are: ",
+         joined(words(kind)), " (looked for ", kind, "-", word, ".so in ", where.empty() ? "no folder" : where,
+         kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
+  }
+  const dlens_plugin* p = load_plugin(*v);
+  if (p == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " was refused: ", v->reason);
+  const void* table = p->get_interface ? p->get_interface(interface) : nullptr;
+  if (table == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " does not offer ", interface);
+  about = *v;
+  return table;
+}
+
+registry::experiment registry::load_experiment(std::string_view word) {
+  experiment e;
+  e.table = static_cast<const dlens_experiment*>(load_interface("experiment", word, DLENS_EXPERIMENT_INTERFACE, e.about));
+  if (e.table->size < sizeof(dlens_experiment))
+    fail(status::unavailable, "plugin ", e.about.path.string(), ": its experiment table is too small");
+  return e;
+}
+
+registry::backend registry::load_backend(std::string_view word) {
+  backend b;
+  b.table = static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
+  if (b.table->size < sizeof(dlens_backend))
+    fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small");
+  dlens_error reason{};
+  reason.size = sizeof reason;
+  if (b.table->probe(&reason) == 0) fail(status::unavailable, "backend ", word, " cannot run here: ", reason.message);
+  return b;
+}
+
+registry::backend registry::choose_backend(std::string_view word_or_auto) {
+  if (word_or_auto != "auto") return load_backend(word_or_auto);
+  backend best{};
+  std::uint32_t best_score = 0;
+  std::string reasons;
+  for (const std::string& word : words("backend")) {
+    if (word == "torch") {
+      void* cuda = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+      if (cuda == nullptr) continue;
+      ::dlclose(cuda);
+    }
+    try {
+      backend b = load_backend(word);
+      dlens_error reason{};
+      reason.size = sizeof reason;
+      const std::uint32_t score = b.table->probe(&reason);
+      if (score > best_score) best = b, best_score = score;
+    } catch (const error& e) {
+      reasons += cat("; ", e.what());
+    }
+  }
+  if (best_score == 0)
+    fail(status::unavailable, "no backend can run here; there are: ", joined(words("backend")), reasons);
+  return best;
+}
+
+}  // namespace depthlens

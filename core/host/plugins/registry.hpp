@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the program.
+// Never the current folder. The first file of a name wins.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+#include "depthlens/abi/experiment.h"
+#include "plugins/library.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+class registry {
+ public:
+  // Folders given on the command line come first; each must exist.
+  explicit registry(const std::vector<std::filesystem::path>& extra);
+
+  // Every plugin file seen, judged without running its code; hidden ones (a file of that name came earlier) too.
+  std::vector<plugin_verdict>& files() { return files_; }
+  // Words of the usable plugins of a kind, sorted.
+  std::vector<std::string> words(std::string_view kind) const;
+
+  struct experiment {
+    plugin_verdict about;
+    const dlens_experiment* table;
+  };
+  struct backend {
+    plugin_verdict about;
+    const dlens_backend* table;
+  };
+  // Load by word; throw status::unavailable with what was looked for, where, and what there is.
+  experiment load_experiment(std::string_view word);
+  backend load_backend(std::string_view word);
+  // "auto": the usable backend with the highest probe score; the torch backend is not opened unless libcuda.so.1
+  // loads, since opening it takes seconds.
+  backend choose_backend(std::string_view word_or_auto);
+
+ private:
+  plugin_verdict* find(std::string_view kind, std::string_view word);
+  const void* load_interface(std::string_view kind, std::string_view word, const char* interface, plugin_verdict& about);
+
+  std::vector<std::filesystem::path> folders_;
+  std::vector<plugin_verdict> files_;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "terminal/log.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+
+namespace depthlens {
+namespace {
+
+std::atomic<bool> is_quiet{false};
+std::mutex guard;
+std::string status_line;
+
+void write_line(std::string_view before, std::string_view line) {
+  const std::lock_guard lock(guard);
+  std::string out;
+  if (!status_line.empty()) out += "\r\033[K";
+  out += before;
+  // One message is one line, whatever a file name or a library's text holds.
+  for (const char c : line) out += c == '\n' || c == '\r' ? ' ' : c;
+  out += '\n';
+  out += status_line;
+  std::fwrite(out.data(), 1, out.size(), stderr);
+}
+
+}  // namespace
+
+void set_quiet(bool quiet) { is_quiet = quiet; }
+bool quiet() { return is_quiet; }
+
+void log_info(std::string_view line) {
+  if (!is_quiet) write_line("depthlens: ", line);
+}
+void log_warning(std::string_view line) {
+  write_line(use_colour() ? "depthlens: \033[33mwarning:\033[0m " : "depthlens: warning: ", line);
+}
+void log_error(std::string_view line) {
+  write_line(use_colour() ? "depthlens: \033[31merror:\033[0m " : "depthlens: error: ", line);
+}
+
+bool stderr_is_terminal() {
+  static const bool terminal = [] {
+    const char* term = std::getenv("TERM");
+    return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::string_view(term) != "dumb");
+  }();
+  return terminal;
+}
+
+bool use_colour() {
+  const char* none = std::getenv("NO_COLOR");
+  return stderr_is_terminal() && (none == nullptr || *none == '\0');
+}
+
+void set_status_line(std::string_view text) {
+  const std::lock_guard lock(guard);
+  std::string out = "\r\033[K";
+  out += text;
+  if (!text.empty() || !status_line.empty()) std::fwrite(out.data(), 1, out.size(), stderr);
+  status_line = text;
+}
+
+}  // namespace depthlens

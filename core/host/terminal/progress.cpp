@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "terminal/progress.hpp"
+
+#include "depthlens/error.hpp"
+#include "terminal/log.hpp"
+
+#include <algorithm>
+#include <iomanip>
+
+namespace depthlens {
+namespace {
+
+constexpr auto kRedraw = std::chrono::milliseconds(100);
+constexpr auto kPlainLine = std::chrono::seconds(30);
+constexpr int kBarWidth = 24;
+
+std::string duration(double seconds) {
+  const auto s = static_cast<long>(seconds + 0.5);
+  if (s < 60) return cat(s, " s");
+  if (s < 3600) return cat(s / 60, " min ", s % 60, " s");
+  return cat(s / 3600, " h ", s % 3600 / 60, " min");
+}
+
+}  // namespace
+
+progress::progress(std::string what, std::uint64_t total) : what_(std::move(what)), total_(total) {}
+
+progress::~progress() {
+  if (stderr_is_terminal()) set_status_line("");
+}
+
+void progress::add(std::uint64_t n) {
+  const std::uint64_t done = done_ += n;
+  const auto now = clock::now();
+  const std::unique_lock lock(guard_, std::try_to_lock);
+  if (!lock || quiet()) return;
+  if (now - last_ < (stderr_is_terminal() ? clock::duration(kRedraw) : clock::duration(kPlainLine))) return;
+  last_ = now;
+  show(done, now);
+}
+
+void progress::show(std::uint64_t done, clock::time_point now) {
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
+  const double left = static_cast<double>(total_ - std::min(done, total_)) / std::max(rate, 1e-9);
+  const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(1), rate, "/s  ",
+                                  duration(left), " left");
+  if (!stderr_is_terminal()) return log_info(cat(what_, ": ", numbers));
+  const int filled = total_ ? static_cast<int>(kBarWidth * std::min(done, total_) / total_) : kBarWidth;
+  set_status_line(cat(what_, " [", std::string(filled, '='), std::string(kBarWidth - filled, ' '), "] ", numbers));
+}
+
+}  // namespace depthlens

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far a run is: a bar with rate and time left on a terminal, otherwise a plain line every 30 seconds.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace depthlens {
+
+class progress {
+ public:
+  progress(std::string what, std::uint64_t total);
+  ~progress();
+  progress(const progress&) = delete;
+  void add(std::uint64_t n);  // [any thread]
+
+ private:
+  using clock = std::chrono::steady_clock;
+  void show(std::uint64_t done, clock::time_point now);
+
+  const std::string what_;
+  const std::uint64_t total_;
+  const clock::time_point start_ = clock::now();
+  std::atomic<std::uint64_t> done_{0};
+  std::mutex guard_;
+  clock::time_point last_ = start_;
+};
+
+}  // namespace depthlens

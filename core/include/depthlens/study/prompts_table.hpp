@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table prompts_*: one line for each prompt with its text, ids and gold token, and whether it was kept or why not,
+// so that the tables with a row for each layer need not repeat it.
+#pragma once
+
+#include "depthlens/experiment.hpp"
+#include "depthlens/text.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+inline std::string ids_text(std::span<const std::int32_t> ids) {
+  std::string out;
+  for (const std::int32_t id : ids) {
+    if (!out.empty()) out += ' ';
+    out += std::to_string(id);
+  }
+  return out;
+}
+
+// Shared by all lenses. `more` are the experiment's own columns at the end.
+inline table prompts_table(std::string id, std::string file, std::vector<column> more = {}) {
+  std::vector<column> columns = {
+      {"prompt_id", DLENS_I64, "row number in the input, from 0"},
+      {"text", DLENS_TEXT, "the prompt; bytes that are no UTF-8 as \\xNN"},
+      {"ids", DLENS_TEXT, "its token ids, divided by blanks; special ids included"},
+      {"gold", DLENS_I64, "id of the data's answer, empty where there is none"},
+      {"kept", DLENS_I64, "1 = has rows in the other tables"},
+      {"reason", DLENS_TEXT, "why it was not kept, empty where it was"}};
+  columns.insert(columns.end(), more.begin(), more.end());
+  return {std::move(id), std::move(file), std::move(columns), DLENS_TABLE_SHARED};
+}
+
+struct prompt_line {
+  std::uint64_t prompt_id = 0;
+  std::string_view text;
+  std::span<const std::int32_t> ids;
+  std::optional<std::int32_t> gold;
+  std::string_view reason;  // empty = kept
+};
+
+// Appends the line and counts it as kept or not kept under `set`.
+inline void append_prompt(const sink_view& sink, std::uint32_t table, const prompt_line& line,
+                          std::string_view set, std::span<const dlens_value> more = {}) {
+  const std::string text = visible(line.text), ids = ids_text(line.ids);
+  std::vector<dlens_value> values = {i64_value(static_cast<std::int64_t>(line.prompt_id)),
+                                     text_value(text),
+                                     text_value(ids),
+                                     line.gold ? i64_value(*line.gold) : null_value(),
+                                     i64_value(line.reason.empty() ? 1 : 0),
+                                     line.reason.empty() ? null_value() : text_value(line.reason)};
+  values.insert(values.end(), more.begin(), more.end());
+  sink.append(table, values);
+  sink.count(set, line.reason);
+}
+
+}  // namespace depthlens

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prompts that are read where they end: their ids or why they cannot be run, and what becomes of those whose final
+// top-1 is only white space (keep, retry once with a blank appended, drop). All of it follows from the answers so
+// far, so plan and consume find the same state on any thread.
+#pragma once
+
+#include "depthlens/experiment.hpp"
+#include "depthlens/study/seed_names.hpp"
+#include "depthlens/text.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+// Words for the column `reason` and the counts of a run.
+namespace reason {
+inline constexpr std::string_view white_space = "white space", wrong = "wrong", boundary = "boundary",
+                                  too_long = "too long", duplicate = "duplicate", no_answer = "no answer",
+                                  empty = "empty";
+}  // namespace reason
+
+enum class white_space_rule { keep, retry, drop };
+
+// From the option "whitespace": keep, retry or drop; "auto" gives `automatic`. --seed-compat always retries.
+inline white_space_rule white_space_rule_of(std::string_view option, const dlens_run& run,
+                                            white_space_rule automatic = white_space_rule::drop) {
+  if (run.seed_compat != 0 || option == "retry") return white_space_rule::retry;
+  if (option == "keep") return white_space_rule::keep;
+  return option == "drop" ? white_space_rule::drop : automatic;
+}
+
+// Is a token only white space: by its bytes, or in seed mode by the text it decodes to?
+class white_space_test {
+ public:
+  white_space_test(const tokenizer_view& tokenizer, bool seed_compat)
+      : tokenizer_(tokenizer), decoder_(tokenizer), seed_compat_(seed_compat) {}
+  bool operator()(std::int32_t id) const {
+    return seed_compat_ ? decoder_.is_white_space(id) : is_white_space(tokenizer_.bytes(id));
+  }
+
+ private:
+  tokenizer_view tokenizer_;
+  seed_decoder decoder_;
+  bool seed_compat_;
+};
+
+// The ids of a prompt. `reason` is empty where they can be run, else "empty" or "too long".
+struct prompt_ids {
+  std::vector<std::int32_t> ids;
+  std::string_view reason;
+};
+inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& tokenizer,
+                                std::string_view prompt) {
+  prompt_ids out{tokenizer.encode_prompt(prompt), {}};
+  if (run.seed_compat != 0 && out.ids.size() > seed_max_ids) out.ids.resize(seed_max_ids);
+  if (out.ids.empty()) out.reason = reason::empty;
+  if (out.ids.size() > run.max_positions) out.reason = reason::too_long;
+  return out;
+}
+
+// Where a prompt stands after the answers so far.
+//   ask:     run `prompt` in the next round (rounds before `round` are answered)
+//   settled: `prompt` is the one that counts, round `round` read it
+//   dropped: its final top-1 is white space
+struct prompt_state {
+  enum { ask, settled, dropped } stage;
+  std::uint32_t round;
+  std::string prompt;
+};
+
+// For a record that asks for its one prompt in round 0 and, if need be, again in round 1, with the prompt's last
+// position as read number `read` of both.
+inline prompt_state settle(white_space_rule rule, const white_space_test& is_blank, std::string_view prompt,
+                           const answers_view& answers, std::uint32_t read = 0) {
+  if (answers.rounds() == 0) return {prompt_state::ask, 0, std::string(prompt)};
+  if (rule == white_space_rule::keep || !is_blank(answers.reading(0, read).final_top))
+    return {prompt_state::settled, 0, std::string(prompt)};
+  if (rule == white_space_rule::drop) return {prompt_state::dropped, 0, std::string(prompt)};
+  std::string retried = std::string(prompt) + ' ';
+  if (answers.rounds() == 1) return {prompt_state::ask, 1, std::move(retried)};
+  const bool again = is_blank(answers.reading(1, read).final_top);
+  return {again ? prompt_state::dropped : prompt_state::settled, 1, std::move(retried)};
+}
+
+}  // namespace depthlens

@@ -4,6 +4,7 @@
 // tokenizer, and written. Counting a corpus, and the tokenizer itself, are left to others.
 #pragma once
 
+#include <depthlens/checked.hpp>
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/json_records.hpp>
 #include <depthlens/data/utf8.hpp>
@@ -48,11 +49,6 @@ struct token_count {
 
 namespace detail {
 
-inline std::uint64_t add_counts(std::uint64_t a, std::uint64_t b, std::string_view file) {
-  if (a + b < a) fail(status::data, file, ": the counts add up to more than 64 bits hold");
-  return a + b;
-}
-
 inline void sort_by_count(std::vector<token_count>& entries) {
   std::sort(entries.begin(), entries.end(), [](const token_count& a, const token_count& b) {
     return a.count != b.count ? a.count > b.count : a.id < b.id;
@@ -88,7 +84,7 @@ class token_counts {
       std::stable_sort(entries_.begin(), entries_.end(),
                        [](const token_count& a, const token_count& b) { return a.ratio > b.ratio; });
     for (std::size_t place = 0; place < entries_.size(); ++place) {
-      total_ = detail::add_counts(total_, entries_[place].count, name_);
+      total_ = checked_add(total_, entries_[place].count, [&] { return name_ + ": the sum of the counts"; });
       buckets_.emplace(entries_[place].id, bucket_of_place(place));
     }
   }
@@ -177,7 +173,7 @@ class token_counts {
 inline void write_token_counts(const std::filesystem::path& path, std::vector<token_count> entries) {
   detail::sort_by_count(entries);
   std::uint64_t total = 0;
-  for (const token_count& entry : entries) total = detail::add_counts(total, entry.count, path.string());
+  for (const token_count& entry : entries) total = checked_add(total, entry.count, "the sum of the token counts");
   atomic_file file(path);
   std::string line = "{";
   for (const token_count& entry : entries) {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that make a set of weights a model: sizes, norm epsilon, rotary frequencies. Read from config.json
+// (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and checked here. The Llama family: RMSNorm, grouped-query
+// attention with rotary positions, SwiGLU; which is also Mistral without a sliding window.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/error.hpp"
+#include "depthlens/model/printable.hpp"
+
+namespace depthlens {
+
+// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in Hugging Face weights; interleaved
+// (2i, 2i + 1), as in GGUF llama weights, whose q and k rows are permuted for it.
+enum class rope_kind { half, interleaved };
+
+struct architecture {
+  std::string family;            // "llama", "mistral"
+  std::uint32_t n_layers = 0;    // blocks
+  std::uint32_t d_model = 0;     // D
+  std::uint32_t n_heads = 0;     // H
+  std::uint32_t n_kv_heads = 0;  // divides n_heads
+  std::uint32_t head_dim = 0;
+  std::uint32_t d_ff = 0;        // F
+  std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
+  std::uint32_t max_positions = 0;
+  double norm_eps = 0;
+  bool tied = false;  // the unembedding is the embedding
+  bool attention_bias = false;
+  bool mlp_bias = false;
+  rope_kind rope = rope_kind::half;
+  std::uint32_t rope_dims = 0;
+  std::vector<float> rope_inv_freq;  // (rope_dims / 2), any scaling applied
+};
+
+// How a model stretches its rotary frequencies.
+struct rope_scaling {
+  enum class kind { none, linear, llama3 };
+  kind type = kind::none;
+  double factor = 1;
+  double low_freq_factor = 1;   // llama3
+  double high_freq_factor = 4;  // llama3
+  double original_positions = 8192;  // llama3
+};
+
+// (dims / 2) inverse frequencies theta^(-2i/dims), scaled. In float32 step by step as transformers computes them, so
+// that readings agree to the last digits at long positions.
+inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& scaling) {
+  std::vector<float> out(dims / 2);
+  const auto factor = static_cast<float>(scaling.factor);
+  const double low_wavelength = scaling.original_positions / scaling.low_freq_factor;
+  const double high_wavelength = scaling.original_positions / scaling.high_freq_factor;
+  for (std::uint32_t i = 0; i < dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
+    const float freq = 1.0f / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
+    out[i] = freq;
+    if (scaling.type == rope_scaling::kind::linear) out[i] = freq / factor;
+    if (scaling.type != rope_scaling::kind::llama3) continue;
+    const double wavelength = 2 * std::numbers::pi / static_cast<double>(freq);
+    if (wavelength < high_wavelength) continue;
+    if (wavelength > low_wavelength) {
+      out[i] = freq / factor;
+      continue;
+    }
+    const auto smooth =
+        static_cast<float>((scaling.original_positions / wavelength - scaling.low_freq_factor) /
+                           (scaling.high_freq_factor - scaling.low_freq_factor));
+    out[i] = (1.0f - smooth) * freq / factor + smooth * freq;
+  }
+  return out;
+}
+
+// Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came from.
+inline void check_architecture(const architecture& a, std::string_view label) {
+  const auto within = [&](const char* what, std::uint32_t value, std::uint32_t top) {
+    if (value < 1 || value > top) fail(status::data, label, ": ", what, " is ", value, ", expected 1 to ", top);
+  };
+  within("the number of layers", a.n_layers, 4096);
+  within("the model width", a.d_model, 1u << 20);
+  within("the number of attention heads", a.n_heads, 1u << 16);
+  within("the number of key-value heads", a.n_kv_heads, a.n_heads);
+  within("the head size", a.head_dim, 1u << 16);
+  within("the feed-forward width", a.d_ff, 1u << 24);
+  within("the vocabulary size", a.vocab_size, 1u << 28);
+  within("the number of positions", a.max_positions, 0x7fffffffu);
+  if (a.n_heads % a.n_kv_heads != 0) {
+    fail(status::data, label, ": ", a.n_heads, " attention heads cannot share ", a.n_kv_heads, " key-value heads");
+  }
+  if (std::uint64_t{a.n_heads} * a.head_dim > (1u << 24)) {
+    fail(status::data, label, ": ", a.n_heads, " heads of size ", a.head_dim, " are too many");
+  }
+  if (!(a.norm_eps >= 0 && a.norm_eps < 1)) {
+    fail(status::data, label, ": the norm epsilon is ", a.norm_eps, ", expected 0 to 1");
+  }
+  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+    fail(status::data, label, ": ", a.rope_dims, " rotary dimensions, expected an even number up to the head size ",
+         a.head_dim);
+  }
+  for (const float freq : a.rope_inv_freq) {
+    if (!std::isfinite(freq) || freq < 0) fail(status::data, label, ": the rotary frequencies are not finite");
+  }
+}
+
+// theta and factors must be usable before rope_frequencies gets them.
+inline void check_rope(double theta, const rope_scaling& s, std::string_view label) {
+  const auto positive = [&](const char* what, double value) {
+    if (!(value > 0 && value < 1e18)) fail(status::data, label, ": ", what, " is ", value, ", expected more than 0");
+  };
+  positive("rope theta", theta);
+  if (s.type == rope_scaling::kind::none) return;
+  positive("the rope scaling factor", s.factor);
+  if (s.type != rope_scaling::kind::llama3) return;
+  positive("rope low_freq_factor", s.low_freq_factor);
+  positive("the original number of positions", s.original_positions);
+  if (!(s.high_freq_factor > s.low_freq_factor && s.high_freq_factor < 1e18)) {
+    fail(status::data, label, ": rope high_freq_factor ", s.high_freq_factor, " must be over low_freq_factor ",
+         s.low_freq_factor);
+  }
+}
+
+}  // namespace depthlens

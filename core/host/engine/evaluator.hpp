@@ -47,6 +47,10 @@ struct active_lens {
   std::uint32_t n_layers;  // L: layers it reads
 };
 
+// The work that such a run takes, without running it.
+evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
+                             std::size_t pack_tokens, unsigned threads);
+
 class evaluator {
  public:
   struct options {

@@ -56,6 +56,7 @@ class record_job {
   bool receive(std::size_t read, std::shared_ptr<const node_result> result);
   void consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
                const dlens_sink& sink) const;
+  void release() { rounds_.clear(); }  // its answers are not needed any more
 
  private:
   record record_;

@@ -200,14 +200,22 @@ void record_log::sync() {
   if (::fdatasync(fd_) != 0) fail(status::io, file_.string(), ": cannot sync: ", std::strerror(errno));
 }
 
+std::vector<record_key> record_log::keys(const std::vector<std::string>& sets,
+                                         const std::function<bool(const record_key&)>& wanted) const {
+  std::vector<record_key> out;
+  for (const std::string& set : sets)
+    for (auto at = index_.lower_bound({set, 0, 0}); at != index_.end() && at->first.set == set; ++at)
+      if (wanted(at->first)) out.push_back(at->first);
+  return out;
+}
+
+std::unique_ptr<entry> record_log::get(const record_key& key) const {
+  return std::make_unique<entry>(read(index_.at(key)));
+}
+
 void record_log::each(const std::vector<std::string>& sets, const std::function<bool(const record_key&)>& wanted,
                       const std::function<void(const entry&)>& fn) const {
-  for (const std::string& set : sets)
-    for (auto at = index_.lower_bound({set, 0, 0}); at != index_.end() && at->first.set == set; ++at) {
-      if (!wanted(at->first)) continue;
-      const entry e(read(at->second));
-      fn(e);
-    }
+  for (const record_key& key : keys(sets, wanted)) fn(*get(key));
 }
 
 }  // namespace depthlens

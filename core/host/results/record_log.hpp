@@ -12,10 +12,9 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
-#include <utility>
 #include <vector>
 
 namespace depthlens {
@@ -82,6 +81,10 @@ class record_log {
   // Calls fn for each record that `wanted` accepts, in the order of `sets` and of the row numbers.
   void each(const std::vector<std::string>& sets, const std::function<bool(const record_key&)>& wanted,
             const std::function<void(const entry&)>& fn) const;
+  // Keys of such records, in the same order, and one record by its key.
+  std::vector<record_key> keys(const std::vector<std::string>& sets,
+                               const std::function<bool(const record_key&)>& wanted) const;
+  std::unique_ptr<entry> get(const record_key& key) const;
 
  private:
   struct place {

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/study_runner.hpp"
+
+#include "depthlens/abi_error.hpp"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace depthlens {
+namespace {
+
+constexpr auto kSyncEvery = std::chrono::seconds(5);
+// Ids of one window, so that long prompts do not need more memory than many short ones.
+constexpr std::size_t kWindowIds = 4u << 20;
+
+// Thrown through the evaluator to end a round early.
+struct stop_request {};
+
+// The sink of consume: checks rows against the study's tables and serialises them.
+struct consume_sink {
+  const dlens_description& description;
+  const std::string& word;
+  entry_writer& out;
+  dlens_sink c{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
+
+  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values, std::uint64_t n,
+                             dlens_error* e) noexcept {
+    return guarded(e, [&] {
+      auto& self = *static_cast<consume_sink*>(s->self);
+      if (table >= self.description.n_tables) fail(status::internal, "experiment ", self.word, ": no table ", table);
+      const dlens_table& t = *self.description.tables[table];
+      if (n != t.n_columns)
+        fail(status::internal, "experiment ", self.word, ": a row of ", n, " values for table ", t.id, " of ", t.n_columns);
+      for (std::uint64_t i = 0; i < n; ++i)
+        if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
+          fail(status::internal, "experiment ", self.word, ": table ", t.id, ", column ", t.columns[i]->id,
+               ": a value of type ", values[i].type, " instead of ", t.columns[i]->type);
+      self.out.row(t.id, values, n);
+    });
+  }
+  static dlens_status count(const dlens_sink* s, dlens_text set, dlens_text reason, std::uint64_t n,
+                            dlens_error* e) noexcept {
+    return guarded(e, [&] { static_cast<consume_sink*>(s->self)->out.count(to_view(set), to_view(reason), n); });
+  }
+};
+
+}  // namespace
+
+// The jobs of a window that still wait for answers, and the lenses that are read for them.
+struct study_runner::window_state {
+  job_list jobs;
+  std::vector<record_job*> waiting;
+  std::vector<lens_column> columns;
+  std::unique_ptr<evaluator> run;
+};
+
+study_runner::study_runner(const run_context& context, std::vector<running_study> studies,
+                           std::vector<running_lens> lenses, make_evaluator make, options o)
+    : context_(context), studies_(std::move(studies)), lenses_(std::move(lenses)), make_evaluator_(std::move(make)),
+      options_(o) {}
+
+record_key study_runner::key_of(const record_job& job) const {
+  return {studies_[job.study()].session->plan().datasets[job.dataset()].set, job.data().index,
+          job.data().content_hash()};
+}
+
+std::vector<bool> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
+  std::vector<bool> missing;
+  for (const record_log* log : studies_[study].logs) missing.push_back(!log->has(key));
+  return missing;
+}
+
+bool study_runner::run(const std::atomic<bool>& stop) {
+  std::uint64_t total = 0;
+  for (const running_study& s : studies_) total += s.session->records_wanted();
+  progress_ = std::make_unique<progress>("run", total);
+  job_list window;
+  std::size_t window_bytes = 0;
+  for (std::uint32_t s = 0; s < studies_.size() && !stop; ++s) {
+    const study_plan& plan = studies_[s].session->plan();
+    for (std::uint32_t d = 0; d < plan.datasets.size() && !stop; ++d) {
+      const auto reader = open_records(plan.datasets[d].file, plan.datasets[d].format, plan.datasets[d].kind,
+                                       plan.datasets[d].cuts);
+      std::uint64_t n = 0;
+      for (record r; n < context_.limit && reader->next(r); ++n) {
+        auto job = std::make_unique<record_job>(std::move(r), d, s);
+        const std::vector<bool> missing = lenses_missing(s, key_of(*job));
+        if (std::find(missing.begin(), missing.end(), true) == missing.end()) {
+          progress_->add(1);
+          continue;
+        }
+        for (const auto& [key, value] : job->data().fields) window_bytes += value.size();
+        window.push_back(std::move(job));
+        if (window.size() < options_.window && window_bytes < kWindowIds) continue;
+        run_window(std::exchange(window, {}), stop);
+        window_bytes = 0;
+        if (stop) break;
+      }
+    }
+  }
+  if (!window.empty() && !stop) run_window(std::move(window), stop);
+  progress_.reset();
+  if (!options_.dry_run)
+    for (const running_study& s : studies_)
+      for (record_log* log : s.logs) log->sync();
+  return !stop;
+}
+
+void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
+  window_state w;
+  w.jobs = std::move(jobs);
+  std::vector<std::size_t> active;
+  for (std::size_t l = 0; l < lenses_.size(); ++l) {
+    const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(),
+                                    [&](const auto& j) { return lenses_missing(j->study(), key_of(*j))[l]; });
+    w.columns.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
+    if (wanted) active.push_back(l);
+  }
+  std::vector<char> asks(w.jobs.size());
+  tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
+    record_job& job = *w.jobs[i];
+    asks[i] = job.plan(studies_[job.study()].session->c(), w.columns, context_.vocab_size);
+    if (!asks[i] && !options_.dry_run) complete(job, w.columns);
+  });
+  for (std::size_t i = 0; i < w.jobs.size(); ++i)
+    if (asks[i]) w.waiting.push_back(w.jobs[i].get());
+  if (w.waiting.empty()) return;
+  if (!options_.dry_run) w.run = std::make_unique<evaluator>(make_evaluator_(active));
+  while (!w.waiting.empty() && !stop) run_round(w, stop);
+}
+
+void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
+  std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<read_wish> wishes;
+  std::vector<std::pair<record_job*, std::size_t>> owner;  // of each wish
+  for (record_job* job : w.waiting) {
+    const auto first = static_cast<std::uint32_t>(sequences.size());
+    for (auto& ids : job->last_round().sequences) sequences.push_back(ids);
+    for (std::size_t r = 0; r < job->last_round().reads.size(); ++r) {
+      wishes.push_back(job->last_round().reads[r]);
+      wishes.back().sequence += first;
+      owner.emplace_back(job, r);
+    }
+  }
+  std::mutex guard;
+  std::vector<record_job*> again;
+  const auto on_result = [&](std::size_t wish, std::shared_ptr<const node_result> result) {
+    if (stop) throw stop_request{};
+    record_job& job = *owner[wish].first;
+    if (!job.receive(owner[wish].second, std::move(result))) return;
+    if (job.plan(studies_[job.study()].session->c(), w.columns, context_.vocab_size)) {
+      const std::lock_guard lock(guard);
+      again.push_back(&job);
+    } else {
+      complete(job, w.columns);
+    }
+  };
+  evaluation_counts c;
+  try {
+    c = w.run ? w.run->run(sequences, wishes, on_result)
+              : count_work(sequences, wishes, options_.pack_tokens, options_.threads);
+  } catch (const stop_request&) {
+    return;
+  }
+  counts_.tokens_given += c.tokens_given;
+  counts_.distinct_prefixes += c.distinct_prefixes;
+  counts_.tokens_computed += c.tokens_computed;
+  counts_.positions_read += c.positions_read;
+  w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
+}
+
+void study_runner::complete(record_job& job, const std::vector<lens_column>& columns) {
+  const running_study& study = studies_[job.study()];
+  const record_key key = key_of(job);
+  const std::vector<bool> missing = [&] {
+    const std::lock_guard lock(log_guard_);
+    return lenses_missing(job.study(), key);
+  }();
+  for (std::uint32_t l = 0; l < lenses_.size(); ++l) {
+    if (!missing[l]) continue;
+    entry_writer out(key);
+    const consume_sink sink{study.session->description(), study.session->word(), out};
+    job.consume(study.session->c(), columns, l, sink.c);
+    const std::string payload = out.take();
+    const std::lock_guard lock(log_guard_);
+    study.logs[l]->append(key, payload);
+  }
+  job.release();
+  ++records_run_;
+  progress_->add(1);
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(log_guard_);
+  if (now - last_sync_ < kSyncEvery) return;
+  last_sync_ = now;
+  for (const running_study& s : studies_)
+    for (record_log* log : s.logs) log->sync();
+}
+
+}  // namespace depthlens

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes the records of all studies of a run through plan, forward passes and consume, window by window. A window's
+// requests share one prefix forest, whichever study they come from. Records that are in the logs are not run again.
+#pragma once
+
+#include "engine/evaluator.hpp"
+#include "engine/record_job.hpp"
+#include "engine/study_session.hpp"
+#include "results/record_log.hpp"
+#include "terminal/progress.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace depthlens {
+
+struct running_study {
+  study_session* session;
+  std::vector<record_log*> logs;  // one for each lens of the run
+};
+
+// A lens of the run: which layers it reads.
+struct running_lens {
+  std::string label;
+  std::vector<std::int32_t> layers;
+};
+
+class study_runner {
+ public:
+  struct options {
+    std::size_t window = 8192;  // records
+    unsigned threads = 1;
+    std::size_t pack_tokens = 0;  // 0 = as the backend advises; needed for a dry run
+    bool dry_run = false;  // plan the first round and count, run nothing
+  };
+  // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
+  using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
+
+  study_runner(const run_context& context, std::vector<running_study> studies, std::vector<running_lens> lenses,
+               make_evaluator make, options o);
+
+  // Runs everything that is not in the logs yet. `stop` is looked at between packs; true afterwards = not complete.
+  // Returns whether all records are done.
+  bool run(const std::atomic<bool>& stop);
+
+  const evaluation_counts& counts() const { return counts_; }
+  std::uint64_t records_run() const { return records_run_; }
+
+ private:
+  using job_list = std::vector<std::unique_ptr<record_job>>;
+  struct window_state;
+
+  void run_window(job_list jobs, const std::atomic<bool>& stop);
+  void run_round(window_state& w, const std::atomic<bool>& stop);
+  std::vector<bool> lenses_missing(std::size_t study, const record_key& key) const;
+  void complete(record_job& job, const std::vector<lens_column>& columns);
+  record_key key_of(const record_job& job) const;
+
+  const run_context& context_;
+  std::vector<running_study> studies_;
+  std::vector<running_lens> lenses_;
+  make_evaluator make_evaluator_;
+  options options_;
+  std::mutex log_guard_;
+  std::chrono::steady_clock::time_point last_sync_ = std::chrono::steady_clock::now();
+  std::unique_ptr<progress> progress_;
+  evaluation_counts counts_;
+  std::atomic<std::uint64_t> records_run_{0};
+};
+
+}  // namespace depthlens

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/study_session.hpp"
+
+#include "depthlens/abi_error.hpp"
+#include "engine/record_job.hpp"
+
+#include <algorithm>
+
+namespace depthlens {
+namespace {
+
+// A description is used without further checks, so what a plugin got wrong is said here.
+void check_description(const dlens_description& d, const std::string& word) {
+  const auto wrong = [&](const auto&... parts) { fail(status::internal, "experiment ", word, ": ", parts...); };
+  for (std::uint64_t i = 0; i < d.n_tables; ++i) {
+    const dlens_table& t = *d.tables[i];
+    if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr) wrong("table ", i, " is incomplete");
+    if (std::string_view(t.file).find('/') != std::string_view::npos) wrong("table ", t.id, ": a file name with '/'");
+    for (std::uint64_t c = 0; c < t.n_columns; ++c)
+      if (t.columns[c]->id == nullptr) wrong("table ", t.id, ": column ", c, " has no name");
+  }
+  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
+    const dlens_figure& f = *d.figures[i];
+    if (f.size < sizeof(dlens_figure) || f.id == nullptr || f.file == nullptr || f.table == nullptr)
+      wrong("figure ", i, " is incomplete");
+    const bool known = std::any_of(d.tables, d.tables + d.n_tables,
+                                   [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
+    if (!known) wrong("figure ", f.id, " draws a table \"", f.table, "\" that is not declared");
+  }
+}
+
+}  // namespace
+
+study_session::study_session(const run_context& context, study_plan& plan) : context_(context), plan_(plan) {
+  for (const std::string& label : context.lens_labels) labels_.push_back(label.c_str());
+  datasets_.reserve(plan.datasets.size());
+  for (const dataset_plan& d : plan.datasets) {
+    datasets_.push_back({sizeof(dlens_dataset), 0, d.set.c_str(), d.kind.c_str()});
+    dataset_pointers_.push_back(&datasets_.back());
+  }
+  run_ = {sizeof run_,
+          context.n_layers,
+          context.vocab_size,
+          context.max_positions,
+          context.seed_compat ? 1u : 0u,
+          context.target_gold ? 1u : 0u,
+          static_cast<std::uint32_t>(labels_.size()),
+          static_cast<std::uint32_t>(datasets_.size()),
+          context.name.c_str(),
+          labels_.data(),
+          dataset_pointers_.data(),
+          context.tokenizer,
+          context.host};
+  std::vector<dlens_pair> options;
+  for (const auto& [key, value] : plan.options) options.push_back({to_text(key), to_text(value)});
+  checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
+}
+
+study_session::~study_session() {
+  if (study_ != nullptr) study_->destroy(study_);
+}
+
+void study_session::survey() {
+  for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) {
+    dataset_plan& d = plan_.datasets[i];
+    const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
+    d.records = 0;
+    for (record r; reader->next(r); ++d.records) {
+      const record_abi view(r, i);
+      if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+    }
+  }
+  checked_call(study_->describe, study_, &description_);
+  check_description(*description_, plan_.word);
+}
+
+std::vector<std::string> study_session::sets() const {
+  std::vector<std::string> out;
+  for (const dataset_plan& d : plan_.datasets) out.push_back(d.set);
+  return out;
+}
+
+std::uint64_t study_session::records_wanted() const {
+  std::uint64_t n = 0;
+  for (const dataset_plan& d : plan_.datasets) n += std::min(d.records, context_.limit);
+  return n;
+}
+
+}  // namespace depthlens

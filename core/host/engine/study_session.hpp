@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A study of one run: its data sets, options and lenses, and the plugin's object behind them.
+#pragma once
+
+#include "depthlens/abi/experiment.h"
+#include "depthlens/data/reader.hpp"
+#include "plugins/registry.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace depthlens {
+
+// One --data EXPERIMENT[.set]=FILE.
+struct dataset_plan {
+  std::string set;  // what follows the dot, "" = nothing
+  std::filesystem::path file;
+  file_format format{};
+  std::string kind;
+  std::string sha256;  // of the file's content
+  cut_options cuts;
+  std::uint64_t records = 0;  // in the whole file, set by survey
+};
+
+struct study_plan {
+  std::string word;  // "flips"
+  registry::experiment plugin;
+  std::vector<std::pair<std::string, std::string>> options;      // every declared one, as text
+  std::vector<std::pair<std::string, std::string>> file_hashes;  // option id, sha256 of the file it names
+  std::vector<dataset_plan> datasets;
+};
+
+// What all studies of a run have in common.
+struct run_context {
+  std::string name;  // of the model, in file names and titles
+  std::uint32_t n_layers = 0, vocab_size = 0, max_positions = 0;
+  bool seed_compat = false, target_gold = false;
+  std::vector<std::string> lens_labels;
+  const dlens_tokenizer* tokenizer = nullptr;
+  const dlens_host* host = nullptr;
+  std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();  // records of each data set
+};
+
+class study_session {
+ public:
+  // Creates the plugin's study; `context` and `plan` outlive it. Throws what the plugin reports.
+  study_session(const run_context& context, study_plan& plan);
+  ~study_session();
+  study_session(const study_session&) = delete;
+
+  // Shows every record of every data set to the study, counts them, and takes the description of tables and figures.
+  void survey();
+
+  const dlens_study& c() const { return *study_; }
+  const dlens_description& description() const { return *description_; }
+  const study_plan& plan() const { return plan_; }
+  const std::string& word() const { return plan_.word; }
+  std::vector<std::string> sets() const;
+  std::uint64_t records_wanted() const;  // over all data sets, --limit counted
+
+ private:
+  const run_context& context_;
+  study_plan& plan_;
+  std::vector<const char*> labels_;
+  std::vector<dlens_dataset> datasets_;
+  std::vector<const dlens_dataset*> dataset_pointers_;
+  dlens_run run_{};
+  dlens_study* study_ = nullptr;
+  const dlens_description* description_ = nullptr;
+};
+
+}  // namespace depthlens

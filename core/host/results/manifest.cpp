@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/manifest.hpp"
+
+#include "depthlens/error.hpp"
+#include "depthlens/table/atomic_file.hpp"
+
+#include <fstream>
+#include <sstream>
+
+namespace depthlens {
+namespace {
+
+constexpr std::size_t kLargestManifest = 64u << 20;
+
+void print(std::string& out, const boost::json::value& v, std::size_t indent) {
+  const auto line = [&](std::size_t depth) { out += '\n' + std::string(2 * depth, ' '); };
+  if (v.is_object() && !v.get_object().empty()) {
+    out += '{';
+    bool first = true;
+    for (const auto& [key, value] : v.get_object()) {
+      if (!first) out += ',';
+      first = false;
+      line(indent + 1);
+      out += boost::json::serialize(boost::json::string(key)) + ": ";
+      print(out, value, indent + 1);
+    }
+    line(indent);
+    out += '}';
+  } else if (v.is_array() && !v.get_array().empty()) {
+    out += '[';
+    bool first = true;
+    for (const auto& value : v.get_array()) {
+      if (!first) out += ',';
+      first = false;
+      line(indent + 1);
+      print(out, value, indent + 1);
+    }
+    line(indent);
+    out += ']';
+  } else {
+    out += boost::json::serialize(v);
+  }
+}
+
+std::string shown(const boost::json::value& v) {
+  std::string text = v.is_string() ? std::string(v.get_string()) : boost::json::serialize(v);
+  if (text.size() > 60) text = text.substr(0, 57) + "...";
+  return text;
+}
+
+void compare(const std::string& path, const boost::json::value& a, const boost::json::value& b,
+             std::vector<std::string>& out) {
+  if (a.is_object() && b.is_object()) {
+    for (const auto& [key, value] : a.get_object())
+      if (const auto* other = b.get_object().if_contains(key))
+        compare(path.empty() ? std::string(key) : path + "." + std::string(key), value, *other, out);
+  } else if (a != b) {
+    out.push_back(cat(path, ": ", shown(a), " -> ", shown(b)));
+  }
+}
+
+}  // namespace
+
+manifest manifest::read(const std::filesystem::path& file) {
+  manifest m;
+  if (!std::filesystem::exists(file)) return m;
+  if (std::filesystem::file_size(file) > kLargestManifest) fail(status::data, file.string(), ": over 64 MiB");
+  std::ifstream in(file, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  boost::system::error_code code;
+  const boost::json::value v = boost::json::parse(text, code);
+  if (code || !v.is_object()) fail(status::data, file.string(), ": not a run manifest: ", code ? code.message() : "no object");
+  m.fields = v.get_object();
+  return m;
+}
+
+void manifest::write(const std::filesystem::path& file) const {
+  atomic_file out(file);
+  out.write(pretty(fields));
+  out.write("\n");
+  out.commit();
+}
+
+std::vector<std::string> differing_fields(const boost::json::object& old_key, const boost::json::object& new_key) {
+  std::vector<std::string> out;
+  compare("", old_key, new_key, out);
+  return out;
+}
+
+void merge_into(boost::json::object& older, const boost::json::object& newer) {
+  for (const auto& [key, value] : newer) {
+    auto* there = older.if_contains(key);
+    if (there && there->is_object() && value.is_object()) merge_into(there->get_object(), value.get_object());
+    else older[key] = value;
+  }
+}
+
+std::string pretty(const boost::json::value& v) {
+  std::string out;
+  print(out, v, 0);
+  return out;
+}
+
+}  // namespace depthlens

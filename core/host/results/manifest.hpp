@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// run.json: what a run was made of. Its key fields decide whether a command may extend the run: a field that both
+// have must be equal; a field that only one has (another study, lens or data set) is an extension.
+#pragma once
+
+#include <boost/json.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+class manifest {
+ public:
+  boost::json::object fields;
+
+  // An absent file gives an empty manifest; a damaged one is status::data.
+  static manifest read(const std::filesystem::path& file);
+  void write(const std::filesystem::path& file) const;  // complete or not at all
+  bool empty() const { return fields.empty(); }
+};
+
+// One line for each key field that differs: "model.sha256: ab12... -> cd34...".
+std::vector<std::string> differing_fields(const boost::json::object& old_key, const boost::json::object& new_key);
+
+// Objects merged key by key; where both have a value that is no object, the newer one stays.
+void merge_into(boost::json::object& older, const boost::json::object& newer);
+
+// Indented JSON text.
+std::string pretty(const boost::json::value& v);
+
+}  // namespace depthlens

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/run_folder.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_folder(const fs::path& p) {
+  std::error_code code;
+  fs::create_directories(p, code);
+  if (code || !fs::is_directory(p))
+    fail(status::cannot_create, p.string(), ": cannot create the folder", code ? ": " + code.message() : "");
+  if (::access(p.c_str(), W_OK) != 0)
+    fail(status::cannot_create, p.string(), ": cannot write to the folder: ", std::strerror(errno));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// When the process started, in clock ticks since boot: tells a living holder from another process with its number.
+std::string start_time(long pid) {
+  std::ifstream in(cat("/proc/", pid, "/stat"));
+  std::string line;
+  std::getline(in, line);
+  const auto name_end = line.rfind(')');
+  if (name_end == std::string::npos) return "";
+  std::istringstream rest(line.substr(name_end + 1));
+  std::string field;
+  for (int i = 0; i < 20; ++i) rest >> field;  // field 22 of proc(5), the third after the name being number 3
+  return field;
+}
+
+struct lock_holder {
+  std::string host;
+  long pid = 0;
+  std::string started;
+};
+
+bool lives(const lock_holder& h) {
+  return h.pid > 0 && (::kill(static_cast<pid_t>(h.pid), 0) == 0 || errno == EPERM) && start_time(h.pid) == h.started;
+}
+
+void take_lock(const fs::path& file) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+      const std::string text = cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()), '\n');
+      const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+      ::close(fd);
+      if (!written) fail(status::io, file.string(), ": cannot write");
+      return;
+    }
+    if (errno != EEXIST) fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
+    lock_holder h;
+    std::ifstream(file) >> h.host >> h.pid >> h.started;
+    if (h.host == host_name() && !lives(h)) {
+      fs::remove(file);
+      continue;
+    }
+    fail(status::config, file.parent_path().parent_path().string(), ": in use by process ", h.pid, " on ", h.host,
+         "; if that process is gone, delete ", file.string());
+  }
+  fail(status::config, file.string(), ": another process keeps taking this folder");
+}
+
+}  // namespace
+
+run_folder::run_folder(const fs::path& root) {
+  make_folder(root);
+  root_ = fs::canonical(root);
+  for (const char* part : {"data", "plots", "log"}) make_folder(root_ / part);
+  take_lock(root_ / "log" / "lock");
+}
+
+run_folder::~run_folder() {
+  std::error_code ignored;
+  fs::remove(root_ / "log" / "lock", ignored);
+}
+
+fs::path run_folder::log(const std::string& study, const std::string& lens) const {
+  return root_ / "log" / (study + "." + lens + ".log");
+}
+
+fs::path move_aside(const fs::path& root) {
+  if (!fs::exists(root)) return {};
+  fs::path clean = fs::canonical(root);
+  for (int n = 1;; ++n) {
+    const fs::path to = clean.string() + ".old-" + std::to_string(n);
+    if (fs::exists(to)) continue;
+    std::error_code code;
+    fs::rename(clean, to, code);
+    if (code) fail(status::cannot_create, clean.string(), ": cannot be moved aside: ", code.message());
+    return to;
+  }
+}
+
+}  // namespace depthlens

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The output folder of a run: run.json, data/, plots/, log/. Held by one process at a time.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace depthlens {
+
+class run_folder {
+ public:
+  // Creates the folder and takes its lock. A lock of a process of this machine that no longer lives is taken over; a
+  // living one, or one of another machine, is status::config and names its holder.
+  explicit run_folder(const std::filesystem::path& root);
+  ~run_folder();
+  run_folder(const run_folder&) = delete;
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path manifest() const { return root_ / "run.json"; }
+  std::filesystem::path data() const { return root_ / "data"; }
+  std::filesystem::path plots() const { return root_ / "plots"; }
+  std::filesystem::path log(const std::string& study, const std::string& lens) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+// Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none.
+std::filesystem::path move_aside(const std::filesystem::path& root);
+
+}  // namespace depthlens

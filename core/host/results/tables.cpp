@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/tables.hpp"
+
+#include "depthlens/abi_error.hpp"
+#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/table/csv.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace depthlens {
+namespace {
+
+// One CSV on its way.
+class table_file {
+ public:
+  table_file(const dlens_table& table, const std::filesystem::path& file, bool headless_when_empty)
+      : table_(table), file_(file), csv_([this](std::string_view bytes) { file_.write(bytes); }),
+        headless_(headless_when_empty) {
+    if (!headless_) write_header();
+  }
+
+  void row(const dlens_value* values, std::uint64_t n) {
+    if (headless_) write_header();
+    for (std::uint64_t i = 0; i < n; ++i) field(values[i]);
+    csv_.end_row();
+  }
+
+  void commit() {
+    if (headless_) file_.write("\n");
+    file_.commit();
+  }
+
+ private:
+  void write_header() {
+    headless_ = false;
+    for (std::uint64_t i = 0; i < table_.n_columns; ++i) csv_.text(table_.columns[i]->id);
+    csv_.end_row();
+  }
+  void field(const dlens_value& v) {
+    switch (v.type) {
+      case DLENS_I64: return csv_.integer(v.as.i64);
+      case DLENS_F64: return csv_.python_float(v.as.f64);
+      case DLENS_F32: return csv_.f32(static_cast<float>(v.as.f64));
+      case DLENS_TEXT: return csv_.text(to_view(v.as.text));
+      default: return csv_.empty();
+    }
+  }
+
+  const dlens_table& table_;
+  atomic_file file_;
+  csv_writer csv_;
+  bool headless_;
+};
+
+using table_files = std::vector<std::unique_ptr<table_file>>;  // by number of the table; null = not written here
+
+std::uint32_t table_number(const dlens_description& d, std::string_view id) {
+  for (std::uint32_t i = 0; i < d.n_tables; ++i)
+    if (id == d.tables[i]->id) return i;
+  fail(status::config, "the record log holds rows of a table \"", id, "\" that the experiment does not have any more; "
+       "use --fresh");
+}
+
+// The rows of a log, one record in memory at a time, for finish.
+class row_stream {
+ public:
+  row_stream(const table_request& request) : request_(request) {
+    keys_ = request.log.keys(request.session.sets(), [&](const record_key& k) { return k.index < request.limit; });
+    c_ = {sizeof c_, 0, this, &next};
+  }
+  const dlens_rows* c() const { return &c_; }
+
+ private:
+  static dlens_status next(const dlens_rows* r, const dlens_row** row, dlens_error* e) noexcept {
+    return guarded(e, [&] { *row = static_cast<row_stream*>(r->self)->advance(); });
+  }
+
+  const dlens_row* advance() {
+    while (!current_ || at_ == current_->rows().size()) {
+      if (next_key_ == keys_.size()) return nullptr;
+      current_ = request_.log.get(keys_[next_key_++]);
+      at_ = 0;
+    }
+    const logged_row& row = current_->rows()[at_++];
+    const auto sets = request_.session.sets();
+    const auto dataset = std::find(sets.begin(), sets.end(), current_->key().set) - sets.begin();
+    row_ = {sizeof row_,
+            table_number(request_.session.description(), row.table),
+            static_cast<std::uint32_t>(dataset),
+            0,
+            current_->key().index,
+            row.values.data(),
+            row.values.size()};
+    return &row_;
+  }
+
+  const table_request& request_;
+  std::vector<record_key> keys_;
+  std::size_t next_key_ = 0, at_ = 0;
+  std::unique_ptr<entry> current_;
+  dlens_row row_{};
+  dlens_rows c_{};
+};
+
+// The sink of finish: rows of summary tables, prompts of figures.
+struct finish_sink {
+  const table_request& request;
+  table_files& files;
+  finished_tables& out;
+  dlens_sink c{sizeof(dlens_sink), 0, this, &append, nullptr, &figure_prompts};
+
+  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values, std::uint64_t n,
+                             dlens_error* e) noexcept {
+    return guarded(e, [&] {
+      auto& self = *static_cast<finish_sink*>(s->self);
+      const dlens_description& d = self.request.session.description();
+      if (table >= d.n_tables || !(d.tables[table]->flags & DLENS_TABLE_SUMMARY))
+        fail(status::internal, "experiment ", self.request.session.word(), ": finish wrote to a table that is no summary");
+      if (n != d.tables[table]->n_columns)
+        fail(status::internal, "experiment ", self.request.session.word(), ": a row of ", n, " values for table ",
+             d.tables[table]->id);
+      if (self.files[table]) self.files[table]->row(values, n);
+    });
+  }
+  static dlens_status figure_prompts(const dlens_sink* s, std::uint32_t figure, std::uint64_t n,
+                                     dlens_error* e) noexcept {
+    return guarded(e, [&] {
+      auto& self = *static_cast<finish_sink*>(s->self);
+      const dlens_description& d = self.request.session.description();
+      if (figure >= d.n_figures) fail(status::internal, "finish named a figure that is not declared");
+      self.out.prompts[d.figures[figure]->id] = n;
+    });
+  }
+};
+
+table_files open_tables(const table_request& request, const run_context& context, finished_tables& out) {
+  const dlens_description& d = request.session.description();
+  table_files files(d.n_tables);
+  for (std::uint64_t i = 0; i < d.n_tables; ++i) {
+    const dlens_table& t = *d.tables[i];
+    if ((t.flags & DLENS_TABLE_SHARED) && !request.shared_too) continue;
+    const std::string name = file_stem(t.file, context.lens_labels[request.lens], context.name) + ".csv";
+    files[i] = std::make_unique<table_file>(t, request.folder / name, request.headless_when_empty);
+    out.files.push_back(name);
+  }
+  return files;
+}
+
+}  // namespace
+
+std::string file_stem(const char* form, const std::string& lens, const std::string& name) {
+  std::string out;
+  for (std::string_view rest = form; !rest.empty();) {
+    const auto replace = [&](std::string_view mark, const std::string& by) {
+      if (!rest.starts_with(mark)) return false;
+      out += by;
+      rest.remove_prefix(mark.size());
+      return true;
+    };
+    if (replace("{lens}", lens) || replace("{name}", name)) continue;
+    out += rest.front();
+    rest.remove_prefix(1);
+  }
+  std::replace(out.begin(), out.end(), '/', '_');
+  return out;
+}
+
+finished_tables write_tables(const table_request& request, const run_context& context) {
+  finished_tables out;
+  const dlens_description& d = request.session.description();
+  table_files files = open_tables(request, context, out);
+  request.log.each(request.session.sets(), [&](const record_key& k) { return k.index < request.limit; },
+                   [&](const entry& e) {
+                     for (const logged_row& row : e.rows()) {
+                       const std::uint32_t t = table_number(d, row.table);
+                       if (files[t]) files[t]->row(row.values.data(), row.values.size());
+                     }
+                     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
+                   });
+  const dlens_study& study = request.session.c();
+  if (study.finish != nullptr) {
+    const row_stream rows(request);
+    const finish_sink sink{request, files, out};
+    checked_call(study.finish, &study, rows.c(), request.lens, &sink.c);
+  }
+  for (const auto& f : files)
+    if (f) f->commit();
+  return out;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the CSVs of a study and lens from its record log: rows as they were logged, in order of data set and record,
+// then the summary tables that the study's finish makes of them. Files are renamed into place when complete.
+#pragma once
+
+#include "engine/study_session.hpp"
+#include "results/record_log.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// kept ("" = kept) and not kept, by set and reason
+using kept_counts = std::map<std::string, std::map<std::string, std::uint64_t>>;
+
+struct finished_tables {
+  std::vector<std::string> files;                            // names within the folder
+  std::map<std::string, std::uint64_t> prompts;              // by figure id
+  kept_counts counts;
+};
+
+struct table_request {
+  const study_session& session;
+  const record_log& log;
+  std::uint32_t lens = 0;      // its number in the run
+  bool shared_too = true;      // write the tables that are the same for every lens
+  std::uint64_t limit = 0;     // records of each data set
+  bool headless_when_empty = false;  // the published code writes a lone newline for a table without rows
+  std::filesystem::path folder;
+};
+
+finished_tables write_tables(const table_request& request, const run_context& context);
+
+// The file name of a table or figure: {lens} and {name} replaced, no path separators.
+std::string file_stem(const char* form, const std::string& lens, const std::string& name);
+
+}  // namespace depthlens

@@ -158,12 +158,14 @@ BOOST_AUTO_TEST_CASE(the_cuts_of_a_paragraph_do_not_depend_on_other_paragraphs_b
 BOOST_AUTO_TEST_CASE(zero_cuts_are_a_usage_error) {
   const scratch_folder folder;
   const auto path = folder.write("a.txt", "a");
-  check_fails([&] { open_records(path, file_format::text, "cut", {.cuts = 0}); }, status::usage, "must be 1 or more");
+  check_fails([&] { open_records(path, file_format::text, "cut", {.cuts = 0}); }, status::usage,
+              "must be 1 or more");
 }
 
 BOOST_AUTO_TEST_CASE(plain_text_paragraphs_are_divided_by_blank_lines_and_wrapped_lines_joined) {
   const scratch_folder folder;
-  text_paragraphs source(folder.write("t.txt", "\n \t\n  One\r\ntwo  three \r\n\t\r\n\n\xC2\xA0\nFour\n\nFive six"));
+  text_paragraphs source(
+      folder.write("t.txt", "\n \t\n  One\r\ntwo  three \r\n\t\r\n\n\xC2\xA0\nFour\n\nFive six"));
   BOOST_TEST((paragraphs_of(source) == std::vector<std::string>{"One two  three", "Four", "Five six"}));
   text_paragraphs empty(folder.write("e.txt", ""));
   BOOST_TEST(paragraphs_of(empty).empty());
@@ -173,7 +175,8 @@ BOOST_AUTO_TEST_CASE(text_that_is_not_utf8_and_endless_paragraphs_are_refused_wi
   const scratch_folder folder;
   const auto refused = [&](const std::string& content, std::string_view line, std::string_view why) {
     const auto path = folder.write("t.txt", content);
-    check_fails([&] { read_cuts(path, {}); }, status::data, path.string() + ":" + std::string(line) + ": ", why);
+    check_fails([&] { read_cuts(path, {}); }, status::data, path.string() + ":" + std::string(line) + ": ",
+                why);
   };
   refused("one\n\ntwo\xC0\xAF\n", "3", "not UTF-8");
   refused("one\n" + std::string(max_item_bytes + 1, 'x'), "2", "the line is longer than 16 MiB");
@@ -182,9 +185,10 @@ BOOST_AUTO_TEST_CASE(text_that_is_not_utf8_and_endless_paragraphs_are_refused_wi
 
 BOOST_AUTO_TEST_CASE(treebank_paragraphs_follow_the_marks) {
   const scratch_folder folder;
-  const auto path = folder.write("t.conllu", sentence("# newdoc id = d\n# newpar id = p\n", "One") + sentence("", "two", "SpaceAfter=No") +
-                                                 sentence("", "three") + sentence("# newpar\n", "Four") +
-                                                 sentence("# newdoc\n# newpar\n", "Five"));
+  const auto path =
+      folder.write("t.conllu", sentence("# newdoc id = d\n# newpar id = p\n", "One") +
+                                   sentence("", "two", "SpaceAfter=No") + sentence("", "three") +
+                                   sentence("# newpar\n", "Four") + sentence("# newdoc\n# newpar\n", "Five"));
   conllu_paragraphs source(path, 0);
   BOOST_TEST((paragraphs_of(source) == std::vector<std::string>{"One twothree", "Four", "Five"}));
 }
@@ -195,19 +199,21 @@ BOOST_AUTO_TEST_CASE(sentences_without_paragraph_marks_are_gathered_until_they_a
   for (const char* form : {"aaaa", "bbbb", "cccc", "dddd", "eeee"}) content += sentence("", form);
   conllu_paragraphs unmarked(folder.write("u.conllu", content), 8);
   BOOST_TEST((paragraphs_of(unmarked) == std::vector<std::string>{"aaaa bbbb", "cccc dddd", "eeee"}));
-  content += sentence("# newdoc\n", "ffff") + sentence("# newpar\n", "gggg") + sentence("", "hhhh") + sentence("", "iiii") +
-             sentence("# newdoc\n", "jjjj") + sentence("", "kkkk") + sentence("", "llll");
+  content += sentence("# newdoc\n", "ffff") + sentence("# newpar\n", "gggg") + sentence("", "hhhh") +
+             sentence("", "iiii") + sentence("# newdoc\n", "jjjj") + sentence("", "kkkk") +
+             sentence("", "llll");
   conllu_paragraphs mixed(folder.write("m.conllu", content), 8);
-  BOOST_TEST((paragraphs_of(mixed) == std::vector<std::string>{"aaaa bbbb", "cccc dddd", "eeee", "ffff", "gggg hhhh iiii",
-                                                               "jjjj kkkk", "llll"}));
+  BOOST_TEST((paragraphs_of(mixed) == std::vector<std::string>{"aaaa bbbb", "cccc dddd", "eeee", "ffff",
+                                                               "gggg hhhh iiii", "jjjj kkkk", "llll"}));
 }
 
 BOOST_AUTO_TEST_CASE(broken_utf8_is_found_and_replaced_as_python_does) {
   const auto broken = [](std::string_view text) { return utf8_first_broken(text); };
   BOOST_TEST(broken("plain ascii text of some length") == std::string_view::npos);
   BOOST_TEST(broken("\xF4\x8F\xBF\xBF\xED\x9F\xBF\xEE\x80\x80") == std::string_view::npos);
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-                          "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98", "\xC3x"})
+  for (const char* bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98", "\xC3x"})
     BOOST_TEST(broken("12345678" + std::string(bad)) == 8U);
   const std::string mark = "\xEF\xBF\xBD";
   BOOST_TEST(utf8_replace_broken("a\xE2\x82z\xF0\x9F\x98") == "a" + mark + "z" + mark);
@@ -217,8 +223,10 @@ BOOST_AUTO_TEST_CASE(broken_utf8_is_found_and_replaced_as_python_does) {
 }
 
 BOOST_AUTO_TEST_CASE(words_are_divided_where_python_divides_them) {
-  for (const char* blank : {"\t", "\n", "\v", "\f", "\r", "\x1C", "\x1D", "\x1E", "\x1F", " ", "\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80",
-                            "\xE2\x80\x80", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"})
+  for (const char* blank : {"\t",           "\n",           "\v",           "\f",           "\r",
+                            "\x1C",         "\x1D",         "\x1E",         "\x1F",         " ",
+                            "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x8A",
+                            "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"})
     BOOST_TEST(utf8_words(cat(blank, "a", blank, blank, "b", blank)).size() == 2U);
   for (const char* no_blank : {"\x1B", "\xE2\x80\x8B", "\xE2\x81\xA0", "\xEF\xBB\xBF", "\xE1\xA0\x8E", "-"})
     BOOST_TEST(utf8_words(cat("a", no_blank, "b")).size() == 1U);

@@ -38,11 +38,12 @@ void check_row(std::string_view content, const fields& expected) {
   BOOST_TEST((records[0].fields == expected));
 }
 
-void check_refused(std::string_view name, std::string_view kind, std::string_view content, std::string_view place,
-                   std::string_view why) {
+void check_refused(std::string_view name, std::string_view kind, std::string_view content,
+                   std::string_view place, std::string_view why) {
   const scratch_folder folder;
   const std::filesystem::path path = folder.write(name, content);
-  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ": ", why);
+  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ": ",
+              why);
 }
 
 constexpr std::string_view two_rows = R"([{"prompt": "A b", "answer": "c"},
@@ -86,7 +87,8 @@ BOOST_AUTO_TEST_CASE(an_empty_list_and_an_empty_jsonl_file_hold_no_rows) {
 
 BOOST_AUTO_TEST_CASE(jsonl_takes_crlf_blank_lines_and_a_last_line_without_end) {
   const scratch_folder folder;
-  const auto path = folder.write("r.jsonl", "{\"prompt\":\"a\"}\r\n\r\n  \n{\"prompt\":\"b\\nc\",\"answer\":\"\"}");
+  const auto path =
+      folder.write("r.jsonl", "{\"prompt\":\"a\"}\r\n\r\n  \n{\"prompt\":\"b\\nc\",\"answer\":\"\"}");
   const std::vector<record> records = read_all(path, "prompt");
   BOOST_REQUIRE_EQUAL(records.size(), 2U);
   BOOST_TEST((records[1].fields == fields{{"prompt", "b\nc"}, {"answer", ""}}));
@@ -101,15 +103,17 @@ BOOST_AUTO_TEST_CASE(rows_one_per_line_are_recognised_under_a_json_name) {
 }
 
 BOOST_AUTO_TEST_CASE(further_scalar_values_of_a_row_become_fields_and_others_are_left_out) {
-  check_row(R"({"set":"DET","n":-3,"big":18446744073709551615,"ok":true,"x":0.5,"none":null,"l":[1],"prompt":"p"})",
-            {{"prompt", "p"}, {"set", "DET"}, {"n", "-3"}, {"big", "18446744073709551615"}, {"ok", "true"}});
+  check_row(
+      R"({"set":"DET","n":-3,"big":18446744073709551615,"ok":true,"x":0.5,"none":null,"l":[1],"prompt":"p"})",
+      {{"prompt", "p"}, {"set", "DET"}, {"n", "-3"}, {"big", "18446744073709551615"}, {"ok", "true"}});
   check_row(R"({"prompt":"\u00e9\ud83d\ude00"})", {{"prompt", "\xC3\xA9\xF0\x9F\x98\x80"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_source_text_must_begin_with_the_prompt) {
   check_row(R"({"prompt":"He saw","answer":"it","text":"He saw it."})",
             {{"prompt", "He saw"}, {"answer", "it"}, {"text", "He saw it."}});
-  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n\n{\"prompt\":\"He\",\"text\":\"She\"}", "3", "row 1: \"text\"");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n\n{\"prompt\":\"He\",\"text\":\"She\"}", "3",
+                "row 1: \"text\"");
 }
 
 BOOST_AUTO_TEST_CASE(mquake_gives_every_hop_that_has_both_texts_and_counts_the_others) {
@@ -119,7 +123,8 @@ BOOST_AUTO_TEST_CASE(mquake_gives_every_hop_that_has_both_texts_and_counts_the_o
   const auto reader = open_records(path, file_format::mquake, "fact");
   const std::vector<record> records = read_all(*reader);
   BOOST_REQUIRE_EQUAL(records.size(), 2U);
-  BOOST_TEST((records[0].fields == fields{{"prompt", "The capital of Peru is"}, {"answer", "Lima"}, {"case_id", "7"}}));
+  BOOST_TEST((records[0].fields ==
+              fields{{"prompt", "The capital of Peru is"}, {"answer", "Lima"}, {"case_id", "7"}}));
   BOOST_TEST((records[1].fields == fields{{"prompt", "Ice melts to"}, {"answer", "water"}}));
   BOOST_TEST(records[1].index == 1U);
   BOOST_TEST(records[1].kind == "fact");
@@ -132,23 +137,32 @@ BOOST_AUTO_TEST_CASE(counterfact_fills_the_template_and_gives_both_answers) {
   BOOST_TEST((detect_format(path) == file_format::counterfact));
   const std::vector<record> records = read_all(path, "fact");
   BOOST_REQUIRE_EQUAL(records.size(), 1U);
-  BOOST_TEST((records[0].fields == fields{{"prompt", "Someone was born in"}, {"answer", "Rome"}, {"other", "Oslo"},
-                                          {"case_id", "12"}, {"relation", "P19"}}));
+  BOOST_TEST((records[0].fields == fields{{"prompt", "Someone was born in"},
+                                          {"answer", "Rome"},
+                                          {"other", "Oslo"},
+                                          {"case_id", "12"},
+                                          {"relation", "P19"}}));
 }
 
 BOOST_AUTO_TEST_CASE(rows_of_the_wrong_form_are_refused_with_file_line_and_row) {
-  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n\n{\"answer\":\"b\"}]", "3", "row 1: \"prompt\" is missing");
-  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n{\"prompt\":7}]", "2", "row 1: \"prompt\" is not a text");
-  check_refused("r.json", "prompt", "[{\"prompt\":\"a\",\"answer\":[\"b\"]}]", "1", "row 0: \"answer\" is not a text");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n\n{\"answer\":\"b\"}]", "3",
+                "row 1: \"prompt\" is missing");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n{\"prompt\":7}]", "2",
+                "row 1: \"prompt\" is not a text");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\",\"answer\":[\"b\"]}]", "1",
+                "row 0: \"answer\" is not a text");
   check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n\"b\"]", "2", "row 1: the row is not an object");
   check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n[]\n", "2", "row 1: the row is not an object");
-  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"} {\"prompt\":\"b\"}\n", "1", "not JSON");
-  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\n\"b\"}", "2", "not JSON");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"} {\"prompt\":\"b\"}\n", "1", "text after the end");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\n\"b\"}", "2",
+                "the line ends inside a JSON value");
 }
 
 BOOST_AUTO_TEST_CASE(facts_of_the_wrong_form_are_refused_with_file_line_and_row) {
-  check_refused("f.json", "fact", "[{\"single_hops\":[]},\n{\"single_hops\":3}]", "2", "row 1: \"single_hops\"");
-  check_refused("f.json", "fact", "[{\"single_hops\":[{\"cloze\":\"c\",\"answer\":\"a\"},4]}]", "1", "single_hops[1]");
+  check_refused("f.json", "fact", "[{\"single_hops\":[]},\n{\"single_hops\":3}]", "2",
+                "row 1: \"single_hops\"");
+  check_refused("f.json", "fact", "[{\"single_hops\":[{\"cloze\":\"c\",\"answer\":\"a\"},4]}]", "1",
+                "single_hops[1]");
   check_refused("f.json", "fact", "[{\"single_hops\":[{\"cloze\":1}]}]", "1", "\"cloze\" is not a text");
   std::string two_places(one_rewrite);
   two_places.replace(two_places.find("{} was"), 6, "{} {} was");
@@ -156,30 +170,32 @@ BOOST_AUTO_TEST_CASE(facts_of_the_wrong_form_are_refused_with_file_line_and_row)
   std::string no_answer(one_rewrite);
   no_answer.replace(no_answer.find("target_true"), 11, "target_TRUE");
   check_refused("c.json", "fact", no_answer, "1", "row 0: \"target_true\" is missing");
-  check_refused("c.json", "fact", "[{\"requested_rewrite\":null}]", "1", "\"requested_rewrite\" is not an object");
+  check_refused("c.json", "fact", "[{\"requested_rewrite\":null}]", "1",
+                "\"requested_rewrite\" is not an object");
 }
 
 BOOST_AUTO_TEST_CASE(hostile_json_is_refused_with_a_clear_reason) {
   const auto refused = [](std::string_view item, std::string_view line, std::string_view why) {
     check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n" + std::string(item) + "]", line, why);
   };
-  refused("{\"prompt\":\"a\",\"prompt\":\"b\"}", "2", "the key \"prompt\" is there twice");
-  refused("{\"prompt\":\"a\",\"o\":{\"k\":1,\n\"l\":2,\"k\":3}}", "3", "the key \"k\" is there twice");
-  refused("{\"prompt\":\"a\",\"x\":1e400}", "2", "1e400 is out of range");
-  refused("{\"prompt\":\"a\",\n\"x\":-1e999}", "3", "out of range");
+  refused("{\"prompt\":\"a\",\"prompt\":\"b\"}", "2", "key 'prompt' occurs twice");
+  refused("{\"prompt\":\"a\",\"o\":{\"k\":1,\n\"l\":2,\"k\":3}}", "3", "key 'k' occurs twice");
+  refused("{\"prompt\":\"a\",\"x\":1e400}", "2", "a number beyond the range of a double");
+  refused("{\"prompt\":\"a\",\n\"x\":-1e999}", "3", "beyond the range");
   refused("{\"prompt\":\"a\",\"x\":NaN}", "2", "NaN is not JSON; write null");
   refused("{\"prompt\":\"a\",\"x\":-Infinity}", "2", "Infinity is not JSON");
-  refused("{\"prompt\":\"a\",\n\n\"x\":'b'}", "4", "not JSON");
-  refused("{\"prompt\":\"a\",}", "2", "not JSON");
-  refused("{\"prompt\":\"\\ud800\"}", "2", "not JSON");
-  refused("{\"prompt\":\"a\nb\"}", "2", "not JSON");
+  refused("{\"prompt\":\"a\",\n\n\"x\":'b'}", "4", "not valid JSON");
+  refused("{\"prompt\":\"a\",}", "2", "not valid JSON");
+  refused("{\"prompt\":\"\\ud800\"}", "2", "not valid JSON");
+  refused("{\"prompt\":\"a\nb\"}", "2", "not valid JSON");
   refused("{\"prompt\":\"\xC3\x28\"}", "2", "not UTF-8");
   refused("{\"prompt\":\"\xED\xA0\x80\"}", "2", "not UTF-8");
   refused("", "2", "a comma before the closing");
   refused("{\"prompt\":\"a\"}]\n]", "3", "text after the closing");
   refused("{\"prompt\":\"a\"} {", "2", "expected \",\" or the closing bracket");
-  refused("// no comments\n{\"prompt\":\"a\"}", "2", "not JSON");
-  check_refused("r.json", "prompt", "{\"rows\":\n[]}", "1", "one JSON object, not a list of rows; accepted are");
+  refused("// no comments\n{\"prompt\":\"a\"}", "2", "not valid JSON");
+  check_refused("r.json", "prompt", "{\"rows\":\n[]}", "1",
+                "one JSON object, not a list of rows; accepted are");
   check_refused("r.json", "prompt", "12", "1", "no JSON data; accepted are");
   check_refused("r.json", "prompt", "", "1", "no JSON data; accepted are");
   check_refused("r.json", "prompt", "[{\"id\":1}]", "1", "none of the keys \"prompt\", \"single_hops\"");
@@ -203,7 +219,8 @@ BOOST_AUTO_TEST_CASE(a_byte_order_mark_is_refused_with_advice) {
 
 BOOST_AUTO_TEST_CASE(items_over_16_mib_are_refused_and_not_read_into_memory) {
   const std::string huge(max_item_bytes, 'x');
-  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"" + huge + "\"}", "2", "longer than 16 MiB");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"" + huge + "\"}", "2",
+                "longer than 16 MiB");
   check_refused("r.json", "prompt", "[{\"prompt\":\"" + huge + "\"}]", "1", "longer than 16 MiB");
   check_refused("r.json", "prompt", "[" + std::string(max_item_bytes + 1, '['), "1", "longer than 16 MiB");
 }
@@ -254,7 +271,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_a_format_does_not_have_is_a_usage_error_naming_
   const auto refused = [&](file_format format, std::string_view kind) {
     check_fails([&] { open_records(path, format, kind); }, status::usage, kind, format_name(format));
   };
-  for (const std::string_view kind : {"fact", "sentence", "cut", "", "Prompt"}) refused(file_format::rows_json, kind);
+  for (const std::string_view kind : {"fact", "sentence", "cut", "", "Prompt"})
+    refused(file_format::rows_json, kind);
   for (const std::string_view kind : {"fact", "sentence", "cut"}) refused(file_format::rows_jsonl, kind);
   for (const std::string_view kind : {"prompt", "sentence", "cut"}) refused(file_format::mquake, kind);
   for (const std::string_view kind : {"prompt", "sentence", "cut"}) refused(file_format::counterfact, kind);
@@ -263,7 +281,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_a_format_does_not_have_is_a_usage_error_naming_
 }
 
 BOOST_AUTO_TEST_CASE(the_content_hash_covers_all_but_the_row_number_and_the_order_of_fields) {
-  const record base{3, "sentence", {{"text", "ab"}, {"set", "x"}}, {{0, 1, "DET", false}, {1, 2, "NOUN", false}}};
+  const record base{
+      3, "sentence", {{"text", "ab"}, {"set", "x"}}, {{0, 1, "DET", false}, {1, 2, "NOUN", false}}};
   record same = base;
   same.index = 9;
   std::swap(same.fields[0], same.fields[1]);

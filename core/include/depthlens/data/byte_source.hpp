@@ -66,7 +66,8 @@ class byte_source {
     while (!ended && peek() >= 0) {
       const char* const from = buffer_.data() + at_;
       const void* const stop = std::memchr(from, '\n', end_ - at_);
-      const std::size_t n = stop ? static_cast<std::size_t>(static_cast<const char*>(stop) - from) : end_ - at_;
+      const std::size_t n =
+          stop ? static_cast<std::size_t>(static_cast<const char*>(stop) - from) : end_ - at_;
       if (out.size() + n > max_item_bytes) fail_at(line_, "the line is longer than 16 MiB");
       out.append(from, n);
       at_ += n;
@@ -103,10 +104,12 @@ class byte_source {
 
   void check_start() {
     struct stat info {};
-    if (::fstat(fd_, &info) != 0) fail(status::io, name_, ": cannot look at the file: ", std::strerror(errno));
+    if (::fstat(fd_, &info) != 0)
+      fail(status::io, name_, ": cannot look at the file: ", std::strerror(errno));
     if (S_ISDIR(info.st_mode)) fail(status::no_input, name_, ": is a folder, expected a file");
     // Inputs are read more than once (detection, hashing, reading), which a pipe does not allow.
-    if (!S_ISREG(info.st_mode)) fail(status::no_input, name_, ": is not a regular file; save it to a file first");
+    if (!S_ISREG(info.st_mode))
+      fail(status::no_input, name_, ": is not a regular file; save it to a file first");
     refill();
     const std::string_view start(buffer_.data(), end_);
     if (start.starts_with("\xEF\xBB\xBF") || start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))

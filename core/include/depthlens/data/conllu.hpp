@@ -6,6 +6,7 @@
 
 #include <depthlens/data/byte_source.hpp>
 #include <depthlens/data/record_reader.hpp>
+#include <depthlens/model/printable.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,9 +22,9 @@
 namespace depthlens {
 
 inline bool is_universal_pos(std::string_view tag) noexcept {
-  static constexpr std::array<std::string_view, 17> tags = {
-      "ADJ",  "ADP",  "ADV",   "AUX",   "CCONJ", "DET", "INTJ", "NOUN", "NUM",
-      "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"};
+  static constexpr std::array<std::string_view, 17> tags = {"ADJ",   "ADP",   "ADV", "AUX",  "CCONJ", "DET",
+                                                            "INTJ",  "NOUN",  "NUM", "PART", "PRON",  "PROPN",
+                                                            "PUNCT", "SCONJ", "SYM", "VERB", "X"};
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
@@ -89,7 +90,8 @@ class conllu_parser {
   }
 
   void read_comment(conllu_sentence& out) {
-    if (!surfaces_.empty() || empty_nodes_ > 0) fail_here("a comment inside a sentence; is a blank line missing?");
+    if (!surfaces_.empty() || empty_nodes_ > 0)
+      fail_here("a comment inside a sentence; is a blank line missing?");
     const std::string_view comment = utf8_strip(std::string_view(line_).substr(1));
     const std::size_t equals = comment.find('=');
     const std::string_view key = utf8_strip(comment.substr(0, equals));
@@ -110,7 +112,8 @@ class conllu_parser {
     for (std::string_view& column : out) {
       const std::size_t tab = rest.find('\t');
       column = rest.substr(0, tab);
-      if (column.empty()) fail_here("column ", &column - out.data() + 1, " is empty; an unknown value is written _");
+      if (column.empty())
+        fail_here("column ", &column - out.data() + 1, " is empty; an unknown value is written _");
       if (tab != std::string_view::npos) rest.remove_prefix(tab + 1);
     }
     return out;
@@ -133,7 +136,7 @@ class conllu_parser {
     if (kind != '\0') id.remove_prefix(1);
     const std::optional<std::uint64_t> second = kind == '\0' ? first : take_number(id);
     if (!first || !second || !id.empty() || (kind != '\0' && kind != '-' && kind != '.'))
-      fail_here("\"", column[0], "\" is no word id; expected 1, 1-2 or 1.1");
+      fail_here(printable(column[0]), " is no word id; expected 1, 1-2 or 1.1");
     if (kind == '.')
       read_empty_node(*first, *second);
     else if (kind == '-')
@@ -144,7 +147,8 @@ class conllu_parser {
 
   void read_empty_node(std::uint64_t word, std::uint64_t number) {
     if (word != tags_.size() || number != empty_nodes_ + 1)
-      fail_here("empty node ", word, ".", number, " is out of order, expected ", tags_.size(), ".", empty_nodes_ + 1);
+      fail_here("empty node ", word, ".", number, " is out of order, expected ", tags_.size(), ".",
+                empty_nodes_ + 1);
     ++empty_nodes_;
   }
 
@@ -157,14 +161,15 @@ class conllu_parser {
   }
 
   void add_surface(const columns& column) {
-    if (utf8_strip(column[1]).size() != column[1].size()) fail_here("the form begins or ends with white space");
+    if (utf8_strip(column[1]).size() != column[1].size())
+      fail_here("the form begins or ends with white space");
     surfaces_.push_back({std::string(column[1]), line_number_, 0, space_after(column[9])});
   }
 
   void read_word(std::uint64_t id, const columns& column) {
     if (id != tags_.size() + 1) fail_here("word id ", id, " is out of order, expected ", tags_.size() + 1);
     if (column[3] != "_" && !is_universal_pos(column[3]))
-      fail_here("\"", column[3], "\" is no universal POS tag; expected one of the 17 tags or _");
+      fail_here(printable(column[3]), " is no universal POS tag; expected one of the 17 tags or _");
     empty_nodes_ = 0;
     tags_.emplace_back(column[3]);
     if (id > range_end_) add_surface(column);
@@ -205,15 +210,15 @@ class conllu_parser {
     std::size_t at = 0, word = 0;
     for (const surface& token : surfaces_) {
       if (text.substr(at, token.form.size()) != token.form)
-        source_.fail_at(token.line, "\"", token.form, "\" is not what \"# text\" (line ", text_line_,
+        source_.fail_at(token.line, printable(token.form), " is not what \"# text\" (line ", text_line_,
                         ") has at its byte ", at, "; the words, SpaceAfter and the text must agree");
       const std::size_t end = at + token.form.size();
       for (std::size_t i = 0; i < token.words; ++i) out.words.push_back({at, end, tags_[word++], i > 0});
       const bool last = &token == &surfaces_.back();
       at = token.space_after ? utf8_skip_white_space(text, end) : end;
       if (token.space_after && at == end && !last)
-        source_.fail_at(token.line, "no blank after \"", token.form, "\" in \"# text\" (line ", text_line_,
-                        "), but no SpaceAfter=No here");
+        source_.fail_at(token.line, "no blank after ", printable(token.form), " in \"# text\" (line ",
+                        text_line_, "), but no SpaceAfter=No here");
     }
     if (at != text.size())
       source_.fail_at(text_line_, "\"# text\" goes on after the last word, at byte ", at);

@@ -50,16 +50,17 @@ inline std::vector<std::uint64_t> draw_distinct(cut_generator& generator, std::u
   for (std::uint64_t i = n - std::min(n, k); i < n; ++i) {
     std::uint64_t number = k >= n ? i : generator.below(i + 1);
     auto place = std::lower_bound(drawn.begin(), drawn.end(), number);
-    if (place != drawn.end() && *place == number) place = drawn.end(), number = i;  // i is above all drawn so far
+    if (place != drawn.end() && *place == number)
+      place = drawn.end(), number = i;  // i is above all drawn so far
     drawn.insert(place, number);
   }
   return drawn;
 }
 
 struct cut_options {
-  unsigned cuts = 4;                    // prompts per paragraph
+  unsigned cuts = 4;  // prompts per paragraph
   std::uint64_t seed = 42;
-  std::uint64_t min_paragraph = 200;    // paragraphs of so many characters or fewer are skipped
+  std::uint64_t min_paragraph = 200;  // paragraphs of so many characters or fewer are skipped
 };
 
 // A prompt has at least so many characters (the reference's minimum).
@@ -68,7 +69,8 @@ inline constexpr std::size_t min_cut_prompt = 17;
 // The ends, in bytes, of the prompts of one stripped paragraph, ascending and distinct. A prompt ends after a word
 // that is not the last and has at least min_cut_prompt characters; where there are fewer such places than cuts, each
 // gives one prompt. `number` is the paragraph's running number in its file, from 0.
-inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint64_t number, const cut_options& options) {
+inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint64_t number,
+                                           const cut_options& options) {
   if (utf8_count(paragraph) <= options.min_paragraph) return {};
   std::vector<word_range> words = utf8_words(paragraph);
   if (words.size() < 2) return {};
@@ -78,7 +80,8 @@ inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint
   });
   cut_generator generator(options.seed, number);
   std::vector<std::size_t> ends;
-  for (const std::uint64_t i : draw_distinct(generator, static_cast<std::uint64_t>(words.end() - first), options.cuts))
+  for (const std::uint64_t i :
+       draw_distinct(generator, static_cast<std::uint64_t>(words.end() - first), options.cuts))
     ends.push_back(first[static_cast<std::ptrdiff_t>(i)].end);
   return ends;
 }

@@ -39,7 +39,8 @@ inline std::optional<std::string> optional_text(const json_items& items, const b
   return std::string(value->get_string().data(), value->get_string().size());
 }
 
-inline std::string require_text(const json_items& items, const boost::json::object& object, std::string_view key) {
+inline std::string require_text(const json_items& items, const boost::json::object& object,
+                                std::string_view key) {
   std::optional<std::string> text = optional_text(items, object, key);
   if (!text) items.fail_item(quoted_key(key), " is missing");
   return *std::move(text);
@@ -54,7 +55,8 @@ inline std::optional<std::string> scalar_text(const boost::json::value& value) {
   return std::nullopt;
 }
 
-inline void add_scalar(record& out, const boost::json::object& object, std::string_view key, std::string_view name) {
+inline void add_scalar(record& out, const boost::json::object& object, std::string_view key,
+                       std::string_view name) {
   const boost::json::value* value = object.if_contains({key.data(), key.size()});
   if (value == nullptr) return;
   if (std::optional<std::string> text = scalar_text(*value)) out.fields.emplace_back(name, *std::move(text));
@@ -78,7 +80,8 @@ class row_reader final : public record_reader {
       if (auto text = detail::optional_text(items_, row, key)) out.fields.emplace_back(key, *std::move(text));
     const std::string* text = out.find("text");
     if (text != nullptr && !text->starts_with(out.fields.front().second))
-      items_.fail_item("\"text\" does not begin with \"prompt\"; it must be the source text that the prompt is cut from");
+      items_.fail_item(
+          "\"text\" does not begin with \"prompt\"; it must be the source text that the prompt is cut from");
     for (const auto& [name, value] : row) {
       const std::string_view key(name.data(), name.size());
       if (key != "prompt" && key != "answer" && key != "text") detail::add_scalar(out, row, key, key);
@@ -101,7 +104,8 @@ class mquake_reader final : public record_reader {
       while (hop_ == hops().size())
         if (!next_case()) return false;
       const boost::json::value* value = &hops()[hop_++];
-      const boost::json::object& hop = detail::require_object(items_, value, cat("single_hops[", hop_ - 1, "]"));
+      const boost::json::object& hop =
+          detail::require_object(items_, value, cat("single_hops[", hop_ - 1, "]"));
       std::optional<std::string> prompt = detail::optional_text(items_, hop, "cloze");
       std::optional<std::string> answer = detail::optional_text(items_, hop, "answer");
       if (!prompt || prompt->empty() || !answer || answer->empty()) {
@@ -172,7 +176,8 @@ class counterfact_reader final : public record_reader {
 
   std::string target(const boost::json::object& rewrite, std::string_view key) const {
     const boost::json::value* value = rewrite.if_contains({key.data(), key.size()});
-    return detail::require_text(items_, detail::require_object(items_, value, detail::quoted_key(key)), "str");
+    return detail::require_text(items_, detail::require_object(items_, value, detail::quoted_key(key)),
+                                "str");
   }
 
   json_items items_;

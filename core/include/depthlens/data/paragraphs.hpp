@@ -36,7 +36,8 @@ class text_paragraphs final : public paragraph_source {
       if (part.empty()) continue;
       if (!out.empty()) out += ' ';
       out += part;
-      if (out.size() > max_item_bytes) source_.fail_at(line, "the paragraph is longer than 16 MiB; divide it by blank lines");
+      if (out.size() > max_item_bytes)
+        source_.fail_at(line, "the paragraph is longer than 16 MiB; divide it by blank lines");
     }
     return !out.empty();
   }
@@ -73,9 +74,9 @@ class conllu_paragraphs final : public paragraph_source {
  private:
   conllu_parser parser_;
   std::uint64_t unmarked_minimum_;
-  conllu_sentence sentence_;   // where has_sentence_: the first one of the next paragraph
+  conllu_sentence sentence_;  // where has_sentence_: the first one of the next paragraph
   bool has_sentence_ = false;
-  bool unmarked_ = true;       // no "# newpar" in this document so far
+  bool unmarked_ = true;  // no "# newpar" in this document so far
 };
 
 }  // namespace depthlens

@@ -26,12 +26,18 @@ enum class file_format { rows_json, rows_jsonl, mquake, counterfact, conllu, tex
 
 inline std::string_view format_name(file_format format) noexcept {
   switch (format) {
-    case file_format::rows_json: return "JSON rows";
-    case file_format::rows_jsonl: return "JSONL rows";
-    case file_format::mquake: return "MQuAKE";
-    case file_format::counterfact: return "CounterFact";
-    case file_format::conllu: return "CoNLL-U";
-    case file_format::text: return "plain text";
+    case file_format::rows_json:
+      return "JSON rows";
+    case file_format::rows_jsonl:
+      return "JSONL rows";
+    case file_format::mquake:
+      return "MQuAKE";
+    case file_format::counterfact:
+      return "CounterFact";
+    case file_format::conllu:
+      return "CoNLL-U";
+    case file_format::text:
+      return "plain text";
   }
   return "unknown";
 }
@@ -39,7 +45,8 @@ inline std::string_view format_name(file_format format) noexcept {
 namespace detail {
 
 inline constexpr std::string_view accepted_formats =
-    "accepted are a JSON list of rows {\"prompt\", \"answer\"} or of MQuAKE or CounterFact entries (.json), such rows "
+    "accepted are a JSON list of rows {\"prompt\", \"answer\"} or of MQuAKE or CounterFact entries (.json), "
+    "such rows "
     "one per line (.jsonl), CoNLL-U (.conllu) and plain text (.txt)";
 
 inline file_format detect_json_list(const std::filesystem::path& path) {
@@ -50,7 +57,8 @@ inline file_format detect_json_list(const std::filesystem::path& path) {
   if (object.contains("single_hops")) return file_format::mquake;
   if (object.contains("requested_rewrite")) return file_format::counterfact;
   if (object.contains("prompt")) return file_format::rows_json;
-  items.fail_item("has none of the keys \"prompt\", \"single_hops\", \"requested_rewrite\"; ", accepted_formats);
+  items.fail_item("has none of the keys \"prompt\", \"single_hops\", \"requested_rewrite\"; ",
+                  accepted_formats);
 }
 
 // JSON is told by its first character: a list, or rows one per line under a .json name.
@@ -91,13 +99,16 @@ inline file_format detect_format(const std::filesystem::path& path) {
 // cuts, are status::usage. The options are for "cut" alone.
 inline std::unique_ptr<record_reader> open_records(const std::filesystem::path& path, file_format format,
                                                    std::string_view kind, const cut_options& options = {}) {
-  if (kind == "prompt" && format == file_format::rows_json) return std::make_unique<row_reader>(path, json_form::list);
-  if (kind == "prompt" && format == file_format::rows_jsonl) return std::make_unique<row_reader>(path, json_form::lines);
+  if (kind == "prompt" && format == file_format::rows_json)
+    return std::make_unique<row_reader>(path, json_form::list);
+  if (kind == "prompt" && format == file_format::rows_jsonl)
+    return std::make_unique<row_reader>(path, json_form::lines);
   if (kind == "fact" && format == file_format::mquake) return std::make_unique<mquake_reader>(path);
   if (kind == "fact" && format == file_format::counterfact) return std::make_unique<counterfact_reader>(path);
   if (kind == "sentence" && format == file_format::conllu) return std::make_unique<sentence_reader>(path);
   if (kind != "cut" || (format != file_format::conllu && format != file_format::text))
-    fail(status::usage, path.string(), ": records of kind \"", kind, "\" cannot be read from ", format_name(format));
+    fail(status::usage, path.string(), ": records of kind \"", kind, "\" cannot be read from ",
+         format_name(format));
   if (options.cuts == 0) fail(status::usage, "the number of cuts per paragraph must be 1 or more");
   std::unique_ptr<paragraph_source> paragraphs;
   if (format == file_format::text)

@@ -17,9 +17,9 @@ namespace depthlens {
 // One syntactic word. A multiword token ("don't" = do + n't) gives all its words the bytes of the whole token,
 // because the text shows only that; only the first of them can be read as the next word.
 struct tagged_word {
-  std::uint64_t begin = 0, end = 0;   // bytes [begin, end) of the record's "text"
-  std::string tag;                    // one of the 17 universal POS tags, or "_" where the file gives none
-  bool in_multiword_tail = false;     // true for every word of a multiword token but its first
+  std::uint64_t begin = 0, end = 0;  // bytes [begin, end) of the record's "text"
+  std::string tag;                   // one of the 17 universal POS tags, or "_" where the file gives none
+  bool in_multiword_tail = false;    // true for every word of a multiword token but its first
 };
 
 struct record {

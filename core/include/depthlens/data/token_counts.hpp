@@ -8,6 +8,7 @@
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/json_records.hpp>
 #include <depthlens/data/utf8.hpp>
+#include <depthlens/model/printable.hpp>
 #include <depthlens/table/atomic_file.hpp>
 #include <depthlens/table/numbers.hpp>
 
@@ -69,7 +70,8 @@ class token_counts {
     for (boost::json::value item; items.next(item);) {
       entries.push_back(read_entry(items, item));
       const auto [place, is_new] = lines.try_emplace(entries.back().id, items.line());
-      if (!is_new) items.fail_item("token id ", items.key(), " is there twice, first on line ", place->second);
+      if (!is_new)
+        items.fail_item("token id ", items.key(), " is there twice, first on line ", place->second);
     }
     if (entries.empty()) fail(status::data, items.name(), ": the table of token counts is empty");
     return token_counts(std::move(entries), order, items.name());
@@ -115,7 +117,8 @@ class token_counts {
       if (!same && first_differing == nullptr) first_differing = &entry;
     }
     if (equal * 100 >= compared * 99 && compared > 0) return;
-    if (first_differing == nullptr) fail(status::data, name_, ": no token of the table can be compared, all have U+FFFD");
+    if (first_differing == nullptr)
+      fail(status::data, name_, ": no token of the table can be compared, all have U+FFFD");
     fail_check(equal, compared, *first_differing, decode(first_differing->id));
   }
 
@@ -136,8 +139,9 @@ class token_counts {
     const std::string& key = items.key();
     token_count entry;
     const auto [end, code] = std::from_chars(key.data(), key.data() + key.size(), entry.id);
-    if (code != std::errc() || end != key.data() + key.size() || std::to_string(entry.id) != key || entry.id < 0)
-      items.fail_item("\"", key, "\" is no token id; expected a whole number from 0 to 2147483647");
+    if (code != std::errc() || end != key.data() + key.size() || std::to_string(entry.id) != key ||
+        entry.id < 0)
+      items.fail_item(printable(key), " is no token id; expected a whole number from 0 to 2147483647");
     const boost::json::object& object = detail::require_object(items, &item, "the entry");
     entry.token = detail::require_text(items, object, "token");
     const boost::json::value* count = object.if_contains("count");
@@ -156,9 +160,9 @@ class token_counts {
     std::string share;
     append_f64(share, static_cast<double>(equal * 1000 / compared) / 10);
     const std::string here = decoded ? boost::json::serialize(utf8_replace_broken(*decoded)) : "no token";
-    fail(status::data, name_, ": the token counts belong to another tokenizer: ", share, " % of the tokens agree; id ",
-         differing.id, " is ", boost::json::serialize(differing.token), " in the table and ", here,
-         " in the model's tokenizer");
+    fail(status::data, name_, ": the token counts belong to another tokenizer: ", share,
+         " % of the tokens agree; id ", differing.id, " is ", boost::json::serialize(differing.token),
+         " in the table and ", here, " in the model's tokenizer");
   }
 
   std::vector<token_count> entries_;
@@ -173,7 +177,8 @@ class token_counts {
 inline void write_token_counts(const std::filesystem::path& path, std::vector<token_count> entries) {
   detail::sort_by_count(entries);
   std::uint64_t total = 0;
-  for (const token_count& entry : entries) total = checked_add(total, entry.count, "the sum of the token counts");
+  for (const token_count& entry : entries)
+    total = checked_add(total, entry.count, "the sum of the token counts");
   atomic_file file(path);
   std::string line = "{";
   for (const token_count& entry : entries) {
@@ -184,7 +189,8 @@ inline void write_token_counts(const std::filesystem::path& path, std::vector<to
     line += ", \"count\": ";
     append_integer(line, entry.count);
     line += ", \"ratio\": ";
-    append_python_float(line, total == 0 ? 0.0 : static_cast<double>(entry.count) / static_cast<double>(total));
+    append_python_float(line,
+                        total == 0 ? 0.0 : static_cast<double>(entry.count) / static_cast<double>(total));
     line += '}';
     file.write(line);
     line.clear();

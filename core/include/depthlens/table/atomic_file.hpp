@@ -26,11 +26,13 @@ class atomic_file {
  public:
   // The folder must exist. Throws status::cannot_create.
   explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
-    if (!path_.has_filename()) fail(status::cannot_create, path_.string(), ": cannot create the file: no file name");
+    if (!path_.has_filename())
+      fail(status::cannot_create, path_.string(), ": cannot create the file: no file name");
     temporary_ = folder() / ("." + path_.filename().string() + ".tmp-" + std::to_string(::getpid()));
     ::unlink(temporary_.c_str());  // left by a killed process that had the same number
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd_ < 0) fail(status::cannot_create, path_.string(), ": cannot create the file: ", std::strerror(errno));
+    if (fd_ < 0)
+      fail(status::cannot_create, path_.string(), ": cannot create the file: ", std::strerror(errno));
     buffer_.reserve(buffer_bytes);
   }
   ~atomic_file() { discard(); }

@@ -117,7 +117,8 @@ class csv_reader {
   bool next(std::vector<std::string>& out) {
     if (!read_row(out)) return false;
     if (out.size() != header_.size())
-      source_.fail_at(line_, "the row has ", out.size(), " fields, expected ", header_.size(), " as in the header");
+      source_.fail_at(line_, "the row has ", out.size(), " fields, expected ", header_.size(),
+                      " as in the header");
     return true;
   }
 
@@ -158,7 +159,8 @@ class csv_reader {
 
   void add(std::string& field, int c) {
     if (c == 0) source_.fail_at(source_.line(), "a NUL byte; is this a CSV file?");
-    if (++bytes_ > max_item_bytes) source_.fail_at(line_, "the row is longer than 16 MiB; is a quote not closed?");
+    if (++bytes_ > max_item_bytes)
+      source_.fail_at(line_, "the row is longer than 16 MiB; is a quote not closed?");
     field.push_back(static_cast<char>(c));
   }
 
@@ -169,7 +171,8 @@ class csv_reader {
       read_quoted(field, line);
     } else {
       while (source_.peek() >= 0 && source_.peek() != ',' && !at_line_end()) {
-        if (source_.peek() == '"') source_.fail_at(line, "a quote inside a field that does not begin with one");
+        if (source_.peek() == '"')
+          source_.fail_at(line, "a quote inside a field that does not begin with one");
         add(field, source_.get());
       }
     }

@@ -42,7 +42,8 @@ inline void append_f64(std::string& out, double value) { detail::append_shortest
 inline void append_python_float(std::string& out, double value) {
   if (!std::isfinite(value)) return append_f64(out, value);
   char digits[64];
-  const char* const end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::scientific).ptr;
+  const char* const end =
+      std::to_chars(digits, digits + sizeof digits, value, std::chars_format::scientific).ptr;
   std::string_view text(digits, static_cast<std::size_t>(end - digits));  // [-]d[.ddd]e[+-]dd
   if (text.front() == '-') {
     out += '-';

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Hugging Face tokenizer.json as tokenizer_parts: model "BPE", byte-level or with byte_fallback, merges as strings
+// or as pairs. Every id from 0 to the highest must have exactly one token. "truncation" and "padding" are settings of
+// a past call and are not followed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "depthlens/error.hpp"
+#include "depthlens/json.hpp"
+#include "depthlens/tokenizer/json_components.hpp"
+#include "depthlens/tokenizer/parts.hpp"
+
+namespace depthlens {
+
+namespace detail {
+
+// The largest published files have 34 MB and 2.5 million values.
+inline constexpr json_limits tokenizer_json_limits{std::size_t{256} << 20, std::size_t{16} << 20};
+
+// A token of the file, by id.
+struct json_token {
+  std::string_view text;  // views the document
+  bool present = false;
+  bool in_model = false;
+  bool added = false;
+};
+
+inline json_token& token_slot(std::vector<json_token>& tokens, std::uint64_t id, const json_view& at,
+                              std::string_view text) {
+  if (id >= tokens.size()) {
+    fail(status::data, at.place(), "token ", printable(text), " has id ", id, ", but there are ", tokens.size(),
+         " tokens: ids must be 0..", tokens.size() - 1, " without gaps");
+  }
+  return tokens[static_cast<std::size_t>(id)];
+}
+
+inline std::vector<added_token> read_added_tokens(const json_view& root) {
+  std::vector<added_token> out;
+  const auto list = root.find("added_tokens");
+  if (!list) return out;
+  if (list->as_array().size() > max_tokens) fail(status::data, list->place(), "more than ", max_tokens, " tokens");
+  for (std::size_t i = 0; i < list->as_array().size(); ++i) {
+    const json_view at = list->at(i);
+    only_members(at, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+    const std::string_view text = at.require_string("content");
+    if (text.empty() || text.size() > max_added_token) {
+      fail(status::data, at.place(), "content of ", text.size(), " bytes, expected 1..", max_added_token);
+    }
+    const auto flag = [&](const char* key) { return at.find_bool(key).value_or(false); };
+    const std::uint64_t id = at.require_u64("id");
+    if (id >= max_tokens) fail(status::data, at.place(), "id ", id, ", expected less than ", max_tokens);
+    const bool special = flag("special");
+    out.push_back({static_cast<std::int32_t>(id), std::string(text), special, flag("single_word"), flag("lstrip"),
+                   flag("rstrip"), at.find_bool("normalized").value_or(!special)});
+  }
+  return out;
+}
+
+// All tokens of the file by id, dense.
+inline std::vector<json_token> collect_tokens(const json_view& root, const std::vector<added_token>& added) {
+  const json_view vocab = root.require("model").require("vocab");
+  const auto& object = vocab.as_object();
+  std::size_t count = object.size();
+  for (const added_token& t : added) count += !object.contains(t.content);
+  if (count == 0 || count > max_tokens) fail(status::data, vocab.place(), count, " tokens, expected 1..", max_tokens);
+  std::vector<json_token> tokens(count);
+  for (const auto& member : object) {
+    const std::string_view text(member.key().data(), member.key().size());
+    // A view with its place costs a string; it is only made where there is something to say.
+    const bool plain = member.value().is_int64() && member.value().get_int64() >= 0;
+    const std::uint64_t id = plain ? static_cast<std::uint64_t>(member.value().get_int64()) : vocab.require_u64(text);
+    json_token& t = token_slot(tokens, id, vocab, text);
+    if (t.present) {
+      fail(status::data, vocab.place(), "tokens ", printable(t.text), " and ", printable(text), " have the same id ", id);
+    }
+    t = {text, true, true, false};
+  }
+  for (const added_token& a : added) {
+    const json_view list = root.require("added_tokens");
+    json_token& t = token_slot(tokens, static_cast<std::uint64_t>(a.id), list, a.content);
+    if (t.added || (t.present && t.text != a.content)) {
+      fail(status::data, list.place(), "tokens ", printable(t.text), " and ", printable(a.content),
+           " have the same id ", a.id);
+    }
+    t = {a.content, true, t.in_model, true};
+  }
+  return tokens;  // as many as different texts, each with an id of its own: there is no gap
+}
+
+inline std::uint8_t hex_byte_of_piece(std::string_view piece, bool& is_byte) {
+  const int high = piece.size() == 6 ? hex_value(piece[3]) : -1, low = piece.size() == 6 ? hex_value(piece[4]) : -1;
+  is_byte = high >= 0 && low >= 0 && piece == byte_piece(static_cast<unsigned>(high * 16 + low));
+  return is_byte ? static_cast<std::uint8_t>(high * 16 + low) : std::uint8_t{0};
+}
+
+// Fills pieces, surface, special and the index.
+inline void add_json_tokens(tokenizer_parts& parts, const std::vector<json_token>& tokens) {
+  bpe_vocabulary& v = parts.vocabulary;
+  const bool bytes = v.units == bpe_vocabulary::unit_kind::bytes;
+  std::vector<std::uint8_t> reachable(tokens.size());
+  std::string text;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const json_token& t = tokens[i];
+    text.clear();
+    const bool written = bytes && byte_alphabet::get().append_bytes(text, t.text);
+    if (!written) text.assign(t.text);
+    reachable[i] = t.in_model && (written || !bytes) && !text.empty();
+    v.pieces.push(text);
+    bool is_byte = false;
+    const std::uint8_t byte = bytes || t.added ? std::uint8_t{0} : hex_byte_of_piece(t.text, is_byte);
+    if (t.added) {
+      text.assign(t.text);
+    } else if (is_byte) {
+      text.assign(1, static_cast<char>(byte));
+    } else if (!bytes) {
+      replace_all(text, std::string(metaspace), " ");
+    }
+    parts.surface.push(text);
+  }
+  parts.special.resize(tokens.size());
+  for (const added_token& a : parts.added) parts.special[static_cast<std::size_t>(a.id)] = a.special;
+  index_pieces(v, reachable, parts.file);
+  if (bytes) {
+    find_single_bytes(v, parts.file);
+  } else {
+    find_byte_pieces(v, v.index, parts.file);
+  }
+}
+
+// One merge: "a b", or ["a", "b"].
+inline void read_merge(tokenizer_parts& parts, const json_view& merges, std::size_t i, std::string& left,
+                       std::string& right, std::string& buffer) {
+  const boost::json::value& value = merges.value().get_array()[i];
+  std::string_view l, r;
+  if (value.is_string()) {
+    const std::string_view text(value.get_string().data(), value.get_string().size());
+    const std::size_t blank = text.find(' ');
+    if (blank == std::string_view::npos || text.find(' ', blank + 1) != std::string_view::npos) {
+      fail(status::data, merges.at(i).place(), printable(text), ", expected two tokens with a blank between");
+    }
+    l = text.substr(0, blank);
+    r = text.substr(blank + 1);
+  } else {
+    const json_view pair = merges.at(i);
+    if (pair.as_array().size() != 2) fail(status::data, pair.place(), "expected two tokens");
+    l = pair.at(0).as_string();
+    r = pair.at(1).as_string();
+  }
+  left.assign(l);
+  right.assign(r);
+  if (parts.vocabulary.units == bpe_vocabulary::unit_kind::bytes) {
+    left.clear();
+    right.clear();
+    const auto& alphabet = byte_alphabet::get();
+    if (!alphabet.append_bytes(left, l) || !alphabet.append_bytes(right, r)) {
+      fail(status::data, merges.at(i).place(), "has a character that no byte-level token has");
+    }
+  }
+  add_merge(parts.vocabulary, left, right, buffer, parts.file);
+}
+
+// The options of the model that change ids; those that would make it another algorithm are refused.
+inline void read_model_options(const json_view& model, tokenizer_parts& parts, bool byte_level) {
+  only_members(model, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                       "byte_fallback", "ignore_merges", "vocab", "merges"});
+  const std::string_view type = model.find_string("type").value_or("BPE");
+  if (type != "BPE") refuse(model, "model", type);
+  if (model.find_double("dropout").value_or(0) != 0) refuse(model, "option", "dropout");
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model.find_string(key).value_or("").empty()) refuse(model, "option", key);
+  }
+  const bool fallback = model.find_bool("byte_fallback").value_or(false);
+  if (byte_level && fallback) refuse(model, "with a ByteLevel pre_tokenizer, option", "byte_fallback");
+  if (!byte_level && !fallback) refuse(model, "BPE", "without ByteLevel pre_tokenizer and without byte_fallback");
+  parts.vocabulary.units =
+      byte_level ? bpe_vocabulary::unit_kind::bytes : bpe_vocabulary::unit_kind::characters;
+  parts.vocabulary.whole_words = model.find_bool("ignore_merges").value_or(false);
+}
+
+// A byte without a token becomes the unknown token, where there is one.
+inline void read_unknown(const json_view& model, tokenizer_parts& parts) {
+  const auto name = model.find_string("unk_token");
+  if (!name) return;
+  const auto id = model.require("vocab").find_u64(*name);
+  if (!id) fail(status::data, model.place(), "unk_token ", printable(*name), " is not in the vocabulary");
+  parts.vocabulary.unknown = static_cast<std::int32_t>(*id);
+  parts.vocabulary.fuse_unknown = model.find_bool("fuse_unk").value_or(false);
+}
+
+inline std::string name_of_splits(const tokenizer_parts& parts) {
+  std::vector<std::string_view> patterns;
+  for (const split_step& s : parts.splits) patterns.push_back(s.expression);
+  return std::string(kind_of_patterns(patterns).value_or("own steps"));
+}
+
+}  // namespace detail
+
+// Errors: data; those of mapped_file.
+inline tokenizer_parts read_tokenizer_json(const std::filesystem::path& path) {
+  const json_document document = json_document::from_file(path, detail::tokenizer_json_limits);
+  const json_view root = document.root();
+  tokenizer_parts parts;
+  parts.file = path.string();
+  detail::only_members(root, {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                              "post_processor", "decoder", "model"});
+  const json_view model = root.require("model");
+  const bool byte_level = detail::read_pre_tokenizer(root, parts);
+  detail::read_model_options(model, parts, byte_level);
+  detail::read_normalizer(root, parts);
+  parts.added = detail::read_added_tokens(root);
+  detail::add_json_tokens(parts, detail::collect_tokens(root, parts.added));
+  detail::read_unknown(model, parts);
+  const json_view merges = model.require("merges");
+  parts.vocabulary.merges.reserve(merges.as_array().size());
+  std::string left, right, buffer;
+  for (std::size_t i = 0; i < merges.as_array().size(); ++i) {
+    detail::read_merge(parts, merges, i, left, right, buffer);
+  }
+  detail::read_post_processor(root, parts);
+  detail::read_decoder(root, parts);
+  parts.kind = byte_level ? cat("byte-level BPE (", detail::name_of_splits(parts), ")") : "SentencePiece BPE";
+  return parts;
+}
+
+}  // namespace depthlens

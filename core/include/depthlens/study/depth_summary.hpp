@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// The summaries of experiments that follow a target through the layers: earliest layer against k, the onset of every
+// prompt at a few k, and means per layer; with the tables and figures that show them. The experiment decides which
+// rows count and in which category.
+#pragma once
+
+#include "depthlens/experiment.hpp"
+#include "depthlens/study/layer_means.hpp"
+#include "depthlens/study/onset.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace depthlens {
+
+// A curve of the figures. `more` are values of the experiment's own columns at the end of all three tables.
+struct depth_category {
+  std::string name;
+  std::vector<std::int64_t> more = {};
+};
+
+class depth_summary {
+ public:
+  // Layers are 0..n_layers.
+  depth_summary(std::vector<depth_category> categories, const std::vector<std::uint64_t>& grid,
+                std::uint32_t n_layers)
+      : n_layers_(n_layers) {
+    for (depth_category& c : categories)
+      series_.push_back(
+          {std::move(c), onset_curve(grid, n_layers), {}, std::vector<layer_means>(n_layers + 1)});
+  }
+
+  // What tells one reading from the next: data set, record, table, position.
+  using reading_key = std::array<std::uint64_t, 4>;
+
+  // One row. The rows of a reading come together, layers ascending.
+  void add(std::size_t category, const reading_key& key, std::uint64_t prompt_id, std::int64_t layer,
+           const layer_measures& measures) {
+    if (layer < 0 || layer > static_cast<std::int64_t>(n_layers_)) fail(status::data, "no layer ", layer);
+    if (layers_.empty() || key != key_ || category != category_) {
+      flush();
+      key_ = key, category_ = category, prompt_id_ = prompt_id;
+    }
+    layers_.push_back(layer);
+    ranks_.push_back(measures.rank);
+    series_[category].means[static_cast<std::size_t>(layer)].add(measures);
+  }
+
+  // Readings of a category so far.
+  std::uint64_t readings(std::size_t category) {
+    flush();
+    return series_[category].curve.prompts();
+  }
+  // Calls fn(category, point) for each k of each category that has readings, in order.
+  template <class Function>
+  void each_point(const Function& fn) {
+    flush();
+    for (const series& s : series_)
+      for (std::size_t g = 0; s.curve.prompts() > 0 && g < s.curve.size(); ++g) fn(s.category, s.curve.at(g));
+  }
+
+  // Writes the three tables by their numbers.
+  void write(const sink_view& sink, std::uint32_t earliest, std::uint32_t onsets, std::uint32_t layers) {
+    each_point([&](const depth_category& category, const onset_curve::point& p) {
+      append(sink, earliest, category,
+             {whole(p.k), number(p.mean_first), number(p.mean_stable), number(p.median_first), whole(p.n),
+              whole(p.never), number(p.std_first), whole(p.n_stable)});
+    });
+    for (series& s : series_) {
+      write_onsets(sink, onsets, s);
+      for (std::size_t layer = 0; layer < s.means.size(); ++layer) {
+        if (s.means[layer].n() == 0) continue;
+        std::vector<dlens_value> values = s.means[layer].values();
+        values.insert(values.begin(), whole(layer));
+        append(sink, layers, s.category, values);
+      }
+    }
+  }
+
+ private:
+  struct onset_pair {
+    std::optional<std::int64_t> first, stable;
+  };
+  struct prompt_onsets {
+    std::uint64_t prompt_id;
+    std::array<onset_pair, density_thresholds.size()> at;
+  };
+  struct series {
+    depth_category category;
+    onset_curve curve;
+    std::vector<prompt_onsets> onsets;
+    std::vector<layer_means> means;  // by layer
+  };
+
+  static dlens_value whole(std::uint64_t v) { return i64_value(static_cast<std::int64_t>(v)); }
+  static dlens_value number(std::optional<double> v) { return v ? f64_value(*v) : null_value(); }
+  static dlens_value layer_value(std::optional<std::int64_t> v) { return v ? i64_value(*v) : null_value(); }
+
+  static void append(const sink_view& sink, std::uint32_t table, const depth_category& category,
+                     std::vector<dlens_value> values) {
+    values.insert(values.begin(), text_value(category.name));
+    for (const std::int64_t v : category.more) values.push_back(i64_value(v));
+    sink.append(table, values);
+  }
+
+  void flush() {
+    if (layers_.empty()) return;
+    series& s = series_[category_];
+    s.curve.add(layers_, ranks_);
+    prompt_onsets& p = s.onsets.emplace_back(prompt_onsets{prompt_id_, {}});
+    for (std::size_t i = 0; i < density_thresholds.size(); ++i)
+      p.at[i] = {first_onset(layers_, ranks_, density_thresholds[i]),
+                 stable_onset(layers_, ranks_, density_thresholds[i])};
+    layers_.clear();
+    ranks_.clear();
+  }
+
+  void write_onsets(const sink_view& sink, std::uint32_t table, const series& s) const {
+    for (std::size_t i = 0; i < density_thresholds.size(); ++i) {
+      std::uint64_t n = 0;
+      for (const prompt_onsets& p : s.onsets) n += p.at[i].first.has_value();
+      for (const prompt_onsets& p : s.onsets)
+        append(sink, table, s.category,
+               {whole(density_thresholds[i]), whole(p.prompt_id), layer_value(p.at[i].first),
+                layer_value(p.at[i].stable), whole(n), whole(s.onsets.size() - n)});
+    }
+  }
+
+  std::uint32_t n_layers_;
+  std::vector<series> series_;
+  // The reading whose rows are coming in.
+  reading_key key_{};
+  std::size_t category_ = 0;
+  std::uint64_t prompt_id_ = 0;
+  std::vector<std::int64_t> layers_;
+  std::vector<std::uint64_t> ranks_;
+};
+
+// The three tables of depth_summary::write, ids "earliest", "onsets" and "layers".
+inline std::vector<table> depth_tables(const std::string& experiment, const std::vector<column>& more = {}) {
+  const auto with_more = [&](std::vector<column> columns) {
+    columns.insert(columns.end(), more.begin(), more.end());
+    return columns;
+  };
+  std::vector<column> layers = {{"category", DLENS_TEXT, "what the prompts have in common"},
+                                {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"}};
+  for (const column& c : layer_means::columns()) layers.push_back(c);
+  return {{"earliest", "earliest_layer_" + experiment + "_{lens}",
+           with_more({{"category", DLENS_TEXT, "what the prompts have in common"},
+                      {"k", DLENS_I64, "threshold"},
+                      {"mean_first", DLENS_F64,
+                       "first layer with rank <= k, mean over the n prompts that have one"},
+                      {"mean_stable", DLENS_F64,
+                       "first layer from which rank <= k holds to the end, mean over n_stable"},
+                      {"median_first", DLENS_F64, "as mean_first"},
+                      {"n", DLENS_I64, "prompts with rank <= k at some layer"},
+                      {"never", DLENS_I64, "prompts without"},
+                      {"std_first", DLENS_F64, "population standard deviation over the n prompts"},
+                      {"n_stable", DLENS_I64, "prompts with rank <= k at the last layer"}}),
+           DLENS_TABLE_SUMMARY},
+          {"onsets", "onsets_" + experiment + "_{lens}",
+           with_more({{"category", DLENS_TEXT, "what the prompts have in common"},
+                      {"k", DLENS_I64, "threshold: 1, 5, 50, 100, 500, 1000"},
+                      {"prompt_id", DLENS_I64, "row number in the input, from 0"},
+                      {"first", DLENS_I64, "first layer with rank <= k, empty where there is none"},
+                      {"stable", DLENS_I64, "first layer from which rank <= k holds to the end"},
+                      {"n", DLENS_I64, "prompts of the category with a first layer"},
+                      {"never", DLENS_I64, "prompts without"}}),
+           DLENS_TABLE_SUMMARY},
+          {"layers", "layers_" + experiment + "_{lens}", with_more(std::move(layers)), DLENS_TABLE_SUMMARY}};
+}
+
+// Which measures the panels of the layer figure show, and how categories look in it.
+struct depth_figure_style {
+  std::string what;                   // in titles: "parts of speech"
+  std::string earliest_file;          // file name of the first figure
+  std::string color = {}, dash = {};  // column ids
+  bool probability = true, entropy = true;
+};
+
+// The three figures over depth_tables: earliest layer, density of the onset, measures per layer.
+inline std::vector<figure> depth_figures(const std::string& experiment, const depth_figure_style& style) {
+  std::vector<panel> densities;
+  for (const std::uint64_t k : density_thresholds)
+    densities.push_back(
+        {"first", "", "Layer", "Density", DLENS_FIGURE_LAYER_X, cat("k = ", k), cat("k=", k)});
+  std::vector<panel> measures = {
+      {"layer", "mean_rank", "Layer", "Mean rank", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "Rank"}};
+  if (style.probability)
+    measures.push_back(
+        {"layer", "mean_probability", "Layer", "Mean probability", DLENS_FIGURE_LAYER_X, "Probability"});
+  if (style.entropy)
+    measures.push_back(
+        {"layer", "mean_entropy", "Layer", "Mean entropy (nats)", DLENS_FIGURE_LAYER_X, "Entropy"});
+  const std::uint32_t onset_axes = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y;
+  return {
+      {DLENS_FIGURE_LINES,
+       "earliest",
+       style.earliest_file,
+       "Earliest layer of " + style.what,
+       "earliest",
+       {{"mean_first", "k", "Layer", "Rank", onset_axes, "First crossing"},
+        {"mean_stable", "k", "Layer", "Rank", onset_axes, "Stable onset"}},
+       "category",
+       style.color,
+       style.dash,
+       "n",
+       "never"},
+      {DLENS_FIGURE_DENSITY, "density", "onset_density_" + experiment + "_{lens}",
+       "First layer with rank <= k, " + style.what, "onsets", std::move(densities), "category", style.color,
+       style.dash, "n", "never"},
+      {DLENS_FIGURE_LINES, "layers", "layers_" + experiment + "_{lens}", "Target per layer, " + style.what,
+       "layers", std::move(measures), "category", style.color, style.dash, "n", ""}};
+}
+
+}  // namespace depthlens

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <concepts>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -50,7 +49,8 @@ inline void append_python_float(std::string& out, double value) {
     text.remove_prefix(1);
   }
   const std::size_t e = text.find('e');
-  const int exponent = std::atoi(text.data() + e + 1);
+  int exponent = 0;
+  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), end, exponent);
   if (exponent < -4 || exponent >= 16) {
     out += text;
     return;

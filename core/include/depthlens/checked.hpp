@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Unsigned arithmetic that cannot wrap, for sizes and counts that come out of files: every add, multiply and
-// conversion of such a number goes through here. A result that does not fit is depthlens::error(status::data).
-// `where` says what was being computed: text, or a function that makes the text (called only on failure).
+// conversion of such a number goes through here. A result that does not fit is
+// depthlens::error(status::data). `where` says what was being computed: text, or a function that makes the
+// text (called only on failure).
 #pragma once
 
 #include <concepts>

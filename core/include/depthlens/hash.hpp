@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content ids: SHA-256 (what Hugging Face names its blobs by, and what goes into run.json) and XXH3-64 (checksums of
-// log records, where speed matters and nobody attacks). Links libcrypto and libxxhash.
+// Content ids: SHA-256 (what Hugging Face names its blobs by, and what goes into run.json) and XXH3-64
+// (checksums of log records, where speed matters and nobody attacks). Links libcrypto and libxxhash.
 #pragma once
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 #include <xxhash.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>

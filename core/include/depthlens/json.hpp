@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strict JSON documents out of untrusted files, and typed access whose errors name file and key. Stricter than
-// Boost.JSON's own parse(): duplicate keys, numbers beyond a double and trailing text are refused, decimals are
-// rounded correctly. For configuration-sized files; JSON Lines and large data files are streamed elsewhere.
+// Strict JSON documents out of untrusted files, and typed access whose errors name file and key. Stricter
+// than Boost.JSON's own parse(): duplicate keys, numbers beyond a double and trailing text are refused,
+// decimals are rounded correctly. For configuration-sized files; JSON Lines and large data files are streamed
+// elsewhere.
 #pragma once
 
 #include <boost/json.hpp>
@@ -22,8 +23,9 @@
 namespace depthlens {
 
 // One value of a document together with its place ("config.json: rope_scaling.factor"). Views the document.
-// as_x: the value, or an error if it is of another type. find_x: a member of this object, empty if it is absent or
-// null, an error if it is of another type; require_x: an error if absent or null. Integers take 4096 and 4096.0.
+// as_x: the value, or an error if it is of another type. find_x: a member of this object, empty if it is
+// absent or null, an error if it is of another type; require_x: an error if absent or null. Integers take
+// 4096 and 4096.0.
 class json_view {
  public:
   json_view(const boost::json::value& value, std::string_view label, std::string where)
@@ -59,7 +61,8 @@ class json_view {
   }
   std::uint64_t as_u64() const {
     if (value_->is_uint64()) return value_->get_uint64();
-    if (value_->is_int64() && value_->get_int64() >= 0) return static_cast<std::uint64_t>(value_->get_int64());
+    if (value_->is_int64() && value_->get_int64() >= 0)
+      return static_cast<std::uint64_t>(value_->get_int64());
     // 2^53: above it a double no longer tells neighbouring integers apart.
     if (value_->is_double()) {
       const double d = value_->get_double();
@@ -101,7 +104,7 @@ class json_view {
   }
 
   [[noreturn]] void fail_type(const char* wanted) const {
-    static constexpr const char* names[] = {"null",   "true or false", "an integer", "an integer",
+    static constexpr const char* names[] = {"null",     "true or false", "an integer", "an integer",
                                             "a number", "a string",      "an array",   "an object"};
     const char* found = names[static_cast<int>(value_->kind())];
     const bool shown = value_->is_number();
@@ -114,7 +117,8 @@ class json_view {
   std::string where_;
 };
 
-// A parsed document with the name it has in errors. Movable; views point into it. Thread-safe once constructed.
+// A parsed document with the name it has in errors. Movable; views point into it. Thread-safe once
+// constructed.
 class json_document {
  public:
   // Errors: status::data as "<label>:<line>:<column>: ...", also when text is larger than limits.max_bytes.

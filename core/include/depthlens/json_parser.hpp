@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parser behind json.hpp: Boost.JSON's event parser with a handler that builds the value and adds the checks
-// Boost.JSON leaves out. Links libboost_json.
+// The parser behind json.hpp: Boost.JSON's event parser with a handler that builds the value and adds the
+// checks Boost.JSON leaves out. Links libboost_json.
 #pragma once
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/system/error_code.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -21,7 +21,8 @@
 
 namespace depthlens {
 
-// What a document may cost. A value takes about 25 times its two smallest bytes, so max_values bounds the memory.
+// What a document may cost. A value takes about 25 times its two smallest bytes, so max_values bounds the
+// memory.
 struct json_limits {
   std::size_t max_bytes = std::size_t{16} << 20;
   std::size_t max_values = std::numeric_limits<std::size_t>::max();
@@ -29,7 +30,8 @@ struct json_limits {
 
 namespace detail {
 
-// Event handler of boost::json::basic_parser. A check that fails leaves its text in `problem` and stops the parser.
+// Event handler of boost::json::basic_parser. A check that fails leaves its text in `problem` and stops the
+// parser.
 class json_handler {
  public:
   static constexpr std::size_t max_object_size = std::numeric_limits<std::uint32_t>::max() / 2;
@@ -131,7 +133,8 @@ class json_handler {
     return true;
   }
 
-  // The keys of the object that ends now are the tail of keys_; sorting finds equal ones whatever they hash to.
+  // The keys of the object that ends now are the tail of keys_; sorting finds equal ones whatever they hash
+  // to.
   bool check_keys(code& ec) {
     const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(open_.back());
     std::sort(first, keys_.end());
@@ -143,8 +146,8 @@ class json_handler {
   }
 
   boost::json::value_stack stack_;
-  std::vector<std::string> keys_;   // of all objects that are open, outermost first
-  std::vector<std::size_t> open_;   // where the keys of each open object begin
+  std::vector<std::string> keys_;  // of all objects that are open, outermost first
+  std::vector<std::size_t> open_;  // where the keys of each open object begin
   std::string partial_key_;
   std::size_t values_left_;
 };
@@ -159,31 +162,39 @@ inline std::string json_place(std::string_view text, std::string_view label, std
 }
 
 // A clearer text for what Python writes and JSON does not have.
-inline std::string describe_json_error(std::string_view text, std::size_t at, const boost::system::error_code& ec) {
+inline std::string describe_json_error(std::string_view text, std::size_t at,
+                                       const boost::system::error_code& ec) {
   for (const std::string_view word : {"NaN", "-Infinity", "Infinity"}) {
     for (std::size_t back = 0; back <= 2 && back <= at; ++back) {
-      if (text.substr(at - back, word.size()) == word) return cat(word, " is not JSON; write null or a number");
+      if (text.substr(at - back, word.size()) == word)
+        return cat(word, " is not JSON; write null or a number");
     }
   }
-  if (text.starts_with("\xef\xbb\xbf")) return "the file starts with a byte order mark, which JSON does not allow";
+  if (text.starts_with("\xef\xbb\xbf"))
+    return "the file starts with a byte order mark, which JSON does not allow";
   if (at >= text.size()) return "the text ends too early: the file is truncated";
   return cat("not valid JSON: ", ec.message());
 }
 
 }  // namespace detail
 
-// The whole of `text` as one JSON value, nesting at most 32. Errors: status::data as "<label>:<line>:<column>: ...".
-inline boost::json::value parse_json(std::string_view text, std::string_view label, const json_limits& limits) {
+// The whole of `text` as one JSON value, nesting at most 32. Errors: status::data as
+// "<label>:<line>:<column>: ...".
+inline boost::json::value parse_json(std::string_view text, std::string_view label,
+                                     const json_limits& limits) {
   if (text.size() > limits.max_bytes) {
-    fail(status::data, label, ": ", text.size(), " bytes of JSON, at most ", limits.max_bytes, " are allowed");
+    fail(status::data, label, ": ", text.size(), " bytes of JSON, at most ", limits.max_bytes,
+         " are allowed");
   }
   boost::json::basic_parser<detail::json_handler> parser(boost::json::parse_options(), limits.max_values);
   boost::system::error_code ec;
   std::size_t used = parser.write_some(false, text.data(), text.size(), ec);
   const std::string& problem = parser.handler().problem;
-  if (!ec && used < text.size()) fail(status::data, detail::json_place(text, label, used), "text after the end");
+  if (!ec && used < text.size())
+    fail(status::data, detail::json_place(text, label, used), "text after the end");
   if (!problem.empty()) fail(status::data, detail::json_place(text, label, used), problem);
-  if (ec) fail(status::data, detail::json_place(text, label, used), detail::describe_json_error(text, used, ec));
+  if (ec)
+    fail(status::data, detail::json_place(text, label, used), detail::describe_json_error(text, used, ec));
   return parser.handler().release();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that make a set of weights a model: sizes, norm epsilon, rotary frequencies. Read from config.json
-// (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and checked here. The Llama family: RMSNorm, grouped-query
-// attention with rotary positions, SwiGLU; which is also Mistral without a sliding window.
+// The numbers that make a set of weights a model: sizes, norm epsilon, rotary frequencies. Read from
+// config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and checked here. The Llama family: RMSNorm,
+// grouped-query attention with rotary positions, SwiGLU; which is also Mistral without a sliding window.
 #pragma once
 
 #include <cmath>
@@ -40,18 +40,33 @@ struct architecture {
   std::vector<float> rope_inv_freq;  // (rope_dims / 2), any scaling applied
 };
 
+namespace detail {
+
+// Whether `key` is one of the words of a list that single spaces separate.
+inline bool is_listed(std::string_view words, std::string_view key) noexcept {
+  if (key.empty() || key.find(' ') != std::string_view::npos) return false;
+  for (std::size_t at = words.find(key); at != std::string_view::npos; at = words.find(key, at + 1)) {
+    const bool begins = at == 0 || words[at - 1] == ' ';
+    const std::size_t end = at + key.size();
+    if (begins && (end == words.size() || words[end] == ' ')) return true;
+  }
+  return false;
+}
+
+}  // namespace detail
+
 // How a model stretches its rotary frequencies.
 struct rope_scaling {
   enum class kind { none, linear, llama3 };
   kind type = kind::none;
   double factor = 1;
-  double low_freq_factor = 1;   // llama3
-  double high_freq_factor = 4;  // llama3
+  double low_freq_factor = 1;        // llama3
+  double high_freq_factor = 4;       // llama3
   double original_positions = 8192;  // llama3
 };
 
-// (dims / 2) inverse frequencies theta^(-2i/dims), scaled. In float32 step by step as transformers computes them, so
-// that readings agree to the last digits at long positions.
+// (dims / 2) inverse frequencies theta^(-2i/dims), scaled. In float32 step by step as transformers computes
+// them, so that readings agree to the last digits at long positions.
 inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& scaling) {
   std::vector<float> out(dims / 2);
   const auto factor = static_cast<float>(scaling.factor);
@@ -77,10 +92,12 @@ inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, con
   return out;
 }
 
-// Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came from.
+// Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came
+// from.
 inline void check_architecture(const architecture& a, std::string_view label) {
   const auto within = [&](const char* what, std::uint32_t value, std::uint32_t top) {
-    if (value < 1 || value > top) fail(status::data, label, ": ", what, " is ", value, ", expected 1 to ", top);
+    if (value < 1 || value > top)
+      fail(status::data, label, ": ", what, " is ", value, ", expected 1 to ", top);
   };
   within("the number of layers", a.n_layers, 4096);
   within("the model width", a.d_model, 1u << 20);
@@ -91,7 +108,8 @@ inline void check_architecture(const architecture& a, std::string_view label) {
   within("the vocabulary size", a.vocab_size, 1u << 28);
   within("the number of positions", a.max_positions, 0x7fffffffu);
   if (a.n_heads % a.n_kv_heads != 0) {
-    fail(status::data, label, ": ", a.n_heads, " attention heads cannot share ", a.n_kv_heads, " key-value heads");
+    fail(status::data, label, ": ", a.n_heads, " attention heads cannot share ", a.n_kv_heads,
+         " key-value heads");
   }
   if (std::uint64_t{a.n_heads} * a.head_dim > (1u << 24)) {
     fail(status::data, label, ": ", a.n_heads, " heads of size ", a.head_dim, " are too many");
@@ -100,18 +118,20 @@ inline void check_architecture(const architecture& a, std::string_view label) {
     fail(status::data, label, ": the norm epsilon is ", a.norm_eps, ", expected 0 to 1");
   }
   if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
-    fail(status::data, label, ": ", a.rope_dims, " rotary dimensions, expected an even number up to the head size ",
-         a.head_dim);
+    fail(status::data, label, ": ", a.rope_dims,
+         " rotary dimensions, expected an even number up to the head size ", a.head_dim);
   }
   for (const float freq : a.rope_inv_freq) {
-    if (!std::isfinite(freq) || freq < 0) fail(status::data, label, ": the rotary frequencies are not finite");
+    if (!std::isfinite(freq) || freq < 0)
+      fail(status::data, label, ": the rotary frequencies are not finite");
   }
 }
 
 // theta and factors must be usable before rope_frequencies gets them.
 inline void check_rope(double theta, const rope_scaling& s, std::string_view label) {
   const auto positive = [&](const char* what, double value) {
-    if (!(value > 0 && value < 1e18)) fail(status::data, label, ": ", what, " is ", value, ", expected more than 0");
+    if (!(value > 0 && value < 1e18))
+      fail(status::data, label, ": ", what, " is ", value, ", expected more than 0");
   };
   positive("rope theta", theta);
   if (s.type == rope_scaling::kind::none) return;
@@ -120,8 +140,8 @@ inline void check_rope(double theta, const rope_scaling& s, std::string_view lab
   positive("rope low_freq_factor", s.low_freq_factor);
   positive("the original number of positions", s.original_positions);
   if (!(s.high_freq_factor > s.low_freq_factor && s.high_freq_factor < 1e18)) {
-    fail(status::data, label, ": rope high_freq_factor ", s.high_freq_factor, " must be over low_freq_factor ",
-         s.low_freq_factor);
+    fail(status::data, label, ": rope high_freq_factor ", s.high_freq_factor,
+         " must be over low_freq_factor ", s.low_freq_factor);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stored weights to float32: half precisions and the 32-value quantised blocks. Each product of a scale (11 bits)
-// and a quantum (at most 8 bits) is exact in float32, so the values do not depend on the instruction set or on
-// fused multiply-add; they equal gguf-py's dequantisation bit for bit.
+// Stored weights to float32: half precisions and the 32-value quantised blocks. Each product of a scale (11
+// bits) and a quantum (at most 8 bits) is exact in float32, so the values do not depend on the instruction
+// set or on fused multiply-add; they equal gguf-py's dequantisation bit for bit.
 #pragma once
 
 #include <bit>
@@ -23,36 +23,54 @@ struct block_layout {
 // {0, 0} for dtype::other.
 constexpr block_layout block_size(dtype type) noexcept {
   switch (type) {
-    case dtype::f32: return {1, 4};
-    case dtype::f16: return {1, 2};
-    case dtype::bf16: return {1, 2};
-    case dtype::q4_0: return {32, 18};
-    case dtype::q4_1: return {32, 20};
-    case dtype::q5_0: return {32, 22};
-    case dtype::q5_1: return {32, 24};
-    case dtype::q8_0: return {32, 34};
-    case dtype::other: break;
+    case dtype::f32:
+      return {1, 4};
+    case dtype::f16:
+      return {1, 2};
+    case dtype::bf16:
+      return {1, 2};
+    case dtype::q4_0:
+      return {32, 18};
+    case dtype::q4_1:
+      return {32, 20};
+    case dtype::q5_0:
+      return {32, 22};
+    case dtype::q5_1:
+      return {32, 24};
+    case dtype::q8_0:
+      return {32, 34};
+    case dtype::other:
+      break;
   }
   return {0, 0};
 }
 
 constexpr const char* dtype_name(dtype type) noexcept {
   switch (type) {
-    case dtype::f32: return "F32";
-    case dtype::f16: return "F16";
-    case dtype::bf16: return "BF16";
-    case dtype::q4_0: return "Q4_0";
-    case dtype::q4_1: return "Q4_1";
-    case dtype::q5_0: return "Q5_0";
-    case dtype::q5_1: return "Q5_1";
-    case dtype::q8_0: return "Q8_0";
-    case dtype::other: break;
+    case dtype::f32:
+      return "F32";
+    case dtype::f16:
+      return "F16";
+    case dtype::bf16:
+      return "BF16";
+    case dtype::q4_0:
+      return "Q4_0";
+    case dtype::q4_1:
+      return "Q4_1";
+    case dtype::q5_0:
+      return "Q5_0";
+    case dtype::q5_1:
+      return "Q5_1";
+    case dtype::q8_0:
+      return "Q8_0";
+    case dtype::other:
+      break;
   }
   return "other";
 }
 
-// IEEE half to float, every bit pattern, without branches, so that a loop over it becomes vector code. Subnormal
-// halves are rebuilt by an exact subtraction and so survive a CPU set to flush subnormal floats.
+// IEEE half to float, every bit pattern, without branches, so that a loop over it becomes vector code.
+// Subnormal halves are rebuilt by an exact subtraction and so survive a CPU set to flush subnormal floats.
 inline float f16_to_f32(std::uint16_t h) noexcept {
   const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7fffu) << 13;
   const std::uint32_t exponent = magnitude & 0x0f800000u;
@@ -94,7 +112,8 @@ inline void scale_block(const std::uint8_t* __restrict q, int zero, float d, flo
   for (int i = 0; i < 32; ++i) dst[i] = d * static_cast<float>(static_cast<int>(q[i]) - zero);
 }
 
-inline void scale_block_min(const std::uint8_t* __restrict q, float d, float m, float* __restrict dst) noexcept {
+inline void scale_block_min(const std::uint8_t* __restrict q, float d, float m,
+                            float* __restrict dst) noexcept {
   for (int i = 0; i < 32; ++i) dst[i] = d * static_cast<float>(static_cast<int>(q[i])) + m;
 }
 
@@ -139,9 +158,9 @@ void widen(const std::byte* src, std::size_t n, float* __restrict dst) noexcept 
 
 }  // namespace detail
 
-// n values of `type` at src to floats at dst (n). n is a multiple of block_size(type).values; src may be unaligned
-// and holds n / values * bytes bytes; src and dst do not overlap. Errors: status::data for dtype::other or an n
-// that splits a block. Thread-safe.
+// n values of `type` at src to floats at dst (n). n is a multiple of block_size(type).values; src may be
+// unaligned and holds n / values * bytes bytes; src and dst do not overlap. Errors: status::data for
+// dtype::other or an n that splits a block. Thread-safe.
 inline void dequantize(dtype type, const std::byte* src, std::size_t n, float* dst) {
   const block_layout block = block_size(type);
   if (block.values == 0) fail(status::data, "a tensor of this block type cannot be read as numbers");
@@ -153,14 +172,29 @@ inline void dequantize(dtype type, const std::byte* src, std::size_t n, float* d
     case dtype::f32:
       if (n > 0) std::memcpy(dst, src, n * sizeof(float));
       break;
-    case dtype::f16: detail::widen<f16_to_f32>(src, n, dst); break;
-    case dtype::bf16: detail::widen<bf16_to_f32>(src, n, dst); break;
-    case dtype::q4_0: detail::dequantize_nibbles<false, false>(src, blocks, dst); break;
-    case dtype::q4_1: detail::dequantize_nibbles<true, false>(src, blocks, dst); break;
-    case dtype::q5_0: detail::dequantize_nibbles<false, true>(src, blocks, dst); break;
-    case dtype::q5_1: detail::dequantize_nibbles<true, true>(src, blocks, dst); break;
-    case dtype::q8_0: detail::dequantize_q8_0(src, blocks, dst); break;
-    case dtype::other: break;
+    case dtype::f16:
+      detail::widen<f16_to_f32>(src, n, dst);
+      break;
+    case dtype::bf16:
+      detail::widen<bf16_to_f32>(src, n, dst);
+      break;
+    case dtype::q4_0:
+      detail::dequantize_nibbles<false, false>(src, blocks, dst);
+      break;
+    case dtype::q4_1:
+      detail::dequantize_nibbles<true, false>(src, blocks, dst);
+      break;
+    case dtype::q5_0:
+      detail::dequantize_nibbles<false, true>(src, blocks, dst);
+      break;
+    case dtype::q5_1:
+      detail::dequantize_nibbles<true, true>(src, blocks, dst);
+      break;
+    case dtype::q8_0:
+      detail::dequantize_q8_0(src, blocks, dst);
+      break;
+    case dtype::other:
+      break;
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF (versions 2 and 3, little endian): metadata and tensors of a model file, read in place and in time linear
-// in the file. Every count, length and offset is checked against the bytes that are really there before it is used,
-// so a hostile file costs no more memory than a small multiple of its own size. What the keys mean for a model is
-// architecture.hpp, which tensors belong to it is model_files.hpp.
+// GGUF (versions 2 and 3, little endian): metadata and tensors of a model file, read in place and in time
+// linear in the file. Every count, length and offset is checked against the bytes that are really there
+// before it is used, so a hostile file costs no more memory than a small multiple of its own size. What the
+// keys mean for a model is architecture.hpp, which tensors belong to it is model_files.hpp.
 #pragma once
 
 #include <concepts>
@@ -29,9 +29,9 @@
 namespace depthlens {
 
 // All views (keys, strings, tensor data) point into the file and live as long as this object, moved or not.
-// The getters: find_x is empty if the key is absent, require_x is an error then; a value of another type, or out of
-// range, is always an error that names file and key. Integer getters take any integer type that holds the number.
-// Thread-safe once constructed.
+// The getters: find_x is empty if the key is absent, require_x is an error then; a value of another type, or
+// out of range, is always an error that names file and key. Integer getters take any integer type that holds
+// the number. Thread-safe once constructed.
 class gguf_file {
  public:
   // Maps and reads `path`. Errors: those of mapped_file, and status::data for anything wrong in the file.
@@ -60,8 +60,12 @@ class gguf_file {
     return detail::find_sorted(content_.tensors, content_.tensors_by_name, name);
   }
 
-  std::optional<std::uint32_t> find_u32(std::string_view key) const { return find_integer<std::uint32_t>(key); }
-  std::optional<std::uint64_t> find_u64(std::string_view key) const { return find_integer<std::uint64_t>(key); }
+  std::optional<std::uint32_t> find_u32(std::string_view key) const {
+    return find_integer<std::uint32_t>(key);
+  }
+  std::optional<std::uint64_t> find_u64(std::string_view key) const {
+    return find_integer<std::uint64_t>(key);
+  }
   std::optional<std::int64_t> find_i64(std::string_view key) const { return find_integer<std::int64_t>(key); }
 
   // f32 or f64.
@@ -114,7 +118,8 @@ class gguf_file {
     const gguf_value* value = find(key);
     if (value == nullptr) return std::nullopt;
     const auto fits = [&](auto number) {
-      if (!std::in_range<T>(number)) fail(status::data, label_, ": ", printable(key), " = ", number, " is out of range");
+      if (!std::in_range<T>(number))
+        fail(status::data, label_, ": ", printable(key), " = ", number, " is out of range");
       return static_cast<T>(number);
     };
     if (const auto* u = std::get_if<std::uint64_t>(&value->data)) return fits(*u);
@@ -148,7 +153,8 @@ class gguf_file {
         Stored number;
         std::memcpy(&number, array->data + i * sizeof(Stored), sizeof number);
         if constexpr (std::integral<T>) {
-          if (!std::in_range<T>(number)) fail(status::data, label_, ": ", printable(key), ": element ", i, " is too large");
+          if (!std::in_range<T>(number))
+            fail(status::data, label_, ": ", printable(key), ": element ", i, " is too large");
         }
         out[i] = static_cast<T>(number);
       }
@@ -158,26 +164,36 @@ class gguf_file {
       if (array->type == gguf_type::f32) return unpack(float{});
     } else {
       switch (array->type) {
-        case gguf_type::u8: return unpack(std::uint8_t{});
-        case gguf_type::i8: return unpack(std::int8_t{});
-        case gguf_type::u16: return unpack(std::uint16_t{});
-        case gguf_type::i16: return unpack(std::int16_t{});
-        case gguf_type::u32: return unpack(std::uint32_t{});
-        case gguf_type::i32: return unpack(std::int32_t{});
-        case gguf_type::u64: return unpack(std::uint64_t{});
-        case gguf_type::i64: return unpack(std::int64_t{});
-        default: break;
+        case gguf_type::u8:
+          return unpack(std::uint8_t{});
+        case gguf_type::i8:
+          return unpack(std::int8_t{});
+        case gguf_type::u16:
+          return unpack(std::uint16_t{});
+        case gguf_type::i16:
+          return unpack(std::int16_t{});
+        case gguf_type::u32:
+          return unpack(std::uint32_t{});
+        case gguf_type::i32:
+          return unpack(std::int32_t{});
+        case gguf_type::u64:
+          return unpack(std::uint64_t{});
+        case gguf_type::i64:
+          return unpack(std::int64_t{});
+        default:
+          break;
       }
     }
     fail_type(key, wanted, *array);
   }
 
   [[noreturn]] void fail_type(std::string_view key, const char* wanted, const gguf_value& found) const {
-    fail(status::data, label_, ": ", printable(key), " is of type ", gguf_type_name(found.type), ", expected ", wanted);
+    fail(status::data, label_, ": ", printable(key), " is of type ", gguf_type_name(found.type),
+         ", expected ", wanted);
   }
   [[noreturn]] void fail_type(std::string_view key, const char* wanted, const gguf_array& found) const {
-    fail(status::data, label_, ": ", printable(key), " is an array of ", gguf_type_name(found.type), ", expected ",
-         wanted);
+    fail(status::data, label_, ": ", printable(key), " is an array of ", gguf_type_name(found.type),
+         ", expected ", wanted);
   }
 
   mapped_file file_;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF metadata to an architecture (general.architecture "llama", which Mistral, SmolLM and others are stored as).
-// A llama.* key that is not in the table below could change the numbers, so unless it is zero, false or empty it is
-// refused by name.
+// GGUF metadata to an architecture (general.architecture "llama", which Mistral, SmolLM and others are stored
+// as). A llama.* key that is not in the table below could change the numbers, so unless it is zero, false or
+// empty it is refused by name.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,13 +24,13 @@ namespace detail {
 
 // Keys that are read below, and those that only describe the file or its training.
 inline bool is_known_gguf_key(std::string_view key) {
-  static constexpr std::string_view keys[] = {
-      "attention.head_count", "attention.head_count_kv", "attention.key_length",
-      "attention.layer_norm_rms_epsilon", "attention.value_length", "block_count", "context_length",
-      "embedding_length", "feed_forward_length", "rope.dimension_count", "rope.freq_base", "rope.scale_linear",
-      "rope.scaling.factor", "rope.scaling.finetuned", "rope.scaling.original_context_length",
-      "rope.scaling.type", "tensor_data_layout", "vocab_size"};
-  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+  return is_listed(
+      "attention.head_count attention.head_count_kv attention.key_length "
+      "attention.layer_norm_rms_epsilon attention.value_length block_count context_length "
+      "embedding_length feed_forward_length rope.dimension_count rope.freq_base rope.scale_linear "
+      "rope.scaling.factor rope.scaling.finetuned rope.scaling.original_context_length "
+      "rope.scaling.type tensor_data_layout vocab_size",
+      key);
 }
 
 inline bool is_zero(const gguf_value& value) {
@@ -60,7 +58,8 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file) {
   if (type == "linear") {
     factor = file.require_float("llama.rope.scaling.factor");
   } else if (!type.empty() && type != "none") {
-    fail(status::data, file.path(), ": rope scaling ", printable(type), " is not supported; none and linear are");
+    fail(status::data, file.path(), ": rope scaling ", printable(type),
+         " is not supported; none and linear are");
   }
   if (factor != 1.0 && factor != 0.0) out = {.type = rope_scaling::kind::linear, .factor = factor};
   return out;
@@ -78,7 +77,8 @@ inline void apply_rope_factors(const gguf_file& file, architecture& a) {
   dequantize(dtype::f32, view.data, divisor.size(), divisor.data());
   for (std::size_t i = 0; i < divisor.size(); ++i) {
     if (!(divisor[i] > 0) || !std::isfinite(divisor[i])) {
-      fail(status::data, file.path(), ": rope_freqs.weight: value ", i, " is ", divisor[i], ", expected more than 0");
+      fail(status::data, file.path(), ": rope_freqs.weight: value ", i, " is ", divisor[i],
+           ", expected more than 0");
     }
     a.rope_inv_freq[i] /= divisor[i];
   }
@@ -86,9 +86,12 @@ inline void apply_rope_factors(const gguf_file& file, architecture& a) {
 
 inline std::uint32_t embedding_rows(const gguf_file& file) {
   const gguf_tensor* embed = file.find_tensor("token_embd.weight");
-  if (embed == nullptr) fail(status::data, file.path(), ": tensor 'token_embd.weight' is missing: no model weights");
-  if (embed->view.shape.size() != 2) fail(status::data, file.path(), ": token_embd.weight must have 2 dimensions");
-  return checked_narrow<std::uint32_t>(embed->view.shape[0], [&] { return file.path() + ": token_embd.weight"; });
+  if (embed == nullptr)
+    fail(status::data, file.path(), ": tensor 'token_embd.weight' is missing: no model weights");
+  if (embed->view.shape.size() != 2)
+    fail(status::data, file.path(), ": token_embd.weight must have 2 dimensions");
+  return checked_narrow<std::uint32_t>(embed->view.shape[0],
+                                       [&] { return file.path() + ": token_embd.weight"; });
 }
 
 }  // namespace detail
@@ -98,10 +101,12 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
   architecture a;
   a.family = std::string(file.require_string("general.architecture"));
   if (a.family != "llama") {
-    fail(status::data, file.path(), ": architecture ", printable(a.family), " is not supported; supported is llama");
+    fail(status::data, file.path(), ": architecture ", printable(a.family),
+         " is not supported; supported is llama");
   }
   if (file.find_u32("split.count").value_or(1) > 1) {
-    fail(status::data, file.path(), ": is one part of a split model; merge the parts with llama-gguf-split --merge");
+    fail(status::data, file.path(),
+         ": is one part of a split model; merge the parts with llama-gguf-split --merge");
   }
   detail::refuse_unknown_gguf_keys(file);
   a.n_layers = file.require_u32("llama.block_count");
@@ -126,8 +131,8 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
   a.rope = rope_kind::interleaved;
   a.rope_dims = file.find_u32("llama.rope.dimension_count").value_or(a.head_dim);
   if (a.rope_dims != a.head_dim) {
-    fail(status::data, file.path(), ": llama.rope.dimension_count is ", a.rope_dims, ", expected the head size ",
-         a.head_dim);
+    fail(status::data, file.path(), ": llama.rope.dimension_count is ", a.rope_dims,
+         ", expected the head size ", a.head_dim);
   }
   check_architecture(a, file.path());
   const double theta = file.find_float("llama.rope.freq_base").value_or(10000.0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the bytes of a GGUF file into entries and tensors (see gguf.hpp, which owns them and gives typed access).
-// Limits that the format leaves open: 4 dimensions, names of 64 bytes, keys of 65535 bytes, alignment a power of
-// two up to 1 MiB, tensors that follow each other without gaps beyond the alignment.
+// Reads the bytes of a GGUF file into entries and tensors (see gguf.hpp, which owns them and gives typed
+// access). Limits that the format leaves open: 4 dimensions, names of 64 bytes, keys of 65535 bytes,
+// alignment a power of two up to 1 MiB, tensors that follow each other without gaps beyond the alignment.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,8 @@ struct gguf_content {
   std::uint64_t data_offset = 0;
   std::vector<gguf_entry> entries;
   std::vector<gguf_tensor> tensors;
-  std::vector<std::uint32_t> entries_by_key;  // indices sorted by name: no hash an attacker could make collide
+  std::vector<std::uint32_t>
+      entries_by_key;  // indices sorted by name: no hash an attacker could make collide
   std::vector<std::uint32_t> tensors_by_name;
 };
 
@@ -49,8 +50,9 @@ std::vector<std::uint32_t> sort_by_name(const std::vector<T>& items) {
 template <class T>
 const T* find_sorted(const std::vector<T>& items, const std::vector<std::uint32_t>& order,
                      std::string_view name) noexcept {
-  const auto at = std::lower_bound(order.begin(), order.end(), name,
-                                   [&](std::uint32_t i, std::string_view n) { return name_of(items[i]) < n; });
+  const auto at =
+      std::lower_bound(order.begin(), order.end(), name,
+                       [&](std::uint32_t i, std::string_view n) { return name_of(items[i]) < n; });
   return at != order.end() && name_of(items[*at]) == name ? &items[*at] : nullptr;
 }
 
@@ -132,19 +134,42 @@ class gguf_parser {
     auto& data = entry.value.data;
     constexpr std::string_view what = "a metadata value";
     switch (type) {
-      case gguf_type::u8: data = std::uint64_t{in_.u8(what)}; break;
-      case gguf_type::i8: data = std::int64_t{in_.scalar<std::int8_t>(what)}; break;
-      case gguf_type::u16: data = std::uint64_t{in_.u16(what)}; break;
-      case gguf_type::i16: data = std::int64_t{in_.scalar<std::int16_t>(what)}; break;
-      case gguf_type::u32: data = std::uint64_t{in_.u32(what)}; break;
-      case gguf_type::i32: data = std::int64_t{in_.scalar<std::int32_t>(what)}; break;
-      case gguf_type::u64: data = in_.u64(what); break;
-      case gguf_type::i64: data = in_.scalar<std::int64_t>(what); break;
-      case gguf_type::f32: data = double{in_.f32(what)}; break;
-      case gguf_type::f64: data = in_.f64(what); break;
-      case gguf_type::boolean: data = check_bool(in_.u8(what), entry.key); break;
+      case gguf_type::u8:
+        data = std::uint64_t{in_.u8(what)};
+        break;
+      case gguf_type::i8:
+        data = std::int64_t{in_.scalar<std::int8_t>(what)};
+        break;
+      case gguf_type::u16:
+        data = std::uint64_t{in_.u16(what)};
+        break;
+      case gguf_type::i16:
+        data = std::int64_t{in_.scalar<std::int16_t>(what)};
+        break;
+      case gguf_type::u32:
+        data = std::uint64_t{in_.u32(what)};
+        break;
+      case gguf_type::i32:
+        data = std::int64_t{in_.scalar<std::int32_t>(what)};
+        break;
+      case gguf_type::u64:
+        data = in_.u64(what);
+        break;
+      case gguf_type::i64:
+        data = in_.scalar<std::int64_t>(what);
+        break;
+      case gguf_type::f32:
+        data = double{in_.f32(what)};
+        break;
+      case gguf_type::f64:
+        data = in_.f64(what);
+        break;
+      case gguf_type::boolean:
+        data = check_bool(in_.u8(what), entry.key);
+        break;
       case gguf_type::string:
-      case gguf_type::array: break;
+      case gguf_type::array:
+        break;
     }
   }
 
@@ -157,7 +182,8 @@ class gguf_parser {
     gguf_array array;
     array.type = read_type(key);
     const std::uint64_t n = in_.u64("an array length");
-    if (array.type == gguf_type::array) in_.fail_here("array ", printable(key), " of arrays is not supported");
+    if (array.type == gguf_type::array)
+      in_.fail_here("array ", printable(key), " of arrays is not supported");
     const bool is_text = array.type == gguf_type::string;
     check_count(n, is_text ? 8 : gguf_type_size(array.type), "array elements");
     array.count = static_cast<std::size_t>(n);
@@ -193,7 +219,8 @@ class gguf_parser {
     if (name.empty()) in_.fail_here("an empty tensor name");
     tensor.view.name = std::string(name);
     const std::uint32_t n_dims = in_.u32("a dimension count");
-    if (n_dims > 4) in_.fail_here("tensor ", printable(name), " has ", n_dims, " dimensions, at most 4 are allowed");
+    if (n_dims > 4)
+      in_.fail_here("tensor ", printable(name), " has ", n_dims, " dimensions, at most 4 are allowed");
     tensor.view.shape.resize(n_dims);
     // The file stores the contiguous dimension first, a view has it last.
     for (std::uint32_t i = 0; i < n_dims; ++i) tensor.view.shape[n_dims - 1 - i] = in_.u64("a dimension");
@@ -211,7 +238,8 @@ class gguf_parser {
     };
     const gguf_block_type* type = find_gguf_block_type(tensor.raw_type);
     if (type == nullptr) {
-      in_.fail_here("tensor ", printable(view.name), " has unknown or withdrawn type number ", tensor.raw_type);
+      in_.fail_here("tensor ", printable(view.name), " has unknown or withdrawn type number ",
+                    tensor.raw_type);
     }
     tensor.type_name = type->name;
     view.type = type->type;
@@ -222,22 +250,23 @@ class gguf_parser {
     }
     const std::uint64_t row = view.shape.empty() ? 1 : view.shape.back();
     if (row % type->values != 0) {
-      in_.fail_here("tensor ", printable(view.name), ": rows of ", row, " values do not fill whole ", type->name,
-                    " blocks of ", type->values);
+      in_.fail_here("tensor ", printable(view.name), ": rows of ", row, " values do not fill whole ",
+                    type->name, " blocks of ", type->values);
     }
     view.bytes = checked_narrow<std::size_t>(checked_mul(values / type->values, type->bytes, where), where);
   }
 
-  // Checks that the tensors lie one after the other, each at the next aligned offset, and that together they fill
-  // the rest of the file (the padding after the last may be missing): no overlap, no hidden bytes.
+  // Checks that the tensors lie one after the other, each at the next aligned offset, and that together they
+  // fill the rest of the file (the padding after the last may be missing): no overlap, no hidden bytes.
   void place_tensors() {
     const auto where = [&] { return cat(in_.label(), ": offset of the tensor data"); };
     const std::uint64_t size = bytes_.size();
     out_.data_offset = checked_align(std::uint64_t{in_.offset()}, out_.alignment, where);
     std::vector<std::uint32_t> order(out_.tensors.size());
     std::iota(order.begin(), order.end(), 0u);
-    std::sort(order.begin(), order.end(),
-              [&](std::uint32_t a, std::uint32_t b) { return out_.tensors[a].offset < out_.tensors[b].offset; });
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return out_.tensors[a].offset < out_.tensors[b].offset;
+    });
     std::uint64_t end = out_.tensors.empty() ? std::min(out_.data_offset, size) : out_.data_offset;
     for (const std::uint32_t i : order) {
       gguf_tensor& tensor = out_.tensors[i];
@@ -248,15 +277,16 @@ class gguf_parser {
       }
       const std::uint64_t begin = checked_add(out_.data_offset, tensor.offset, where);
       if (begin > size || tensor.view.bytes > size - begin) {
-        fail(status::data, in_.label(), ": tensor ", printable(tensor.view.name), " needs ", tensor.view.bytes,
-             " bytes from offset ", begin, ", but the file ends at ", size, ": it is truncated or corrupt");
+        fail(status::data, in_.label(), ": tensor ", printable(tensor.view.name), " needs ",
+             tensor.view.bytes, " bytes from offset ", begin, ", but the file ends at ", size,
+             ": it is truncated or corrupt");
       }
       tensor.view.data = bytes_.data() + begin;
       end = begin + tensor.view.bytes;
     }
     if (size > checked_align(end, out_.alignment, where)) {
-      fail(status::data, in_.label(), ": ", size - end, " bytes after the last tensor, which ends at offset ", end,
-           ": the file is corrupt");
+      fail(status::data, in_.label(), ": ", size - end, " bytes after the last tensor, which ends at offset ",
+           end, ": the file is corrupt");
     }
   }
 

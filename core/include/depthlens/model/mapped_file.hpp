@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A regular file mapped read-only into memory, and a cursor that reads little-endian values out of bytes without
-// ever leaving them: each read knows the file and the offset it failed at. Nothing here knows a file format.
+// A regular file mapped read-only into memory, and a cursor that reads little-endian values out of bytes
+// without ever leaving them: each read knows the file and the offset it failed at. Nothing here knows a file
+// format.
 #pragma once
 
 #include <fcntl.h>
@@ -24,14 +25,15 @@
 
 namespace depthlens {
 
-// Read-only view of a whole file; the bytes live as long as the object (moving it keeps their address).
-// A file that another program cuts short while it is mapped raises SIGBUS on access: model files must not change
-// during a run. Thread-safe once constructed.
+// Read-only view of a whole file; the bytes live as long as the object (moving it keeps their address). A
+// file that another program cuts short while it is mapped raises SIGBUS on access: model files must not
+// change during a run. Thread-safe once constructed.
 class mapped_file {
  public:
   mapped_file() = default;
 
-  // Errors: no_input (missing), permission, data (not a regular file), io. An empty file is a span of no bytes.
+  // Errors: no_input (missing), permission, data (not a regular file), io. An empty file is a span of no
+  // bytes.
   explicit mapped_file(const std::filesystem::path& path) : path_(path.string()) {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
     const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -101,7 +103,8 @@ class byte_cursor {
   // The next n bytes; `what` names them in the error if fewer are left.
   std::span<const std::byte> take(std::uint64_t n, std::string_view what) {
     if (n > remaining()) {
-      fail_here(what, " needs ", n, " bytes, but ", remaining(), " are left: the file is truncated or corrupt");
+      fail_here(what, " needs ", n, " bytes, but ", remaining(),
+                " are left: the file is truncated or corrupt");
     }
     const auto out = bytes_.subspan(offset_, static_cast<std::size_t>(n));
     offset_ += static_cast<std::size_t>(n);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text out of an untrusted file, made fit for one line of an error message: control characters and bytes that are
-// not ASCII become \xNN (a terminal must not be steered by a tensor name), long text is cut.
+// Text out of an untrusted file, made fit for one line of an error message: control characters and bytes that
+// are not ASCII become \xNN (a terminal must not be steered by a tensor name), long text is cut.
 #pragma once
 
 #include <cstddef>

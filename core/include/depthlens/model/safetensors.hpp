@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// safetensors: one file, or the sharded files that model.safetensors.index.json names. Reads the header with the
-// format's own rules (offsets start at 0 and follow each other without overlap, hole or rest; no key twice; sizes by
-// checked arithmetic) and gives views into the mapped file. Which tensors belong to a model is model_files.hpp.
+// safetensors: one file, or the sharded files that model.safetensors.index.json names. Reads the header with
+// the format's own rules (offsets start at 0 and follow each other without overlap, hole or rest; no key
+// twice; sizes by checked arithmetic) and gives views into the mapped file. Which tensors belong to a model
+// is model_files.hpp.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +27,8 @@
 
 namespace depthlens {
 
-// A tensor as the file names it. `view.type` is dtype::other for types that are only listed (I64, F8_E4M3, ...).
+// A tensor as the file names it. `view.type` is dtype::other for types that are only listed (I64, F8_E4M3,
+// ...).
 struct safetensors_tensor {
   tensor_view view;
   const char* type_name = "";
@@ -103,7 +105,9 @@ class safetensors_file {
   }
 
   // Reads bytes that the caller keeps alive; `label` stands for the file name in errors.
-  safetensors_file(std::span<const std::byte> bytes, std::string label) : label_(std::move(label)) { read(bytes); }
+  safetensors_file(std::span<const std::byte> bytes, std::string label) : label_(std::move(label)) {
+    read(bytes);
+  }
 
   const std::string& path() const noexcept { return label_; }
   std::span<const safetensors_tensor> tensors() const noexcept { return tensors_; }  // in order of their data
@@ -114,7 +118,8 @@ class safetensors_file {
   void read(std::span<const std::byte> bytes) {
     byte_cursor in(bytes, label_);
     const std::uint64_t n = in.u64("the header length");
-    if (n > max_header) in.fail_here("the header length ", n, " is over ", max_header, ": not a safetensors file?");
+    if (n > max_header)
+      in.fail_here("the header length ", n, " is over ", max_header, ": not a safetensors file?");
     const auto header = in.take(n, "the header");
     const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
     // An entry has at most one value in four bytes unless it has dozens of dimensions.
@@ -145,18 +150,19 @@ class safetensors_file {
     for (safetensors_tensor& tensor : tensors_) {
       const std::string name = printable(tensor.view.name);
       if (tensor.begin != end) {
-        fail(status::data, label_, ": tensor ", name, " starts at data offset ", tensor.begin, ", expected ", end,
-             ": tensors overlap or leave a gap");
+        fail(status::data, label_, ": tensor ", name, " starts at data offset ", tensor.begin, ", expected ",
+             end, ": tensors overlap or leave a gap");
       }
       if (tensor.view.bytes > data.size() - end) {
-        fail(status::data, label_, ": tensor ", name, " needs ", tensor.view.bytes, " bytes at data offset ", end,
-             ", but only ", data.size() - end, " are left: the file is truncated");
+        fail(status::data, label_, ": tensor ", name, " needs ", tensor.view.bytes, " bytes at data offset ",
+             end, ", but only ", data.size() - end, " are left: the file is truncated");
       }
       tensor.view.data = data.data() + end;
       end += tensor.view.bytes;
     }
     if (end != data.size()) {
-      fail(status::data, label_, ": ", data.size() - end, " bytes after the last tensor: the file is corrupt");
+      fail(status::data, label_, ": ", data.size() - end,
+           " bytes after the last tensor: the file is corrupt");
     }
   }
 
@@ -176,23 +182,24 @@ inline void check_shard_name(std::string_view name, const std::string& place) {
 
 }  // namespace detail
 
-// The weights of a folder: model.safetensors, else the shards of model.safetensors.index.json. Errors: no_input if
-// neither or a shard is missing; data if the index names a tensor that its shard lacks, if two shards hold the same
-// name, or if a shard's name leads out of the folder.
+// The weights of a folder: model.safetensors, else the shards of model.safetensors.index.json. Errors:
+// no_input if neither or a shard is missing; data if the index names a tensor that its shard lacks, if two
+// shards hold the same name, or if a shard's name leads out of the folder.
 inline std::vector<safetensors_file> open_safetensors_folder(const std::filesystem::path& folder) {
   std::vector<safetensors_file> files;
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
   if (std::filesystem::exists(single) || !std::filesystem::exists(index)) {
     if (!std::filesystem::exists(single)) {
-      fail(status::no_input, folder.string(), ": has neither model.safetensors nor model.safetensors.index.json");
+      fail(status::no_input, folder.string(),
+           ": has neither model.safetensors nor model.safetensors.index.json");
     }
     files.emplace_back(single);
     return files;
   }
   const json_document json = json_document::from_file(index, {.max_bytes = std::size_t{64} << 20});
   const json_view map = json.root().require("weight_map");
-  std::map<std::string_view, std::size_t, std::less<>> names;       // tensor -> shard in `files`
+  std::map<std::string_view, std::size_t, std::less<>> names;        // tensor -> shard in `files`
   std::map<std::string_view, std::size_t, std::less<>> shard_index;  // shard -> place in `files`
   for (const auto& [key, value] : map.as_object()) {
     const json_view item(value, map.label(), cat("weight_map.", printable({key.data(), key.size()})));
@@ -200,7 +207,8 @@ inline std::vector<safetensors_file> open_safetensors_folder(const std::filesyst
     if (shard_index.contains(shard)) continue;
     detail::check_shard_name(shard, item.place());
     if (!std::filesystem::exists(folder / shard)) {
-      fail(status::no_input, item.place(), "shard ", printable(shard), " is missing: the model is incomplete");
+      fail(status::no_input, item.place(), "shard ", printable(shard),
+           " is missing: the model is incomplete");
     }
     shard_index.emplace(shard, files.size());
     files.emplace_back(folder / shard);
@@ -208,13 +216,15 @@ inline std::vector<safetensors_file> open_safetensors_folder(const std::filesyst
   for (std::size_t i = 0; i < files.size(); ++i) {
     for (const safetensors_tensor& tensor : files[i].tensors()) {
       if (!names.emplace(tensor.view.name, i).second) {
-        fail(status::data, files[i].path(), ": tensor ", printable(tensor.view.name), " is in another shard too");
+        fail(status::data, files[i].path(), ": tensor ", printable(tensor.view.name),
+             " is in another shard too");
       }
     }
   }
   for (const auto& [key, value] : map.as_object()) {
     const auto found = names.find(std::string_view(key.data(), key.size()));
-    if (found == names.end() || found->second != shard_index.find(std::string_view(value.get_string()))->second) {
+    if (found == names.end() ||
+        found->second != shard_index.find(std::string_view(value.get_string()))->second) {
       fail(status::data, map.place(), "tensor ", printable({key.data(), key.size()}), " is not in its shard ",
            printable(value.get_string()));
     }

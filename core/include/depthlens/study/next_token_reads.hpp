@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// For experiments that look at what comes next in running text, without an answer: which positions of a
+// prompt are read, the white-space rule, and the readings of the prompts that are kept.
+#pragma once
+
+#include "depthlens/experiment.hpp"
+#include "depthlens/study/white_space.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace depthlens {
+
+inline dlens_option positions_option() {
+  static constexpr const char* choices[] = {"last", "all", nullptr};
+  return make_option("positions", DLENS_OPTION_CHOICE, "last",
+                     "Read the last position of a prompt, or all but position 0 and special tokens.",
+                     choices);
+}
+inline dlens_option whitespace_option() {
+  static constexpr const char* choices[] = {"keep", "retry", "drop", nullptr};
+  return make_option("whitespace", DLENS_OPTION_CHOICE, "keep",
+                     "A final top-1 of white space counts, is asked again after a blank, or is left out.",
+                     choices);
+}
+
+// A position that counts, as one lens reads it.
+struct next_token_read {
+  std::uint64_t position;
+  const dlens_reading* reading;
+};
+
+// A prompt as it was run. `reason` is empty where it is kept; then there is at least one read.
+struct next_token_result {
+  std::string prompt;
+  std::vector<std::int32_t> ids;
+  std::string_view reason;
+  std::vector<next_token_read> reads;
+};
+
+// Immutable; any thread.
+class next_token_reads {
+ public:
+  // Throws status::usage for --positions all with a rule that changes the prompt's end.
+  next_token_reads(const dlens_run& run, const option_values& options)
+      : run_(run),
+        tokenizer_(run.tokenizer),
+        is_blank_(tokenizer_, run.seed_compat != 0),
+        rule_(white_space_rule_of(options.at("whitespace"), run)),
+        all_(options.at("positions") == "all") {
+    if (all_ && rule_ == white_space_rule::retry)
+      fail(status::usage, "--positions all cannot go with ",
+           run.seed_compat != 0 ? "--seed-compat" : "--whitespace retry",
+           ", which is about the end of a prompt");
+  }
+
+  void plan(const record_view& record, const answers_view& answers, const request_view& request) const {
+    const prompt_state state = state_of(record, answers);
+    if (state.stage != prompt_state::ask) return;
+    const prompt_ids prompt = encode_prompt(run_, tokenizer_, state.prompt);
+    if (!prompt.reason.empty()) return;
+    const std::vector<std::uint64_t> positions = positions_of(prompt.ids);
+    if (positions.empty()) return;
+    const std::uint32_t sequence = request.add_sequence(prompt.ids);
+    for (const std::uint64_t position : positions) request.add_read(sequence, position, std::array{-1});
+  }
+
+  next_token_result result(const record_view& record, const answers_view& answers, std::uint32_t lens) const {
+    prompt_state state = state_of(record, answers);
+    prompt_ids prompt = encode_prompt(run_, tokenizer_, state.prompt);
+    next_token_result out{std::move(state.prompt), std::move(prompt.ids), prompt.reason, {}};
+    if (state.stage == prompt_state::dropped) out.reason = reason::white_space;
+    if (!out.reason.empty()) return out;
+    out.reason = reason::empty;  // until a position is found
+    std::uint32_t read = 0;
+    for (const std::uint64_t position : positions_of(out.ids)) {
+      const dlens_reading& reading = answers.reading(state.round, read++, lens);
+      const bool dropped = all_ && rule_ == white_space_rule::drop && is_blank_(reading.final_top);
+      if (dropped && out.reads.empty()) out.reason = reason::white_space;
+      if (!dropped) out.reads.push_back({position, &reading});
+    }
+    if (!out.reads.empty()) out.reason = {};
+    return out;
+  }
+
+ private:
+  // With all positions the rule is about each of them, not about the prompt.
+  prompt_state state_of(const record_view& record, const answers_view& answers) const {
+    return settle(all_ ? white_space_rule::keep : rule_, is_blank_, record.at("prompt"), answers);
+  }
+
+  std::vector<std::uint64_t> positions_of(const std::vector<std::int32_t>& ids) const {
+    if (!all_) return {ids.size() - 1};
+    std::vector<std::uint64_t> out;
+    for (std::size_t p = 1; p < ids.size(); ++p)
+      if (!tokenizer_.is_special(ids[p])) out.push_back(p);
+    return out;
+  }
+
+  const dlens_run& run_;
+  tokenizer_view tokenizer_;
+  white_space_test is_blank_;
+  white_space_rule rule_;
+  bool all_;
+};
+
+}  // namespace depthlens

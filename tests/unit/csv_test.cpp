@@ -7,10 +7,11 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -286,6 +287,29 @@ BOOST_AUTO_TEST_CASE(a_failing_rename_is_an_input_output_error_and_leaves_nothin
   check_fails([&] { file.commit(); }, status::internal, "after its end");
   BOOST_TEST(std::filesystem::is_directory(path));
   BOOST_TEST(!std::filesystem::exists(folder.path() / cat(".taken.tmp-", ::getpid())));
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_fails_is_an_input_output_error_and_the_former_file_stays) {
+  const scratch_folder folder;
+  const auto path = folder.write("out.csv", "before");
+  atomic_file file(path);
+  // A limit on the size of files stands for a full disk.
+  struct rlimit former {};
+  BOOST_REQUIRE(::getrlimit(RLIMIT_FSIZE, &former) == 0);
+  const auto signal_before = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small { 100000, former.rlim_max };
+  BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::string block(30000, 'x');
+  check_fails(
+      [&] {
+        for (int i = 0; i < 10; ++i) file.write(block);
+      },
+      status::io, path.string(), "cannot write the file");
+  ::setrlimit(RLIMIT_FSIZE, &former);
+  std::signal(SIGXFSZ, signal_before);
+  check_fails([&] { file.commit(); }, status::internal, "after its end");
+  BOOST_TEST(read_bytes(path) == "before");
+  BOOST_TEST(!std::filesystem::exists(folder.path() / cat(".out.csv.tmp-", ::getpid())));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -96,7 +96,6 @@ class fake_host {
     std::uint32_t table, dataset;
     std::uint64_t record;
     std::vector<dlens_value> values;
-    std::deque<std::string> texts;
   };
   // A reading with the arrays behind it.
   struct reading_data {
@@ -138,6 +137,7 @@ class fake_host {
   const dlens_description* description_ = nullptr;
   std::vector<data_set> sets_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string>> rows_;
+  std::deque<std::string> texts_;             // of the rows in the log
   std::vector<std::vector<stored_row>> log_;  // for each lens
   std::uint32_t lens_ = 0;                    // of the consume or finish that runs
   std::vector<round> rounds_;                 // of the record that runs
@@ -316,14 +316,14 @@ inline void fake_host::append(std::uint32_t table, const dlens_value* values, st
   const dlens_table& t = *description_->tables[table];
   if (n != t.n_columns) fail(status::internal, t.id, ": ", n, " values for ", t.n_columns, " columns");
   if (((t.flags & DLENS_TABLE_SUMMARY) == 0) != in_consume) fail(status::internal, t.id, ": wrong place");
-  stored_row stored{table, record_.dataset, record_.index, {values, values + n}, {}};
+  stored_row stored{table, record_.dataset, record_.index, {values, values + n}};
   std::string line;
   for (std::uint64_t i = 0; i < n; ++i) {
     dlens_value& v = stored.values[i];
     if (v.type != DLENS_NULL && v.type != t.columns[i]->type)
       fail(status::internal, t.id, ".", t.columns[i]->id, ": type ", v.type, ", declared ",
            t.columns[i]->type);
-    if (v.type == DLENS_TEXT) v.as.text = to_text(stored.texts.emplace_back(to_view(v.as.text)));
+    if (v.type == DLENS_TEXT) v.as.text = to_text(texts_.emplace_back(to_view(v.as.text)));
     if (i > 0) line += '|';
     if (v.type == DLENS_I64) line += std::to_string(v.as.i64);
     if (v.type == DLENS_F32 || v.type == DLENS_F64) line += cat(v.as.f64);

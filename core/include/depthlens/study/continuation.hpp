@@ -64,6 +64,22 @@ inline std::vector<answer_form> answer_forms(const tokenizer_view& tokenizer, st
   return out;
 }
 
+// The forms after a prompt that was retried with a blank appended, the bare one first. Where tokens carry their leading
+// blank, the bare answer never continues such a prompt by the rule above; then it has its ids as a text of its own.
+inline std::vector<answer_form> retried_forms(const tokenizer_view& tokenizer, std::string_view prompt,
+                                              std::span<const std::int32_t> prompt_ids,
+                                              std::string_view answer, bool with_blank) {
+  auto bare = continuation_ids(tokenizer, prompt, prompt_ids, answer);
+  if (!bare) bare = tokenizer.encode_text(answer);
+  std::vector<answer_form> out;
+  if (!bare->empty()) out.push_back({"bare", std::string(answer), *std::move(bare)});
+  std::string text = ' ' + std::string(answer);
+  if (!with_blank) return out;
+  if (auto ids = continuation_ids(tokenizer, prompt, prompt_ids, text))
+    out.push_back({"blank", std::move(text), *std::move(ids)});
+  return out;
+}
+
 // The form whose first token is the model's final top-1, else the preferred one. Null where there are none.
 inline const answer_form* choose_form(std::span<const answer_form> forms, std::int32_t final_top) {
   if (forms.empty()) return nullptr;

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pos experiment against a scripted model: which words are read, how answers follow, which rows come out.
+#define dlens_entry_v1 pos_entry
+#include "../../experiments/pos/pos.cpp"
+
+#include "fake_host.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using depthlens::record;
+using depthlens::test::fake_host;
+using strings = std::vector<std::string>;
+
+namespace {
+
+record row(std::string prompt, std::optional<std::string> answer,
+           std::optional<std::string> text = std::nullopt) {
+  record r;
+  r.fields.emplace_back("prompt", std::move(prompt));
+  if (answer) r.fields.emplace_back("answer", std::move(*answer));
+  if (text) r.fields.emplace_back("text", std::move(*text));
+  return r;
+}
+
+// Words divided by '|', each "form/TAG"; a blank in front of a form is in the text, a '+' marks the tail of a multiword
+// token that shares the bytes of the word before.
+record sentence(const std::string& words) {
+  record r;
+  std::string text;
+  for (std::size_t at = 0; at < words.size();) {
+    const std::size_t end = std::min(words.find('|', at), words.size());
+    const std::string item = words.substr(at, end - at), form = item.substr(0, item.rfind('/'));
+    const std::string tag = item.substr(item.rfind('/') + 1);
+    if (form == "+") {
+      r.words.push_back({r.words.back().begin, r.words.back().end, tag, true});
+    } else {
+      text += form;
+      const std::size_t begin = text.size() - form.size() + (form[0] == ' ' ? 1 : 0);
+      r.words.push_back({begin, text.size(), tag, false});
+    }
+    at = end + 1;
+  }
+  r.fields.emplace_back("text", text);
+  return r;
+}
+
+const record cat_sentence = sentence(
+    "The/DET| small/ADJ| grey/ADJ| cat/NOUN| sat/VERB| on/ADP| the/DET| mat/NOUN|,/PUNCT| by/ADP| a/DET| "
+    "door/NOUN|./PUNCT");
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(pos_experiment)
+
+BOOST_AUTO_TEST_CASE(a_row_gives_one_line_per_layer_with_all_measures) {
+  fake_host host(pos_entry());
+  host.add("DET", "prompt", {row("he looked at", "the")});
+  host.model.top["he looked at"] = " the";
+  host.run();
+  const strings want = {"0|2|0|embed|0|5| the|5|3|-0.75|1|7|~|3|0|-0.75|0|2|blank|the",
+                        "0|2|1|block.0.out|0.5|5| the|5|2|-0.5|1|7|~|2|0|-0.5|0.5|1|blank|the",
+                        "0|2|2|block.1.out|1|5| the|5|1|-0.25|1|5| the|1|0|-0.25|1|0|blank|the"};
+  const strings got = host.rows("rows.DET");
+  BOOST_TEST(got == want, boost::test_tools::per_element());
+  BOOST_TEST(host.rows("prompts.DET") == strings({"0|he looked at|2 3 4|5|1||2|the"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.file("rows.DET") == "pos_DET_{lens}");
+  BOOST_TEST(host.file("prompts.DET") == "prompts_pos_DET");
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_answer_keeps_its_rows_but_is_not_in_the_figures) {
+  fake_host host(pos_entry());
+  host.add("DET", "prompt", {row("he looked at", "the"), row("she looked at", "the")});
+  host.model.top["he looked at"] = " his";
+  host.model.top["she looked at"] = " the";
+  host.run();
+  BOOST_TEST(host.column("rows.DET", "correct") == strings({"0", "0", "0", "1", "1", "1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("rows.DET", "target_text")[0] == " his");
+  BOOST_TEST(host.column("rows.DET", "gold_rank")[0] == "100");
+  BOOST_TEST(host.rows("earliest")[0] == "DET|1|2|2|2|1|0|0|1");  // rank 1 at layer 2 alone
+  BOOST_TEST(host.rows("earliest")[1] == "DET|2|1|1|1|1|0|0|1");
+  BOOST_TEST(host.figure_prompts.at("earliest_layer_pos_{lens}") == 1U);
+  BOOST_TEST(host.counts.at("DET: kept") == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(target_gold_makes_the_rows_about_the_answer) {
+  fake_host host(pos_entry());
+  host.target_gold = 1;
+  host.add("DET", "prompt", {row("he looked at", "the")});
+  host.model.top["he looked at"] = " his";
+  host.run();
+  BOOST_TEST(host.column("rows.DET", "target_text")[0] == " the");
+  BOOST_TEST(host.column("rows.DET", "rank")[2] == "100");
+}
+
+BOOST_AUTO_TEST_CASE(the_model_chooses_between_blank_and_bare_and_a_trailing_blank_prefers_bare) {
+  fake_host host(pos_entry());
+  host.add("NOUN", "prompt", {row("twenty-", "one"), row("twenty\n", "one"), row("twenty ", "one")});
+  host.model.top["twenty-"] = "one";
+  host.run();
+  BOOST_TEST(host.column("rows.NOUN", "form") ==
+                 strings({"bare", "bare", "bare", "bare", "bare", "bare", "blank", "blank", "blank"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_merges_with_the_prompt_is_a_boundary) {
+  fake_host host(pos_entry());
+  host.add("NOUN", "prompt",
+           {row("twenty", "one", "twentyone"), row("", "x"), row("a", ""), row("twenty", std::nullopt)});
+  host.run();
+  BOOST_TEST(host.column("prompts.NOUN", "reason") == strings({"boundary", "empty", "no answer", ""}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.NOUN", "kept") == strings({"0", "0", "0", "1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("rows.NOUN", "gold") == strings({"", "", ""}), boost::test_tools::per_element());
+  BOOST_TEST(host.asked == strings({"twenty"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_goes_on_otherwise_is_an_error_with_its_row) {
+  fake_host host(pos_entry());
+  host.add("NOUN", "prompt", {row("twenty", "one", "twenty two")});
+  BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const depthlens::error& e) {
+    return e.code() == depthlens::status::data && std::string(e.what()).starts_with("row 0: \"text\"");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_over_the_models_positions_is_not_run) {
+  fake_host host(pos_entry());
+  host.max_positions = 3;
+  host.add("DET", "prompt", {row("a b c d", "e"), row("a b c", "d")});
+  host.run();
+  BOOST_TEST(host.column("prompts.DET", "reason") == strings({"too long", ""}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_tagged_file_gives_the_first_late_enough_word_of_each_of_six_sets) {
+  fake_host host(pos_entry());
+  host.add("", "sentence", {cat_sentence});
+  host.run();
+  // "The small grey cat" has 18 characters; "The small grey" 14.
+  BOOST_TEST(host.column("prompts.DET", "text")[0] == "The small grey cat sat on");
+  BOOST_TEST(host.column("prompts.VERB", "text")[0] == "The small grey cat");
+  BOOST_TEST(host.column("prompts.NOUN", "text")[0] == "The small grey cat sat on the");
+  BOOST_TEST(host.column("prompts.PUNCT", "text")[0] == "The small grey cat sat on the mat");
+  BOOST_TEST(host.rows("prompts.ADJ").empty());
+  BOOST_TEST(host.counts.at("ADJ: no such word") == 1U);
+  BOOST_TEST(host.column("rows.DET", "form")[0] == "source");
+  BOOST_TEST(host.column("rows.DET", "gold")[0] == std::to_string(host.tokenizer.id(" the")));
+  BOOST_TEST(host.column("rows.PUNCT", "gold")[0] == std::to_string(host.tokenizer.id(",")));
+}
+
+BOOST_AUTO_TEST_CASE(words_all_reads_every_tagged_word_at_its_own_position) {
+  fake_host host(pos_entry());
+  host.options = {{"words", "all"}, {"min-prompt", "1"}};
+  host.add("", "sentence", {cat_sentence});
+  host.run();
+  BOOST_TEST(host.column("prompts.DET", "word") == strings({"the", "a"}), boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.DET", "position") == strings({"5", "9"}), boost::test_tools::per_element());
+  BOOST_TEST(host.column("rows.DET", "position") == strings({"5", "5", "5", "9", "9", "9"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(
+      host.column("prompts.PUNCT", "text") ==
+          strings({"The small grey cat sat on the mat", "The small grey cat sat on the mat, by a door"}),
+      boost::test_tools::per_element());
+  BOOST_TEST(host.asked.size() == 12U);  // all 13 words but the first, which has nothing before it
+}
+
+BOOST_AUTO_TEST_CASE(the_tail_of_a_multiword_token_is_no_target) {
+  fake_host host(pos_entry());
+  host.options = {{"words", "all"}, {"min-prompt", "1"}};
+  host.add("", "sentence", {sentence("we/PRON| go/VERB| zum/ADP|+/DET| see/NOUN")});
+  host.run();
+  BOOST_TEST(host.rows("prompts.DET").empty());
+  BOOST_TEST(host.column("prompts.ADP", "word") == strings({"zum"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(white_space_is_dropped_retried_or_kept) {
+  for (const std::string rule : {"auto", "retry", "keep"}) {
+    fake_host host(pos_entry());
+    host.options = {{"whitespace", rule}};
+    host.add("DET", "prompt", {row("he looked at", "the"), row("he saw", "the")});
+    host.model.top["he looked at"] = "\n";
+    host.model.top["he looked at "] = "the";
+    host.model.top["he saw"] = " the";
+    host.run();
+    if (rule == "auto") {
+      BOOST_TEST(host.column("prompts.DET", "reason")[0] == "white space");
+      BOOST_TEST(host.rows("rows.DET").size() == 3U);
+    } else {
+      BOOST_TEST(host.rows("rows.DET").size() == 6U);
+      BOOST_TEST(host.column("rows.DET", "correct")[0] == (rule == "retry" ? "1" : "0"));
+      BOOST_TEST(host.column("prompts.DET", "text")[0] ==
+                 (rule == "retry" ? "he looked at " : "he looked at"));
+      BOOST_TEST(host.column("prompts.DET", "text")[1] == "he saw");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(baseline_keeps_white_space_and_needs_no_answer) {
+  fake_host host(pos_entry());
+  host.add("BASELINE", "cut", {row("he looked at", std::nullopt)});
+  host.model.top["he looked at"] = " ";
+  host.run();
+  BOOST_TEST(host.column("rows.BASELINE", "correct") == strings({"", "", ""}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.rows("layers")[2] == "BASELINE|2|1|1|1|0.778801|1|0");
+}
+
+BOOST_AUTO_TEST_CASE(categories_come_in_the_order_of_the_figures_and_each_file_once) {
+  fake_host host(pos_entry());
+  host.add("BASELINE", "prompt", {row("x", std::nullopt)});
+  host.add("NOUN", "prompt", {row("y", "cat")});
+  host.add("DET", "prompt", {row("z", "the")});
+  host.model.top = {{"y", " cat"}, {"z", " the"}};
+  host.run();
+  strings order = host.column("layers", "category");
+  order.erase(std::unique(order.begin(), order.end()), order.end());
+  BOOST_TEST(order == strings({"DET", "NOUN", "BASELINE"}), boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.NOUN", "text") == strings({"y"}), boost::test_tools::per_element());
+
+  fake_host twice(pos_entry());
+  twice.add("", "sentence", {cat_sentence});
+  twice.add("DET", "prompt", {row("z", "the")});
+  BOOST_CHECK_THROW(twice.run(), depthlens::error);
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_writes_the_published_columns_and_filters) {
+  fake_host host(pos_entry(), true);
+  host.seed_compat = 1;
+  host.add("DET", "prompt",
+           {row("he looked at", "the"), row("she looked at", "the"), row("it looked at", "the"),
+            row("we looked at", "the")});
+  host.model.top = {{"<s>he looked at", " the"}, {"<s>she looked at", " his"}, {"<s>it looked at", "\n"},
+                    {"<s>it looked at ", "the"}, {"<s>we looked at", "\n"},    {"<s>we looked at ", " "}};
+  host.run();
+  const std::string the = std::to_string(host.tokenizer.id(" the")),
+                    bare = std::to_string(host.tokenizer.id("the"));
+  const std::string unsure = std::to_string(host.tokenizer.id("~"));
+  const strings want = {"model.layers.0|0|he looked at|" + the + "|the|" + unsure + "|2|0.606531",
+                        "model.layers.1|0|he looked at|" + the + "|the|" + the + "|1|0.778801",
+                        "model.layers.0|2|it looked at |" + bare + "|the|" + unsure + "|2|0.606531",
+                        "model.layers.1|2|it looked at |" + bare + "|the|" + bare + "|1|0.778801"};
+  BOOST_TEST(host.rows("rows.DET") == want, boost::test_tools::per_element());
+  BOOST_TEST(host.columns("rows.DET") == strings({"layer", "prompt index", "prompt", "answer", "answer_text",
+                                                  "guess", "rank", "probability"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.file("rows.DET") == "{name}_DET_{lens}");
+  BOOST_TEST(host.column("prompts.DET", "reason") == strings({"", "wrong", "", "white space"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.rows("curve")[0] == "1|DET_logit|1|0");
+  BOOST_TEST(host.rows("curve")[1] == "2|DET_logit|0|0");
+  BOOST_TEST(host.rows("curve").size() == 154U);
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_joins_the_words_of_a_sentence_and_looks_at_the_first_of_each_tag_only) {
+  fake_host host(pos_entry());
+  host.seed_compat = 1;
+  host.add("", "sentence", {cat_sentence});
+  host.model.top["The small grey cat sat on the mat"] = " ,";
+  host.run();
+  BOOST_TEST(host.rows("prompts.DET").empty());  // the first DET stands at the beginning
+  BOOST_TEST(host.column("rows.PUNCT", "prompt")[0] == "The small grey cat sat on the mat");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of a few query rows over one path of the token tree: keys and values of the path lie in panels by
+// position, so the keys of a row at position p are the columns 0..p whatever the pack looks like. Every score is one
+// chain of multiply-adds over the head's dimensions, every output one over positions 0..p, the sum of a softmax goes
+// by position modulo the vector width: a row's result depends on its own path only.
+#pragma once
+
+#include "exp.hpp"
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace depthlens::cpu::DEPTHLENS_ISA {
+
+// scores(r, c) = sum over d of q(r, d) * keys(d, c), for Rows rows and Vectors * lanes columns from `column` on.
+template <int Rows, int Vectors>
+inline void score_block(const attend_job& job, float* const* q, std::size_t column) {
+  vec sums[Rows][Vectors] = {};
+  const float* keys = job.keys + column;
+  for (std::size_t d = 0; d < job.head_dim; ++d, keys += job.stride) {
+    vec k[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) k[v] = load(keys + v * lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+      const vec x = splat(q[r][d]);
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) sums[r][v] += x * k[v];
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) store(job.scores + r * job.stride + column + v * lanes, sums[r][v]);
+  }
+}
+
+// sums(r, :) += weights(r, p) * values(p, :) for p in begin..end-1, Vectors * lanes values from `offset` on.
+template <int Rows, int Vectors>
+inline void blend_block(const attend_job& job, const float* weights, std::size_t begin, std::size_t end,
+                        std::size_t offset, vec (*sums)[Vectors]) {
+  vec local[Rows][Vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) local[r][v] = sums[r][v];
+  }
+  const float* values = job.values + begin * job.value_stride + offset;
+  for (std::size_t p = begin; p < end; ++p, values += job.value_stride) {
+    vec x[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) x[v] = load(values + v * lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+      const vec w = splat(weights[r * job.stride + p]);
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) local[r][v] += w * x[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) sums[r][v] = local[r][v];
+  }
+}
+
+// Scores 0..n-1 to exponentials relative to their maximum; returns 1 / their sum.
+inline float softmax(float* scores, std::size_t n) {
+  const std::size_t rest = n % lanes, whole = n - rest;
+  if (rest != 0) {
+    const vec last = first_lanes(rest) ? load(scores + whole) : splat(-__builtin_inff());
+    store(scores + whole, last);
+  }
+  vec highest = splat(-__builtin_inff());
+  for (std::size_t i = 0; i < n; i += lanes) highest = larger(highest, load(scores + i));
+  const vec maximum = splat(largest_lane(highest));
+  vec sum = {};
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const vec e = exp_any(load(scores + i) - maximum);
+    store(scores + i, e);
+    sum += e;
+  }
+  return static_cast<float>(1.0 / sum_lanes(sum));
+}
+
+// Outputs of Rows rows, Vectors * lanes of their values from `offset` on.
+template <int Rows, int Vectors>
+inline void blend_rows(const attend_job& job, float* const* out, const std::size_t* n_keys, const float* scale,
+                       std::size_t offset) {
+  vec sums[Rows][Vectors] = {};
+  std::size_t common = n_keys[0];
+  for (int r = 1; r < Rows; ++r) common = n_keys[r] < common ? n_keys[r] : common;
+  blend_block<Rows, Vectors>(job, job.scores, 0, common, offset, sums);
+  for (int r = 0; r < Rows; ++r) {
+    blend_block<1, Vectors>(job, job.scores + r * job.stride, common, n_keys[r], offset, sums + r);
+    for (int v = 0; v < Vectors; ++v) {
+      const std::size_t at = offset + v * lanes;
+      const std::size_t left = job.head_dim > at ? job.head_dim - at : 0;
+      store_some(out[r] + at, sums[r][v] * splat(scale[r]), left < lanes ? left : lanes);
+    }
+  }
+}
+
+template <int Rows>
+inline void attend_rows(const attend_job& job, float* const* q, const std::size_t* n_keys) {
+  std::size_t most = 0;
+  for (int r = 0; r < Rows; ++r) most = n_keys[r] > most ? n_keys[r] : most;
+  std::size_t column = 0;
+  for (; column + block_vectors * lanes <= most; column += block_vectors * lanes) {
+    score_block<Rows, block_vectors>(job, q, column);
+  }
+  for (; column < most; column += lanes) score_block<Rows, 1>(job, q, column);
+  float scale[Rows];
+  for (int r = 0; r < Rows; ++r) scale[r] = softmax(job.scores + r * job.stride, n_keys[r]);
+  std::size_t offset = 0;
+  for (; offset + block_vectors * lanes <= job.head_dim; offset += block_vectors * lanes) {
+    blend_rows<Rows, block_vectors>(job, q, n_keys, scale, offset);
+  }
+  for (; offset < job.head_dim; offset += lanes) blend_rows<Rows, 1>(job, q, n_keys, scale, offset);
+}
+
+// Replaces every query by its output.
+inline void attend(const attend_job& job) {
+  const std::size_t total = job.n_rows * job.n_heads;
+  for (std::size_t first = 0; first < total; first += block_rows) {
+    const std::size_t n = total - first < block_rows ? total - first : block_rows;
+    float* q[block_rows];
+    std::size_t n_keys[block_rows];
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t row = (first + i) / job.n_heads, head = (first + i) % job.n_heads;
+      q[i] = job.q + row * job.q_stride + head * job.head_dim;
+      n_keys[i] = static_cast<std::size_t>(job.position[row]) + 1;
+    }
+    switch (n) {
+      case 1: attend_rows<1>(job, q, n_keys); break;
+      case 2: attend_rows<2>(job, q, n_keys); break;
+      case 3: attend_rows<3>(job, q, n_keys); break;
+      case 4: attend_rows<4>(job, q, n_keys); break;
+      case 5: attend_rows<5>(job, q, n_keys); break;
+      default: attend_rows<block_rows>(job, q, n_keys); break;
+    }
+  }
+}
+
+}  // namespace depthlens::cpu::DEPTHLENS_ISA

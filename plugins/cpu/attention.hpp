@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Causal attention over the token tree. Walks the tokens depth first with one pair of panels that hold the keys and
+// values of the current path by position: no keys are gathered, and a token's row never sees another branch.
+#pragma once
+
+#include "kernels.hpp"
+#include "token_tree.hpp"
+#include "workspace.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace depthlens::cpu {
+
+struct head_shape {
+  std::size_t n_heads, n_kv_heads, head_dim;
+};
+
+// Which tokens ask: rows of q in tree order, with their tokens.
+struct query_rows {
+  std::vector<std::int32_t> position;  // (rows)
+  std::vector<std::uint32_t> begin;    // (runs + 1) rows of each run of the tree
+};
+
+// rows: tokens in tree order, ascending.
+query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
+query_rows make_query_rows(const token_tree& tree);
+
+// kv (T, 2, n_kv_heads, head_dim): keys, then values. q (rows, n_heads, head_dim), scaled; replaced by the outputs.
+void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree, const float* kv,
+                 const query_rows& rows, float* q, workspace& scratch);
+
+}  // namespace depthlens::cpu

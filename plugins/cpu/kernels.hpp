@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is chosen
+// once. What they compute is said in norm.hpp, rotary.hpp, attend.hpp and reduce.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace depthlens::cpu {
+
+// Query rows that attend over one path of the tree, for the heads that share one key-value head.
+struct attend_job {
+  const float* keys;         // (head_dim, stride): a column for each position
+  const float* values;       // (positions, value_stride), head_dim padded with zeros
+  std::size_t stride;        // of keys and scores, a multiple of 16
+  std::size_t value_stride;  // a multiple of 16
+  std::size_t head_dim;
+  float* q;                  // (n_rows, q_stride), at the first of n_heads heads; scaled; replaced by the outputs
+  std::size_t q_stride;
+  std::size_t n_rows;
+  std::size_t n_heads;
+  const std::int32_t* position;  // (n_rows): a row reads positions 0..position
+  float* scores;                 // (6, stride) scratch
+};
+
+struct target_state {
+  float logit;
+  std::uint32_t above;  // logits larger than it so far
+  std::uint32_t equal;  // logits equal to it so far, itself among them
+};
+
+struct top_entry {
+  float logit;
+  std::int32_t id;
+};
+
+// What has been seen of one row of logits.
+struct row_state {
+  float maximum = -__builtin_inff();
+  float centre = 0;     // a constant near the maximum, for `crossed`
+  double sum = 0;       // of exp(z - maximum)
+  double weighted = 0;  // of exp(z - maximum) (z - maximum)
+  double crossed = 0;   // of w (z - centre), w = exp(z_final - its maximum)
+  target_state* targets = nullptr;  // (n_targets)
+  top_entry* top = nullptr;         // (top_k), the first n_top are filled, largest first
+  std::uint32_t n_targets = 0;
+  std::uint32_t top_k = 0;
+  std::uint32_t n_top = 0;
+};
+
+// top_only: maximum and top; final: the model's own output, whose maximum is known; layer: any other.
+enum class row_kind : std::uint32_t { top_only, final, layer };
+
+struct logit_tile {
+  const float* logits;  // (n)
+  std::size_t n;
+  std::int32_t first_id;
+  row_kind kind;
+  float* final_weights;  // (n): written by final, read by layer; nullptr = no KL wanted
+};
+
+struct kernel_table {
+  const char* name;
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
+  void (*add)(float* h, const float* x, std::size_t n);
+  void (*swiglu)(const float* gate, const float* up, std::size_t n, float* out);
+  void (*rotate)(float* row, std::size_t n_heads, std::size_t head_dim, std::size_t dims, const float* cosine,
+                 const float* sine, bool interleaved, float scale);
+  void (*attend)(const attend_job& job);
+  void (*reduce_tile)(const logit_tile& tile, row_state& row);
+};
+
+// The best table for this CPU; static data.
+const kernel_table& kernels();
+
+}  // namespace depthlens::cpu

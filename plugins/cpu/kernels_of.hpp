@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of kernels of the instruction set this file is compiled for. Included by one source file for each.
+#pragma once
+
+#include "attend.hpp"
+#include "kernels.hpp"
+#include "norm.hpp"
+#include "reduce.hpp"
+#include "rotary.hpp"
+
+namespace depthlens::cpu::DEPTHLENS_ISA {
+
+#if defined(__AVX512F__)
+constexpr const char* isa_name = "AVX-512";
+#elif defined(__AVX2__)
+constexpr const char* isa_name = "AVX2";
+#elif defined(__x86_64__)
+constexpr const char* isa_name = "SSE2";
+#else
+constexpr const char* isa_name = "generic";
+#endif
+
+constexpr kernel_table table = {isa_name, rms_norm, add, swiglu, rotate, attend, reduce_tile};
+
+}  // namespace depthlens::cpu::DEPTHLENS_ISA

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pack goes through the model block by block, in tree order; inside a block, everything but attention goes in
+// chunks of rows that stay in the cache. Keys and values exist for one block at a time. The last block computes keys
+// and values of all tokens, and the rest for the tokens that are read.
+#include "model.hpp"
+
+#include "single_thread.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+namespace depthlens::cpu {
+
+namespace {
+
+constexpr std::size_t chunk_rows = 256;
+constexpr std::uint32_t pack_tokens = 1024;  // more does not run faster
+
+void check_options(const dlens_model_options& options) {
+  const std::string_view device = options.device ? options.device : "auto";
+  const std::string_view precision = options.precision ? options.precision : "f32";
+  if (device != "auto" && device != "cpu") {
+    fail(status::unavailable, "the cpu backend has no device ", device, "; use --device cpu or another backend");
+  }
+  if (precision != "f32") {
+    fail(status::unavailable, "the cpu backend computes in f32, not in ", precision, "; use --precision f32");
+  }
+}
+
+const dlens_architecture& architecture_of(const dlens_weights& weights) {
+  if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
+      weights.architecture->size < sizeof(dlens_architecture)) {
+    fail(status::internal, "the weights come without an architecture that this backend understands");
+  }
+  return *weights.architecture;
+}
+
+}  // namespace
+
+struct model::pass {
+  token_tree tree;
+  std::vector<std::uint32_t> read_tokens;  // distinct, in tree order
+  query_rows all, reads;
+  std::vector<site> sites;  // of read_tokens
+  std::size_t sites_stride;
+  workspace& scratch;
+};
+
+model::model(const dlens_weights& weights, const dlens_model_options& options)
+    : arch_(architecture_of(weights)), kernels_(kernels()) {
+  check_options(options);
+  check_architecture();
+  inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + arch_.rope_dims / 2);
+  arch_.rope_inverse_frequency = nullptr;
+  weights_ = load_weights(weights, shapes_, options.threads);
+  run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
+  device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description());
+  const std::uint64_t kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
+  const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim;
+  const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width;
+  info_ = {sizeof(dlens_model_info), pack_tokens,          weights_.bytes(), floats * sizeof(float) + 64,
+           "f32, packed by oneDNN",  device_text_.c_str()};
+}
+
+void model::check_architecture() const {
+  const auto need = [](bool ok, const char* what) {
+    if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
+  };
+  constexpr std::uint32_t most = 1u << 24;
+  for (const std::uint32_t n : {arch_.n_layers, arch_.d_model, arch_.n_heads, arch_.n_kv_heads, arch_.head_dim,
+                                arch_.d_ff, arch_.vocab_size, arch_.max_positions}) {
+    need(n > 0 && n <= most, "a size is 0 or above 16777216");
+  }
+  need(arch_.n_heads % arch_.n_kv_heads == 0, "the key-value heads do not divide the heads");
+  need(1ull * arch_.n_heads * arch_.head_dim <= most, "the heads are too wide");
+  need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim, "the rotary dimensions do not fit the head");
+  need(arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED, "unknown rotary pairing");
+  need(arch_.rope_dims == 0 || arch_.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
+  need(std::isfinite(arch_.norm_eps) && arch_.norm_eps >= 0, "the norm's epsilon is not a positive number");
+}
+
+lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
+  return cpu::make_lens(n, transports, arch_.n_layers, arch_.d_model, shapes_);
+}
+
+void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                    const dlens_readings* const* readings) const {
+  token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
+  if (batch.n_reads == 0) return;
+  const workspace_pool::handle handle(pool_);
+  pass p{std::move(tree), {}, {}, {}, {}, 0, *handle};
+  for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
+    p.read_tokens.push_back(p.tree.place[batch.read_token[read]]);
+  }
+  std::sort(p.read_tokens.begin(), p.read_tokens.end());
+  p.read_tokens.erase(std::unique(p.read_tokens.begin(), p.read_tokens.end()), p.read_tokens.end());
+  p.sites.resize(p.read_tokens.size());
+  for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
+    const std::uint32_t token = p.tree.place[batch.read_token[read]];
+    const auto at = std::lower_bound(p.read_tokens.begin(), p.read_tokens.end(), token) - p.read_tokens.begin();
+    site& s = p.sites[static_cast<std::size_t>(at)];
+    s.reads.push_back(read);
+    s.targets.insert(s.targets.end(), batch.targets + batch.target_begin[read],
+                     batch.targets + batch.target_begin[read + 1]);
+  }
+  p.sites_stride = padded_rows(p.sites.size());
+  p.all = make_query_rows(p.tree);
+  p.reads = make_query_rows(p.tree, p.read_tokens);
+
+  run_single_threaded([&] {
+    embed(p);
+    for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
+      keep_reads(p, layer);
+      run_block(p, layer, layer + 1 == arch_.n_layers);
+    }
+    readout_request request{&batch,  std::move(p.sites), p.scratch.hidden.data(), p.sites_stride, lenses,
+                            final_top, readings};
+    read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.norm_eps),
+              shapes_.get(arch_.d_model, gather_width)},
+             request, p.scratch);
+  });
+}
+
+void model::embed(pass& p) const {
+  const std::size_t n = p.tree.token.size(), d = arch_.d_model;
+  workspace& s = p.scratch;
+  s.rotary.reserve(p.tree.n_positions, inverse_frequency_);
+  s.stream.reserve(padded_rows(n) * d);
+  s.hidden.reserve(((arch_.n_layers + 1) * p.sites_stride + matmul_shape::row_step) * d);  // products read whole steps
+  for (std::size_t t = 0; t < n; ++t) {
+    weights_.embed.read_row(static_cast<std::size_t>(p.tree.token[t]), s.stream.data() + t * d);
+  }
+}
+
+void model::keep_reads(pass& p, std::uint32_t layer) const {
+  const std::size_t d = arch_.d_model;
+  float* kept = p.scratch.hidden.data() + layer * p.sites_stride * d;
+  for (std::size_t i = 0; i < p.read_tokens.size(); ++i) {
+    std::copy_n(p.scratch.stream.data() + p.read_tokens[i] * d, d, kept + i * d);
+  }
+}
+
+void model::apply(const linear& map, const float* in, std::size_t rows, float* out, workspace& scratch) const {
+  map.matrix.multiply(in, rows, out, scratch);
+  for (std::size_t i = 0; i < rows && !map.bias.empty(); ++i) {
+    kernels_.add(out + i * map.bias.size(), map.bias.data(), map.bias.size());
+  }
+}
+
+void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
+  const block_weights& block = weights_.blocks[layer];
+  const std::size_t d = arch_.d_model;
+  workspace& s = p.scratch;
+  project(p, block, reads_only);
+  attend_tree(kernels_, {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim}, p.tree, s.kv.data(),
+              reads_only ? p.reads : p.all, s.q.data(), s);
+  float* stream = s.stream.data();
+  std::size_t rows = p.tree.token.size();
+  if (reads_only) {
+    keep_reads(p, layer + 1);  // what enters the block, to which it adds
+    stream = s.hidden.data() + (layer + 1) * p.sites_stride * d;
+    rows = p.read_tokens.size();
+  }
+  const std::size_t q_width = std::size_t{arch_.n_heads} * arch_.head_dim;
+  float* product = s.product.reserve(chunk_rows * std::max<std::size_t>(d, 2 * arch_.d_ff));
+  for (std::size_t first = 0; first < rows; first += chunk_rows) {
+    const std::size_t n = std::min(chunk_rows, rows - first);
+    apply(block.o, s.q.data() + first * q_width, n, product, s);
+    kernels_.add(stream + first * d, product, n * d);
+    feed_forward(p, block, stream + first * d, n);
+  }
+}
+
+// Norm, queries, keys and values; queries and keys are turned by their positions, queries scaled.
+void model::project(pass& p, const block_weights& block, bool reads_only) const {
+  const std::size_t n = p.tree.token.size(), d = arch_.d_model, head = arch_.head_dim;
+  const std::size_t q_width = arch_.n_heads * head, kv_width = 2 * arch_.n_kv_heads * head;
+  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head)));
+  const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
+  workspace& s = p.scratch;
+  float* normed = s.normed.reserve(chunk_rows * d);
+  float* q = s.q.reserve(padded_rows(n) * q_width);
+  float* kv = s.kv.reserve(padded_rows(n) * kv_width);
+  const auto norm_rows = [&](const float* from, std::size_t rows) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      kernels_.rms_norm(from + i * d, block.attn_norm.data(), static_cast<float>(arch_.norm_eps), d, normed + i * d);
+    }
+  };
+  const auto turn = [&](float* row, std::size_t heads, std::int32_t position, float by) {
+    const auto at = static_cast<std::size_t>(position);
+    kernels_.rotate(row, heads, head, arch_.rope_dims, s.rotary.cosine(at), s.rotary.sine(at), interleaved, by);
+  };
+  const auto make_queries = [&](const query_rows& rows, std::size_t first, std::size_t count) {
+    apply(block.q, normed, count, q + first * q_width, s);
+    for (std::size_t i = first; i < first + count; ++i) turn(q + i * q_width, arch_.n_heads, rows.position[i], scale);
+  };
+  for (std::size_t first = 0; first < n; first += chunk_rows) {
+    const std::size_t count = std::min(chunk_rows, n - first);
+    norm_rows(s.stream.data() + first * d, count);
+    apply(block.kv, normed, count, kv + first * kv_width, s);
+    for (std::size_t i = first; i < first + count; ++i) turn(kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
+    if (!reads_only) make_queries(p.all, first, count);
+  }
+  const float* kept = s.hidden.data() + (arch_.n_layers - 1) * p.sites_stride * d;
+  for (std::size_t first = 0; reads_only && first < p.read_tokens.size(); first += chunk_rows) {
+    const std::size_t count = std::min(chunk_rows, p.read_tokens.size() - first);
+    norm_rows(kept + first * d, count);
+    make_queries(p.reads, first, count);
+  }
+}
+
+// stream (rows, D) += down(silu(gate x) * up x), x = norm(stream).
+void model::feed_forward(pass& p, const block_weights& block, float* stream, std::size_t rows) const {
+  const std::size_t d = arch_.d_model, f = arch_.d_ff;
+  workspace& s = p.scratch;
+  float* normed = s.normed.data();
+  for (std::size_t i = 0; i < rows; ++i) {
+    kernels_.rms_norm(stream + i * d, block.ffn_norm.data(), static_cast<float>(arch_.norm_eps), d, normed + i * d);
+  }
+  float* product = s.product.data();
+  apply(block.gate_up, normed, rows, product, s);
+  float* gated = s.gated.reserve(chunk_rows * f);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const float* gate = product + i * 2 * f;
+    kernels_.swiglu(gate, gate + f, f, gated + i * f);
+  }
+  apply(block.down, gated, rows, product, s);
+  kernels_.add(stream, product, rows * d);
+}
+
+}  // namespace depthlens::cpu

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model on the CPU: a plain pre-norm decoder over a pack of tokens, and the readout of lenses.
+#pragma once
+
+#include "attention.hpp"
+#include "kernels.hpp"
+#include "lens.hpp"
+#include "matmul.hpp"
+#include "readout.hpp"
+#include "token_tree.hpp"
+#include "weights.hpp"
+#include "workspace.hpp"
+
+#include "depthlens/abi/backend.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace depthlens::cpu {
+
+class model {
+ public:
+  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or precision
+  // that this backend does not have.
+  model(const dlens_weights& weights, const dlens_model_options& options);
+
+  const dlens_model_info& info() const { return info_; }
+  lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const;
+  // See dlens_model.forward. Thread-safe.
+  void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+               const dlens_readings* const* readings) const;
+
+ private:
+  struct pass;  // one call of forward
+
+  void check_architecture() const;
+  void embed(pass& p) const;
+  void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
+  void project(pass& p, const block_weights& block, bool reads_only) const;
+  void feed_forward(pass& p, const block_weights& block, float* stream, std::size_t rows) const;
+  void keep_reads(pass& p, std::uint32_t layer) const;
+  void apply(const linear& map, const float* in, std::size_t rows, float* out, workspace& scratch) const;
+
+  dlens_architecture arch_;
+  std::vector<float> inverse_frequency_;
+  const kernel_table& kernels_;
+  mutable matmul_shapes shapes_;
+  model_weights weights_;
+  mutable workspace_pool pool_;
+  std::string device_text_;
+  dlens_model_info info_;
+};
+
+}  // namespace depthlens::cpu

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads lenses at positions: rows (position, layer) are stacked, normed, multiplied with one tile of the unembedding
+// after the other, and each tile of logits is reduced while it is in the cache (reduce.hpp). Nothing of size V is
+// kept for a row.
+//
+// Logits that are not finite: a NaN target has rank V and 0 ties; NaNs are passed over by rank and top-k (which is
+// filled up with the smallest ids left); logprob, entropy and kl of a row are NaN where a sum is not defined.
+// Accuracy of logprob, entropy and kl for given logits: within 2e-6 absolute + 1e-6 relative of double precision.
+#pragma once
+
+#include "kernels.hpp"
+#include "lens.hpp"
+#include "weights.hpp"
+#include "workspace.hpp"
+
+#include "depthlens/abi/backend.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace depthlens::cpu {
+
+// A token that is read, with all reads of it.
+struct site {
+  std::vector<std::uint32_t> reads;      // indices of reads of the batch
+  std::vector<std::int32_t> targets;     // of all its reads, one after the other
+};
+
+struct readout_request {
+  const dlens_batch* batch;
+  std::vector<site> sites;   // (S) in the order of the rows of hidden
+  const float* hidden;       // (n_layers + 1, sites_stride, D)
+  std::size_t sites_stride;  // >= S
+  std::vector<const lens*> lenses;
+  std::int32_t* final_top;                 // (P) or NULL
+  const dlens_readings* const* readings;  // one for each lens
+};
+
+struct readout_model {
+  const model_weights& weights;
+  const kernel_table& kernels;
+  std::uint32_t n_layers;
+  float norm_eps;
+  const matmul_shape& gather_shape;  // (D, gather_width)
+};
+
+constexpr std::size_t gather_width = 64;  // targets whose logits are computed ahead of the tiles at once
+
+// Fills the readings and final_top. Call within run_single_threaded.
+void read_out(const readout_model& model, readout_request& request, workspace& scratch);
+
+}  // namespace depthlens::cpu

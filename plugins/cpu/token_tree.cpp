@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "token_tree.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <algorithm>
+
+namespace depthlens::cpu {
+
+namespace {
+
+void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
+  if (batch.n_tokens > 0 && (!batch.tokens || !batch.parent || !batch.position)) {
+    fail(status::internal, "a pack of ", batch.n_tokens, " tokens lacks tokens, parents or positions");
+  }
+  if (batch.n_tokens > static_cast<std::uint32_t>(INT32_MAX)) fail(status::internal, "a pack has too many tokens");
+  for (std::uint32_t t = 0; t < batch.n_tokens; ++t) {
+    const std::int32_t id = batch.tokens[t], parent = batch.parent[t], position = batch.position[t];
+    if (id < 0 || static_cast<std::uint32_t>(id) >= limits.vocab_size) {
+      fail(status::data, "token ", t, " of a pack has id ", id, "; the model has ids 0..", limits.vocab_size - 1);
+    }
+    if (parent < -1 || parent >= static_cast<std::int32_t>(t)) {
+      fail(status::internal, "token ", t, " of a pack has parent ", parent, ", which does not come before it");
+    }
+    if (position != (parent < 0 ? 0 : batch.position[parent] + 1)) {
+      fail(status::internal, "token ", t, " of a pack has position ", position, " but another number of ancestors");
+    }
+    if (static_cast<std::uint32_t>(position) >= limits.max_positions) {
+      fail(status::data, "token ", t, " of a pack is at position ", position, "; the model has positions 0..",
+           limits.max_positions - 1);
+    }
+  }
+}
+
+void check_reads(const dlens_batch& batch, const tree_limits& limits) {
+  if (batch.n_reads == 0) return;
+  if (!batch.read_token || !batch.target_begin) {
+    fail(status::internal, "a pack with ", batch.n_reads, " reads lacks their tokens or targets");
+  }
+  if (batch.top_k > 64) fail(status::internal, "top_k is ", batch.top_k, "; at most 64 are kept");
+  for (std::uint32_t p = 0; p < batch.n_reads; ++p) {
+    if (batch.read_token[p] >= batch.n_tokens) {
+      fail(status::internal, "read ", p, " is of token ", batch.read_token[p], "; the pack has ", batch.n_tokens);
+    }
+    if (batch.target_begin[p + 1] < batch.target_begin[p]) {
+      fail(status::internal, "the targets of read ", p, " end before they begin");
+    }
+  }
+  const std::uint32_t first = batch.target_begin[0], last = batch.target_begin[batch.n_reads];
+  if (first != 0) fail(status::internal, "the targets of read 0 begin at ", first, ", not at 0");
+  if (last > 0 && !batch.targets) fail(status::internal, "a pack with targets lacks their ids");
+  for (std::uint32_t k = 0; k < last; ++k) {
+    const std::int32_t id = batch.targets[k];
+    if (id < -1 || (id >= 0 && static_cast<std::uint32_t>(id) >= limits.vocab_size)) {
+      fail(status::data, "target ", k, " of a pack has id ", id, "; the model has ids 0..", limits.vocab_size - 1);
+    }
+  }
+}
+
+// Places in depth-first order, children in the order of the pack. `parent` (T) in terms of the pack.
+std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
+  const std::uint32_t n = batch.n_tokens;
+  std::vector<std::uint32_t> size(n, 1), place(n), next(n);
+  for (std::uint32_t t = n; t-- > 0;) {
+    if (batch.parent[t] >= 0) size[batch.parent[t]] += size[t];
+  }
+  std::uint32_t next_root = 0;
+  for (std::uint32_t t = 0; t < n; ++t) {
+    std::uint32_t& slot = batch.parent[t] < 0 ? next_root : next[batch.parent[t]];
+    place[t] = slot;
+    next[t] = slot + 1;
+    slot += size[t];
+  }
+  return place;
+}
+
+}  // namespace
+
+token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits) {
+  check_tokens(batch, limits);
+  check_reads(batch, limits);
+  const std::uint32_t n = batch.n_tokens;
+  token_tree tree;
+  tree.place = depth_first(batch);
+  tree.token.resize(n);
+  tree.position.resize(n);
+  for (std::uint32_t t = 0; t < n; ++t) {
+    const std::uint32_t at = tree.place[t];
+    tree.token[at] = batch.tokens[t];
+    tree.position[at] = batch.position[t];
+    tree.n_positions = std::max(tree.n_positions, static_cast<std::uint32_t>(batch.position[t]) + 1);
+  }
+  // In this order a token one deeper than the one before it is its child.
+  for (std::uint32_t t = 0; t < n; ++t) {
+    if (t > 0 && tree.position[t] == tree.position[t - 1] + 1) {
+      tree.runs.back().end = t + 1;
+    } else {
+      tree.runs.push_back({t, t + 1});
+    }
+  }
+  return tree;
+}
+
+}  // namespace depthlens::cpu

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scratch memory of one forward call. Buffers keep their memory from call to call, so a run allocates only for its
+// first and largest packs; a pool hands a workspace to each call in flight.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace depthlens::cpu {
+
+// Floats on a cache line of their own. Not copied; new memory is zero.
+class float_buffer {
+ public:
+  float_buffer() = default;
+  ~float_buffer() { release(); }
+  float_buffer(float_buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  float_buffer& operator=(float_buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  // At least n floats; the content is lost when it has to grow.
+  float* reserve(std::size_t n) {
+    if (n > size_) {
+      release();
+      if (n > SIZE_MAX / (2 * sizeof(float))) throw std::bad_alloc();
+      data_ = static_cast<float*>(::operator new(n * sizeof(float), alignment));
+      size_ = n;
+      std::fill_n(data_, n, 0.0f);
+    }
+    return data_;
+  }
+  // As reserve, but new memory is left as it comes.
+  float* reserve_raw(std::size_t n) {
+    if (n > size_) {
+      release();
+      if (n > SIZE_MAX / (2 * sizeof(float))) throw std::bad_alloc();
+      data_ = static_cast<float*>(::operator new(n * sizeof(float), alignment));
+      size_ = n;
+    }
+    return data_;
+  }
+  float* data() { return data_; }
+  const float* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  void release() noexcept {
+    ::operator delete(data_, alignment);
+    data_ = nullptr;
+    size_ = 0;
+  }
+
+  float* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Cosines and sines of the rotary angles, position by position; grows with the longest sequence seen.
+class rotary_table {
+ public:
+  // inverse_frequency (half). Angles are computed in double.
+  void reserve(std::size_t positions, const std::vector<float>& inverse_frequency) {
+    const std::size_t half = inverse_frequency.size();
+    for (std::size_t p = known_; p < positions; ++p) {
+      for (std::size_t i = 0; i < 2 * half; ++i) {
+        const double angle = static_cast<double>(p) * static_cast<double>(inverse_frequency[i % half]);
+        values_.push_back(static_cast<float>(i < half ? std::cos(angle) : std::sin(angle)));
+      }
+      known_ = p + 1;
+    }
+    half_ = half;
+  }
+  const float* cosine(std::size_t position) const { return values_.data() + position * 2 * half_; }
+  const float* sine(std::size_t position) const { return cosine(position) + half_; }
+
+ private:
+  std::vector<float> values_;
+  std::size_t half_ = 0, known_ = 0;
+};
+
+struct workspace {
+  float_buffer stream;      // (T, D) residual stream
+  float_buffer normed;      // (chunk, D)
+  float_buffer q;           // (T, H * head_dim): queries, then attention outputs
+  float_buffer kv;          // (T, 2 * KV heads * head_dim)
+  float_buffer product;     // (chunk, max(D, 2 F))
+  float_buffer gated;       // (chunk, F)
+  float_buffer keys, values, scores;  // of one path, see attend.hpp
+  float_buffer hidden;      // (layers + 1, read tokens, D)
+  float_buffer rows;        // (stack, D) normed rows of the readout
+  float_buffer carried;     // (read tokens of a stack, D) out of a lens
+  float_buffer logits;      // (chunk, tile)
+  float_buffer final_weights;  // (read tokens of a stack, tile)
+  float_buffer gathered;    // (64, D) rows of the unembedding
+  float_buffer primitive_scratch;
+  rotary_table rotary;
+};
+
+// Hands out workspaces to calls in flight. Thread-safe.
+class workspace_pool {
+ public:
+  // A workspace for the life of the handle.
+  class handle {
+   public:
+    explicit handle(workspace_pool& pool) : pool_(pool), space_(pool.take()) {}
+    ~handle() { pool_.give_back(std::move(space_)); }
+    handle(const handle&) = delete;
+    handle& operator=(const handle&) = delete;
+    workspace& operator*() const { return *space_; }
+
+   private:
+    workspace_pool& pool_;
+    std::unique_ptr<workspace> space_;
+  };
+
+ private:
+  std::unique_ptr<workspace> take() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (free_.empty()) {
+      free_.reserve(++made_);  // so that give_back never allocates
+      return std::make_unique<workspace>();
+    }
+    std::unique_ptr<workspace> out = std::move(free_.back());
+    free_.pop_back();
+    return out;
+  }
+  void give_back(std::unique_ptr<workspace> space) noexcept {
+    const std::lock_guard<std::mutex> guard(lock_);
+    free_.push_back(std::move(space));
+  }
+
+  std::mutex lock_;
+  std::vector<std::unique_ptr<workspace>> free_;
+  std::size_t made_ = 0;
+};
+
+}  // namespace depthlens::cpu

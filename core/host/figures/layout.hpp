@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where everything of a figure stands on its page. Lengths are points (1/72 inch), counted from the top left corner, at
+// the size in which a paper prints the figure: 3.35 inches wide for one panel, 6.9 for more or for many bars.
+#pragma once
+
+#include "axis.hpp"
+#include "figure_spec.hpp"
+#include "legend.hpp"
+#include "series.hpp"
+
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct panel_layout {
+  double left = 0, right = 0, top = 0, bottom = 0;  // of the plot, without ticks and labels
+  double title_y = 0, legend_y = 0;                 // middle of the title, top of the legend
+  bool has_x_label = true, has_y_label = true;      // false where the neighbour's says the same
+  double y_label_x = 0, x_label_y = 0;              // middles of the labels
+  bool empty = false;                               // nothing can be drawn
+  figure_axis x, y;
+  figure_legend legend;  // no entries where the page has one for all
+  std::string title, x_label, y_label;
+};
+
+struct page_layout {
+  static constexpr double edge = 4;  // around the page
+  double width = 0, height = 0;
+  std::string title, subtitle;  // the subtitle is the caller's
+  double title_size = 0, title_y = 0, subtitle_y = 0, legend_y = 0;
+  figure_legend legend;
+  std::vector<panel_layout> panels;
+};
+
+// Distance between neighbouring bars or groups of bars on the x axis: the smallest difference that occurs.
+double bar_step(const panel_data &panel);
+
+// n_layers = 0: layer axes end at the last layer in the data.
+page_layout lay_out(const figure_spec &figure, const figure_data &data, unsigned n_layers);
+
+}  // namespace depthlens

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that are drawn, one block for each panel and series, as they stand in the .dat file beside the pictures:
+// tidy columns that users can plot their own way. gnuplot addresses blocks by their number.
+#pragma once
+
+#include "figure_spec.hpp"
+#include "layout.hpp"
+#include "series.hpp"
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// One row holds, by kind (NaN = missing):
+//   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0
+//   stacked_bars  x, y, low, high (sums of y), 1 where a label fits into the bar, else 0
+//   grouped_bars  x, y, left, right
+//   density       x, density
+struct plot_block {
+  std::size_t panel = 0, series = 0;
+  std::vector<std::array<double, 5>> rows;  // the first n_columns of each
+  bool drawn = false;                       // false: the block is one row of NaN
+  bool lone_points = false, labels = false;
+};
+
+// The finite x that a density is made of.
+std::vector<double> density_values(const panel_spec &panel, const panel_series &series);
+// A curve is drawn through density_steps + 1 places of its x axis, number 0 to density_steps.
+inline constexpr int density_steps = 240;
+double density_x(const figure_axis &x, int number);
+
+std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data, const page_layout &page);
+
+// The .dat file. Names appear in comment lines only.
+std::string dat_text(const figure_spec &figure, const figure_data &data, const std::vector<plot_block> &blocks);
+
+}  // namespace depthlens

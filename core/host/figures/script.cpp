@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script.hpp"
+
+#include "gnuplot_text.hpp"
+#include "style.hpp"
+#include "text_width.hpp"
+
+#include <depthlens/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace depthlens {
+
+namespace {
+
+namespace look = figure_style;
+
+std::string number(double value) { return gnuplot_coordinate(value); }
+std::string place(double x, double y) { return "screen X(" + number(x) + "), screen Y(" + number(y) + ")"; }
+
+class script_builder {
+ public:
+  script_builder(const figure_spec &figure, const figure_data &data, const page_layout &page,
+                 const std::vector<plot_block> &blocks, const std::string &stem)
+      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {
+    for (const figure_series &s : data.series) n_colors_ = std::max(n_colors_, s.color + 1);
+  }
+
+  std::string build() {
+    head();
+    for (std::size_t p = 0; p < page_.panels.size(); ++p) panel(p);
+    if (page_.panels.size() > 1) add("unset multiplot");
+    add("unset output");
+    return std::move(out_);
+  }
+
+ private:
+  template <class... Parts>
+  void add(Parts &&...parts) {
+    out_ += cat(std::forward<Parts>(parts)...);
+    out_ += '\n';
+  }
+
+  bool bars() const {
+    return figure_.kind == figure_kind::stacked_bars || figure_.kind == figure_kind::grouped_bars;
+  }
+  std::string color(std::size_t series) const {
+    return std::string(look::color(figure_.kind, data_.series[series].color, n_colors_));
+  }
+  std::string line_style(std::size_t series) const {
+    const std::string_view dash = look::dash(data_.series[series].dash, data_.series[series].color);
+    return "lc rgb '" + color(series) + "' lw " + number(look::line_width) +
+           (dash.empty() ? "" : " dt " + std::string(dash));
+  }
+
+  // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`, all of them
+  // measured, make each terminal obey.
+  void head() {
+    const double w = page_.width, h = page_.height;
+    const auto pixels = [](double points, double per_inch) { return number(std::round(points * per_inch / 72)); };
+    add("# Draws its picture with: gnuplot NAME.gp");
+    add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
+    add("if (!exists('format')) format = 'png'");
+    add("if (!exists('picture')) picture = ", gnuplot_quote("./" + stem_));
+    add("data = ", gnuplot_quote("./" + stem_ + ".dat"));
+    add("set encoding utf8");
+    const std::string font = cat(" font 'Liberation Sans,", number(look::text_size), "' ");
+    // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes Liberation for it.
+    const std::string svg_font = cat(" font 'Arial,", number(look::text_size), "' ");
+    const double dpi = look::png_dpi;
+    add("if (format eq 'png') dot = ", number(dpi / 300 * 0.575), "; set terminal pngcairo noenhanced size ", pixels(w, dpi),
+        ",", pixels(h, dpi), font, "fontscale ", number(dpi / 96), " linewidth ", number(dpi / 72), " background '#FFFFFF'");
+    add("if (format eq 'svg') dot = 0.222; set terminal svg noenhanced size ", pixels(w, 96), ",", pixels(h, 96), svg_font,
+        "fontscale 1.333 linewidth 1.333 background '#FFFFFF'");
+    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(w / 72), "in,", number(h / 72),
+        "in", font, "fontscale 0.75 linewidth 2 background '#FFFFFF'");
+    add("set output picture . '.' . format");
+    add("# Places on the page are points (1/72 inch) from its top left corner.");
+    add("X(points) = 1.0 * points / ", number(w));
+    add("Y(points) = 1 - 1.0 * points / ", number(h));
+    add("unset key");
+    add("set border ", bars() ? 1 : 3, " lw ", number(look::axis_width));
+    add("set tics out nomirror scale 0.5, 0.3");
+    if (bars()) add("set ytics scale 0");
+    if (bars()) add("set grid ytics back lt 1 lc rgb '", look::grid, "' lw 0.5");
+    if (page_.panels.size() > 1) add("set multiplot");
+  }
+
+  void label(const std::string &text, double x, double y, std::string_view more) {
+    if (!text.empty()) add("set label ", gnuplot_quote(text), " at ", place(x, y), " ", more);
+  }
+
+  void panel(std::size_t p) {
+    const panel_layout &panel = page_.panels[p];
+    add("");
+    add("# Panel ", p + 1);
+    if (p == 0) {
+      const std::string size = cat("left font ',", number(page_.title_size), "'");
+      label(page_.title, page_layout::edge, page_.title_y, size);
+      label(page_.subtitle, page_layout::edge, page_.subtitle_y, cat("left tc rgb '", look::soft_ink, "'"));
+      legend(page_.legend, page_layout::edge, page_.legend_y);
+    } else {
+      add("unset label; unset arrow; unset object");
+    }
+    const double outer = panel.left - 6 - widest(panel.y);
+    label(panel.title, outer, panel.title_y, "left");
+    legend(panel.legend, outer, panel.legend_y);
+    if (panel.has_x_label) label(panel.x_label, (panel.left + panel.right) / 2, panel.x_label_y, "center");
+    if (panel.has_y_label)
+      label(panel.y_label, panel.y_label_x, (panel.top + panel.bottom) / 2, "center rotate by 90");
+    if (panel.empty) add("set label 'no data' at graph 0.5, graph 0.5 center tc rgb '", look::faint_ink, "'");
+    add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right), ")");
+    add("set tmargin at screen Y(", number(panel.top), "); set bmargin at screen Y(", number(panel.bottom), ")");
+    axis("x", panel.x);
+    axis("y", panel.y);
+    plots(p);
+  }
+
+  static double widest(const figure_axis &axis) {
+    double width = 0;
+    for (const axis_tick &tick : axis.ticks) width = std::max(width, text_width(tick.label, look::text_size));
+    return width;
+  }
+
+  void legend(const figure_legend &legend, double left, double top) {
+    for (std::size_t i = 0; i < legend.entries.size(); ++i) {
+      const legend_entry &entry = legend.entries[i];
+      const double x = left + legend.column_left[i % legend.columns];
+      const double y = top + (static_cast<double>(i / legend.columns) + 0.5) * figure_legend::row_height;
+      if (entry.drawn) sample(entry.series, x, y, legend.sample);
+      label(legend.texts[i], x + legend.sample + figure_legend::sample_gap, y,
+            entry.drawn ? "left" : cat("left tc rgb '", look::faint_ink, "'"));
+    }
+  }
+
+  void sample(std::size_t series, double x, double y, double width) {
+    if (bars()) {
+      add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5), " fs solid 1 noborder fc rgb '",
+          color(series), "'");
+      return;
+    }
+    add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ", line_style(series));
+    if (has_markers())
+      add("set label '' at ", place(x + width / 2, y), " point pt ", look::marker(data_.series[series].color), " ps 3.2*dot lc rgb '",
+          color(series), "'");
+  }
+
+  bool has_markers() const {
+    for (const panel_spec &panel : figure_.panels)
+      if (panel.has(DLENS_FIGURE_MARKERS)) return true;
+    return false;
+  }
+
+  void axis(std::string_view name, const figure_axis &axis) {
+    const double first = axis.reversed ? axis.high : axis.low, last = axis.reversed ? axis.low : axis.high;
+    add(axis.log ? "set logscale " : "unset logscale ", name);
+    add("set ", name, "range [", gnuplot_number(first), ":", gnuplot_number(last), "]");
+    std::string ticks;
+    for (const axis_tick &tick : axis.ticks) {
+      ticks += ticks.empty() ? "" : ", ";
+      ticks += gnuplot_quote_tick(tick.label) + " " + gnuplot_number(tick.at) + (tick.minor ? " 1" : "");
+    }
+    add("set ", name, "tics (", ticks, ")");
+  }
+
+  void plots(std::size_t p) {
+    std::string list;
+    const auto put = [&](const std::string &item) { list += (list.empty() ? "" : ", \\\n     ") + item; };
+    for (std::size_t b = 0; b < blocks_.size(); ++b)
+      if (blocks_[b].panel == p && blocks_[b].drawn) plot(b, put);
+    add("plot ", list.empty() ? "NaN" : list);
+  }
+
+  template <class Put>
+  void plot(std::size_t b, Put put) const {
+    const plot_block &block = blocks_[b];
+    const panel_spec &spec = figure_.panels[block.panel];
+    const std::string scale = spec.has(DLENS_FIGURE_PERCENT_Y) && figure_.kind != figure_kind::density ? "100*" : "";
+    const std::string from = cat("data index ", b, " using ");
+    const std::string rgb = "lc rgb '" + color(block.series) + "'";
+    if (figure_.kind == figure_kind::stacked_bars) {
+      const std::string half = number(bar_step(data_.panels[block.panel]) * (1 - look::bar_gap) / 2);
+      put(cat(from, "1:(0):($1-", half, "):($1+", half, "):(", scale, "$3):(", scale, "$4) with boxxyerror ", rgb,
+              " lw 0.6 fs solid 1 border lc rgb '#FFFFFF'"));
+      if (block.labels)
+        put(cat(from, "1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',",
+                number(look::small_size), "' tc rgb '", look::label_color(color(block.series)), "'"));
+    } else if (figure_.kind == figure_kind::grouped_bars) {
+      put(cat(from, "1:(0):3:4:(0):(", scale, "$2) with boxxyerror ", rgb, " fs solid 1 noborder"));
+    } else {
+      const bool density = figure_.kind == figure_kind::density;
+      put(cat(from, "1:(", scale, "$2) with lines ", line_style(block.series)));
+      const std::string point = cat("points pt ", look::marker(data_.series[block.series].color), " ps 3.2*dot ", rgb);
+      if (!density && spec.has(DLENS_FIGURE_MARKERS))
+        put(cat(from, "1:(", scale, "$2) every ", 1 + block.rows.size() / 16, " with ", point));
+      else if (block.lone_points)
+        put(cat(from, "1:($3 > 0 ? ", scale, "$2 : NaN) with ", point));
+    }
+  }
+
+  const figure_spec &figure_;
+  const figure_data &data_;
+  const page_layout &page_;
+  const std::vector<plot_block> &blocks_;
+  const std::string &stem_;
+  std::size_t n_colors_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string script_text(const figure_spec &figure, const figure_data &data, const page_layout &page,
+                        const std::vector<plot_block> &blocks, const std::string &stem) {
+  return script_builder(figure, data, page, blocks, stem).build();
+}
+
+}  // namespace depthlens

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers behind a figure: one CSV, read once from front to back, as points of panels and series. Colours and dash
+// patterns are numbers of groups here; what they look like is decided in style.hpp.
+#pragma once
+
+#include "figure_spec.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// NaN = missing. For densities y is always missing.
+struct figure_point {
+  double x, y;
+};
+
+// A series in the whole figure: the same name, colour and dash in every panel.
+struct figure_series {
+  std::string name;    // "" where the figure has no series column
+  std::size_t color;   // number of its colour group, by first row
+  std::size_t dash;    // number of its dash group, by first row; 0 = solid
+};
+
+// What a panel shows of a series, in row order.
+struct panel_series {
+  std::size_t series;  // index into figure_data::series
+  std::vector<figure_point> points;
+  std::optional<std::uint64_t> count, never;  // from the first row
+};
+
+struct panel_data {
+  std::vector<panel_series> series;     // ascending by index: series come in the order of their first rows
+  std::vector<std::string> categories;  // where x holds words, x of a point is an index into this
+};
+
+struct figure_data {
+  std::vector<figure_series> series;
+  std::vector<panel_data> panels;  // one for each panel of the figure
+};
+
+// The limits keep a broken or hostile table from taking all memory or drawing for hours.
+inline constexpr std::size_t max_figure_series = 64;
+inline constexpr std::size_t max_figure_categories = 512;
+inline constexpr std::size_t max_figure_points = std::size_t{1} << 23;
+
+// Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number after the last
+// dot counts. A table without a header line has no rows. Memory: 16 bytes per point that is drawn.
+// Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
+figure_data read_figure(const figure_spec &figure, const std::filesystem::path &csv);
+
+}  // namespace depthlens

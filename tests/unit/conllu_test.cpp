@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CoNLL-U: words found in the text as it was written, multiword tokens, empty nodes, and every refusal with its line.
+// CoNLL-U: words found in the text as it was written, multiword tokens, empty nodes, and every refusal with
+// its line.
 #include <depthlens/data/reader.hpp>
 
 #include "data_files.hpp"
@@ -202,8 +203,8 @@ BOOST_AUTO_TEST_CASE(a_file_cut_at_any_byte_gives_an_error_or_whole_sentences) {
       BOOST_TEST(std::string_view(failure.what()).starts_with(path.string() + ":"));
     }
   }
-  // Not refused are the empty file and the cuts right before and after the line end of each last word, and after
-  // the blank line.
+  // Not refused are the empty file and the cuts right before and after the line end of each last word, and
+  // after the blank line.
   BOOST_TEST(errors == whole.size() + 1 - 7);
 }
 

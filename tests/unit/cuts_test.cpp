@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prompts cut from paragraphs: which paragraphs there are, where the cuts fall (the same on every platform, hence
-// literal values), and the text helpers they rest on.
+// Prompts cut from paragraphs: which paragraphs there are, where the cuts fall (the same on every platform,
+// hence literal values), and the text helpers they rest on.
 #include <depthlens/data/reader.hpp>
 
 #include "data_files.hpp"

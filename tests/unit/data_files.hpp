@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helpers of the tests of readers and tables: files of given content in a folder of their own that is removed at the
-// end, and the check that an action fails with a status and a text.
+// Helpers of the tests of readers and tables: files of given content in a folder of their own that is removed
+// at the end, and the check that an action fails with a status and a text.
 #pragma once
 
 #include <depthlens/error.hpp>

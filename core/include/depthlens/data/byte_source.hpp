@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file read from front to back through one fixed buffer, byte by byte or line by line, with the line number
-// that every error of the readers carries. It checks that the file is there, is a regular file and does not begin
-// with a byte order mark; what the bytes mean is left to the readers. Memory: 64 KiB plus the caller's line.
+// that every error of the readers carries. It checks that the file is there, is a regular file and does not
+// begin with a byte order mark; what the bytes mean is left to the readers. Memory: 64 KiB and
+// the caller's line.
 #pragma once
 
 #include <depthlens/data/utf8.hpp>
@@ -22,7 +23,7 @@
 
 namespace depthlens {
 
-// The longest line, JSON item, sentence, paragraph or CSV field that is read, in bytes. Longer ones are errors.
+// The longest line, JSON item, sentence, paragraph or CSV row that is read, in bytes.
 inline constexpr std::size_t max_item_bytes = std::size_t{16} << 20;
 
 // One file, one thread. Not copyable.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prompts cut from running text: from each long paragraph a few, each ending after a word drawn at random.
-// The prompt is the source text itself up to the end of that word. The same file, seed and number of cuts give the
-// same prompts on every platform; the cuts of a paragraph depend on its number in the file, not on other paragraphs.
+// The prompt is the source text itself up to the end of that word. The same file, seed and number of cuts
+// give the same prompts on every platform; the cuts of a paragraph depend on its number in the file, not on
+// other paragraphs.
 #pragma once
 
 #include <depthlens/data/paragraphs.hpp>
@@ -17,8 +18,8 @@
 
 namespace depthlens {
 
-// splitmix64: the state walks in steps of the golden ratio and is mixed into each number. A stream of numbers is
-// named by (seed, stream), so that paragraph 7 draws the same numbers whatever was read before.
+// splitmix64: the state walks in steps of the golden ratio and is mixed into each number. A stream of numbers
+// is named by (seed, stream), so that paragraph 7 draws the same numbers whatever was read before.
 class cut_generator {
  public:
   cut_generator(std::uint64_t seed, std::uint64_t stream) noexcept : state_(mix(mix(seed + step) ^ stream)) {}
@@ -44,7 +45,7 @@ class cut_generator {
   std::uint64_t state_;
 };
 
-// `k` distinct numbers of [0, n), ascending; all of them where k >= n. Floyd's sampling: every set is equally likely.
+// `k` distinct numbers of [0, n), ascending; all of them where k >= n. Every set is equally likely (Floyd).
 inline std::vector<std::uint64_t> draw_distinct(cut_generator& generator, std::uint64_t n, std::uint64_t k) {
   std::vector<std::uint64_t> drawn;  // sorted
   for (std::uint64_t i = n - std::min(n, k); i < n; ++i) {
@@ -66,9 +67,9 @@ struct cut_options {
 // A prompt has at least so many characters (the reference's minimum).
 inline constexpr std::size_t min_cut_prompt = 17;
 
-// The ends, in bytes, of the prompts of one stripped paragraph, ascending and distinct. A prompt ends after a word
-// that is not the last and has at least min_cut_prompt characters; where there are fewer such places than cuts, each
-// gives one prompt. `number` is the paragraph's running number in its file, from 0.
+// The ends, in bytes, of the prompts of one stripped paragraph, ascending and distinct. A prompt ends after a
+// word that is not the last and has at least min_cut_prompt characters; where there are fewer such places
+// than cuts, each gives one prompt. `number` is the paragraph's running number in its file, from 0.
 inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint64_t number,
                                            const cut_options& options) {
   if (utf8_count(paragraph) <= options.min_paragraph) return {};
@@ -86,8 +87,8 @@ inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint
   return ends;
 }
 
-// Records of kind "cut": "prompt", and "text" = the whole paragraph. There is no answer. skipped(): paragraphs that
-// give no prompt because they are too short.
+// Records of kind "cut": "prompt", and "text" = the whole paragraph. There is no answer. skipped():
+// paragraphs that give no prompt because they are too short.
 class cut_reader final : public record_reader {
  public:
   cut_reader(std::unique_ptr<paragraph_source> paragraphs, const cut_options& options)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A JSON file of many items read one item at a time: the elements of a list, the members of an object, or one
 // object per line. Memory is that of one item, whatever the size of the file. Strict: nesting up to 32, no
-// duplicate keys, no number beyond a double, no NaN, no byte order mark, UTF-8 only. Every error says file and line.
-// One item is judged by json_parser.hpp; what the items mean is left to the readers of each format.
+// duplicate keys, no number beyond a double, no NaN, no byte order mark, UTF-8 only. Every error says file
+// and line. One item is judged by json_parser.hpp; what the items mean is left to the readers of each format.
 #pragma once
 
 #include <depthlens/data/byte_source.hpp>
@@ -20,7 +20,7 @@
 
 namespace depthlens {
 
-// One item may hold so many values (numbers, texts, lists, ...): it bounds the memory of an item to 24 MiB or so.
+// One item may hold so many values (numbers, texts, lists, ...), which bounds its memory to about 24 MiB.
 inline constexpr std::size_t max_item_values = std::size_t{1} << 20;
 
 // The form of the whole file.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records from the three JSON forms: rows {"prompt", "answer"} in a list or one per line, MQuAKE cases and
-// CounterFact entries. Nothing is filtered by length or de-duplicated here; experiments decide what they keep.
+// CounterFact entries. Nothing is filtered by length or de-duplicated here: that is the experiments' part.
 #pragma once
 
 #include <depthlens/data/json_items.hpp>
@@ -46,7 +46,7 @@ inline std::string require_text(const json_items& items, const boost::json::obje
   return *std::move(text);
 }
 
-// Texts, integers and booleans as text: the types that can be a field. Nothing for null, fractions, lists, objects.
+// Texts, integers and booleans as text: the types that can be a field. Nothing for all others.
 inline std::optional<std::string> scalar_text(const boost::json::value& value) {
   if (value.is_string()) return std::string(value.get_string().data(), value.get_string().size());
   if (value.is_int64()) return std::to_string(value.get_int64());
@@ -64,8 +64,8 @@ inline void add_scalar(record& out, const boost::json::object& object, std::stri
 
 }  // namespace detail
 
-// Rows: "prompt" (required), "answer" and "text" (optional, null = missing; "text" begins with the prompt). Further
-// texts, integers and booleans of a row become fields of the same name; other values are left out.
+// Rows: "prompt" (required), "answer" and "text" (optional, null = missing; "text" begins with the prompt).
+// Further texts, integers and booleans of a row become fields of the same name; other values are left out.
 class row_reader final : public record_reader {
  public:
   row_reader(const std::filesystem::path& path, json_form form) : items_(path, form) {}
@@ -93,8 +93,8 @@ class row_reader final : public record_reader {
   json_items items_;
 };
 
-// MQuAKE: every hop of every case's "single_hops" (the unedited facts): "cloze" is the prompt, "answer" the answer.
-// A hop where one of them is empty or missing is skipped; `index` counts the hops that are read.
+// MQuAKE: every hop of every case's "single_hops" (the unedited facts): "cloze" is the prompt, "answer" the
+// answer. A hop where one of them is empty or missing is skipped; `index` counts the hops that are read.
 class mquake_reader final : public record_reader {
  public:
   explicit mquake_reader(const std::filesystem::path& path) : items_(path, json_form::list) {}

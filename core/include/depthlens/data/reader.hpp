@@ -4,7 +4,7 @@
 // kind        formats            fields
 // "prompt"    rows_json(l)       prompt; answer, text where given; further scalar values of the row
 // "fact"      mquake             prompt, answer; case_id where given
-//             counterfact        prompt, answer, other (the counterfactual answer); case_id, relation where given
+//             counterfact        prompt, answer, other (counterfactual); case_id, relation where given
 // "sentence"  conllu             text, and the tagged words
 // "cut"       conllu, text       prompt, text (the paragraph)
 #pragma once
@@ -81,8 +81,8 @@ inline file_format detect_json(const std::filesystem::path& path) {
 
 }  // namespace detail
 
-// The format of a file by its extension, and for .json by its first item. Throws status::data where it is none of
-// those that are read, and what byte_source throws where the file cannot be opened.
+// The format of a file by its extension, and for .json by its first item. Throws status::data where it is
+// none of those that are read, and what byte_source throws where the file cannot be opened.
 inline file_format detect_format(const std::filesystem::path& path) {
   std::string extension = path.extension().string();
   for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -95,8 +95,8 @@ inline file_format detect_format(const std::filesystem::path& path) {
        detail::accepted_formats);
 }
 
-// Opens a file for reading records of one kind; the table above says which kinds a format has. Others, and zero
-// cuts, are status::usage. The options are for "cut" alone.
+// Opens a file for reading records of one kind; the table above says which kinds a format has. Others, and
+// zero cuts, are status::usage. The options are for "cut" alone.
 inline std::unique_ptr<record_reader> open_records(const std::filesystem::path& path, file_format format,
                                                    std::string_view kind, const cut_options& options = {}) {
   if (kind == "prompt" && format == file_format::rows_json)

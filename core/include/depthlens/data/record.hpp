@@ -14,8 +14,8 @@
 
 namespace depthlens {
 
-// One syntactic word. A multiword token ("don't" = do + n't) gives all its words the bytes of the whole token,
-// because the text shows only that; only the first of them can be read as the next word.
+// One syntactic word. A multiword token ("don't" = do + n't) gives all its words the bytes of the whole
+// token, because the text shows only that; only the first of them can be read as the next word.
 struct tagged_word {
   std::uint64_t begin = 0, end = 0;  // bytes [begin, end) of the record's "text"
   std::string tag;                   // one of the 17 universal POS tags, or "_" where the file gives none
@@ -36,8 +36,8 @@ struct record {
     return nullptr;
   }
 
-  // XXH3 of everything but `index`, so that a row keeps its hash when rows are added or shuffled. The order of the
-  // fields does not count, as that of the keys of a JSON object does not. Same value on every platform.
+  // XXH3 of everything but `index`, so that a row keeps its hash when rows are added or shuffled. The order
+  // of the fields does not count, as in a JSON object. Same value on every platform.
   std::uint64_t content_hash() const;
 };
 

@@ -9,13 +9,13 @@
 
 namespace depthlens {
 
-// One file, one thread. Errors are depthlens::error with "FILE:LINE: ..."; after one the reader is not used again.
+// One file, one thread. Errors are depthlens::error with "FILE:LINE: ..."; they end the reading.
 class record_reader {
  public:
   virtual ~record_reader() = default;
   // Fills `out` with the next record; false after the last.
   virtual bool next(record& out) = 0;
-  // How many inputs were passed over so far because they give no record (hops without text, short paragraphs).
+  // How many inputs gave no record so far: hops without text, short paragraphs.
   virtual std::uint64_t skipped() const { return 0; }
 };
 

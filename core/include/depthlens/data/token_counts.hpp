@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often each token occurs in a corpus: {"278": {"token": "the", "count": 8116630, "ratio": 0.0402}, ...}, keyed
-// by token id. Read, ordered, divided into the four buckets of the frequency experiments, checked against a
-// tokenizer, and written. Counting a corpus, and the tokenizer itself, are left to others.
+// How often each token occurs in a corpus: {"278": {"token": "the", "count": 8116630, "ratio": 0.0402}, ...},
+// keyed by token id. Read, ordered, divided into the four buckets of the frequency experiments, checked
+// against a tokenizer, and written. Counting a corpus, and the tokenizer itself, are left to others.
 #pragma once
 
 #include <depthlens/checked.hpp>
@@ -61,8 +61,8 @@ inline void sort_by_count(std::vector<token_count>& entries) {
 // Immutable after construction: all const members may be called from several threads.
 class token_counts {
  public:
-  // Throws status::data "FILE:LINE: ..." where an id is no id or there twice, a count is no whole number >= 0 or a
-  // ratio no number >= 0, and where the table is empty.
+  // Throws status::data "FILE:LINE: ..." where an id is no id or there twice, a count is no whole number >= 0
+  // or a ratio no number >= 0, and where the table is empty.
   static token_counts read(const std::filesystem::path& path, token_order order = token_order::count) {
     json_items items(path, json_form::members);
     std::vector<token_count> entries;
@@ -102,9 +102,9 @@ class token_counts {
   // The bytes that the tokenizer gives for one id; nothing where it has no such id.
   using decoder = std::function<std::optional<std::string>(std::int32_t id)>;
 
-  // Throws status::data where the table was made with another tokenizer: fewer than 99 % of its tokens are what
-  // `decode` gives for their ids. One leading blank is dropped on both sides (some decoders drop it), and tokens with
-  // U+FFFD are left out (they are parts of characters).
+  // Throws status::data where the table was made with another tokenizer: fewer than 99 % of its tokens are
+  // what `decode` gives for their ids. One leading blank is dropped on both sides (some decoders drop it),
+  // and tokens with U+FFFD are left out (they are parts of characters).
   void check_tokenizer(const decoder& decode) const {
     std::size_t compared = 0, equal = 0;
     const token_count* first_differing = nullptr;
@@ -171,9 +171,9 @@ class token_counts {
   std::unordered_map<std::int32_t, token_bucket> buckets_;
 };
 
-// Writes a table in the form above, most frequent first, equal counts by id; ratio = count / total, whatever the
-// entries hold. Broken UTF-8 in a token becomes U+FFFD. Ids must be distinct and >= 0. Appears under its name
-// only when complete. Throws status::cannot_create, status::io.
+// Writes a table in the form above, most frequent first, equal counts by id; ratio = count / total, whatever
+// the entries hold. Broken UTF-8 in a token becomes U+FFFD. Ids must be distinct and >= 0. Appears under its
+// name only when complete. Throws status::cannot_create, status::io.
 inline void write_token_counts(const std::filesystem::path& path, std::vector<token_count> entries) {
   detail::sort_by_count(entries);
   std::uint64_t total = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the data readers need to know about UTF-8 text: is it valid, how many characters has it, where are its
-// words. A character is one Unicode code point, as in Python's len(); white space is what Python's str.split()
-// and str.strip() take for it, because the reference results were made with them. Tokenizers have their own rules.
+// words. A character is one Unicode code point, as in Python's len(); white space is what Python's
+// str.split() and str.strip() take for it, because the reference results were made with them. Tokenizers have
+// their own rules.
 #pragma once
 
 #include <cstddef>
@@ -13,23 +14,23 @@
 
 namespace depthlens {
 
-// One character of a text. `size` is the number of its bytes; for bytes that are no UTF-8, `valid` is false and
-// `size` is the length of the longest broken part (>= 1) that a decoder replaces by one U+FFFD.
+// One character of a text. `size` is the number of its bytes; for bytes that are no UTF-8, `valid` is false
+// and `size` is the length of the longest broken part (>= 1) that a decoder replaces by one U+FFFD.
 struct utf8_character {
   char32_t value;
   std::size_t size;
   bool valid;
 };
 
-// The character at byte `at`, which must be < text.size(). Overlong forms, surrogates and values above U+10FFFF
-// are not valid.
+// The character at byte `at`, which must be < text.size(). Overlong forms, surrogates and values above
+// U+10FFFF are not valid.
 inline utf8_character utf8_at(std::string_view text, std::size_t at) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
   const unsigned lead = byte(0);
   if (lead < 0x80) return {lead, 1, true};
   const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
   if (lead < 0xC2 || lead > 0xF4) return {0xFFFD, 1, false};
-  // The second byte has a narrower range after these leads: it excludes overlong forms, surrogates, > U+10FFFF.
+  // A narrower second byte after these leads excludes overlong forms, surrogates and what is above U+10FFFF.
   const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   char32_t value = lead & (0xFFU >> (length + 1));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that appears under its name only when it is complete: written beside its place as .NAME.tmp-PID, flushed to
-// the disk and renamed. Whatever happens before commit() returns, the file that was there before stays as it was.
-// Who may write to a folder at all (locks) is left to the caller.
+// A file that appears under its name only when it is complete: written beside its place as .NAME.tmp-PID,
+// flushed to the disk and renamed. Whatever happens before commit() returns, the file that was there before
+// stays as it was. Who may write to a folder at all (locks) is left to the caller.
 #pragma once
 
 #include <depthlens/error.hpp>
@@ -21,7 +21,8 @@
 
 namespace depthlens {
 
-// One thread. One writer per path and process at a time. Without commit() the destructor removes what was written.
+// One thread. One writer per path and process at a time. Without commit() the destructor removes what was
+// written.
 class atomic_file {
  public:
   // The folder must exist. Throws status::cannot_create.
@@ -50,7 +51,8 @@ class atomic_file {
       buffer_ += bytes;
   }
 
-  // Puts the file in place. Throws status::io; the former file is then still there. write() is not allowed after it.
+  // Puts the file in place. Throws status::io; the former file is then still there. write() is not allowed
+  // after it.
   void commit() {
     flush();
     if (::fsync(fd_) != 0) fail_io("cannot write the file to the disk");
@@ -80,8 +82,8 @@ class atomic_file {
     }
   }
 
-  // So that the new name, too, survives a power failure. Some network file systems cannot do this for folders; the
-  // file itself is on the disk by then, so that is no error.
+  // So that the new name, too, survives a power failure. Some network file systems cannot do this for
+  // folders; the file itself is on the disk by then, so that is no error.
   void sync_folder() const noexcept {
     const int fd = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;

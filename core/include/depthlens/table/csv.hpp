@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// CSV as RFC 4180 has it, with "\n" as line end: a writer that quotes only where it must, and a streaming reader.
-// Fields are valid UTF-8 without NUL; texts that may hold other bytes are escaped by the caller before. What the
-// columns mean, and that an empty field is a missing value, is left to the caller too.
+// CSV as RFC 4180 has it, with "\n" as line end: a writer that quotes only where it must, and a streaming
+// reader. Fields are valid UTF-8 without NUL; texts that may hold other bytes are escaped by the caller
+// before. What the columns mean, and that an empty field is a missing value, is left to the caller too.
 #pragma once
 
 #include <depthlens/data/byte_source.hpp>
@@ -21,8 +21,8 @@
 
 namespace depthlens {
 
-// Builds rows field by field and hands each complete row to `sink`, for example an atomic_file's write(). All rows
-// have as many fields as the first. One thread.
+// Builds rows field by field and hands each complete row to `sink`, for example an atomic_file's write(). All
+// rows have as many fields as the first. One thread.
 class csv_writer {
  public:
   using sink = std::function<void(std::string_view)>;
@@ -89,9 +89,10 @@ class csv_writer {
   std::size_t fields_ = 0, width_ = 0;
 };
 
-// Reads a table row by row; the first row is the header. Accepts "\n" and "\r\n"; blank lines are passed over; the
-// last row needs no line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another width, a quote in
-// the middle of a field, a quote that is not closed, NUL, no UTF-8, rows over max_item_bytes, over max_columns.
+// Reads a table row by row; the first row is the header. Accepts "\n" and "\r\n"; blank lines are passed
+// over; the last row needs no line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another
+// width, a quote in the middle of a field, a quote that is not closed, NUL, no UTF-8, rows over
+// max_item_bytes, over max_columns.
 class csv_reader {
  public:
   static constexpr std::size_t max_columns = 65536;

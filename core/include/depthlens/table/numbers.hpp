@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as text in tables and JSON: the shortest digits that read back as the same value, never a locale's form.
+// Numbers as text in tables and JSON: the shortest digits that read back as the same value, never a locale's
+// form.
 #pragma once
 
 #include <charconv>
@@ -36,8 +37,8 @@ void append_integer(std::string& out, Integer value) {
 inline void append_f32(std::string& out, float value) { detail::append_shortest(out, value); }
 inline void append_f64(std::string& out, double value) { detail::append_shortest(out, value); }
 
-// The form of Python's repr(float), which pandas writes: always ".0" or an exponent, exponents of two digits or more
-// below 1e-4 and from 1e16 on. double(0.1F) is "0.10000000149011612".
+// The form of Python's repr(float), which pandas writes: always ".0" or an exponent, exponents of two digits
+// or more below 1e-4 and from 1e16 on. double(0.1F) is "0.10000000149011612".
 inline void append_python_float(std::string& out, double value) {
   if (!std::isfinite(value)) return append_f64(out, value);
   char digits[64];

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mapping files and reading little-endian values out of bytes.
+#include "depthlens/model/mapped_file.hpp"
+
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "model_bytes.hpp"
+
+using namespace depthlens;
+using depthlens::test::fails_with;
+
+BOOST_AUTO_TEST_SUITE(mapped_file_and_cursor)
+
+BOOST_AUTO_TEST_CASE(a_file_is_mapped_with_its_bytes) {
+  const test::scratch_folder folder;
+  const mapped_file file(folder.write("f", "hello"));
+  BOOST_TEST(file.size() == 5u);
+  BOOST_TEST(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.size()) == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(moving_keeps_the_address_of_the_bytes) {
+  const test::scratch_folder folder;
+  mapped_file a(folder.write("f", "hello"));
+  const std::byte* at = a.bytes().data();
+  mapped_file b(std::move(a));
+  BOOST_TEST(b.bytes().data() == at);
+  a = std::move(b);
+  BOOST_TEST(a.bytes().data() == at);
+  BOOST_TEST(a.size() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_file_has_no_bytes) {
+  const test::scratch_folder folder;
+  BOOST_TEST(mapped_file(folder.write("f", "")).bytes().empty());
+}
+
+BOOST_AUTO_TEST_CASE(missing_files_folders_and_pipes_are_refused_with_their_path) {
+  const test::scratch_folder folder;
+  const auto pipe = folder.path() / "pipe";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  BOOST_TEST(fails_with(status::no_input, "/none", [&] { mapped_file(folder.path() / "none"); }));
+  BOOST_TEST(fails_with(status::data, "is a folder", [&] { mapped_file{folder.path()}; }));
+  BOOST_TEST(fails_with(status::data, "not a regular file", [&] { mapped_file{pipe}; }));
+}
+
+BOOST_AUTO_TEST_CASE(the_cursor_reads_every_type_in_order) {
+  test::byte_writer w;
+  w.put(std::uint8_t{1}).put(std::uint16_t{2}).put(std::uint32_t{3}).put(std::uint64_t{4}).put(1.5f).put(2.5);
+  w.string("text");
+  byte_cursor in(w.bytes(), "f");
+  BOOST_TEST(in.u8("a") == 1);
+  BOOST_TEST(in.u16("a") == 2);
+  BOOST_TEST(in.u32("a") == 3u);
+  BOOST_TEST(in.u64("a") == 4u);
+  BOOST_TEST(in.f32("a") == 1.5f);
+  BOOST_TEST(in.f64("a") == 2.5);
+  BOOST_TEST(in.string("a") == "text");
+  BOOST_TEST(in.remaining() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(reading_past_the_end_names_file_offset_and_what_was_read) {
+  test::byte_writer w;
+  w.put(std::uint32_t{7}).put(std::uint8_t{1});
+  byte_cursor in(w.bytes(), "model.x");
+  in.u32("first");
+  BOOST_TEST(fails_with(status::data, "model.x: offset 4: the count needs 8 bytes, but 1 are left",
+                        [&] { in.u64("the count"); }));
+}
+
+BOOST_AUTO_TEST_CASE(string_lengths_are_checked_before_they_are_used) {
+  test::byte_writer w;
+  w.put(std::numeric_limits<std::uint64_t>::max()).raw("abc");
+  BOOST_TEST(fails_with(status::data, "are left", [&] { byte_cursor(w.bytes(), "f").string("a name"); }));
+  test::byte_writer capped;
+  capped.string("abcdef");
+  BOOST_TEST(
+      fails_with(status::data, "at most 5", [&] { byte_cursor(capped.bytes(), "f").string("a name", 5); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// When do the options of a multiple choice task become readable, and when is the choice made? Follows every
+// option of a task through the layers at the end of each prompt. Which tokens the options are is options.hpp,
+// the sums over all prompts are option_summary.hpp.
+#include "option_summary.hpp"
+#include "options.hpp"
+#include "tables.hpp"
+#include "tasks.hpp"
+
+#include "depthlens/experiment.hpp"
+#include "depthlens/study/prompts_table.hpp"
+#include "depthlens/study/reading_row.hpp"
+#include "depthlens/study/seed_names.hpp"
+#include "depthlens/study/white_space.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens::downstream {
+namespace {
+
+class downstream_study final : public study {
+ public:
+  downstream_study(const dlens_run& run, const option_values& values)
+      : run_(run),
+        tokenizer_(run.tokenizer),
+        is_blank_(tokenizer_, run.seed_compat != 0),
+        rule_(white_space_rule_of(values.at("whitespace"), run)),
+        score_(values.at("score") == "string" ? option_score::string : option_score::first),
+        tasks_(run) {}
+
+  static std::span<const dlens_option> options() {
+    static constexpr const char* scores[] = {"first", "string", nullptr};
+    static constexpr const char* rules[] = {"keep", "retry", "drop", nullptr};
+    static const std::array list = {
+        make_option("score", DLENS_OPTION_CHOICE, "first",
+                    "Score an option by the first token at which the options differ, or as a whole string.",
+                    scores),
+        make_option("whitespace", DLENS_OPTION_CHOICE, "drop",
+                    "A final top-1 of white space counts, is asked again after a blank, or is left out.",
+                    rules)};
+    return list;
+  }
+  static std::span<const dlens_input> inputs() {
+    static constexpr const char* kinds[] = {"prompt", nullptr};
+    static const std::array list = {make_input("*", kinds)};
+    return list;
+  }
+
+  void survey(const record_view& record) override { tasks_.survey(record); }
+
+  const description& describe() override {
+    if (!description_) {
+      tasks_.complete(tokenizer_);
+      description_ = std::make_unique<description>(tables_of(tasks_, seed()), figures_of(tasks_));
+    }
+    return *description_;
+  }
+
+  void plan(const record_view&, const answers_view&, const request_view&) const override;
+  void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
+  void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
+
+ private:
+  // What a record asks, after the answers so far.
+  struct question {
+    const task& of;
+    prompt_state state;
+    prompt_options options;
+  };
+
+  bool seed() const { return run_.seed_compat != 0; }
+  question question_of(const record_view&, const answers_view&) const;
+  void append_rows(const question&, std::size_t gold, const record_view&, const answers_view&,
+                   std::uint32_t lens, const sink_view&) const;
+  void append_seed_rows(const question&, const record_view&, const dlens_reading&, const sink_view&) const;
+  void write_summary(std::uint32_t task, option_summary&, const sink_view&) const;
+
+  const dlens_run& run_;
+  tokenizer_view tokenizer_;
+  white_space_test is_blank_;
+  white_space_rule rule_;
+  option_score score_;
+  task_list tasks_;
+  std::unique_ptr<description> description_;
+};
+
+downstream_study::question downstream_study::question_of(const record_view& record,
+                                                         const answers_view& answers) const {
+  question q{tasks_.of(record), settle(rule_, is_blank_, record.at("prompt"), answers), {}};
+  if (!answer_of(record)) {
+    q.options.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids;
+    q.options.reason = reason::no_answer;
+  } else if (seed()) {
+    prompt_ids prompt = encode_prompt(run_, tokenizer_, q.state.prompt);
+    q.options = {std::move(prompt.ids), {}, 0, prompt.reason};
+    for (const std::int32_t token : q.of.seed_tokens) q.options.ids.push_back({token});
+  } else {
+    const std::string where = cat("downstream.", q.of.name, ": row ", record.index());
+    q.options = options_of_prompt(run_, tokenizer_, q.state.prompt, q.of.options, score_, where);
+  }
+  if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
+  return q;
+}
+
+void downstream_study::plan(const record_view& record, const answers_view& answers,
+                            const request_view& request) const {
+  const question q = question_of(record, answers);
+  if (q.state.stage != prompt_state::ask || !q.options.reason.empty()) return;
+  ask_options(q.options, seed() ? option_score::first : score_, request);
+}
+
+void downstream_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+                               const sink_view& sink) const {
+  const question q = question_of(record, answers);
+  prompt_line line{record.index(), q.state.prompt, q.options.prompt, std::nullopt, q.options.reason};
+  if (q.options.reason.empty()) {
+    const std::size_t gold = q.of.number_of(*answer_of(record));
+    line.gold = q.options.token(gold);
+    if (seed())
+      append_seed_rows(q, record, answers.reading(q.state.round, 0, lens), sink);
+    else
+      append_rows(q, gold, record, answers, lens, sink);
+  }
+  append_prompt(sink, q.of.table(task_table::prompts), line, q.of.name);
+}
+
+void downstream_study::append_rows(const question& q, std::size_t gold, const record_view& record,
+                                   const answers_view& answers, std::uint32_t lens,
+                                   const sink_view& sink) const {
+  const dlens_reading& reading = answers.reading(q.state.round, q.options.read(), lens);
+  const std::vector<option_scores> scores = score_options(q.options, score_, answers, q.state.round, lens);
+  reading_row row(run_, tokenizer_, record.index(), q.options.position(), reading, q.options.token(gold));
+  std::vector<std::string> names, texts;
+  for (std::size_t o = 0; o < scores.size(); ++o) {
+    names.push_back(visible(q.of.options[o]));
+    texts.push_back(visible(tokenizer_.bytes(q.options.token(o))));
+  }
+  for (std::size_t i = 0; i < row.layers(); ++i) {
+    const std::vector<dlens_value> common = row.values(i);
+    for (std::size_t o = 0; o < scores.size(); ++o) {
+      std::vector<dlens_value> values = common;
+      values.insert(values.end(), {text_value(names[o]), i64_value(q.options.token(o)), text_value(texts[o]),
+                                   i64_value(o == gold ? 1 : 0), i64_value(scores[o].rank[i]),
+                                   f32_value(static_cast<float>(scores[o].logprob[i]))});
+      sink.append(q.of.table(task_table::rows), values);
+    }
+  }
+}
+
+void downstream_study::append_seed_rows(const question& q, const record_view& record,
+                                        const dlens_reading& reading, const sink_view& sink) const {
+  const std::string text = tokenizer_.is_special(reading.final_top)
+                               ? std::string()
+                               : seed_decoder(tokenizer_).text(reading.final_top);
+  for (std::size_t i = 0; i < reading.n_layers; ++i) {
+    if (reading.layers[i] == 0) continue;
+    const std::string layer = seed_layer_name(reading.layers[i]);
+    std::vector<dlens_value> values = {text_value(layer),
+                                       i64_value(static_cast<std::int64_t>(record.index())),
+                                       text_value(q.state.prompt),
+                                       text_value(utf8_strip(text)),
+                                       i64_value(reading.final_top),
+                                       text_value(*answer_of(record))};
+    for (const std::int32_t token : q.of.seed_tokens) {
+      const std::size_t k = target_place(reading, token);
+      values.push_back(i64_value(reading.rank[k][i]));
+      values.push_back(f64_value(std::exp(static_cast<double>(reading.logprob[k][i]))));
+    }
+    sink.append(q.of.table(task_table::rows), values);
+  }
+}
+
+void downstream_study::finish(const rows_view& rows, std::uint32_t, const sink_view& sink) const {
+  std::vector<option_summary> summaries(tasks_.size());
+  std::vector<std::unique_ptr<layer_reader>> readers;
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t)
+    readers.push_back(std::make_unique<layer_reader>(tasks_[t], seed(), summaries[t]));
+  while (const dlens_row* row = rows.next()) {
+    const std::uint32_t t = row->table / task_table::count;
+    if (row->table == tasks_[t].table(task_table::rows)) readers[t]->add(*row);
+  }
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
+    summaries[t].end_prompt();
+    write_summary(t, summaries[t], sink);
+  }
+}
+
+void downstream_study::write_summary(std::uint32_t number, option_summary& summary,
+                                     const sink_view& sink) const {
+  const task& of = tasks_[number];
+  const auto share = [](std::uint64_t part, const option_shares& s) {
+    return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
+  };
+  for (auto& [layer, s] : summary.layers()) {
+    for (std::size_t o = 0; o < of.options.size(); ++o) {
+      const std::string name = visible(of.options[o]);
+      sink.append(of.table(task_table::options),
+                  std::array{i64_value(layer), text_value(name), i64_value(static_cast<std::int64_t>(s.n)),
+                             f64_value(s.ranks[o].mean()), f64_value(s.ranks[o].median()),
+                             f64_value(s.probabilities[o].mean().value_or(0))});
+    }
+    const auto line = [&](std::string_view measure, std::string_view label, dlens_value value) {
+      sink.append(of.table(task_table::accuracy),
+                  std::array{i64_value(layer), text_value(measure), value,
+                             i64_value(static_cast<std::int64_t>(s.n)), text_value(label)});
+    };
+    line("option_accuracy", "best option is right", share(s.correct, s));
+    line("agreement", "best option as in the end", share(s.agreed, s));
+    line("top_in_options", "top-1 is an option", share(s.top_in_options, s));
+    if (score_ == option_score::first || seed())
+      line("set_match", "all options on top", share(s.set_match, s));
+    line("option_mass", "probability of all options", f64_value(s.mass.mean().value_or(0)));
+  }
+  for (const std::uint32_t figure : {0U, 1U}) sink.figure_prompts(2 * number + figure, summary.prompts());
+}
+
+}  // namespace
+}  // namespace depthlens::downstream
+
+DEPTHLENS_EXPERIMENT(
+    depthlens::downstream::downstream_study, "experiment.downstream", "0.1.0",
+    "When the options of a multiple choice task become readable, and when the choice is made");

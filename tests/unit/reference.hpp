@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference data that lies beside the project on some machines: DEPTHLENS_REFERENCE names its folder. A test that
-// needs it and does not find it says so and ends; all else must pass without it.
+// Reference data that lies beside the project on some machines: DEPTHLENS_REFERENCE names its folder. A test
+// that needs it and does not find it says so and ends; all else must pass without it.
 #pragma once
 
 #include <boost/test/unit_test.hpp>

@@ -4,6 +4,7 @@
 #include <depthlens/table/csv.hpp>
 
 #include "data_files.hpp"
+#include "reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -181,6 +182,25 @@ BOOST_AUTO_TEST_CASE(a_table_cut_at_any_byte_gives_an_error_or_a_part_of_it) {
       BOOST_TEST(std::string_view(failure.what()).starts_with(path.string() + ":"));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(tables_written_by_pandas_come_out_byte_for_byte) {
+  if (!test::has_reference()) return;
+  std::size_t tables = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(test::reference_path() / "golden/smollm2")) {
+    if (entry.path().extension() != ".csv") continue;
+    const rows table = read_table(entry.path());
+    BOOST_TEST((written(table) == read_bytes(entry.path())), entry.path());
+    const std::optional<std::size_t> number = csv_reader(entry.path()).find_column("probability");
+    for (std::size_t i = 1; number && i < table.size(); ++i) {
+      const std::string& text = table[i][*number];
+      double value = 0;
+      std::from_chars(text.data(), text.data() + text.size(), value);
+      BOOST_REQUIRE_EQUAL(text_of(append_python_float, value), text);
+    }
+    ++tables;
+  }
+  BOOST_TEST(tables == 8U);
 }
 
 BOOST_AUTO_TEST_CASE(python_floats_have_the_form_of_repr) {

@@ -52,11 +52,6 @@ void write_log(std::int32_t level, dlens_text message) {
   else log_info(to_view(message));
 }
 
-const dlens_host& host() {
-  static const dlens_host h = {sizeof(dlens_host), 0, "depthlens", DEPTHLENS_VERSION, &write_log};
-  return h;
-}
-
 // Libraries stay loaded until the process ends: their threads and static objects may outlive any unload.
 std::map<std::filesystem::path, const dlens_plugin*>& loaded() {
   static auto* plugins = new std::map<std::filesystem::path, const dlens_plugin*>();
@@ -85,6 +80,11 @@ std::string contract_problem(const dlens_plugin* p, const std::string& id) {
 }
 
 }  // namespace
+
+const dlens_host* plugin_host() {
+  static const dlens_host h = {sizeof(dlens_host), 0, "depthlens", DEPTHLENS_VERSION, &write_log};
+  return &h;
+}
 
 plugin_verdict judge_file(const std::filesystem::path& path) {
   plugin_verdict v;
@@ -121,7 +121,7 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
   }
   if (v.reason.empty() && p->init != nullptr) {
     try {
-      checked_call(p->init, &host());
+      checked_call(p->init, plugin_host());
     } catch (const error& e) {
       v.reason = cat("refuses to start: ", e.what());
     }

@@ -3,6 +3,7 @@
 // unloaded.
 #pragma once
 
+#include "depthlens/abi/host.h"
 #include "depthlens/abi/plugin.h"
 
 #include <filesystem>
@@ -21,6 +22,9 @@ struct plugin_verdict {
   bool ok = false;
   std::string reason;  // why it was refused
 };
+
+// What plugins get at init; valid until the process ends.
+const dlens_host* plugin_host();
 
 // Judges the file by its name, owner, permissions and exported symbols, without running its code.
 plugin_verdict judge_file(const std::filesystem::path& path);

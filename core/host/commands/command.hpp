@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of the program, and what they share in reading their options.
+#pragma once
+
+#include "depthlens/error.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+using arguments = std::vector<std::string>;
+
+struct command {
+  std::string_view name;
+  std::string_view summary;  // one line for `depthlens help`
+  // Returns the exit code; throws depthlens::error.
+  int (*run)(const arguments&);
+};
+
+std::span<const command> all_commands();
+
+int run_command(const arguments&);
+int plot_command(const arguments&);
+int trace_command(const arguments&);
+int tokens_command(const arguments&);
+int plugins_command(const arguments&);
+int models_command(const arguments&);
+int env_command(const arguments&);
+int help_command(const arguments&);
+
+// --- options ---------------------------------------------------------------------------------------------------
+
+// --plugin-path, --quiet and --help, which every command has.
+boost::program_options::options_description common_options();
+
+// Parses, applies the common options; errors are status::usage and name the option. Where --help is among the
+// arguments the usage and options are printed and `done` is true.
+struct parsed_options {
+  boost::program_options::variables_map values;
+  bool done = false;
+
+  bool has(const char* id) const { return values.count(id) != 0; }
+  std::string text(const char* id, const std::string& fallback = "") const {
+    return has(id) ? values[id].as<std::string>() : fallback;
+  }
+  std::vector<std::string> texts(const char* id) const {
+    return has(id) ? values[id].as<std::vector<std::string>>() : std::vector<std::string>{};
+  }
+  std::vector<std::filesystem::path> plugin_paths() const;
+};
+parsed_options parse_options(const arguments& args, std::string_view usage,
+                             const boost::program_options::options_description& options,
+                             const std::vector<std::pair<const char*, int>>& positional = {},
+                             const std::string& config_file = "");
+
+// --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
+unsigned thread_count(const parsed_options& options);
+
+// A whole number in min..max, or status::usage naming the option.
+std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min, std::uint64_t max);
+
+}  // namespace depthlens

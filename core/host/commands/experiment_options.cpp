@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/experiment_options.hpp"
+
+#include "depthlens/hash.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <span>
+
+namespace depthlens {
+namespace {
+
+namespace po = boost::program_options;
+
+std::span<const dlens_option* const> options_of(const study_plan& s) {
+  return {s.plugin.table->options, s.plugin.table->n_options};
+}
+
+const char* value_name(const dlens_option& o) {
+  switch (o.type) {
+    case DLENS_OPTION_BOOL: return "[BOOL]";
+    case DLENS_OPTION_I64: return "N";
+    case DLENS_OPTION_F64: return "X";
+    case DLENS_OPTION_FILE: return "FILE";
+    case DLENS_OPTION_CHOICE: return "CHOICE";
+    default: return "TEXT";
+  }
+}
+
+po::typed_value<std::string>* semantic(const dlens_option& o) {
+  auto* v = po::value<std::string>()->value_name(value_name(o));
+  return o.type == DLENS_OPTION_BOOL ? v->implicit_value("true", "true") : v;
+}
+
+std::string choices(const dlens_option& o) {
+  std::string out;
+  if (o.choices != nullptr)
+    for (const char* const* c = o.choices; *c != nullptr; ++c) out += cat(out.empty() ? "" : ", ", *c);
+  return out;
+}
+
+std::string help(const dlens_option& o, const std::string& experiments) {
+  std::string out = cat(o.help, " (", experiments);
+  if (o.type == DLENS_OPTION_CHOICE) out += "; " + choices(o);
+  if (o.fallback != nullptr) out += cat("; default ", o.fallback);
+  return out + ")";
+}
+
+template <class Number>
+void check_number(const std::string& where, const dlens_option& o, const std::string& value) {
+  Number n{};
+  const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), n);
+  const bool bounded = o.min <= o.max;
+  const auto as_double = static_cast<double>(n);
+  if (code != std::errc{} || end != value.data() + value.size() || !std::isfinite(as_double) ||
+      (bounded && (as_double < o.min || as_double > o.max)))
+    fail(status::usage, where, ' ', value, ": expected a ", std::is_integral_v<Number> ? "whole " : "", "number",
+         bounded ? cat(" from ", o.min, " to ", o.max) : "");
+}
+
+std::string checked_value(const std::string& where, const dlens_option& o, const std::string& value) {
+  if (o.type == DLENS_OPTION_I64) check_number<std::int64_t>(where, o, value);
+  if (o.type == DLENS_OPTION_F64) check_number<double>(where, o, value);
+  if (o.type == DLENS_OPTION_BOOL) {
+    if (value == "true" || value == "yes" || value == "1") return "true";
+    if (value == "false" || value == "no" || value == "0") return "false";
+    fail(status::usage, where, ' ', value, ": expected true or false");
+  }
+  if (o.type == DLENS_OPTION_CHOICE) {
+    for (const char* const* c = o.choices; c != nullptr && *c != nullptr; ++c)
+      if (value == *c) return value;
+    fail(status::usage, where, ' ', value, ": expected one of ", choices(o));
+  }
+  if (o.type == DLENS_OPTION_FILE && !std::filesystem::is_regular_file(value))
+    fail(status::no_input, where, ' ', value, ": no such file");
+  return value;
+}
+
+}  // namespace
+
+experiment_options::experiment_options(const std::vector<study_plan>& studies) : description_("Of the experiments") {
+  std::map<std::string, std::pair<const dlens_option*, std::string>> shared;  // id -> declaration, experiments
+  for (const study_plan& s : studies)
+    for (const dlens_option* o : options_of(s)) {
+      auto& [first, words] = shared[o->id];
+      if (first == nullptr) first = o;
+      words += (words.empty() ? "" : ", ") + s.word;
+    }
+  for (const auto& [id, entry] : shared)
+    description_.add_options()(id.c_str(), semantic(*entry.first), help(*entry.first, entry.second).c_str());
+  for (const study_plan& s : studies)
+    for (const dlens_option* o : options_of(s))
+      description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o), cat("--", o->id, " for ", s.word, " alone").c_str());
+}
+
+void experiment_options::apply(const parsed_options& given, study_plan& study) const {
+  for (const dlens_option* o : options_of(study)) {
+    const std::string own = cat(study.word, ".", o->id);
+    const std::string id = given.has(own.c_str()) ? own : o->id;
+    if (!given.has(id.c_str()) && o->fallback == nullptr) continue;
+    const std::string value =
+        given.has(id.c_str()) ? checked_value("--" + id, *o, given.text(id.c_str())) : std::string(o->fallback);
+    study.options.emplace_back(o->id, value);
+    if (o->type == DLENS_OPTION_FILE) study.file_hashes.emplace_back(o->id, sha256_file(value));
+  }
+}
+
+std::string experiment_options::names(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& w : words) out += (out.empty() ? "" : ", ") + w;
+  return out;
+}
+
+}  // namespace depthlens

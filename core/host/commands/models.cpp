@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens models M: what a model file or folder holds, also where it cannot be run.
+#include "commands/command.hpp"
+
+#include "depthlens/hash.hpp"
+#include "depthlens/model/blocks.hpp"
+#include "depthlens/model/model_files.hpp"
+#include "depthlens/model/model_name.hpp"
+#include "depthlens/text.hpp"
+#include "terminal/log.hpp"
+
+#include <boost/json.hpp>
+
+#include <iostream>
+#include <optional>
+
+namespace depthlens {
+namespace {
+
+// SHA-256 of the values as float32, little-endian, row by row; nothing for types that are not decoded.
+std::optional<std::string> value_hash(const tensor_view& t) {
+  if (t.type == dtype::other) return std::nullopt;
+  std::uint64_t values = 1;
+  for (const std::uint64_t n : t.shape) values *= n;
+  const std::uint64_t row = t.shape.empty() ? 1 : t.shape.back();
+  const auto block = block_size(t.type);
+  sha256_stream hash;
+  // Whole blocks of one row at a time; rows hold whole blocks.
+  constexpr std::uint64_t kPart = 1u << 16;
+  std::vector<float> buffer;
+  for (std::uint64_t done = 0; done < values;) {
+    const std::uint64_t in_row = row - done % row;
+    const std::uint64_t n = std::min(in_row, kPart / block.values * block.values);
+    buffer.resize(n);
+    dequantize(t.type, t.data + done / block.values * block.bytes, n, buffer.data());
+    hash.update(std::string_view(reinterpret_cast<const char*>(buffer.data()), n * sizeof(float)));
+    done += n;
+  }
+  return hash.finish();
+}
+
+boost::json::object describe_architecture(const architecture& a) {
+  boost::json::object o;
+  o["family"] = a.family;
+  o["n_layers"] = a.n_layers;
+  o["d_model"] = a.d_model;
+  o["n_heads"] = a.n_heads;
+  o["n_kv_heads"] = a.n_kv_heads;
+  o["head_dim"] = a.head_dim;
+  o["d_ff"] = a.d_ff;
+  o["vocab_size"] = a.vocab_size;
+  o["max_positions"] = a.max_positions;
+  o["tied"] = a.tied;
+  return o;
+}
+
+boost::json::object describe_tensor(const raw_tensor& t, bool with_hash) {
+  boost::json::object o;
+  o["name"] = visible(t.view->name);
+  o["dtype"] = t.type_name;
+  boost::json::array shape;
+  for (const std::uint64_t n : t.view->shape) shape.push_back(n);
+  o["shape"] = std::move(shape);
+  if (with_hash) {
+    if (auto hash = value_hash(*t.view)) o["sha256"] = *hash;
+    else o["sha256"] = nullptr;
+  }
+  return o;
+}
+
+std::string shape_of(const tensor_view& t) {
+  std::string out;
+  for (const std::uint64_t n : t.shape) out += (out.empty() ? "" : " x ") + std::to_string(n);
+  return out.empty() ? "scalar" : out;
+}
+
+void print_text(const boost::json::object& o, const model_files& files, bool tensors) {
+  for (const auto& [key, value] : o) {
+    if (key == "tensors") continue;
+    if (value.is_object()) {
+      for (const auto& [k, v] : value.get_object()) std::cout << "  " << k << ": " << boost::json::serialize(v) << '\n';
+    } else if (value.is_string()) {
+      std::cout << key << ": " << std::string_view(value.get_string()) << '\n';
+    } else {
+      std::cout << key << ": " << boost::json::serialize(value) << '\n';
+    }
+  }
+  if (!tensors) return;
+  std::size_t i = 0;
+  for (const raw_tensor& t : files.raw_tensors()) {
+    std::cout << visible(t.view->name) << "  " << t.type_name << "  " << shape_of(*t.view);
+    if (const auto* hash = o.at("tensors").get_array()[i++].get_object().if_contains("sha256"); hash && hash->is_string())
+      std::cout << "  " << std::string_view(hash->get_string());
+    std::cout << '\n';
+  }
+}
+
+}  // namespace
+
+int models_command(const arguments& args) {
+  namespace po = boost::program_options;
+  po::options_description d("Options");
+  d.add_options()("model", po::value<std::string>()->value_name("M"), "folder, file.gguf or [org/]name")(
+      "tensors", po::bool_switch(), "list every tensor")(
+      "hash", po::bool_switch(), "with --tensors: SHA-256 of the values as float32")("json", po::bool_switch(), "JSON");
+  d.add(common_options());
+  const parsed_options o =
+      parse_options(args, "usage: depthlens models M [--tensors [--hash]] [--json]\n", d, {{"model", 1}});
+  if (o.done) return 0;
+  if (!o.has("model")) fail(status::usage, "models needs a model: a folder, a .gguf file or [org/]name");
+  const bool tensors = o.values["tensors"].as<bool>(), hash = o.values["hash"].as<bool>();
+  if (hash && !tensors) fail(status::usage, "--hash needs --tensors");
+
+  const std::filesystem::path path = resolve_model(o.text("model")).path;
+  const model_files raw = model_files::open_raw(path);
+  boost::json::object out;
+  out["path"] = path.string();
+  out["kind"] = raw.kind() == model_kind::gguf ? "gguf" : "folder";
+  out["architecture"] = raw.architecture_name();
+  try {
+    out["hyperparameters"] = describe_architecture(model_files::open(path).arch());
+    out["runs"] = true;
+  } catch (const error& e) {
+    out["runs"] = false;
+    out["reason"] = e.what();
+  }
+  out["n_tensors"] = raw.raw_tensors().size();
+  if (tensors) {
+    boost::json::array list;
+    for (const raw_tensor& t : raw.raw_tensors()) list.push_back(describe_tensor(t, hash));
+    out["tensors"] = std::move(list);
+  }
+  if (o.values["json"].as<bool>()) std::cout << boost::json::serialize(out) << '\n';
+  else print_text(out, raw, tensors);
+  return 0;
+}
+
+}  // namespace depthlens

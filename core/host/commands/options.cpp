@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/command.hpp"
+
+#include "terminal/log.hpp"
+
+#include <sched.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+namespace depthlens {
+
+namespace po = boost::program_options;
+
+po::options_description common_options() {
+  po::options_description d("Common");
+  d.add_options()("plugin-path", po::value<std::vector<std::string>>()->composing()->value_name("DIR"),
+                  "look for plugins here first (also DEPTHLENS_PLUGIN_PATH)")(
+      "quiet,q", po::bool_switch(), "warnings and errors only on stderr")("help,h", "show this help");
+  return d;
+}
+
+std::vector<std::filesystem::path> parsed_options::plugin_paths() const {
+  std::vector<std::filesystem::path> out;
+  for (const std::string& p : texts("plugin-path")) out.emplace_back(p);
+  return out;
+}
+
+parsed_options parse_options(const arguments& args, std::string_view usage, const po::options_description& options,
+                             const std::vector<std::pair<const char*, int>>& positional,
+                             const std::string& config_file) {
+  parsed_options out;
+  for (const std::string& a : args) {
+    if (a == "--") break;
+    if (a != "--help" && a != "-h") continue;
+    std::cout << usage << "\n" << options;
+    out.done = true;
+    return out;
+  }
+  po::positional_options_description places;
+  for (const auto& [name, count] : positional) places.add(name, count);
+  namespace style = po::command_line_style;
+  try {
+    po::store(po::command_line_parser(args)
+                  .options(options)
+                  .positional(places)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              out.values);
+    if (!config_file.empty()) {
+      std::ifstream in(config_file);
+      if (!in) fail(status::no_input, "--config: cannot read ", config_file);
+      po::store(po::parse_config_file(in, options), out.values);
+    }
+    po::notify(out.values);
+  } catch (const po::error& e) {
+    fail(status::usage, e.what(), "; see depthlens help");
+  }
+  if (out.has("quiet") && out.values["quiet"].as<bool>()) set_quiet(true);
+  return out;
+}
+
+std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min, std::uint64_t max) {
+  std::uint64_t n = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (code != std::errc{} || end != text.data() + text.size() || n < min || n > max)
+    fail(status::usage, "--", option, ' ', text, ": expected a whole number from ", min, " to ", max);
+  return n;
+}
+
+unsigned thread_count(const parsed_options& options) {
+  constexpr unsigned most = 1024;
+  if (options.has("threads")) return static_cast<unsigned>(parse_number("threads", options.text("threads"), 1, most));
+  if (const char* slurm = std::getenv("SLURM_CPUS_PER_TASK"))
+    return static_cast<unsigned>(parse_number("threads (SLURM_CPUS_PER_TASK)", slurm, 1, most));
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<unsigned>(CPU_COUNT(&set));
+}
+
+}  // namespace depthlens

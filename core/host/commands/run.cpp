@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens run: experiments on a model, into an output folder that can be continued and extended.
+#include "commands/run_request.hpp"
+#include "engine/study_runner.hpp"
+#include "figures/draw.hpp"
+#include "figures/figure_spec.hpp"
+#include "model/opened_model.hpp"
+#include "model/thread_limit.hpp"
+#include "results/figures_of_run.hpp"
+#include "results/manifest.hpp"
+#include "results/run_folder.hpp"
+#include "results/run_key.hpp"
+#include "results/tables.hpp"
+#include "terminal/log.hpp"
+#include "version.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::atomic<bool> stop_asked{false};
+
+extern "C" void on_signal(int number) {
+  if (stop_asked.exchange(true) && number == SIGINT) std::_Exit(static_cast<int>(status::stopped));
+}
+
+void catch_signals() {
+  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) std::signal(s, on_signal);
+}
+
+// Everything of one run command, in the order in which it comes to be.
+class run_session {
+ public:
+  run_session(run_request request, registry& plugins)
+      : request_(std::move(request)), plugins_(plugins), limit_(request_.threads),
+        model_(opened_model::open(request_.model, request_.bos, request_.name)) {
+    for (const lens_spec& l : request_.lenses)
+      lenses_.emplace_back(l, model_.files->arch().n_layers, model_.files->arch().d_model);
+    make_context();
+    for (study_plan& s : request_.studies) sessions_.push_back(std::make_unique<study_session>(context_, s));
+    for (const auto& s : sessions_) s->survey();
+  }
+
+  int execute();
+
+ private:
+  void make_context();
+  void open_folder();
+  void take_backend();
+  study_runner make_runner();
+  evaluator make_evaluator(const std::vector<std::size_t>& lenses);
+  int dry_run();
+  void write_results(const study_runner& runner, double seconds);
+  void add_figures(const study_session& s, std::size_t lens, const finished_tables& done);
+  bool outputs_complete() const;
+  void draw();
+
+  run_request request_;
+  registry& plugins_;
+  thread_limit limit_;
+  opened_model model_;
+  std::vector<lens_file> lenses_;
+  run_context context_;
+  std::vector<std::unique_ptr<study_session>> sessions_;
+  std::optional<run_folder> folder_;
+  manifest manifest_;
+  std::string backend_word_;
+  registry::backend backend_{};
+  std::unique_ptr<backend_model> running_;
+  std::vector<std::unique_ptr<backend_lens>> running_lenses_;
+  std::vector<std::unique_ptr<record_log>> logs_;
+};
+
+void run_session::make_context() {
+  const architecture& a = model_.files->arch();
+  context_.name = model_.name;
+  context_.n_layers = a.n_layers;
+  context_.vocab_size = a.vocab_size;
+  context_.max_positions = a.max_positions;
+  context_.seed_compat = request_.seed_compat;
+  context_.target_gold = request_.target_gold;
+  for (const lens_spec& l : request_.lenses) context_.lens_labels.push_back(l.label);
+  context_.tokenizer = model_.tokens->c();
+  context_.host = plugin_host();
+  context_.limit = request_.limit;
+}
+
+// An existing run keeps its backend; a new one takes what can run here.
+void run_session::take_backend() {
+  backend_word_ = request_.backend;
+  if (backend_word_ == "auto" && !manifest_.empty())
+    if (const auto* key = manifest_.fields.if_contains("key"); key && key->is_object())
+      if (const auto* kept = key->get_object().if_contains("backend"); kept && kept->is_string())
+        backend_word_ = std::string(kept->get_string());
+  backend_ = plugins_.choose_backend(backend_word_);
+  backend_word_ = backend_.about.word;
+}
+
+void run_session::open_folder() {
+  if (request_.fresh)
+    if (const fs::path old = move_aside(request_.out); !old.empty()) log_info(cat("the former run is now ", old.string()));
+  folder_.emplace(request_.out);
+  manifest_ = manifest::read(folder_->manifest());
+  take_backend();
+  boost::json::object key = make_run_key(request_, model_, lenses_, backend_word_);
+  if (const auto* old = manifest_.fields.if_contains("key"); old && old->is_object()) {
+    const std::vector<std::string> differing = differing_fields(old->get_object(), key);
+    std::string text;
+    for (const std::string& d : differing) text += (text.empty() ? "" : "; ") + d;
+    if (!differing.empty())
+      fail(status::config, folder_->root().string(), " holds a run of another configuration (", text,
+           "); choose another --out, or --fresh to move it aside");
+  }
+  boost::json::object now = describe_run(request_, model_);
+  now["depthlens"] = DEPTHLENS_VERSION;
+  now["format"] = 1;
+  now["key"] = std::move(key);
+  merge_into(manifest_.fields, now);
+}
+
+evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
+  if (!running_) {
+    const auto start = std::chrono::steady_clock::now();
+    running_ = std::make_unique<backend_model>(
+        model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
+    for (const lens_file& l : lenses_) running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
+                 std::setprecision(2), seconds, " s"));
+    boost::json::object about;
+    about["id"] = backend_.about.id;
+    about["version"] = backend_.about.version;
+    about["device"] = running_->info().device;
+    about["weights"] = running_->info().weights;
+    about["weight_bytes"] = running_->info().weight_bytes;
+    manifest_.fields["backend"] = std::move(about);
+  }
+  std::vector<active_lens> active;
+  for (const std::size_t l : lenses)
+    active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_[l].layers().size())});
+  return evaluator(running_->c(), std::move(active), {1, request_.threads, request_.pack_tokens});
+}
+
+study_runner run_session::make_runner() {
+  std::vector<running_study> studies;
+  for (const auto& s : sessions_) {
+    running_study r{s.get(), {}};
+    for (const std::string& label : context_.lens_labels) {
+      if (request_.dry_run) break;
+      logs_.push_back(std::make_unique<record_log>(folder_->log(s->word(), label)));
+      r.logs.push_back(logs_.back().get());
+    }
+    studies.push_back(std::move(r));
+  }
+  std::vector<running_lens> lenses;
+  for (std::size_t l = 0; l < lenses_.size(); ++l) lenses.push_back({context_.lens_labels[l], lenses_[l].layers()});
+  constexpr std::size_t kDryRunPack = 2048;
+  const study_runner::options o{request_.window, request_.threads,
+                                request_.dry_run && request_.pack_tokens == 0 ? kDryRunPack : request_.pack_tokens,
+                                request_.dry_run};
+  return study_runner(context_, std::move(studies), std::move(lenses),
+                      [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);
+}
+
+int run_session::dry_run() {
+  study_runner runner = make_runner();
+  runner.run(stop_asked);
+  const evaluation_counts& c = runner.counts();
+  const architecture& a = model_.files->arch();
+  double parameters = static_cast<double>(a.vocab_size) * a.d_model;
+  for (const tensor_view& t : model_.files->tensors()) {
+    if (t.name == "embed" || t.name == "unembed") continue;
+    double n = 1;
+    for (const std::uint64_t d : t.shape) n *= static_cast<double>(d);
+    parameters += n;
+  }
+  std::uint64_t records = 0;
+  for (const auto& s : sessions_) records += s->records_wanted();
+  std::cout << "records            " << records << "\npositions read     " << c.positions_read << "\ntokens given       "
+            << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes << "\nweights as f32     "
+            << static_cast<std::uint64_t>(parameters * 4 / 1e6) << " MB\n"
+            << "Rounds after the first (white space asked again, seed mode) are not counted.\n";
+  return 0;
+}
+
+bool run_session::outputs_complete() const {
+  const auto* state = manifest_.fields.if_contains("status");
+  if (state == nullptr || *state != "complete") return false;
+  const auto* tables = manifest_.fields.if_contains("tables");
+  for (const auto& s : sessions_)
+    for (const std::string& label : context_.lens_labels) {
+      const auto* of_study = tables && tables->is_object() ? tables->get_object().if_contains(s->word()) : nullptr;
+      const auto* files = of_study && of_study->is_object() ? of_study->get_object().if_contains(label) : nullptr;
+      if (files == nullptr || !files->is_array()) return false;
+      for (const auto& f : files->get_array())
+        if (!f.is_string() || !fs::exists(folder_->data() / std::string(f.get_string()))) return false;
+    }
+  return true;
+}
+
+void run_session::add_figures(const study_session& s, std::size_t lens, const finished_tables& done) {
+  const dlens_description& d = s.description();
+  if (!manifest_.fields["figures"].is_object()) manifest_.fields["figures"].emplace_object();
+  boost::json::object& figures = manifest_.fields["figures"].get_object();
+  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
+    const dlens_figure& f = *d.figures[i];
+    const std::string stem = file_stem(f.file, context_.lens_labels[lens], context_.name);
+    const auto table = std::find_if(d.tables, d.tables + d.n_tables,
+                                    [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
+    boost::json::object entry;
+    entry["study"] = s.word();
+    entry["lens"] = context_.lens_labels[lens];
+    entry["stem"] = stem;
+    entry["csv"] = file_stem((*table)->file, context_.lens_labels[lens], context_.name) + ".csv";
+    const auto prompts = done.prompts.find(f.id);
+    entry["prompts"] = prompts == done.prompts.end() ? 0 : prompts->second;
+    entry["figure"] = to_json(from_abi(f));
+    figures[stem] = std::move(entry);
+  }
+}
+
+void run_session::write_results(const study_runner& runner, double seconds) {
+  boost::json::object tables, counts, work;
+  for (std::size_t s = 0; s < sessions_.size(); ++s) {
+    boost::json::object by_lens, by_set;
+    for (std::size_t l = 0; l < lenses_.size(); ++l) {
+      const table_request t{*sessions_[s], *logs_[s * lenses_.size() + l], static_cast<std::uint32_t>(l), l == 0,
+                            request_.limit, request_.seed_compat, folder_->data()};
+      const finished_tables done = write_tables(t, context_);
+      boost::json::array files;
+      for (const std::string& f : done.files) files.emplace_back(f);
+      by_lens[context_.lens_labels[l]] = std::move(files);
+      for (const auto& [set, reasons] : done.counts) {
+        boost::json::object o;
+        for (const auto& [reason, n] : reasons) o[reason.empty() ? "kept" : reason] = n;
+        by_set[set] = std::move(o);
+      }
+      add_figures(*sessions_[s], l, done);
+    }
+    tables[sessions_[s]->word()] = std::move(by_lens);
+    counts[sessions_[s]->word()] = std::move(by_set);
+  }
+  boost::json::object now;
+  now["tables"] = std::move(tables);
+  now["counts"] = std::move(counts);
+  const evaluation_counts& c = runner.counts();
+  work["records_run"] = runner.records_run();
+  work["tokens_given"] = c.tokens_given;
+  work["distinct_prefixes"] = c.distinct_prefixes;
+  work["tokens_computed"] = c.tokens_computed;
+  work["positions_read"] = c.positions_read;
+  work["threads"] = request_.threads;
+  work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
+  now["last_work"] = std::move(work);
+  merge_into(manifest_.fields, now);
+  manifest_.fields["status"] = "complete";
+  manifest_.write(folder_->manifest());
+}
+
+void run_session::draw() {
+  if (!gnuplot_available()) {
+    log_warning(cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens plot ",
+                    folder_->root().string()));
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto pictures = draw_figures(folder_->root(), manifest_.fields, request_.formats);
+  log_info(cat(pictures.size(), " pictures in ", std::fixed, std::setprecision(1),
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
+}
+
+int run_session::execute() {
+  if (request_.dry_run) return dry_run();
+  open_folder();
+  const bool was_complete = outputs_complete();
+  manifest_.fields["status"] = "running";
+  manifest_.write(folder_->manifest());
+  study_runner runner = make_runner();
+  const auto start = std::chrono::steady_clock::now();
+  const bool finished = runner.run(stop_asked);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!finished) {
+    log_warning(cat("stopped; ", runner.records_run(), " records were finished. The same command goes on from there."));
+    return static_cast<int>(status::stopped);
+  }
+  log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
+               runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes, " distinct prefixes"));
+  if (was_complete && runner.records_run() == 0) {
+    manifest_.fields["status"] = "complete";
+    manifest_.write(folder_->manifest());
+    log_info("nothing new: tables and figures are as they were");
+  } else {
+    write_results(runner, seconds);
+    draw();
+  }
+  std::cout << folder_->root().string() << '\n';
+  return 0;
+}
+
+}  // namespace
+
+int run_command(const arguments& args) {
+  std::vector<fs::path> folders;
+  for (std::size_t i = 0; i + 1 < args.size(); ++i)
+    if (args[i] == "--plugin-path") folders.emplace_back(args[i + 1]);
+  registry plugins(folders);
+  run_request request;
+  if (!parse_run(args, plugins, request)) return 0;
+  catch_signals();
+  return run_session(std::move(request), plugins).execute();
+}
+
+}  // namespace depthlens

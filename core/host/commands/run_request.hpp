@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a `depthlens run` command line asks for, checked: experiments with their options and data, model, lenses.
+#pragma once
+
+#include "commands/command.hpp"
+#include "engine/study_session.hpp"
+#include "model/lens.hpp"
+#include "model/tokenizer_service.hpp"
+#include "plugins/registry.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct run_request {
+  std::string model, name, backend, device, precision;
+  std::filesystem::path out;
+  std::vector<lens_spec> lenses;
+  std::vector<study_plan> studies;
+  std::vector<std::string> formats;  // of figures
+  bos_policy bos = bos_policy::automatic;
+  std::string bos_text;
+  bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
+  unsigned threads = 1;
+  std::uint64_t limit = 0;
+  std::size_t window = 0, pack_tokens = 0;
+};
+
+// Loads the experiments named first on the command line, so that their options are known. Returns false where only
+// help was asked for and printed.
+bool parse_run(const arguments& args, registry& plugins, run_request& out);
+
+}  // namespace depthlens

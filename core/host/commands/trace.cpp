@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens trace: what the model would say after each layer, at chosen positions of some prompts. The whole path of
+// a run (tokens, prefix forest, backend, lens readout) without an experiment.
+#include "commands/command.hpp"
+
+#include "commands/trace_print.hpp"
+#include "depthlens/data/reader.hpp"
+#include "engine/evaluator.hpp"
+#include "model/lens.hpp"
+#include "model/opened_model.hpp"
+#include "model/thread_limit.hpp"
+#include "terminal/log.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <sstream>
+
+namespace depthlens {
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description trace_options() {
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  d.add_options()("model", text("M"), "folder, file.gguf or [org/]name in the local cache")(
+      "prompt", text("TEXT"), "one prompt")("prompts", text("FILE"), "rows JSON or JSONL with \"prompt\"")(
+      "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
+      "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
+      "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
+      "token whose rank is read; default: the model's own final top-1")(
+      "lens", text("LENS")->default_value("logit"), "[LABEL:]logit or [LABEL:]tuned=DIR[@seed]")(
+      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
+      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16")("threads", text("N"), "default: all allowed")(
+      "bos", text("HOW")->default_value("auto"), "auto, always, never")("json", po::bool_switch(),
+                                                                        "one JSON object for each prompt");
+  d.add(common_options());
+  return d;
+}
+
+// "all", "last" or a list like 0,3,-1, as positions of a prompt of n tokens.
+std::vector<std::uint32_t> parse_positions(const std::string& text, std::size_t n) {
+  std::vector<std::uint32_t> out;
+  if (n == 0) return out;
+  if (text == "last") return {static_cast<std::uint32_t>(n - 1)};
+  if (text == "all") {
+    for (std::uint32_t i = 0; i < n; ++i) out.push_back(i);
+    return out;
+  }
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const bool from_end = part.starts_with('-');
+    const std::uint64_t v = parse_number("positions", from_end ? part.substr(1) : part, from_end ? 1 : 0, 1u << 30);
+    if (v > n || (!from_end && v >= n)) fail(status::usage, "--positions ", text, ": the prompt has ", n, " tokens");
+    out.push_back(static_cast<std::uint32_t>(from_end ? n - v : v));
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::int32_t parse_target(const std::string& text, const tokenizer_service& tokens, std::uint32_t vocab_size) {
+  if (text.starts_with('#'))
+    return static_cast<std::int32_t>(parse_number("target", text.substr(1), 0, vocab_size - 1));
+  const auto ids = tokens.encode_text(text);
+  if (ids.size() != 1)
+    fail(status::usage, "--target \"", text, "\" is ", ids.size(), " tokens, not one; a leading blank counts");
+  return ids[0];
+}
+
+std::vector<std::string> read_prompts(const parsed_options& o) {
+  if (o.has("prompt") == o.has("prompts")) fail(status::usage, "trace needs one of --prompt and --prompts");
+  if (o.has("prompt")) return {o.text("prompt")};
+  std::vector<std::string> out;
+  const auto reader = open_records(o.text("prompts"), detect_format(o.text("prompts")), "prompt");
+  for (record r; reader->next(r);) out.push_back(*r.find("prompt"));
+  return out;
+}
+
+}  // namespace
+
+int trace_command(const arguments& args) {
+  const parsed_options o = parse_options(
+      args, "usage: depthlens trace --model M (--prompt TEXT | --prompts FILE) [OPTION...]\n", trace_options());
+  if (o.done) return 0;
+  if (!o.has("model")) fail(status::usage, "trace needs --model");
+  const std::vector<std::string> prompts = read_prompts(o);
+  const auto top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
+  const unsigned threads = thread_count(o);
+  const thread_limit limit(threads);
+
+  registry plugins(o.plugin_paths());
+  const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
+  const architecture& arch = model.files->arch();
+  const lens_spec spec = parse_lens(o.text("lens"));
+  const lens_file lens_data(spec, arch.n_layers, arch.d_model);
+
+  trace_result all;
+  std::vector<read_wish> wishes;
+  std::vector<std::pair<std::size_t, std::size_t>> owner;  // prompt, number of its reading
+  std::vector<std::int32_t> targets{-1};
+  if (o.has("target")) {
+    targets.clear();
+    for (const std::string& t : o.texts("target")) targets.push_back(parse_target(t, *model.tokens, arch.vocab_size));
+  }
+  for (const std::string& prompt : prompts) {
+    trace_prompt p{prompt, model.tokens->encode_prompt(prompt), {}};
+    if (p.ids.size() > arch.max_positions)
+      fail(status::data, "a prompt of ", p.ids.size(), " tokens; the model takes ", arch.max_positions);
+    for (const std::int32_t id : p.ids)
+      if (static_cast<std::uint32_t>(id) >= arch.vocab_size)
+        fail(status::data, "token id ", id, " has no row in the embedding of ", arch.vocab_size, " rows");
+    for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size())) {
+      wishes.push_back({static_cast<std::uint32_t>(all.prompts.size()), position, targets});
+      owner.emplace_back(all.prompts.size(), p.readings.size());
+      p.readings.push_back({position, nullptr});
+    }
+    all.prompts.push_back(std::move(p));
+  }
+
+  const registry::backend backend = plugins.choose_backend(o.text("backend"));
+  const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
+  log_info(cat("backend ", backend.about.word, ": ", running.info().device));
+  const backend_lens lens(running.c(), lens_data);
+  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(lens_data.layers().size())}},
+                      {top_k, threads, 0});
+  std::vector<std::vector<std::int32_t>> sequences;
+  for (const trace_prompt& p : all.prompts) sequences.push_back(p.ids);
+  run.run(sequences, wishes, [&](std::size_t wish, std::shared_ptr<const node_result> result) {
+    all.prompts[owner[wish].first].readings[owner[wish].second].result = std::move(result);
+  });
+
+  all.layers = lens_data.layers();
+  all.n_layers = arch.n_layers;
+  all.top_k = top_k;
+  all.targets = targets;
+  for (const trace_prompt& p : all.prompts)
+    std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
+                                              : trace_table(all, p, model.tokens->get()));
+  return 0;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/trace_print.hpp"
+
+#include "depthlens/data/utf8.hpp"
+#include "depthlens/error.hpp"
+#include "depthlens/table/numbers.hpp"
+#include "depthlens/text.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+
+namespace depthlens {
+namespace {
+
+std::string json_text(std::string_view s) { return boost::json::serialize(boost::json::string(visible(s))); }
+
+// JSON has no NaN or infinity; they are written as null.
+void put(std::string& out, float v) {
+  if (std::isfinite(v)) append_f32(out, v);
+  else out += "null";
+}
+
+template <class Range, class Print>
+void put_list(std::string& out, const Range& range, Print print) {
+  out += '[';
+  bool first = true;
+  for (const auto& v : range) {
+    if (!first) out += ',';
+    first = false;
+    print(v);
+  }
+  out += ']';
+}
+
+std::size_t target_index(const node_result& r, std::int32_t wanted) {
+  return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) - r.targets.begin());
+}
+
+void put_layer(std::string& out, const trace_result& all, const lens_result& r, std::size_t k, std::size_t l) {
+  const std::size_t L = all.layers.size(), K = all.top_k;
+  out += cat("{\"layer\":", all.layers[l], ",\"point\":\"", point_name(all.layers[l]), "\",\"top\":");
+  const auto top = [&](auto& v) { return std::vector(v.begin() + static_cast<std::ptrdiff_t>(l * K),
+                                                     v.begin() + static_cast<std::ptrdiff_t>((l + 1) * K)); };
+  put_list(out, top(r.top), [&](std::int32_t id) { append_integer(out, id); });
+  out += ",\"top_logprob\":";
+  put_list(out, top(r.top_logprob), [&](float v) { put(out, v); });
+  out += cat(",\"rank\":", r.rank[k * L + l], ",\"ties\":", r.ties[k * L + l], ",\"logprob\":");
+  put(out, r.logprob[k * L + l]);
+  out += ",\"entropy\":";
+  put(out, r.entropy[l]);
+  out += ",\"kl_from_final\":";
+  put(out, r.kl[l]);
+  out += '}';
+}
+
+std::string cell(std::string text, std::size_t width) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::size_t characters = 0, at = 0;
+  while (at < text.size() && characters < width) at += utf8_at(text, at).size, ++characters;
+  return text.substr(0, at) + std::string(width - characters, ' ');
+}
+
+}  // namespace
+
+std::string point_name(std::int32_t layer) { return layer == 0 ? "embed" : cat("block.", layer - 1, ".out"); }
+
+std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
+  std::string out = "{\"text\":" + json_text(p.text) + ",\"ids\":";
+  put_list(out, p.ids, [&](std::int32_t id) { append_integer(out, id); });
+  out += ",\"tokens\":";
+  put_list(out, p.ids, [&](std::int32_t id) { out += json_text(t.bytes(id)); });
+  out += ",\"readings\":[";
+  bool first = true;
+  for (const trace_reading& r : p.readings) {
+    for (const std::int32_t wanted : all.targets) {
+      if (!first) out += ',';
+      first = false;
+      out += cat("{\"position\":", r.position, ",\"target\":", wanted < 0 ? r.result->final_top : wanted, ",\"layers\":[");
+      for (std::size_t l = 0; l < all.layers.size(); ++l) {
+        if (l) out += ',';
+        put_layer(out, all, r.result->lenses[0], target_index(*r.result, wanted), l);
+      }
+      out += "]}";
+    }
+  }
+  return out + "]}\n";
+}
+
+std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
+  constexpr std::size_t kWidth = 12;
+  std::ostringstream out;
+  const std::size_t L = all.layers.size(), K = std::min<std::size_t>(all.top_k, 5);
+  if (p.readings.empty()) out << "the prompt has no tokens\n";
+  for (const trace_reading& r : p.readings) {
+    const lens_result& lens = r.result->lenses[0];
+    for (const std::int32_t wanted : all.targets) {
+      const std::int32_t target = wanted < 0 ? r.result->final_top : wanted;
+      const std::size_t k = target_index(*r.result, wanted);
+      out << "position " << r.position << " after \"" << visible(t.bytes(p.ids[r.position])) << "\", target \""
+          << visible(t.bytes(target)) << "\" (" << target << ")\n";
+      out << "layer     rank  logprob  entropy      kl  top\n";
+      for (std::size_t i = L; i-- > 0;) {
+        out << std::setw(5) << all.layers[i] << std::setw(9) << lens.rank[k * L + i] << std::fixed
+            << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9) << lens.entropy[i]
+            << std::setw(8) << lens.kl[i] << "  ";
+        for (std::size_t j = 0; j < K; ++j) out << cell(visible(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
+        out << '\n';
+      }
+    }
+  }
+  return std::move(out).str();
+}
+
+}  // namespace depthlens

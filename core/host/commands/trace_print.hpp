@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The readings of `depthlens trace` as one JSON object for each prompt, or as a table for a terminal.
+#pragma once
+
+#include "depthlens/tokenizer/tokenizer.hpp"
+#include "engine/evaluator.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct trace_reading {
+  std::uint32_t position;
+  std::shared_ptr<const node_result> result;  // of one lens
+};
+
+struct trace_prompt {
+  std::string text;
+  std::vector<std::int32_t> ids;
+  std::vector<trace_reading> readings;
+};
+
+struct trace_result {
+  std::vector<trace_prompt> prompts;
+  std::vector<std::int32_t> layers;   // (L) read by the lens
+  std::uint32_t n_layers = 0;         // blocks
+  std::uint32_t top_k = 0;
+  std::vector<std::int32_t> targets;  // as asked for; -1 = the model's own final top-1
+};
+
+// One line; strings are valid UTF-8 with broken bytes as \xNN.
+std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t);
+// Layers x top tokens for each position, layer n first.
+std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t);
+
+// "embed", "block.0.out", ...
+std::string point_name(std::int32_t layer);
+
+}  // namespace depthlens

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: picks the command and turns errors into one line on stderr and an exit code.
+#include "commands/command.hpp"
+#include "plugins/library.hpp"
+#include "terminal/log.hpp"
+#include "version.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <iostream>
+
+namespace {
+
+int dispatch(const depthlens::arguments& args) {
+  using namespace depthlens;
+  if (args.empty()) {
+    help_command({});
+    return static_cast<int>(status::usage);
+  }
+  if (args[0] == "--help" || args[0] == "-h") return help_command({});
+  if (args[0] == "--version") {
+    std::cout << "depthlens " DEPTHLENS_VERSION "\n";
+    return 0;
+  }
+  const auto commands = all_commands();
+  const auto at = std::find_if(commands.begin(), commands.end(), [&](const command& c) { return c.name == args[0]; });
+  if (at == commands.end()) fail(status::usage, "no command \"", args[0], "\"; depthlens help lists them");
+  return at->run({args.begin() + 1, args.end()});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  int code = static_cast<int>(depthlens::status::internal);
+  try {
+    code = dispatch({argv + 1, argv + argc});
+    std::cout.flush();
+    if (!std::cout) depthlens::fail(depthlens::status::io, "cannot write to stdout");
+  } catch (const depthlens::error& e) {
+    depthlens::log_error(e.what());
+    code = static_cast<int>(e.code());
+  } catch (const std::bad_alloc&) {
+    depthlens::log_error("out of memory");
+  } catch (const std::exception& e) {
+    depthlens::log_error(std::string("internal: ") + e.what());
+  }
+  depthlens::unload_plugins();
+  return code;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/opened_model.hpp"
+
+#include "depthlens/abi_error.hpp"
+#include "depthlens/model/model_name.hpp"
+#include "terminal/log.hpp"
+
+namespace depthlens {
+namespace {
+
+tokenizer tokenizer_of(const model_files& files, const std::filesystem::path& path) {
+  if (files.gguf() != nullptr) return tokenizer::from_gguf(*files.gguf());
+  const std::filesystem::path file = files.tokenizer_path();
+  if (!std::filesystem::exists(file))
+    fail(status::no_input, path.string(), ": no tokenizer.json; depthlens reads tokenizers from it");
+  return tokenizer::from_json(file);
+}
+
+std::string display_name(const std::string& asked, const std::filesystem::path& path) {
+  if (std::filesystem::is_regular_file(path)) return path.stem().string();
+  if (std::filesystem::exists(asked)) return std::filesystem::canonical(path).filename().string();
+  const std::string name = asked.substr(0, asked.find_first_of("@:"));
+  return name.substr(name.rfind('/') + 1);
+}
+
+}  // namespace
+
+opened_model opened_model::open(const std::string& name_or_path, bos_policy bos, const std::string& shown_name) {
+  opened_model m;
+  m.path = resolve_model(name_or_path).path;
+  m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
+  m.files = std::make_unique<model_files>(model_files::open(m.path));
+  m.tokens = std::make_unique<tokenizer_service>(tokenizer_of(*m.files, m.path), bos);
+  const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
+  if (rows > ids)
+    log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));
+  if (rows < ids)
+    log_warning(cat("the tokenizer has ", ids, " ids but the embedding only ", rows, " rows; prompts that use the ids "
+                    "without a row are refused"));
+  return m;
+}
+
+tokenizer open_tokenizer(const std::string& name_or_path) {
+  const std::filesystem::path path = resolve_model(name_or_path).path;
+  if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf")
+    return tokenizer::from_gguf(gguf_file(path));
+  const std::filesystem::path file = std::filesystem::is_directory(path) ? path / "tokenizer.json" : path;
+  if (!std::filesystem::exists(file)) fail(status::no_input, file.string(), ": no such file");
+  return tokenizer::from_json(file);
+}
+
+backend_model::backend_model(const opened_model& model, const registry::backend& backend, const options& o) {
+  const architecture& a = model.files->arch();
+  architecture_ = {sizeof architecture_,
+                   a.n_layers,
+                   a.d_model,
+                   a.n_heads,
+                   a.n_kv_heads,
+                   a.head_dim,
+                   a.d_ff,
+                   a.vocab_size,
+                   a.max_positions,
+                   static_cast<std::uint32_t>(a.rope == rope_kind::half ? DLENS_ROPE_HALF : DLENS_ROPE_INTERLEAVED),
+                   a.rope_dims,
+                   0,
+                   a.norm_eps,
+                   a.rope_inv_freq.data()};
+  for (const tensor_view& t : model.files->tensors()) {
+    dlens_tensor c{sizeof c, static_cast<std::uint32_t>(t.type), to_text(t.name), t.shape.size(), {}, t.data, t.bytes};
+    if (t.shape.size() > 4) fail(status::data, model.path.string(), ": tensor ", t.name, " has over 4 dimensions");
+    for (std::size_t i = 0; i < t.shape.size(); ++i) c.shape[i] = t.shape[i];
+    tensors_.push_back(c);
+  }
+  for (const dlens_tensor& t : tensors_) tensor_pointers_.push_back(&t);
+  weights_ = {sizeof weights_, 0, &architecture_, tensor_pointers_.data(), tensor_pointers_.size()};
+  const dlens_model_options options{sizeof options, o.threads, o.device.c_str(), o.precision.c_str()};
+  checked_call(backend.table->model_create, &weights_, &options, &model_);
+}
+
+backend_model::~backend_model() {
+  if (model_ != nullptr) model_->destroy(model_);
+}
+
+}  // namespace depthlens

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/run_key.hpp"
+
+namespace depthlens {
+namespace {
+
+boost::json::object study_key(const study_plan& s) {
+  boost::json::object o, options, files, datasets;
+  o["version"] = s.plugin.about.version;
+  for (const auto& [key, value] : s.options) options[key] = value;
+  for (const auto& [key, hash] : s.file_hashes) {
+    options.erase(key);  // a file counts by its content, not by its name
+    files[key] = hash;
+  }
+  for (const dataset_plan& d : s.datasets) {
+    boost::json::object data;
+    data["sha256"] = d.sha256;
+    data["kind"] = d.kind;
+    if (d.kind == "cut") {
+      data["cuts"] = d.cuts.cuts;
+      data["seed"] = d.cuts.seed;
+    }
+    datasets[d.set] = std::move(data);
+  }
+  o["options"] = std::move(options);
+  o["files"] = std::move(files);
+  o["data"] = std::move(datasets);
+  return o;
+}
+
+}  // namespace
+
+boost::json::object make_run_key(const run_request& r, const opened_model& model, const std::vector<lens_file>& lenses,
+                                 const std::string& backend) {
+  boost::json::object key, by_label, studies;
+  key["mode"] = r.seed_compat ? "seed-compat" : "default";
+  key["target"] = r.target_gold ? "gold" : "final";
+  key["bos"] = r.bos_text;
+  key["backend"] = backend;
+  key["precision"] = r.precision;
+  // In the published code's mode the name is part of every file name.
+  if (r.seed_compat) key["name"] = model.name;
+  key["model_sha256"] = model.files->content_hash();
+  key["tokenizer_sha256"] = model.tokens->get().content_hash();
+  for (std::size_t i = 0; i < lenses.size(); ++i) {
+    const lens_spec& spec = r.lenses[i];
+    by_label[spec.label] = !spec.tuned ? "logit" : cat("tuned", spec.seed_alignment ? "@seed " : " ", lenses[i].sha256());
+  }
+  key["lenses"] = std::move(by_label);
+  for (const study_plan& s : r.studies) studies[s.word] = study_key(s);
+  key["studies"] = std::move(studies);
+  return key;
+}
+
+boost::json::object describe_run(const run_request& r, const opened_model& model) {
+  const architecture& a = model.files->arch();
+  boost::json::object out, about, tokens, data;
+  about["name"] = model.name;
+  about["path"] = model.path.string();
+  about["architecture"] = a.family;
+  about["n_layers"] = a.n_layers;
+  about["d_model"] = a.d_model;
+  about["vocab_size"] = a.vocab_size;
+  about["max_positions"] = a.max_positions;
+  tokens["kind"] = model.tokens->get().kind();
+  tokens["ids"] = model.tokens->get().size();
+  boost::json::array prefix;
+  for (const std::int32_t id : model.tokens->prefix()) prefix.push_back(id);
+  tokens["prefix"] = std::move(prefix);
+  for (const study_plan& s : r.studies) {
+    boost::json::object sets;
+    for (const dataset_plan& d : s.datasets) {
+      boost::json::object one;
+      one["file"] = d.file.string();
+      one["format"] = format_name(d.format);
+      one["records"] = d.records;
+      one["limit"] = std::min(d.records, r.limit);
+      sets[d.set] = std::move(one);
+    }
+    data[s.word] = std::move(sets);
+  }
+  out["model"] = std::move(about);
+  out["tokenizer"] = std::move(tokens);
+  out["data"] = std::move(data);
+  return out;
+}
+
+}  // namespace depthlens

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token and prompt text for files and screens: a reversible form that is always valid UTF-8 without NUL, and the
-// white-space test of the reference results. Reading UTF-8 itself is data/utf8.hpp.
+// Token and prompt text for files and screens: a reversible form that is always valid UTF-8 without NUL, and
+// the white-space test of the reference results. Reading UTF-8 itself is data/utf8.hpp.
 #pragma once
+
+#include "depthlens/data/utf8.hpp"
 
 #include <cstddef>
 #include <string>
 #include <string_view>
-
-#include "depthlens/data/utf8.hpp"
 
 namespace depthlens {
 
@@ -29,8 +29,9 @@ inline int hex_value(char c) noexcept {
 
 }  // namespace detail
 
-// `bytes` as valid UTF-8 without NUL: NUL and every byte that is no UTF-8 become \xNN (lower-case hex). So that this
-// can be undone, a backslash that stands before an 'x' becomes \x5c. All else, control characters too, stays.
+// `bytes` as valid UTF-8 without NUL: NUL and every byte that is no UTF-8 become \xNN (lower-case hex). So
+// that this can be undone, a backslash that stands before an 'x' becomes \x5c. All else, control characters
+// too, stays.
 inline std::string visible(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
@@ -67,8 +68,8 @@ inline std::string from_visible(std::string_view text) {
   return out;
 }
 
-// Python's str.isspace(): not empty, and every character is white space: U+0009..000D, 001C..0020, 0085, 00A0, 1680,
-// 2000..200A, 2028, 2029, 202F, 205F, 3000. Text that is not valid UTF-8 is not white space.
+// Python's str.isspace(): not empty, and every character is white space: U+0009..000D, 001C..0020, 0085,
+// 00A0, 1680, 2000..200A, 2028, 2029, 202F, 205F, 3000. Text that is not valid UTF-8 is not white space.
 inline bool is_white_space(std::string_view text) noexcept {
   for (std::size_t at = 0; at < text.size();) {
     const utf8_character c = utf8_at(text, at);

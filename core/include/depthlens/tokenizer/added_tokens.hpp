@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens that are found in the text as they stand, before anything else is done to it: special tokens, and others
-// that were added to a vocabulary by hand. The leftmost match is taken, and the longest of those.
+// Tokens that are found in the text as they stand, before anything else is done to it: special tokens, and
+// others that were added to a vocabulary by hand. The leftmost match is taken, and the longest of those.
 #pragma once
+
+#include "depthlens/data/utf8.hpp"
 
 #include <utf8proc.h>
 
@@ -12,8 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "depthlens/data/utf8.hpp"
 
 namespace depthlens {
 
@@ -46,8 +46,10 @@ inline bool is_word_character(char32_t c) noexcept {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    default: break;
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      break;
   }
   return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
          (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
@@ -104,7 +106,8 @@ class added_token_finder {
       }
       std::size_t begin = at, end = at + size;
       at = end;
-      if ((skip_special && token->special) || (token->single_word && touches_word(text, begin, end))) continue;
+      if ((skip_special && token->special) || (token->single_word && touches_word(text, begin, end)))
+        continue;
       if (token->lstrip) begin = std::max(done, white_before(text, begin));
       if (token->rstrip) end = white_after(text, end);
       if (done < begin) on_text(text.substr(done, begin - done), done);
@@ -138,7 +141,8 @@ class added_token_finder {
 
   static bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
     const auto word = [](utf8_character c) { return c.valid && detail::is_word_character(c.value); };
-    return (begin > 0 && word(detail::utf8_before(text, begin))) || (end < text.size() && word(utf8_at(text, end)));
+    return (begin > 0 && word(detail::utf8_before(text, begin))) ||
+           (end < text.size() && word(utf8_at(text, end)));
   }
 
   static std::size_t white_before(std::string_view text, std::size_t at) {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-pair encoding of one word: its units (bytes or characters) join pair by pair, always the pair of the lowest
-// rank, the leftmost of equals, until none is left. A heap of candidates makes that n log n in the word's length.
-// Cutting text into words is pretokenizer.hpp.
+// Byte-pair encoding of one word: its units (bytes or characters) join pair by pair, always the pair of the
+// lowest rank, the leftmost of equals, until none is left. A heap of candidates makes that n log n in the
+// word's length. Cutting text into words is pretokenizer.hpp.
 #pragma once
+
+#include "depthlens/data/utf8.hpp"
+#include "depthlens/error.hpp"
+#include "depthlens/tokenizer/bpe_vocabulary.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -12,10 +16,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
-#include "depthlens/tokenizer/bpe_vocabulary.hpp"
 
 namespace depthlens {
 
@@ -54,7 +54,8 @@ class merge_table {
   static constexpr std::uint64_t empty = ~std::uint64_t{0};
 
   static std::uint64_t key(std::int32_t left, std::int32_t right) noexcept {
-    return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
+    return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
+           static_cast<std::uint32_t>(right);
   }
 
   std::size_t position(std::uint64_t pair) const noexcept {
@@ -75,8 +76,8 @@ struct bpe_symbol {
   std::int32_t previous, next;  // neighbours, -1 = none
 };
 
-// A pair that may join: the symbol at `at` with the next, `size` bytes together. Positions never move and symbols
-// only grow, so a pair at a position is still the one meant exactly if its size is.
+// A pair that may join: the symbol at `at` with the next, `size` bytes together. Positions never move and
+// symbols only grow, so a pair at a position is still the one meant exactly if its size is.
 struct bpe_candidate {
   std::uint32_t rank, at, size;
   std::int32_t result;
@@ -155,7 +156,7 @@ class bpe_model {
     }
     scratch.symbols.clear();
     vocabulary_.units == bpe_vocabulary::unit_kind::bytes ? start_bytes(word, scratch.symbols)
-                                                           : start_characters(word, scratch.symbols);
+                                                          : start_characters(word, scratch.symbols);
     if (scratch.symbols.empty()) return;
     vocabulary_.ranks.empty() ? join_by_merges(scratch) : join_by_scores(word, scratch);
     collect(word, scratch.symbols, out);
@@ -199,27 +200,30 @@ class bpe_model {
   }
 
   void join_by_merges(bpe_scratch& scratch) const {
-    join_symbols(scratch, [this](const bpe_symbol& l, const bpe_symbol& r, std::uint32_t& rank, std::int32_t& id) {
-      const merge_table::entry* e = merges_.find(l.id, r.id);
-      if (e == nullptr) return false;
-      rank = e->rank;
-      id = e->result;
-      return true;
-    });
+    join_symbols(scratch,
+                 [this](const bpe_symbol& l, const bpe_symbol& r, std::uint32_t& rank, std::int32_t& id) {
+                   const merge_table::entry* e = merges_.find(l.id, r.id);
+                   if (e == nullptr) return false;
+                   rank = e->rank;
+                   id = e->result;
+                   return true;
+                 });
   }
 
   void join_by_scores(std::string_view word, bpe_scratch& scratch) const {
-    join_symbols(scratch, [&](const bpe_symbol& l, const bpe_symbol& r, std::uint32_t& rank, std::int32_t& id) {
-      const std::size_t size = l.size + r.size;
-      if (size > longest_) return false;
-      id = vocabulary_.index.find(vocabulary_.pieces, word.substr(l.start, size));
-      if (id == string_index::none) return false;
-      rank = vocabulary_.ranks[static_cast<std::size_t>(id)];
-      return true;
-    });
+    join_symbols(scratch,
+                 [&](const bpe_symbol& l, const bpe_symbol& r, std::uint32_t& rank, std::int32_t& id) {
+                   const std::size_t size = l.size + r.size;
+                   if (size > longest_) return false;
+                   id = vocabulary_.index.find(vocabulary_.pieces, word.substr(l.start, size));
+                   if (id == string_index::none) return false;
+                   rank = vocabulary_.ranks[static_cast<std::size_t>(id)];
+                   return true;
+                 });
   }
 
-  void collect(std::string_view word, const std::vector<bpe_symbol>& symbols, std::vector<std::int32_t>& out) const {
+  void collect(std::string_view word, const std::vector<bpe_symbol>& symbols,
+               std::vector<std::int32_t>& out) const {
     for (std::int32_t at = 0; at >= 0; at = symbols[at].next) {
       const bpe_symbol& s = symbols[at];
       if (s.id != string_index::none) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a byte-pair encoder knows: its tokens as the text it sees, and the order in which neighbours join. The
-// readers of tokenizer.json and of GGUF fill it through the functions here, which refuse what is inconsistent;
-// bpe.hpp encodes with it.
+// readers of tokenizer.json and of GGUF fill it through the functions here, which refuse what is
+// inconsistent; bpe.hpp encodes with it.
 #pragma once
+
+#include "depthlens/error.hpp"
+#include "depthlens/model/printable.hpp"
+#include "depthlens/tokenizer/byte_alphabet.hpp"
+#include "depthlens/tokenizer/string_table.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,11 +20,6 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/tokenizer/byte_alphabet.hpp"
-#include "depthlens/tokenizer/string_table.hpp"
-
 namespace depthlens {
 
 // Two neighbouring tokens that join into a third.
@@ -29,19 +29,19 @@ struct bpe_merge {
 };
 
 struct bpe_vocabulary {
-  // A text starts as its bytes (GPT-2 and what follows it), or as its characters with a blank written as U+2581 and
-  // one token per byte for characters that have none (SentencePiece).
+  // A text starts as its bytes (GPT-2 and what follows it), or as its characters with a blank written as
+  // U+2581 and one token per byte for characters that have none (SentencePiece).
   enum class unit_kind { bytes, characters };
 
   unit_kind units = unit_kind::bytes;
-  string_list pieces;                     // (V) the text of each id: plain bytes, not in the byte alphabet
-  string_index index;                     // the ids that text can become
+  string_list pieces;                        // (V) the text of each id: plain bytes, not in the byte alphabet
+  string_index index;                        // the ids that text can become
   std::array<std::int32_t, 256> byte_ids{};  // the token of each byte, or -1
-  std::vector<bpe_merge> merges;          // first joins first; empty if there are scores
-  std::vector<std::uint32_t> ranks;       // (V) from scores: the smaller joins first, equal ones from the left
-  std::int32_t unknown = -1;              // stands for a byte without a token; -1: such a byte is left out
-  bool fuse_unknown = false;              // several such bytes in a row are one unknown token
-  bool whole_words = false;               // a word that is a token is that token, whatever the merges say
+  std::vector<bpe_merge> merges;             // first joins first; empty if there are scores
+  std::vector<std::uint32_t> ranks;  // (V) from scores: the smaller joins first, equal ones from the left
+  std::int32_t unknown = -1;         // stands for a byte without a token; -1: such a byte is left out
+  bool fuse_unknown = false;         // several such bytes in a row are one unknown token
+  bool whole_words = false;          // a word that is a token is that token, whatever the merges say
 };
 
 // A blank in a vocabulary of characters: U+2581.
@@ -60,8 +60,8 @@ inline void index_pieces(bpe_vocabulary& v, std::span<const std::uint8_t> reacha
   }
 }
 
-// byte_ids of a vocabulary of bytes: its tokens of one byte. At least one must exist. Bytes without a token are
-// normal: published vocabularies leave out bytes that their training text did not have.
+// byte_ids of a vocabulary of bytes: its tokens of one byte. At least one must exist. Bytes without a token
+// are normal: published vocabularies leave out bytes that their training text did not have.
 inline void find_single_bytes(bpe_vocabulary& v, std::string_view file) {
   int found = 0;
   for (unsigned b = 0; b < 256; ++b) {
@@ -89,7 +89,8 @@ inline void find_byte_pieces(bpe_vocabulary& v, const string_index& index, std::
   }
 }
 
-// Adds the merge of two tokens, given as their text; all three tokens must be in the index. `buffer` is scratch.
+// Adds the merge of two tokens, given as their text; all three tokens must be in the index. `buffer` is
+// scratch.
 inline void add_merge(bpe_vocabulary& v, std::string_view left, std::string_view right, std::string& buffer,
                       std::string_view file) {
   const auto known = [&](std::string_view text) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The alphabet in which byte-level vocabularies are written: each byte is one printable character, e.g. a blank is
-// U+0120. Here tokens are kept as the bytes themselves; this converts between the two.
+// The alphabet in which byte-level vocabularies are written: each byte is one printable character, e.g. a
+// blank is U+0120. Here tokens are kept as the bytes themselves; this converts between the two.
 #pragma once
+
+#include "depthlens/data/utf8.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "depthlens/data/utf8.hpp"
 
 namespace depthlens {
 
@@ -25,7 +25,8 @@ class byte_alphabet {
   int byte_of(char32_t c) const noexcept { return c < bytes_.size() ? bytes_[c] : -1; }
   char32_t character_of(unsigned char byte) const noexcept { return characters_[byte]; }
 
-  // Appends the bytes that `written` stands for; false (and nothing appended) if a character is not of the alphabet.
+  // Appends the bytes that `written` stands for; false (and nothing appended) if a character is not of the
+  // alphabet.
   bool append_bytes(std::string& out, std::string_view written) const {
     const std::size_t before = out.size();
     for (std::size_t at = 0; at < written.size();) {

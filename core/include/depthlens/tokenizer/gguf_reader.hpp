@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tokenizer in a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE with merges) and "llama" (SentencePiece
-// BPE with scores). GGUF names how text is cut (tokenizer.ggml.pre) and says nothing of normalisation: where the
-// name's tokenizer normalises to NFC, so do we. Other models and names are refused.
+// The tokenizer in a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE with merges) and "llama"
+// (SentencePiece BPE with scores). GGUF names how text is cut (tokenizer.ggml.pre) and says nothing of
+// normalisation: where the name's tokenizer normalises to NFC, so do we. Other models and names are refused.
 #pragma once
+
+#include "depthlens/error.hpp"
+#include "depthlens/model/gguf.hpp"
+#include "depthlens/model/printable.hpp"
+#include "depthlens/text.hpp"
+#include "depthlens/tokenizer/parts.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,12 +18,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "depthlens/error.hpp"
-#include "depthlens/model/gguf.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/text.hpp"
-#include "depthlens/tokenizer/parts.hpp"
 
 namespace depthlens {
 
@@ -47,7 +47,8 @@ inline std::vector<gguf_token> gguf_token_types(const gguf_file& file, std::size
 inline bool is_gguf_padding(std::string_view text, std::size_t id) { return text == cat("[PAD", id, "]"); }
 
 // surface, special, added and the pieces; says which ids text can become.
-inline std::vector<std::uint8_t> add_gguf_tokens(tokenizer_parts& parts, std::span<const std::string_view> tokens,
+inline std::vector<std::uint8_t> add_gguf_tokens(tokenizer_parts& parts,
+                                                 std::span<const std::string_view> tokens,
                                                  const std::vector<gguf_token>& types) {
   const bool bytes = parts.vocabulary.units == bpe_vocabulary::unit_kind::bytes;
   std::vector<std::uint8_t> reachable(tokens.size());
@@ -72,7 +73,8 @@ inline std::vector<std::uint8_t> add_gguf_tokens(tokenizer_parts& parts, std::sp
     parts.surface.push(text);
     const bool added = !listed && !tokens[i].empty() && !is_gguf_padding(tokens[i], i);
     if (!added) continue;
-    if (tokens[i].size() > max_added_token) fail(status::data, parts.file, ": token ", i, " is too long to be special");
+    if (tokens[i].size() > max_added_token)
+      fail(status::data, parts.file, ": token ", i, " is too long to be special");
     parts.added.push_back({static_cast<std::int32_t>(i), std::string(tokens[i]), parts.special[i] != 0});
   }
   return reachable;
@@ -96,8 +98,8 @@ inline void read_gguf_merges(tokenizer_parts& parts, const gguf_file& file) {
   }
 }
 
-inline void read_gguf_bytes(tokenizer_parts& parts, const gguf_file& file, std::span<const std::uint8_t> reachable,
-                            const pretokenizer_preset& preset) {
+inline void read_gguf_bytes(tokenizer_parts& parts, const gguf_file& file,
+                            std::span<const std::uint8_t> reachable, const pretokenizer_preset& preset) {
   index_pieces(parts.vocabulary, reachable, parts.file);
   find_single_bytes(parts.vocabulary, parts.file);
   read_gguf_merges(parts, file);
@@ -109,7 +111,8 @@ inline void read_gguf_bytes(tokenizer_parts& parts, const gguf_file& file, std::
   parts.kind = cat("byte-level BPE (", preset.kind, ")");
 }
 
-inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file, std::span<const std::uint8_t> reachable) {
+inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file,
+                             std::span<const std::uint8_t> reachable) {
   bpe_vocabulary& v = parts.vocabulary;
   string_index all;
   all.reserve(v.pieces.size());
@@ -127,7 +130,8 @@ inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file, std:
   parts.kind = "SentencePiece BPE";
 }
 
-inline std::optional<std::int32_t> find_gguf_id(const gguf_file& file, std::string_view key, std::size_t tokens) {
+inline std::optional<std::int32_t> find_gguf_id(const gguf_file& file, std::string_view key,
+                                                std::size_t tokens) {
   const auto id = file.find_u64(key);
   if (id && *id >= tokens) {
     fail(status::data, file.path(), ": ", printable(key), " = ", *id, ", but there are ", tokens, " tokens");
@@ -135,18 +139,21 @@ inline std::optional<std::int32_t> find_gguf_id(const gguf_file& file, std::stri
   return id ? std::optional(static_cast<std::int32_t>(*id)) : std::nullopt;
 }
 
-// BOS and EOS around a text. BOS is put in front where the file says so; where it does not say, for vocabularies of
-// SentencePiece and of Llama 3. EOS is put behind only where the file says so.
+// BOS and EOS around a text. BOS is put in front where the file says so; where it does not say, for
+// vocabularies of SentencePiece and of Llama 3. EOS is put behind only where the file says so.
 inline void read_gguf_frame(tokenizer_parts& parts, const gguf_file& file, bool default_bos) {
   const std::size_t tokens = parts.surface.size();
   parts.bos = find_gguf_id(file, "tokenizer.ggml.bos_token_id", tokens);
   const auto eos = find_gguf_id(file, "tokenizer.ggml.eos_token_id", tokens);
-  const auto wanted = [&](const char* key, bool otherwise, const std::optional<std::int32_t>& id, const char* what) {
+  const auto wanted = [&](const char* key, bool otherwise, const std::optional<std::int32_t>& id,
+                          const char* what) {
     const auto said = file.find_bool(key);
-    if (said.value_or(false) && !id) fail(status::data, parts.file, ": ", printable(key), " is set, but there is no ", what);
+    if (said.value_or(false) && !id)
+      fail(status::data, parts.file, ": ", printable(key), " is set, but there is no ", what);
     return said.value_or(otherwise) && id;
   };
-  if (wanted("tokenizer.ggml.add_bos_token", default_bos, parts.bos, "bos_token_id")) parts.prefix = {*parts.bos};
+  if (wanted("tokenizer.ggml.add_bos_token", default_bos, parts.bos, "bos_token_id"))
+    parts.prefix = {*parts.bos};
   if (wanted("tokenizer.ggml.add_eos_token", false, eos, "eos_token_id")) parts.suffix = {*eos};
 }
 
@@ -164,13 +171,15 @@ inline tokenizer_parts read_gguf_tokenizer(const gguf_file& file) {
   }
   const std::string_view pre = file.find_string("tokenizer.ggml.pre").value_or("");
   const auto preset = find_preset(pre);
-  if (bytes && !preset) fail(status::data, parts.file, ": tokenizer.ggml.pre ", printable(pre), " is not supported");
+  if (bytes && !preset)
+    fail(status::data, parts.file, ": tokenizer.ggml.pre ", printable(pre), " is not supported");
   const auto tokens = file.require_strings("tokenizer.ggml.tokens");
   if (tokens.empty() || tokens.size() > max_tokens) {
     fail(status::data, parts.file, ": ", tokens.size(), " tokens, expected 1..", max_tokens);
   }
   if (!bytes) parts.vocabulary.units = bpe_vocabulary::unit_kind::characters;
-  const auto reachable = detail::add_gguf_tokens(parts, tokens, detail::gguf_token_types(file, tokens.size()));
+  const auto reachable =
+      detail::add_gguf_tokens(parts, tokens, detail::gguf_token_types(file, tokens.size()));
   if (bytes) {
     detail::read_gguf_bytes(parts, file, reachable, *preset);
   } else {

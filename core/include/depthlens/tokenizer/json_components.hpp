@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The normalizer, pre_tokenizer, post_processor and decoder of a tokenizer.json, as steps of tokenizer_parts. A type,
-// option, pattern or order that is not understood is refused by name, with the file and the key.
+// The normalizer, pre_tokenizer, post_processor and decoder of a tokenizer.json, as steps of tokenizer_parts.
+// A type, option, pattern or order that is not understood is refused by name, with the file and the key.
 #pragma once
+
+#include "depthlens/error.hpp"
+#include "depthlens/json.hpp"
+#include "depthlens/model/printable.hpp"
+#include "depthlens/tokenizer/parts.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -12,12 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/tokenizer/parts.hpp"
-
 namespace depthlens::detail {
+
+// Of a normalizer or pre_tokenizer; published ones have up to 4.
+inline constexpr std::size_t max_steps = 16;
 
 [[noreturn]] inline void refuse(const json_view& at, std::string_view what, std::string_view name) {
   fail(status::data, at.place(), what, " ", printable(name, 200), " is not supported");
@@ -47,20 +50,23 @@ inline void read_normalizer(const json_view& root, tokenizer_parts& parts) {
   const auto normalizer = root.find("normalizer");
   if (!normalizer) return;
   for_each_part(*normalizer, "normalizers", [&](const json_view& at) {
+    if (parts.normalizer.size() == max_steps) refuse(at, "a sequence with more than 16 parts,", "normalizer");
     const std::string_view type = at.require_string("type");
     if (type == "NFC") {
       only_members(at, {"type"});
       parts.normalizer.push_back({kind::nfc, {}, {}});
     } else if (type == "Prepend") {
       only_members(at, {"type", "prepend"});
-      parts.normalizer.push_back({kind::prepend, {}, std::string(at.require_string("prepend"))});
+      const std::string_view text = at.require_string("prepend");
+      if (text != metaspace) refuse(at, "prepend", text);
+      parts.normalizer.push_back({kind::prepend, {}, std::string(text)});
     } else if (type == "Replace") {
       only_members(at, {"type", "pattern", "content"});
       const json_view pattern = at.require("pattern");
       only_members(pattern, {"String"});
-      const std::string_view from = pattern.require_string("String");
-      if (from.empty()) refuse(pattern, "String", "");
-      parts.normalizer.push_back({kind::replace, std::string(from), std::string(at.require_string("content"))});
+      const std::string_view from = pattern.require_string("String"), to = at.require_string("content");
+      if (from != " " || to != metaspace) refuse(at, "Replace of something else than a blank by", to);
+      parts.normalizer.push_back({kind::replace, std::string(from), std::string(to)});
     } else {
       refuse(at, "normalizer", type);
     }
@@ -111,7 +117,8 @@ inline void read_metaspace(const json_view& at, tokenizer_parts& parts) {
   } else if (scheme != "never") {
     refuse(at, "prepend_scheme", scheme);
   }
-  if (at.find_bool("split").value_or(true)) parts.splits.push_back({mark, true, split_behavior::merged_with_next});
+  if (at.find_bool("split").value_or(true))
+    parts.splits.push_back({mark, true, split_behavior::merged_with_next});
 }
 
 // Says whether text is cut as bytes (ByteLevel), which has to be the last step.
@@ -121,6 +128,7 @@ inline bool read_pre_tokenizer(const json_view& root, tokenizer_parts& parts) {
   const auto pre_tokenizer = root.find("pre_tokenizer");
   if (!pre_tokenizer) return bytes;
   for_each_part(*pre_tokenizer, "pretokenizers", [&](const json_view& at) {
+    if (parts.splits.size() == max_steps) refuse(at, "a sequence with more than 16 parts,", "pre_tokenizer");
     const std::string_view type = at.require_string("type");
     if (bytes) refuse(at, "after ByteLevel, pre_tokenizer", type);
     if (type == "ByteLevel") {
@@ -157,7 +165,8 @@ inline void read_template(const json_view& at, tokenizer_parts& parts) {
     const json_view item = single.at(i);
     only_members(item, {"SpecialToken", "Sequence"});
     if (const auto sequence = item.find("Sequence")) {
-      if (text_seen || sequence->require_string("id") != "A") refuse(item, "template with", "a second sequence");
+      if (text_seen || sequence->require_string("id") != "A")
+        refuse(item, "template with", "a second sequence");
       text_seen = true;
       continue;
     }
@@ -198,11 +207,12 @@ inline void read_decoder(const json_view& root, tokenizer_parts& parts) {
     const std::string_view type = at.require_string("type");
     if (type == "ByteLevel" || type == "ByteFallback" || type == "Fuse") return;
     if (type == "Replace") {
-      const bool blank = at.require("pattern").require_string("String") == metaspace &&
-                         at.require_string("content") == " ";
+      const bool blank =
+          at.require("pattern").require_string("String") == metaspace && at.require_string("content") == " ";
       if (!blank) refuse(at, "decoder", "Replace of something else than U+2581 by a blank");
     } else if (type == "Strip") {
-      const bool one = at.require_string("content") == " " && at.require_u64("start") == 1 && at.require_u64("stop") == 0;
+      const bool one =
+          at.require_string("content") == " " && at.require_u64("start") == 1 && at.require_u64("stop") == 0;
       if (!one) refuse(at, "decoder", "Strip of something else than one blank at the start");
       parts.decoding = decode_rule::strip_blank;
     } else if (type == "Metaspace") {

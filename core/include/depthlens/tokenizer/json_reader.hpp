@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Hugging Face tokenizer.json as tokenizer_parts: model "BPE", byte-level or with byte_fallback, merges as strings
-// or as pairs. Every id from 0 to the highest must have exactly one token. "truncation" and "padding" are settings of
-// a past call and are not followed.
+// A Hugging Face tokenizer.json as tokenizer_parts: model "BPE", byte-level or with byte_fallback, merges as
+// strings or as pairs. Every id from 0 to the highest must have exactly one token. "truncation" and "padding"
+// are settings of a past call and are not followed.
 #pragma once
+
+#include "depthlens/error.hpp"
+#include "depthlens/json.hpp"
+#include "depthlens/tokenizer/json_components.hpp"
+#include "depthlens/tokenizer/parts.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,11 +17,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/tokenizer/json_components.hpp"
-#include "depthlens/tokenizer/parts.hpp"
 
 namespace depthlens {
 
@@ -36,8 +36,8 @@ struct json_token {
 inline json_token& token_slot(std::vector<json_token>& tokens, std::uint64_t id, const json_view& at,
                               std::string_view text) {
   if (id >= tokens.size()) {
-    fail(status::data, at.place(), "token ", printable(text), " has id ", id, ", but there are ", tokens.size(),
-         " tokens: ids must be 0..", tokens.size() - 1, " without gaps");
+    fail(status::data, at.place(), "token ", printable(text), " has id ", id, ", but there are ",
+         tokens.size(), " tokens: ids must be 0..", tokens.size() - 1, " without gaps");
   }
   return tokens[static_cast<std::size_t>(id)];
 }
@@ -46,7 +46,8 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
   std::vector<added_token> out;
   const auto list = root.find("added_tokens");
   if (!list) return out;
-  if (list->as_array().size() > max_tokens) fail(status::data, list->place(), "more than ", max_tokens, " tokens");
+  if (list->as_array().size() > max_tokens)
+    fail(status::data, list->place(), "more than ", max_tokens, " tokens");
   for (std::size_t i = 0; i < list->as_array().size(); ++i) {
     const json_view at = list->at(i);
     only_members(at, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
@@ -58,8 +59,8 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
     const std::uint64_t id = at.require_u64("id");
     if (id >= max_tokens) fail(status::data, at.place(), "id ", id, ", expected less than ", max_tokens);
     const bool special = flag("special");
-    out.push_back({static_cast<std::int32_t>(id), std::string(text), special, flag("single_word"), flag("lstrip"),
-                   flag("rstrip"), at.find_bool("normalized").value_or(!special)});
+    out.push_back({static_cast<std::int32_t>(id), std::string(text), special, flag("single_word"),
+                   flag("lstrip"), flag("rstrip"), at.find_bool("normalized").value_or(!special)});
   }
   return out;
 }
@@ -70,16 +71,19 @@ inline std::vector<json_token> collect_tokens(const json_view& root, const std::
   const auto& object = vocab.as_object();
   std::size_t count = object.size();
   for (const added_token& t : added) count += !object.contains(t.content);
-  if (count == 0 || count > max_tokens) fail(status::data, vocab.place(), count, " tokens, expected 1..", max_tokens);
+  if (count == 0 || count > max_tokens)
+    fail(status::data, vocab.place(), count, " tokens, expected 1..", max_tokens);
   std::vector<json_token> tokens(count);
   for (const auto& member : object) {
     const std::string_view text(member.key().data(), member.key().size());
     // A view with its place costs a string; it is only made where there is something to say.
     const bool plain = member.value().is_int64() && member.value().get_int64() >= 0;
-    const std::uint64_t id = plain ? static_cast<std::uint64_t>(member.value().get_int64()) : vocab.require_u64(text);
+    const std::uint64_t id =
+        plain ? static_cast<std::uint64_t>(member.value().get_int64()) : vocab.require_u64(text);
     json_token& t = token_slot(tokens, id, vocab, text);
     if (t.present) {
-      fail(status::data, vocab.place(), "tokens ", printable(t.text), " and ", printable(text), " have the same id ", id);
+      fail(status::data, vocab.place(), "tokens ", printable(t.text), " and ", printable(text),
+           " have the same id ", id);
     }
     t = {text, true, true, false};
   }
@@ -96,7 +100,8 @@ inline std::vector<json_token> collect_tokens(const json_view& root, const std::
 }
 
 inline std::uint8_t hex_byte_of_piece(std::string_view piece, bool& is_byte) {
-  const int high = piece.size() == 6 ? hex_value(piece[3]) : -1, low = piece.size() == 6 ? hex_value(piece[4]) : -1;
+  const int high = piece.size() == 6 ? hex_value(piece[3]) : -1,
+            low = piece.size() == 6 ? hex_value(piece[4]) : -1;
   is_byte = high >= 0 && low >= 0 && piece == byte_piece(static_cast<unsigned>(high * 16 + low));
   return is_byte ? static_cast<std::uint8_t>(high * 16 + low) : std::uint8_t{0};
 }
@@ -169,8 +174,8 @@ inline void read_merge(tokenizer_parts& parts, const json_view& merges, std::siz
 
 // The options of the model that change ids; those that would make it another algorithm are refused.
 inline void read_model_options(const json_view& model, tokenizer_parts& parts, bool byte_level) {
-  only_members(model, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                       "byte_fallback", "ignore_merges", "vocab", "merges"});
+  only_members(model, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                       "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
   const std::string_view type = model.find_string("type").value_or("BPE");
   if (type != "BPE") refuse(model, "model", type);
   if (model.find_double("dropout").value_or(0) != 0) refuse(model, "option", "dropout");
@@ -179,7 +184,8 @@ inline void read_model_options(const json_view& model, tokenizer_parts& parts, b
   }
   const bool fallback = model.find_bool("byte_fallback").value_or(false);
   if (byte_level && fallback) refuse(model, "with a ByteLevel pre_tokenizer, option", "byte_fallback");
-  if (!byte_level && !fallback) refuse(model, "BPE", "without ByteLevel pre_tokenizer and without byte_fallback");
+  if (!byte_level && !fallback)
+    refuse(model, "BPE", "without ByteLevel pre_tokenizer and without byte_fallback");
   parts.vocabulary.units =
       byte_level ? bpe_vocabulary::unit_kind::bytes : bpe_vocabulary::unit_kind::characters;
   parts.vocabulary.whole_words = model.find_bool("ignore_merges").value_or(false);
@@ -209,8 +215,8 @@ inline tokenizer_parts read_tokenizer_json(const std::filesystem::path& path) {
   const json_view root = document.root();
   tokenizer_parts parts;
   parts.file = path.string();
-  detail::only_members(root, {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
-                              "post_processor", "decoder", "model"});
+  detail::only_members(root, {"version", "truncation", "padding", "added_tokens", "normalizer",
+                              "pre_tokenizer", "post_processor", "decoder", "model"});
   const json_view model = root.require("model");
   const bool byte_level = detail::read_pre_tokenizer(root, parts);
   detail::read_model_options(model, parts, byte_level);

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that a tokenizer is made of, as the readers of tokenizer.json and of GGUF hand it over, and the hash of all of
-// it that changes ids.
+// All that a tokenizer is made of, as the readers of tokenizer.json and of GGUF hand it over, and the hash of
+// all of it that changes ids.
 #pragma once
-
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "depthlens/hash.hpp"
 #include "depthlens/tokenizer/added_tokens.hpp"
@@ -16,6 +9,13 @@
 #include "depthlens/tokenizer/normalizer.hpp"
 #include "depthlens/tokenizer/pretokenizer.hpp"
 #include "depthlens/tokenizer/string_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace depthlens {
 

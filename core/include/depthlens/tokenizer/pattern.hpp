@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A compiled regular expression (PCRE2, JIT where the machine allows it) with bounds on the work of one match, and
-// the patterns by which published tokenizers cut text. Only these are accepted: a pattern out of a file is looked
-// up here, never compiled.
-// Which characters are letters and numbers is PCRE2's knowledge (10.42: Unicode 14, 10.45: Unicode 16); characters
-// that are younger than that are neither.
+// A compiled regular expression (PCRE2, JIT where the machine allows it) with bounds on the work of one
+// match, and the patterns by which published tokenizers cut text. Only these are accepted: a pattern out of a
+// file is looked up here, never compiled.
+// Which characters are letters and numbers is PCRE2's knowledge (10.42: Unicode 14, 10.45: Unicode 16);
+// characters that are younger than that are neither.
 #pragma once
+
+#include "depthlens/error.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -14,8 +16,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "depthlens/error.hpp"
 
 namespace depthlens {
 
@@ -41,8 +41,8 @@ class pattern {
   explicit pattern(std::string_view text) {
     int code = 0;
     PCRE2_SIZE offset = 0;
-    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), PCRE2_UTF, &code, &offset,
-                              nullptr));
+    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), PCRE2_UTF, &code,
+                              &offset, nullptr));
     if (!code_) fail(status::internal, "pattern ", text, ": PCRE2 error ", code, " at offset ", offset);
     context_.reset(pcre2_match_context_create(nullptr));
     if (!context_) fail(status::internal, "pattern ", text, ": no memory for PCRE2");
@@ -53,8 +53,8 @@ class pattern {
     pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // where it cannot, the interpreter does the work
   }
 
-  // The first match that starts at or after `from`; false if there is none. `text` is valid UTF-8, `from` the start
-  // of a character. Errors: data, if a limit is reached.
+  // The first match that starts at or after `from`; false if there is none. `text` is valid UTF-8, `from` the
+  // start of a character. Errors: data, if a limit is reached.
   bool find(std::string_view text, std::size_t from, pattern_match& out) const {
     thread_local const std::unique_ptr<pcre2_match_data, detail::pcre2_deleter> data(
         pcre2_match_data_create(1, nullptr));
@@ -62,7 +62,8 @@ class pattern {
     const int rc = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
                                PCRE2_NO_UTF_CHECK, data.get(), context_.get());
     if (rc == PCRE2_ERROR_NOMATCH) return false;
-    if (rc < 0) fail(status::data, "a text of ", text.size(), " bytes cannot be cut into words: PCRE2 error ", rc);
+    if (rc < 0)
+      fail(status::data, "a text of ", text.size(), " bytes cannot be cut into words: PCRE2 error ", rc);
     const PCRE2_SIZE* at = pcre2_get_ovector_pointer(data.get());
     out = {at[0], at[1]};
     return true;

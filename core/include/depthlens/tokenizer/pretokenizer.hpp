@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts text into the words that byte-pair encoding works on: a sequence of steps, each of which cuts what the one
-// before left. The steps of the published tokenizers are here by the names that GGUF files give them.
+// Cuts text into the words that byte-pair encoding works on: a sequence of steps, each of which cuts what the
+// one before left. The steps of the published tokenizers are here by the names that GGUF files give them.
 #pragma once
+
+#include "depthlens/tokenizer/pattern.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -10,8 +12,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "depthlens/tokenizer/pattern.hpp"
 
 namespace depthlens {
 
@@ -32,14 +32,15 @@ class pretokenizer {
   pretokenizer() = default;
   explicit pretokenizer(std::vector<split_step> steps) : steps_(std::move(steps)) {
     for (const split_step& s : steps_) {
-      patterns_.push_back(s.literal ? nullptr
-                                    : std::make_shared<const pattern>(split_patterns::for_pcre2(s.expression)));
+      patterns_.push_back(
+          s.literal ? nullptr : std::make_shared<const pattern>(split_patterns::for_pcre2(s.expression)));
     }
   }
 
   const std::vector<split_step>& steps() const noexcept { return steps_; }
 
-  // Calls emit(word) for each word of `text` (valid UTF-8) in order; joined, the words are the text. No word is empty.
+  // Calls emit(word) for each word of `text` (valid UTF-8) in order; joined, the words are the text. No word
+  // is empty.
   template <class Emit>
   void split(std::string_view text, Emit&& emit) const {
     cut(0, text, emit);
@@ -83,12 +84,12 @@ class pretokenizer {
 
 // How a family of tokenizers cuts text, and what else goes with it in files that say no more than its name.
 struct pretokenizer_preset {
-  std::string_view name;  // as GGUF's tokenizer.ggml.pre gives it
-  std::string_view kind;  // family, for messages
+  std::string_view name;                   // as GGUF's tokenizer.ggml.pre gives it
+  std::string_view kind;                   // family, for messages
   std::vector<std::string_view> patterns;  // split_patterns, in order
-  bool nfc = false;          // text is normalised first
-  bool whole_words = false;  // see bpe_vocabulary
-  bool add_bos = false;      // unless the file says otherwise
+  bool nfc = false;                        // text is normalised first
+  bool whole_words = false;                // see bpe_vocabulary
+  bool add_bos = false;                    // unless the file says otherwise
 };
 
 namespace detail {
@@ -117,8 +118,8 @@ inline const std::vector<pretokenizer_preset>& pretokenizer_presets() {
 
 }  // namespace detail
 
-// nullopt if the name is not known. "" and "default" are files whose writer did not know the tokenizer: they are
-// read as GPT-2's, which is right for GPT-2 and GPT-NeoX.
+// nullopt if the name is not known. "" and "default" are files whose writer did not know the tokenizer: they
+// are read as GPT-2's, which is right for GPT-2 and GPT-NeoX.
 inline std::optional<pretokenizer_preset> find_preset(std::string_view name) {
   for (const pretokenizer_preset& preset : detail::pretokenizer_presets()) {
     if (preset.name == name) return preset;

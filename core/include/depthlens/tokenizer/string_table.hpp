@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many short strings by number, in one block of memory, and a flat hash from string to number over some of them.
-// The tokenizers keep their vocabularies in it. Strings may hold any bytes.
+// Many short strings by number, in one block of memory, and a flat hash from string to number over some of
+// them. The tokenizers keep their vocabularies in it. Strings may hold any bytes.
 #pragma once
+
+#include "depthlens/error.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -11,8 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "depthlens/error.hpp"
 
 namespace depthlens {
 
@@ -45,8 +45,8 @@ class string_list {
   std::vector<std::uint32_t> ends_;
 };
 
-// Strings of a string_list by their text. The list is passed to each call and must be the same one, so that both
-// can be moved together. Open addressing, at most 2/3 full.
+// Strings of a string_list by their text. The list is passed to each call and must be the same one, so that
+// both can be moved together. Open addressing, at most 2/3 full.
 class string_index {
  public:
   static constexpr std::int32_t none = -1;
@@ -56,14 +56,15 @@ class string_index {
     used_ = 0;
   }
 
-  // Adds list[id]; returns none, or the id that already stands for this text (which is then kept). The number of
-  // strings added must not exceed what was reserved.
+  // Adds list[id]; returns none, or the id that already stands for this text (which is then kept). The number
+  // of strings added must not exceed what was reserved.
   std::int32_t add(const string_list& list, std::int32_t id) {
     const std::string_view text = list[static_cast<std::size_t>(id)];
     const auto hash = hash_of(text);
     const std::size_t at = position(list, text, hash);
     if (slots_[at].id != none) return slots_[at].id;
-    if ((used_ + 1) * 3 > slots_.size() * 2 + 2) fail(status::internal, "string_index: more strings than reserved");
+    if ((used_ + 1) * 3 > slots_.size() * 2 + 2)
+      fail(status::internal, "string_index: more strings than reserved");
     slots_[at] = {hash, id};
     ++used_;
     return none;

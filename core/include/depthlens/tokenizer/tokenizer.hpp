@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text to token ids and back, for byte-level BPE (GPT-2 and its successors) and SentencePiece-style BPE with one
-// token per byte. The ids are those of Hugging Face's tokenizers library. What is read from which file is
+// Text to token ids and back, for byte-level BPE (GPT-2 and its successors) and SentencePiece-style BPE with
+// one token per byte. The ids are those of Hugging Face's tokenizers library. What is read from which file is
 // json_reader.hpp and gguf_reader.hpp; all that they do not understand is refused by name.
 //
-// Text that is not valid UTF-8: each byte that is no part of a character becomes its byte token by itself, and the
-// text before and after it is tokenized separately; decode gives the same bytes back. A byte without a token in the
-// vocabulary (many lack bytes that their training text did not have, e.g. 0xFF) is left out, in valid text too.
+// Text that is not valid UTF-8: each byte that is no part of a character becomes its byte token by itself,
+// and the text before and after it is tokenized separately; decode gives the same bytes back. A byte without
+// a token in the vocabulary (many lack bytes that their training text did not have, e.g. 0xFF) is left out,
+// in valid text too.
 #pragma once
-
-#include <cstddef>
-#include <cstdint>
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/error.hpp"
@@ -30,6 +20,17 @@
 #include "depthlens/tokenizer/parts.hpp"
 #include "depthlens/tokenizer/pretokenizer.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 namespace depthlens {
 
 // Immutable and cheap to copy; all const members may be called from several threads. Ids are 0..size()-1.
@@ -37,12 +38,14 @@ class tokenizer {
  public:
   enum class special {
     add,   // special tokens are found in the text, and the post-processor's are put around it
-    none,  // neither: special tokens are plain text (tokens that were added but are not special are still found)
+    none,  // neither: special tokens are plain text (tokens that are added but not special are still found)
   };
 
   // Errors of all three: status::data, naming the file and what it is in it that is wrong or not understood.
   // The file is all that counts: a tokenizer_config.json beside it is not followed.
-  static tokenizer from_json(const std::filesystem::path& path) { return tokenizer(read_tokenizer_json(path)); }
+  static tokenizer from_json(const std::filesystem::path& path) {
+    return tokenizer(read_tokenizer_json(path));
+  }
   static tokenizer from_gguf(const gguf_file& file) { return tokenizer(read_gguf_tokenizer(file)); }
   explicit tokenizer(tokenizer_parts parts) : data_(std::make_shared<const data>(std::move(parts))) {}
 
@@ -65,8 +68,8 @@ class tokenizer {
   // The ids that special::add puts in front of every text: a BOS token, or nothing.
   std::vector<std::int32_t> prefix() const { return data_->parts.prefix; }
 
-  // The text of a sequence of ids, special tokens included; may be invalid UTF-8. Errors: usage, for an id outside
-  // 0..size()-1.
+  // The text of a sequence of ids, special tokens included; may be invalid UTF-8. Errors: usage, for an id
+  // outside 0..size()-1.
   std::string decode(std::span<const std::int32_t> ids) const {
     std::string out;
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -86,15 +89,16 @@ class tokenizer {
     return out;
   }
 
-  // The bytes that a token stands for inside a text, a leading blank included; a special token's text. Empty for an
-  // id outside 0..size()-1. Lives as long as the tokenizer and its copies.
+  // The bytes that a token stands for inside a text, a leading blank included; a special token's text. Empty
+  // for an id outside 0..size()-1. Lives as long as the tokenizer and its copies.
   std::string_view bytes(std::int32_t id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= size()) return {};
     return data_->parts.surface[static_cast<std::size_t>(id)];
   }
 
   bool is_special(std::int32_t id) const {
-    return id >= 0 && static_cast<std::size_t>(id) < size() && data_->parts.special[static_cast<std::size_t>(id)] != 0;
+    return id >= 0 && static_cast<std::size_t>(id) < size() &&
+           data_->parts.special[static_cast<std::size_t>(id)] != 0;
   }
 
   std::size_t size() const { return data_->parts.surface.size(); }  // highest id + 1
@@ -106,7 +110,8 @@ class tokenizer {
 
  private:
   struct data {
-    explicit data(tokenizer_parts p) : parts(std::move(p)), hash(content_hash_of(parts)), splitter(parts.splits) {
+    explicit data(tokenizer_parts p)
+        : parts(std::move(p)), hash(content_hash_of(parts)), splitter(parts.splits) {
       for (const added_token& token : parts.added) {
         std::string text = token.content;
         if (token.normalized) normalize(parts.normalizer, piece_place::start, text);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the published families cut text into words, and that no cut loses text, whatever it is.
+#include "depthlens/tokenizer/pretokenizer.hpp"
+
+#include "depthlens/data/utf8.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace depthlens;
+
+namespace {
+
+using words = std::vector<std::string>;
+
+words cut(const pretokenizer& p, std::string_view text) {
+  words out;
+  p.split(text, [&](std::string_view word) { out.emplace_back(word); });
+  return out;
+}
+
+pretokenizer of_family(std::string_view name) {
+  const auto preset = find_preset(name);
+  BOOST_REQUIRE(preset.has_value());
+  std::vector<split_step> steps;
+  for (const std::string_view p : preset->patterns) steps.push_back({std::string(p)});
+  return pretokenizer(steps);
+}
+
+void check(std::string_view family, std::string_view text, const words& expected) {
+  BOOST_TEST_CONTEXT(family << ": " << text) {
+    BOOST_TEST(cut(of_family(family), text) == expected, boost::test_tools::per_element());
+  }
+}
+
+void append_utf8(std::string& out, char32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xC0 | (c >> 6));
+    out += static_cast<char>(0x80 | (c & 0x3F));
+  } else {
+    if (c >= 0x10000) {
+      out += static_cast<char>(0xF0 | (c >> 18));
+      out += static_cast<char>(0x80 | ((c >> 12) & 0x3F));
+    } else {
+      out += static_cast<char>(0xE0 | (c >> 12));
+    }
+    out += static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+    out += static_cast<char>(0x80 | (c & 0x3F));
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(pretokenizer_)
+
+BOOST_AUTO_TEST_CASE(gpt2_keeps_a_blank_with_the_word_behind_it_and_numbers_together) {
+  check("gpt-2", "I'll pay 1234 now,  ok?\n\n x",
+        {"I", "'ll", " pay", " 1234", " now", ",", " ", " ok", "?", "\n\n", " x"});
+  check("gpt-2", "THEY'LL", {"THEY", "'", "LL"});
+  check("gpt-2", "end  ", {"end", "  "});
+}
+
+BOOST_AUTO_TEST_CASE(smollm_cuts_every_digit_apart) {
+  check("smollm", "in 2024!", {"in", " ", "2", "0", "2", "4", "!"});
+  check("smollm", "x\xC2\xBD\xD9\xA3", {"x", "\xC2\xBD", "\xD9\xA3"});  // one half, an Arabic three
+}
+
+BOOST_AUTO_TEST_CASE(llama3_takes_digits_by_three_and_contractions_in_any_case) {
+  check("llama-bpe", "12345 We'RE\r\n\r\n\tgo", {"123", "45", " We", "'RE", "\r\n\r\n", "\tgo"});
+  check("llama-bpe", "a ... \n b", {"a", " ...", " \n", " b"});
+}
+
+BOOST_AUTO_TEST_CASE(qwen2_takes_single_digits_without_the_blank_before_them) {
+  check("qwen2", "It's 42.\n", {"It", "'s", " ", "4", "2", ".\n"});
+}
+
+BOOST_AUTO_TEST_CASE(falcon_cuts_punctuation_first_and_three_digits_last) {
+  check("falcon", "a+b, 12345", {"a", "+", "b", ",", " ", "123", "45"});
+}
+
+BOOST_AUTO_TEST_CASE(white_space_is_what_unicode_calls_so) {
+  // U+180E is white space for PCRE2's own \s, U+001C for Python: neither is for the tokenizers.
+  check("gpt-2", "a\xE1\xA0\x8E", {"a", "\xE1\xA0\x8E"});
+  check("gpt-2", "a \x1C", {"a", " \x1C"});
+  check("gpt-2", "a \xC2\xA0\xE3\x80\x80 b", {"a", " \xC2\xA0\xE3\x80\x80", " b"});
+}
+
+BOOST_AUTO_TEST_CASE(literal_steps_keep_the_match_where_they_are_told_to) {
+  const std::string_view text = "  a b ";
+  const auto literal = [&](split_behavior b) { return cut(pretokenizer({{" ", true, b}}), text); };
+  BOOST_TEST(literal(split_behavior::isolated) == (words{" ", " ", "a", " ", "b", " "}),
+             boost::test_tools::per_element());
+  BOOST_TEST(literal(split_behavior::merged_with_previous) == (words{" ", " ", "a ", "b "}),
+             boost::test_tools::per_element());
+  BOOST_TEST(literal(split_behavior::merged_with_next) == (words{" ", " a", " b", " "}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(no_step_leaves_the_text_whole_and_no_text_gives_no_words) {
+  BOOST_TEST(cut(pretokenizer(), "a b") == (words{"a b"}), boost::test_tools::per_element());
+  BOOST_TEST(cut(pretokenizer(), "").empty());
+  BOOST_TEST(cut(of_family("llama-bpe"), "").empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_words_of_random_text_are_the_text) {
+  std::mt19937 random(3);
+  for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "falcon"}) {
+    const pretokenizer p = of_family(family);
+    for (int i = 0; i < 400; ++i) {
+      std::string text;
+      for (std::size_t n = random() % 30; n > 0; --n) {
+        char32_t c = random() % (random() % 2 ? 0x80 : random() % 2 ? 0x3000 : 0x110000);
+        if (c >= 0xD800 && c < 0xE000) c = ' ';
+        append_utf8(text, c);
+      }
+      std::string joined;
+      p.split(text, [&](std::string_view word) {
+        BOOST_TEST_REQUIRE(!word.empty());
+        BOOST_TEST_REQUIRE(utf8_first_broken(word) == std::string_view::npos);
+        joined += word;
+      });
+      BOOST_TEST_REQUIRE(joined == text);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(long_runs_do_not_reach_the_limits_of_a_match) {
+  const std::string blanks(1U << 20, ' '), letters(1U << 20, 'x');
+  for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "falcon"}) {
+    BOOST_TEST(cut(of_family(family), blanks).size() == 1U);
+    BOOST_TEST(cut(of_family(family), blanks + "x").size() == 2U);
+    BOOST_TEST(cut(of_family(family), letters).size() == 1U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(names_are_known_or_they_are_not) {
+  BOOST_TEST(!find_preset("tekken").has_value());
+  BOOST_TEST(find_preset("")->kind == "gpt-2, assumed");
+  BOOST_TEST(find_preset("default")->kind == "gpt-2, assumed");
+  BOOST_TEST(find_preset("llama-bpe")->whole_words);
+  BOOST_TEST(find_preset("llama-bpe")->add_bos);
+  BOOST_TEST(find_preset("qwen2")->nfc);
+  BOOST_TEST((kind_of_patterns({split_patterns::digit, split_patterns::gpt2}) == "smollm"));
+  BOOST_TEST(!kind_of_patterns({split_patterns::digit}).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

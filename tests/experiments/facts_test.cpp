@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The facts experiment against a scripted model: one pass by ids, forms, repeated facts, and the published rounds.
+#define dlens_entry_v1 facts_entry
+#include "../../experiments/facts/facts.cpp"
+
+#include "fake_host.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using depthlens::record;
+using depthlens::test::fake_host;
+using strings = std::vector<std::string>;
+
+namespace {
+
+record fact(std::string prompt, std::optional<std::string> answer,
+            std::optional<std::string> other = std::nullopt) {
+  record r;
+  r.fields.emplace_back("prompt", std::move(prompt));
+  if (answer) r.fields.emplace_back("answer", std::move(*answer));
+  if (other) r.fields.emplace_back("other", std::move(*other));
+  return r;
+}
+
+// Every third value: the rows of layer 0 of the three layers.
+strings per_reading(const strings& rows) {
+  strings out;
+  for (std::size_t i = 0; i < rows.size(); i += 3) out.push_back(rows[i]);
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(facts_experiment)
+
+BOOST_AUTO_TEST_CASE(every_token_of_an_answer_is_read_in_one_pass_behind_the_right_tokens) {
+  fake_host host(facts_entry());
+  host.add("", "fact", {fact("the capital is", "paRis")});
+  host.model.top = {{"the capital is", " lyon"}, {"the capital is pa", "Ris"}};
+  host.run();
+  BOOST_TEST(host.asked == strings({"the capital is pa"}), boost::test_tools::per_element());
+  const strings rows = host.rows("rows");
+  BOOST_REQUIRE(rows.size() == 6U);
+  const std::string pa = std::to_string(host.tokenizer.id(" pa")),
+                    ris = std::to_string(host.tokenizer.id("Ris"));
+  const std::string lyon = std::to_string(host.tokenizer.id(" lyon")),
+                    unsure = std::to_string(host.tokenizer.id("~"));
+  BOOST_TEST(rows[0] == "0|2|0|embed|0|" + lyon + "| lyon|" + pa + "|100|-25|0|" + unsure +
+                            "|~|3|0|-0.75|0|2|0|2|blank|0|1|0|true|paRis");
+  BOOST_TEST(rows[5] == "0|3|2|block.1.out|1|" + ris + "|Ris|" + ris + "|1|-0.25|1|" + ris +
+                            "|Ris|1|0|-0.25|1|0|1|2|blank|0|0|0|true|paRis");
+  BOOST_TEST(host.rows("earliest").empty());  // its first token is wrong, so it is in no curve
+  BOOST_TEST(host.rows("prompts")[0] == "0|the capital is|2 3 4|" + pa + "|1||paRis");
+}
+
+BOOST_AUTO_TEST_CASE(curves_take_the_same_facts_at_each_position_and_only_right_ones) {
+  fake_host host(facts_entry());
+  host.add(
+      "", "fact",
+      {fact("one is", "paRis"), fact("two is", "loNdon"), fact("three is", "rome"), fact("four is", "aBcD")});
+  host.model.top = {{"one is", " pa"},     {"one is pa", "Ris"}, {"two is", " lo"},   {"two is lo", "wer"},
+                    {"three is", " rome"}, {"four is", " a"},    {"four is a", "Bc"}, {"four is aBc", "D"}};
+  host.run();
+  const strings names = host.column("onsets", "category"), ks = host.column("onsets", "k");
+  strings at_one;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (ks[i] == "1") at_one.push_back(names[i]);
+  BOOST_TEST(at_one == strings({"1-token (pos 1)", "2-token (pos 1)", "2-token (pos 2)", "3-token (pos 1)",
+                                "3-token (pos 2)", "3-token (pos 3)"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.rows("earliest")[0] == "1-token (pos 1)|1|2|2|2|1|0|0|1|1|1");
+  BOOST_TEST(host.column("earliest", "token_pos").back() == "3");
+  BOOST_TEST(host.figure_prompts.at("earliest_layer_facts_{lens}") == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(the_first_top_1_decides_the_form_and_both_are_read_at_once) {
+  fake_host host(facts_entry());
+  host.add("", "fact", {fact("it is \n", "PaRis"), fact("it is (", "RoMe")});
+  host.model.top = {{"it is \n", " Pa"}, {"it is \n Pa", "Ris"}, {"it is (", "X"}, {"it is (Ro", "X"}};
+  host.run();
+  BOOST_TEST(per_reading(host.column("rows", "form")) == strings({"blank", "blank", "blank", "blank"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "answer_correct")) == strings({"1", "1", "0", "0"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.asked == strings({"it is \nPa", "it is \n Pa", "it is ( Ro", "it is (Ro"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(tokens_limits_what_is_read_but_not_the_length_that_is_told) {
+  fake_host host(facts_entry());
+  host.options = {{"tokens", "2"}};
+  host.add("", "fact", {fact("it is", "aBCD")});
+  host.run();
+  BOOST_TEST(per_reading(host.column("rows", "token_num")) == strings({"0", "1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("rows", "answer_len")[0] == "4");
+  BOOST_TEST(host.asked == strings({"it is a"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(repeated_facts_are_read_once_unless_asked_for) {
+  for (const bool keep : {false, true}) {
+    fake_host host(facts_entry());
+    if (keep) host.options = {{"duplicates", "keep"}};
+    host.add("", "fact", {fact("it is", "a"), fact("it is", "b"), fact("it is", "a")});
+    host.run();
+    BOOST_TEST(host.column("prompts", "reason") == strings({"", "", keep ? "" : "duplicate"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(host.rows("rows").size() == (keep ? 9U : 6U));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_counterfactual_answer_has_rows_of_its_own_kind) {
+  fake_host host(facts_entry());
+  host.add("", "fact", {fact("it is", "paRis", "roMe")});
+  host.model.top = {{"it is", " pa"}, {"it is pa", "Ris"}, {"it is ro", "Me"}};
+  host.run();
+  BOOST_TEST(per_reading(host.column("rows", "answer_kind")) == strings({"true", "true", "new", "new"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "answer")) == strings({"paRis", "paRis", "roMe", "roMe"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "correct")) == strings({"1", "1", "0", "1"}),
+             boost::test_tools::per_element());
+  strings categories = host.column("layers", "category");
+  BOOST_TEST(categories.size() == 6U);  // the true answer's two positions at three layers
+}
+
+BOOST_AUTO_TEST_CASE(facts_that_cannot_be_read_say_why) {
+  fake_host host(facts_entry());
+  host.max_positions = 4;
+  host.add("", "fact",
+           {fact("it is", std::nullopt), fact("it is", ""), fact("", "x"), fact("a b c d e", "x"),
+            fact("a b c", "xYZ"), fact("it says", "x"), fact("a b c", "x")});
+  host.model.top = {{"it says", "\n"}};
+  host.run();
+  BOOST_TEST(host.column("prompts", "reason") ==
+                 strings({"no answer", "no answer", "empty", "too long", "too long", "white space", ""}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.counts.at(": no answer") == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_in_source_text_has_the_form_of_the_text) {
+  fake_host host(facts_entry());
+  record good = fact("it is", "now"), bad = fact("it is", "now");
+  good.fields.emplace_back("text", "it is  now or never");
+  bad.fields.emplace_back("text", "it is then");
+  host.add("", "prompt", {good});
+  host.run();
+  BOOST_TEST(host.column("rows", "form")[0] == "source");
+  BOOST_TEST(host.column("rows", "answer_len")[0] == "2");  // two blanks: one is a token
+  fake_host other(facts_entry());
+  other.add("", "prompt", {bad});
+  BOOST_CHECK_THROW(other.run(), depthlens::error);
+}
+
+BOOST_AUTO_TEST_CASE(retry_asks_all_tokens_again_behind_a_blank) {
+  fake_host host(facts_entry());
+  host.options = {{"whitespace", "retry"}};
+  host.add("", "fact", {fact("it is", "paRis")});
+  host.model.top = {{"it is", "\n"}, {"it is ", "pa"}, {"it is pa", "Ris"}};
+  host.run();
+  BOOST_TEST(host.column("prompts", "text")[0] == "it is ");
+  BOOST_TEST(per_reading(host.column("rows", "form")) == strings({"bare", "bare"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "correct")) == strings({"1", "1"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_appends_the_text_of_the_right_token_and_encodes_anew) {
+  fake_host host(facts_entry());
+  host.seed_compat = 1;
+  host.add(
+      "", "fact",
+      {fact("one is", "paRisX"), fact("two is", "rome"), fact("three is", "oslo"), fact("one is", "paRisX")});
+  host.model.top = {{"one is", " lo"},  {"one is pa", "Ris"}, {"one is paRis", "X"},
+                    {"two is", "rome"}, {"three is", "\n"},   {"three is ", " "}};
+  host.run();
+  BOOST_TEST(host.asked == strings({"one is", "one is pa", "one is paRis", "two is", "three is", "three is ",
+                                    "one is", "one is pa", "one is paRis"}),
+             boost::test_tools::per_element());
+  const std::string ris = std::to_string(host.tokenizer.id("Ris")),
+                    rome = std::to_string(host.tokenizer.id("rome"));
+  const strings rows = host.rows("rows");
+  BOOST_REQUIRE(rows.size() == 10U);
+  BOOST_TEST(rows[0] == "model.layers.0|0|one is pa|" + ris + "|paRisX|2|1|3");
+  BOOST_TEST(rows[4] == "model.layers.0|1|two is|" + rome + "|rome|2|0|1");
+  BOOST_TEST(host.file("rows") == "fact_{name}_REASONING_{lens}");
+  BOOST_TEST(host.column("prompts", "reason") == strings({"", "", "white space", ""}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_takes_special_ids_off_twice_for_later_tokens) {
+  fake_host host(facts_entry(), true);
+  host.seed_compat = 1;
+  host.add("", "fact", {fact("one is", "paRis"), fact("two is", "paRisX")});
+  host.model.top = {{"<s>one is", " pa"},
+                    {"<s>one is pa", "Ris"},
+                    {"<s>two is", " pa"},
+                    {"<s>two is pa", "Ris"},
+                    {"<s>two is paRis", "X"}};
+  host.run();
+  // With one special id the second token is known for answers of three tokens, the third of four.
+  BOOST_TEST(host.column("rows", "token_num") == strings({"0", "0", "0", "0", "1", "1"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Architectures from config.json and GGUF metadata: values, spellings, and the keys that must be refused.
+#include "depthlens/model/architecture.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/model/gguf_config.hpp"
+#include "depthlens/model/hf_config.hpp"
+#include "model_bytes.hpp"
+#include "tiny_models.hpp"
+
+using namespace depthlens;
+using depthlens::test::add_tiny_tensors;
+using depthlens::test::fails_with;
+using depthlens::test::gguf_parts;
+using depthlens::test::tiny_config_with;
+using depthlens::test::tiny_gguf_metadata;
+
+namespace {
+
+architecture from_config(std::string_view text) {
+  return architecture_from_config(json_document(text, "config.json", {}));
+}
+
+bool refuses_config(std::string_view text, std::string_view part) {
+  return fails_with(status::data, part, [&] { from_config(text); });
+}
+bool refuses_more(std::string_view more, std::string_view part) {
+  return refuses_config(tiny_config_with(more), part);
+}
+
+std::string with_value(std::string_view key, std::string_view value) {
+  std::string text = tiny_config_with();
+  const std::string quoted = cat("\"", key, "\":");
+  const std::size_t at = text.find(quoted) + quoted.size();
+  return text.replace(at, text.find_first_of(",}", at) - at, value);
+}
+
+architecture from_gguf(const gguf_parts& parts) {
+  const test::byte_writer bytes = parts.file();
+  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+}
+
+bool refuses_gguf(const gguf_parts& parts, std::string_view part) {
+  return fails_with(status::data, part, [&] { from_gguf(parts); });
+}
+
+void check_close(const std::vector<float>& got, const std::vector<float>& want) {
+  BOOST_REQUIRE(got.size() == want.size());
+  for (std::size_t i = 0; i < got.size(); ++i) BOOST_TEST(std::abs(got[i] - want[i]) <= 2.5e-7f * want[i], i);
+}
+
+constexpr std::string_view llama3_rope =
+    R"("factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":32)";
+
+// Made with float32 NumPy by the published formula: head size 24, theta 500000, the scaling above.
+const std::vector<float> llama3_frequencies = {1.0f,           0.11089706f,    0.014030774f,   0.0047007538f,
+                                               0.001574901f,   0.00052764185f, 0.00017677668f, 5.92258e-05f,
+                                               1.9842508e-05f, 6.6478706e-06f, 2.2272473e-06f, 7.46198e-07f};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(architecture_of_config_json)
+
+BOOST_AUTO_TEST_CASE(sizes_and_defaults_are_read) {
+  const architecture a = from_config(tiny_config_with());
+  BOOST_TEST(a.family == "llama");
+  BOOST_TEST(a.n_layers == 2u);
+  BOOST_TEST(a.d_model == 8u);
+  BOOST_TEST(a.n_heads == 2u);
+  BOOST_TEST(a.n_kv_heads == 1u);
+  BOOST_TEST(a.head_dim == 4u);
+  BOOST_TEST(a.d_ff == 12u);
+  BOOST_TEST(a.vocab_size == 10u);
+  BOOST_TEST(a.max_positions == 64u);
+  BOOST_TEST(a.norm_eps == 1e-5);
+  BOOST_TEST(!a.tied);
+  BOOST_TEST((a.rope == rope_kind::half));
+  BOOST_TEST(a.rope_dims == 4u);
+  check_close(a.rope_inv_freq, {1.0f, 0.01f});
+}
+
+BOOST_AUTO_TEST_CASE(old_and_new_spellings_of_rope_agree) {
+  const auto old_way = from_config(tiny_config_with(R"("rope_theta":100.0,"rope_scaling":null)"));
+  const auto new_way =
+      from_config(tiny_config_with(R"("rope_parameters":{"rope_theta":100,"rope_type":"default"})"));
+  check_close(old_way.rope_inv_freq, {1.0f, 0.1f});
+  BOOST_TEST((old_way.rope_inv_freq == new_way.rope_inv_freq));
+}
+
+BOOST_AUTO_TEST_CASE(linear_scaling_divides_every_frequency) {
+  check_close(from_config(tiny_config_with(R"("rope_scaling":{"type":"linear","factor":4})")).rope_inv_freq,
+              {0.25f, 0.0025f});
+}
+
+BOOST_AUTO_TEST_CASE(llama3_scaling_follows_the_published_formula) {
+  const std::string old_way = tiny_config_with(
+      cat(R"("head_dim":24,"rope_theta":500000.0,"rope_scaling":{"rope_type":"llama3",)", llama3_rope, "}"));
+  const std::string new_way = tiny_config_with(cat(
+      R"("head_dim":24,"rope_parameters":{"rope_theta":500000.0,"rope_type":"llama3",)", llama3_rope, "}"));
+  check_close(from_config(old_way).rope_inv_freq, llama3_frequencies);
+  check_close(from_config(new_way).rope_inv_freq, llama3_frequencies);
+}
+
+BOOST_AUTO_TEST_CASE(keys_of_published_models_that_change_nothing_pass) {
+  BOOST_CHECK_NO_THROW(from_config(tiny_config_with(
+      R"("architectures":["LlamaForCausalLM"],"attention_bias":false,"attention_dropout":0.0,"bos_token_id":1,)"
+      R"("eos_token_id":[2,3],"hidden_act":"silu","initializer_range":0.041666666666666664,"is_llama_config":true,)"
+      R"("mlp_bias":false,"pad_token_id":2,"pretraining_tp":1,"rope_interleaved":false,"rope_scaling":null,)"
+      R"("rope_theta":100000,"tie_word_embeddings":true,"torch_dtype":"bfloat16","use_cache":true,)"
+      R"("transformers.js_config":{"dtype":"q4"},"transformers_version":"4.42.3","_name_or_path":"x",)"
+      R"("quantization_config":null,"something_new":false)")));
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
+  BOOST_TEST(
+      refuses_more(R"("quantization_config":{"bits":4})", "key 'quantization_config' is not understood"));
+  BOOST_TEST(refuses_more(R"("logit_scale":0.5)", "key 'logit_scale'"));
+  BOOST_TEST(refuses_more(R"("rope_interleaved":true)", "key 'rope_interleaved'"));
+  BOOST_TEST(refuses_more(R"("rope_theta hidden_act":1)", "is not understood"));
+  BOOST_TEST(refuses_more(R"("hidden_act":"gelu")", "only silu"));
+  BOOST_TEST(refuses_more(R"("sliding_window":7)", "windows are not supported"));
+  BOOST_TEST(refuses_more(R"("layer_types":["full_attention","sliding_attention"])", "layer_types[1]"));
+  BOOST_TEST(refuses_more(R"("partial_rotary_factor":0.5)", "partial_rotary_factor"));
+  BOOST_TEST(refuses_more(R"("rope_scaling":{"rope_type":"yarn","factor":4})", "rope_scaling.rope_type"));
+  BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'mscale'"));
+  BOOST_TEST(refuses_more(R"("rope_theta":5,"rope_parameters":{"rope_theta":6})", "rope_theta is 5"));
+  BOOST_TEST(
+      refuses_more(R"("rope_parameters":{"full_attention":{"rope_theta":6}})", "key 'full_attention'"));
+}
+
+BOOST_AUTO_TEST_CASE(other_families_are_refused_with_what_is_supported) {
+  BOOST_TEST(
+      refuses_config(R"({"model_type":"gpt2"})", "'gpt2' is not supported; supported are llama and mistral"));
+  BOOST_TEST(refuses_config("{}", "\"model_type\" is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(mistral_is_read_where_it_has_no_window) {
+  const std::string named = with_value("model_type", "\"mistral\"");
+  BOOST_TEST(from_config(named).family == "mistral");
+  const auto with_window = [&](std::string_view window) {
+    std::string text = named;
+    text.replace(text.find(":64"), 3, ":8192");
+    return text.replace(text.size() - 1, 1, cat(window, "}"));
+  };
+  BOOST_TEST(refuses_config(with_window(""), "which means 4096"));
+  BOOST_TEST(refuses_config(with_window(",\"sliding_window\":4096"), "windows are not supported"));
+  BOOST_CHECK_NO_THROW(from_config(with_window(",\"sliding_window\":null")));
+  BOOST_CHECK_NO_THROW(from_config(with_window(",\"sliding_window\":8192")));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
+  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "0"), "number of layers is 0"));
+  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "4097"), "expected 1 to 4096"));
+  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "-1"), "num_hidden_layers: is an integer (-1)"));
+  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "\"2\""), "is a string"));
+  BOOST_TEST(refuses_config(with_value("hidden_size", "4294967296"), "hidden_size"));
+  BOOST_TEST(refuses_config(with_value("hidden_size", "9"), "do not divide"));
+  BOOST_TEST(refuses_config(with_value("num_attention_heads", "0"), "do not divide"));
+  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "0"), "key-value heads is 0"));
+  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "4"), "key-value heads is 4"));
+  BOOST_TEST(refuses_config(with_value("vocab_size", "null"), "\"vocab_size\" is missing"));
+  BOOST_TEST(refuses_config(with_value("rms_norm_eps", "-1"), "norm epsilon"));
+  BOOST_TEST(refuses_config(with_value("rms_norm_eps", "1"), "norm epsilon"));
+  BOOST_TEST(refuses_more("\"head_dim\":3", "rotary dimensions"));
+  BOOST_TEST(refuses_more("\"head_dim\":0", "head size is 0"));
+  BOOST_TEST(refuses_more("\"rope_theta\":0", "rope theta is 0"));
+  BOOST_TEST(refuses_more("\"rope_theta\":-5", "rope theta is -5"));
+  BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":0})", "factor is 0"));
+  BOOST_TEST(
+      refuses_more(R"("rope_scaling":{"type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4,)"
+                   R"("original_max_position_embeddings":32})",
+                   "must be over"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(architecture_of_gguf)
+
+BOOST_AUTO_TEST_CASE(sizes_and_defaults_are_read_from_metadata_and_tensors) {
+  gguf_parts p = tiny_gguf_metadata();
+  const architecture a = from_gguf(add_tiny_tensors(p));
+  BOOST_TEST(a.n_layers == 2u);
+  BOOST_TEST(a.head_dim == 4u);
+  BOOST_TEST(a.n_kv_heads == 1u);
+  BOOST_TEST(a.vocab_size == 10u);
+  BOOST_TEST(a.tied);
+  BOOST_TEST((a.rope == rope_kind::interleaved));
+  BOOST_TEST(static_cast<float>(a.norm_eps) == 1e-5f);
+  check_close(a.rope_inv_freq, {1.0f, 0.01f});
+}
+
+BOOST_AUTO_TEST_CASE(rope_base_scaling_and_factors_are_applied) {
+  gguf_parts linear = tiny_gguf_metadata();
+  linear.f32("llama.rope.freq_base", 100.0f).text("llama.rope.scaling.type", "linear");
+  linear.f32("llama.rope.scaling.factor", 2.0f);
+  check_close(from_gguf(add_tiny_tensors(linear)).rope_inv_freq, {0.5f, 0.05f});
+  gguf_parts factors = tiny_gguf_metadata();
+  add_tiny_tensors(factors).tensor("rope_freqs.weight", {2});  // divisors 1 and 2
+  check_close(from_gguf(factors).rope_inv_freq, {1.0f, 0.005f});
+}
+
+BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {
+  gguf_parts p = tiny_gguf_metadata();
+  BOOST_TEST(!from_gguf(add_tiny_tensors(p).tensor("output.weight", {8, 10})).tied);
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
+  const auto with = [](auto&& change) {
+    gguf_parts p = tiny_gguf_metadata();
+    change(p);
+    return add_tiny_tensors(p);
+  };
+  BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("llama.expert_count", 8); }), "'llama.expert_count'"));
+  BOOST_TEST(refuses_gguf(with([](auto& p) { p.f32("llama.logit_scale", 2); }), "'llama.logit_scale'"));
+  BOOST_TEST(refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "yarn"); }), "'yarn'"));
+  BOOST_TEST(
+      refuses_gguf(with([](auto& p) { p.u32("llama.attention.value_length", 8); }), "different head sizes"));
+  BOOST_TEST(
+      refuses_gguf(with([](auto& p) { p.u32("llama.rope.dimension_count", 2); }), "dimension_count is 2"));
+  BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("split.count", 2); }), "split model"));
+  BOOST_CHECK_NO_THROW(from_gguf(with([](auto& p) { p.u32("llama.expert_count", 0).u32("other.key", 1); })));
+}
+
+BOOST_AUTO_TEST_CASE(broken_rope_factors_are_refused) {
+  gguf_parts wrong_size = tiny_gguf_metadata();
+  BOOST_TEST(refuses_gguf(add_tiny_tensors(wrong_size).tensor("rope_freqs.weight", {3}), "must hold 2 F32"));
+  gguf_parts zero = tiny_gguf_metadata();
+  add_tiny_tensors(zero).info("rope_freqs.weight", {2}, 0, zero.data.size());
+  zero.data.zeros(32);
+  BOOST_TEST(refuses_gguf(zero, "expected more than 0"));
+}
+
+BOOST_AUTO_TEST_CASE(other_architectures_and_missing_numbers_are_refused) {
+  gguf_parts other, empty, no_sizes, no_weights = tiny_gguf_metadata();
+  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gpt2"), "'gpt2' is not supported"));
+  BOOST_TEST(refuses_gguf(empty, "'general.architecture' is missing"));
+  BOOST_TEST(refuses_gguf(no_sizes.text("general.architecture", "llama"), "'llama.block_count' is missing"));
+  BOOST_TEST(refuses_gguf(no_weights, "no model weights"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

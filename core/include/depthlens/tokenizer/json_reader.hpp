@@ -6,6 +6,8 @@
 
 #include "depthlens/error.hpp"
 #include "depthlens/json.hpp"
+#include "depthlens/model/printable.hpp"
+#include "depthlens/text.hpp"
 #include "depthlens/tokenizer/json_components.hpp"
 #include "depthlens/tokenizer/parts.hpp"
 

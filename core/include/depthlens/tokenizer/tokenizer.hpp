@@ -20,6 +20,7 @@
 #include "depthlens/tokenizer/parts.hpp"
 #include "depthlens/tokenizer/pretokenizer.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

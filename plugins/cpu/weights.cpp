@@ -7,6 +7,7 @@
 #include "depthlens/error.hpp"
 #include "depthlens/model/blocks.hpp"
 
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -117,7 +118,8 @@ block_weights make_block(const tensor_set& tensors, const dlens_architecture& ar
 
 void run_tasks(const tasks& queue, std::uint32_t threads) {
   workspace_pool pool;
-  oneapi::tbb::task_arena arena(static_cast<int>(std::clamp(threads, 1u, 1024u)));
+  const int most = oneapi::tbb::info::default_concurrency();  // asking for more makes oneTBB print a warning
+  oneapi::tbb::task_arena arena(std::clamp(static_cast<int>(std::min(threads, 1024u)), 1, most));
   arena.execute([&] {
     oneapi::tbb::parallel_for(std::size_t{0}, queue.size(), [&](std::size_t i) {
       const workspace_pool::handle scratch(pool);

@@ -14,7 +14,7 @@ namespace depthlens {
 
 struct axis_tick {
   double at;
-  std::string label;   // "" for the small ticks between
+  std::string label;  // "" for the small ticks between
   bool minor = false;
 };
 

@@ -28,7 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 
 void check_stem(const std::string &stem) {
-  bool good = !stem.empty() && stem.size() <= 200 && stem.front() != '.' && stem.find('/') == std::string::npos;
+  bool good =
+      !stem.empty() && stem.size() <= 200 && stem.front() != '.' && stem.find('/') == std::string::npos;
   for (std::size_t at = 0; good && at < stem.size();) {
     const utf8_character c = utf8_at(stem, at);
     good = c.valid && !is_control_character(c.value);
@@ -36,7 +37,8 @@ void check_stem(const std::string &stem) {
   }
   if (!good)
     fail(status::usage, "\"", figure_line(stem, 80),
-         "\" cannot be the name of a figure: expected 1 to 200 bytes of UTF-8 that do not begin with a dot, without '/' or "
+         "\" cannot be the name of a figure: expected 1 to 200 bytes of UTF-8 that do not begin with a dot, "
+         "without '/' or "
          "control characters");
 }
 
@@ -44,13 +46,15 @@ void check_formats(std::span<const std::string> formats) {
   constexpr std::array<std::string_view, 3> known = {"png", "svg", "pdf"};
   for (const std::string &format : formats)
     if (std::find(known.begin(), known.end(), format) == known.end())
-      fail(status::usage, "unknown picture format \"", figure_line(format, 80), "\", expected png, svg or pdf");
+      fail(status::usage, "unknown picture format \"", figure_line(format, 80),
+           "\", expected png, svg or pdf");
 }
 
 // "MODEL, LENS lens, N prompts"; the model's name gives way where it is too long.
 std::string subtitle(const figure_run &run, double width) {
   const std::string lens = run.lens.empty() ? "" : ", " + figure_line(run.lens, 40) + " lens";
-  const std::string rest = lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
+  const std::string rest =
+      lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
   const double room = width - text_width(rest, figure_style::text_size);
   return fit_text(run.model, figure_style::text_size, room, shorten::middle) + rest;
 }
@@ -79,7 +83,8 @@ class temporary_pictures {
     const fs::path from = folder_ / (name_ + "." + format), to = folder_ / (stem + "." + format);
     std::error_code code;
     const std::uintmax_t size = fs::file_size(from, code);
-    if (code || size == 0) fail(status::io, to.string(), ": gnuplot did not write the picture; is the disk full?");
+    if (code || size == 0)
+      fail(status::io, to.string(), ": gnuplot did not write the picture; is the disk full?");
     fs::rename(from, to, code);
     if (code) fail(status::io, to.string(), ": cannot put the picture in place: ", code.message());
     return to;
@@ -108,8 +113,8 @@ std::vector<fs::path> draw_figure(const figure_spec &figure, const figure_run &r
   const temporary_pictures pictures(plots_dir, stem);
   std::string commands;
   for (const std::string &format : formats)
-    commands += cat("reset\nformat = ", gnuplot_quote(format), "\npicture = ", gnuplot_quote("./" + pictures.name()), "\n",
-                    script, "\n");
+    commands += cat("reset\nformat = ", gnuplot_quote(format),
+                    "\npicture = ", gnuplot_quote("./" + pictures.name()), "\n", script, "\n");
   if (!formats.empty()) run_gnuplot(plots_dir, commands);
   std::vector<fs::path> out;
   for (const std::string &format : formats) out.push_back(pictures.put_in_place(stem, format));

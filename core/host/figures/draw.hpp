@@ -26,7 +26,8 @@ struct figure_run {
 // Throws status::usage (unknown format; stem with '/', control characters, a leading '.', over 200 bytes), what
 // read_figure throws, cannot_create and io; unavailable where there is no gnuplot: STEM.dat and STEM.gp are there then.
 std::vector<std::filesystem::path> draw_figure(const figure_spec &figure, const figure_run &run,
-                                               const std::filesystem::path &csv, const std::filesystem::path &plots_dir,
+                                               const std::filesystem::path &csv,
+                                               const std::filesystem::path &plots_dir,
                                                const std::string &stem, std::span<const std::string> formats);
 
 }  // namespace depthlens

@@ -51,10 +51,12 @@ void check_rules(const figure_spec &figure, Broken broken) {
     broken(cat("it has ", figure.panels.size(), " panels, expected 1 to ", figure_spec::max_panels));
   for (const panel_spec &panel : figure.panels) {
     if (panel.x.empty()) broken("a panel has no x column");
-    if (panel.y.empty() != (figure.kind == figure_kind::density)) broken("all kinds but densities have a y column");
+    if (panel.y.empty() != (figure.kind == figure_kind::density))
+      broken("all kinds but densities have a y column");
     if (!panel.where.empty() && panel.where.find('=', 1) == std::string::npos)
       broken(cat("where is \"", panel.where, "\", expected column=value"));
-    if (panel.has(DLENS_FIGURE_LOG_X) && panel.has(DLENS_FIGURE_LAYER_X)) broken("log_x and layer_x exclude each other");
+    if (panel.has(DLENS_FIGURE_LOG_X) && panel.has(DLENS_FIGURE_LAYER_X))
+      broken("log_x and layer_x exclude each other");
     if (panel.has(DLENS_FIGURE_LOG_Y) && panel.has(DLENS_FIGURE_PERCENT_Y))
       broken("log_y and percent_y exclude each other");
   }
@@ -77,7 +79,8 @@ panel_spec panel_from_abi(const dlens_panel &from) {
 // Reads the members of one JSON object; `where_` goes into the messages.
 class object_reader {
  public:
-  object_reader(const boost::json::object &object, std::string where) : object_(object), where_(std::move(where)) {}
+  object_reader(const boost::json::object &object, std::string where)
+      : object_(object), where_(std::move(where)) {}
 
   template <class... Parts>
   [[noreturn]] void broken(Parts &&...parts) const {
@@ -159,7 +162,8 @@ figure_spec from_abi(const dlens_figure &from) {
     fail(status::internal, "the plugin describes figure \"", to.id, "\" wrongly: ", why);
   };
   to.kind = static_cast<figure_kind>(from.kind);
-  if (from.kind < DLENS_FIGURE_LINES || from.kind > DLENS_FIGURE_DENSITY) broken(cat("unknown kind ", from.kind));
+  if (from.kind < DLENS_FIGURE_LINES || from.kind > DLENS_FIGURE_DENSITY)
+    broken(cat("unknown kind ", from.kind));
   to.file = text_of(from.file);
   to.title = text_of(from.title);
   to.table = text_of(from.table);

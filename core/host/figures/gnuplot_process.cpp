@@ -7,10 +7,10 @@
 
 #include <gnuplot-iostream.h>
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <spawn.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +42,8 @@ class no_sigpipe {
   }
   ~no_sigpipe() {
     const timespec now{};
-    while (!was_pending_ && sigtimedwait(&pipe_, nullptr, &now) < 0 && errno == EINTR) {}
+    while (!was_pending_ && sigtimedwait(&pipe_, nullptr, &now) < 0 && errno == EINTR) {
+    }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   no_sigpipe(const no_sigpipe &) = delete;
@@ -103,8 +104,8 @@ int spawn_gnuplot(const char *const *arguments, const char *folder, child_files 
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   c_environment environment;
-  const int code = posix_spawnp(&child, "gnuplot", &actions, &attributes, const_cast<char *const *>(arguments),
-                                environment.get());
+  const int code = posix_spawnp(&child, "gnuplot", &actions, &attributes,
+                                const_cast<char *const *>(arguments), environment.get());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return code;

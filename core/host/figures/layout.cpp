@@ -25,7 +25,9 @@ constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
 
-bool is_bars(figure_kind kind) { return kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars; }
+bool is_bars(figure_kind kind) {
+  return kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars;
+}
 
 // Range of x and y of what can be drawn in a panel, the height of stacks included.
 struct panel_ranges {
@@ -40,7 +42,8 @@ panel_ranges ranges_of(const figure_spec &figure, std::size_t p, const panel_dat
     for (const figure_point &point : s.points) {
       if (panel.has(DLENS_FIGURE_LOG_X) && !(point.x > 0)) continue;
       if (figure.kind == figure_kind::density || is_bars(figure.kind)) out.x.add(point.x);
-      if (std::isnan(point.x) || std::isnan(point.y) || (panel.has(DLENS_FIGURE_LOG_Y) && !(point.y > 0))) continue;
+      if (std::isnan(point.x) || std::isnan(point.y) || (panel.has(DLENS_FIGURE_LOG_Y) && !(point.y > 0)))
+        continue;
       out.x.add(point.x);
       out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
     }
@@ -59,17 +62,17 @@ number_range density_range(const panel_spec &panel, const panel_data &data, cons
   return out;
 }
 
-figure_axis x_axis(const figure_spec &figure, const panel_spec &panel, const panel_data &data, number_range range,
-                   unsigned n_layers, double width) {
+figure_axis x_axis(const figure_spec &figure, const panel_spec &panel, const panel_data &data,
+                   number_range range, unsigned n_layers, double width) {
   if (!data.categories.empty()) return word_axis(data.categories, width);
   if (panel.has(DLENS_FIGURE_LOG_X)) return log_axis(range);
   const auto steps = static_cast<std::size_t>(std::clamp(width / 40, 2.0, 6.0));
   if (is_bars(figure.kind)) {
     // Bars stand where there are rows: a table that leaves layers out gets no empty places at the ends.
     if (range.empty) range = {0, std::max(1.0, double(n_layers)), false};
-    const double room = 0.62 * bar_step(data);
-    figure_axis axis = layer_axis(range.low, range.high, width);
-    if (!panel.has(DLENS_FIGURE_LAYER_X)) axis.ticks = linear_axis(range, steps, false).ticks;
+    const double step = bar_step(data), room = 0.62 * step;
+    const bool whole = std::floor(range.low) == range.low && std::floor(step) == step;
+    figure_axis axis = whole ? layer_axis(range.low, range.high, width) : linear_axis(range, steps, false);
     axis.low = range.low - room;
     axis.high = range.high + room;
     std::erase_if(axis.ticks, [&](const axis_tick &t) { return t.at < axis.low || t.at > axis.high; });
@@ -100,16 +103,19 @@ figure_axis y_axis(const figure_spec &figure, const panel_spec &panel, number_ra
 
 double widest_label(const figure_axis &axis) {
   double width = 0;
-  for (const axis_tick &tick : axis.ticks) width = std::max(width, text_width(tick.label, figure_style::text_size));
+  for (const axis_tick &tick : axis.ticks)
+    width = std::max(width, text_width(tick.label, figure_style::text_size));
   return width;
 }
 
 // One legend for all panels, where they agree on what it says of each series.
-std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>> &of_panels, bool &agree) {
+std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>> &of_panels,
+                                         bool &agree) {
   std::map<std::size_t, legend_entry> all;
   agree = true;
   for (const auto &entries : of_panels)
-    for (const legend_entry &entry : entries) agree = all.try_emplace(entry.series, entry).first->second == entry && agree;
+    for (const legend_entry &entry : entries)
+      agree = all.try_emplace(entry.series, entry).first->second == entry && agree;
   std::vector<legend_entry> out;
   for (auto &[series, entry] : all) out.push_back(std::move(entry));
   return out;
@@ -138,8 +144,7 @@ class layout_builder {
     head(agree ? std::move(shared) : std::vector<legend_entry>{});
     axes_and_columns();
     for (std::size_t p = 0; p < n_; ++p)
-      if (!agree)
-        page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
+      if (!agree) page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
     rows();
     return std::move(page_);
   }
@@ -188,7 +193,8 @@ class layout_builder {
       }
       panel.y = y_axis(figure_, spec, scaled(spec, ranges[p].y));
       const double ticks = tick_length + tick_gap + widest_label(panel.y);
-      margins[p % columns_] = std::max(margins[p % columns_], ticks + (panel.has_y_label ? label_height + label_gap : 0));
+      margins[p % columns_] =
+          std::max(margins[p % columns_], ticks + (panel.has_y_label ? label_height + label_gap : 0));
     }
     const double right = 9;  // half of the last label of the x axis
     double width = page_.width - 2 * edge - column_gap * static_cast<double>(columns_ - 1);
@@ -258,7 +264,7 @@ class layout_builder {
     panel.x_label_y = panel.bottom + tick_length + tick_gap + label_height + label_height / 2;
     panel.title = fit_text(spec.title, figure_style::text_size, cell_width(p), shorten::end);
     panel.x_label = fit_text(spec.x_label, figure_style::text_size, panel.right - panel.left, shorten::end);
-    panel.y_label = fit_text(spec.y_label, figure_style::text_size, panel.bottom - panel.top + 10, shorten::end);
+    panel.y_label = fit_text(spec.y_label, figure_style::text_size, panel.bottom - panel.top, shorten::end);
   }
 
   const figure_spec &figure_;

@@ -33,7 +33,8 @@ std::string counts_text(std::optional<std::uint64_t> count, std::optional<std::u
 
 }  // namespace
 
-std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data, std::size_t panel) {
+std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data,
+                                         std::size_t panel) {
   std::vector<legend_entry> entries;
   for (const panel_series &s : data.panels[panel].series) {
     legend_entry entry{s.series, data.series[s.series].name, "", true};
@@ -62,7 +63,8 @@ figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind
     if (!counts.empty() && !entry.name.empty()) counts = " (" + counts + ")";
     const double room = width - before - text_width(counts, figure_style::text_size);
     legend.texts.push_back(fit_text(entry.name, figure_style::text_size, room, shorten::middle) + counts);
-    widths.push_back(before + text_width(legend.texts.back(), figure_style::text_size) + figure_legend::column_gap);
+    widths.push_back(before + text_width(legend.texts.back(), figure_style::text_size) +
+                     figure_legend::column_gap);
   }
   // As few rows as possible, and no more columns than these rows need: 6 entries are 3 + 3, not 4 + 2.
   for (std::size_t rows = 1; rows <= entries.size(); ++rows) {

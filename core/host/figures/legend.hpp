@@ -19,18 +19,19 @@ struct legend_entry {
 
 struct figure_legend {
   static constexpr double sample_gap = 4, column_gap = 9, row_height = 10;  // points
-  std::vector<legend_entry> entries;  // row by row
-  std::vector<std::string> texts;     // of the entries, as they fit
-  double sample = 17;                 // width of the piece of line, or of the box, before a text
+  std::vector<legend_entry> entries;                                        // row by row
+  std::vector<std::string> texts;                                           // of the entries, as they fit
+  double sample = 17;  // width of the piece of line, or of the box, before a text
   std::size_t columns = 1;
-  std::vector<double> column_left;    // (columns)
+  std::vector<double> column_left;  // (columns)
   std::size_t rows() const noexcept { return (entries.size() + columns - 1) / columns; }
   double height() const noexcept { return static_cast<double>(rows()) * row_height; }
 };
 
 // What the legend of one panel says: "NAME (n = 57, 3 never)". n of a density without a count column is the number of
 // its values. No entries where there is only one series without a name and nothing to count.
-std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data, std::size_t panel);
+std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data,
+                                         std::size_t panel);
 
 // Puts the entries, row by row, into as many columns as `width` points hold; names that are too long are shortened in the middle.
 figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind, double width);

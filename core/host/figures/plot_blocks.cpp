@@ -22,10 +22,14 @@ using row = std::array<double, 5>;
 // Of the columns of a block, by kind.
 std::vector<std::string> column_names(const figure_spec &figure, const panel_spec &panel) {
   switch (figure.kind) {
-  case figure_kind::stacked_bars: return {panel.x, panel.y, "low", "high", "labelled"};
-  case figure_kind::grouped_bars: return {panel.x, panel.y, "left", "right"};
-  case figure_kind::density: return {panel.x, "density"};
-  default: return {panel.x, panel.y, "lone"};
+    case figure_kind::stacked_bars:
+      return {panel.x, panel.y, "low", "high", "labelled"};
+    case figure_kind::grouped_bars:
+      return {panel.x, panel.y, "left", "right"};
+    case figure_kind::density:
+      return {panel.x, "density"};
+    default:
+      return {panel.x, panel.y, "lone"};
   }
 }
 
@@ -42,10 +46,18 @@ class block_builder {
       for (std::size_t i = 0; i < panel.series.size(); ++i) {
         plot_block block{p, panel.series[i].series, {}, false, false, false};
         switch (figure_.kind) {
-        case figure_kind::lines: line(panel.series[i], block); break;
-        case figure_kind::stacked_bars: stacked(panel.series[i], stacks, step, block); break;
-        case figure_kind::grouped_bars: grouped(panel, i, step, block); break;
-        case figure_kind::density: density(panel.series[i], block); break;
+          case figure_kind::lines:
+            line(panel.series[i], block);
+            break;
+          case figure_kind::stacked_bars:
+            stacked(panel.series[i], stacks, step, block);
+            break;
+          case figure_kind::grouped_bars:
+            grouped(panel, i, step, block);
+            break;
+          case figure_kind::density:
+            density(panel.series[i], block);
+            break;
         }
         block.drawn = !block.rows.empty();
         if (!block.drawn) block.rows.push_back({missing, missing, missing, missing, missing});
@@ -77,7 +89,8 @@ class block_builder {
     if (!any) block.rows.clear();
   }
 
-  void stacked(const panel_series &series, std::map<double, double> &stacks, double step, plot_block &block) const {
+  void stacked(const panel_series &series, std::map<double, double> &stacks, double step,
+               plot_block &block) const {
     for (const figure_point &point : series.points) {
       if (!visible(spec(block), point)) continue;
       double &top = stacks[point.x];
@@ -140,12 +153,15 @@ double density_x(const figure_axis &x, int number) {
   return x.low * (1 - part) + x.high * part;
 }
 
-std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data, const page_layout &page) {
+std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data,
+                                    const page_layout &page) {
   return block_builder(figure, data, page).build();
 }
 
-std::string dat_text(const figure_spec &figure, const figure_data &data, const std::vector<plot_block> &blocks) {
-  std::string out = "# " + figure_line(figure.title) + "\n# Blocks are separated by two blank lines; NaN = missing\n";
+std::string dat_text(const figure_spec &figure, const figure_data &data,
+                     const std::vector<plot_block> &blocks) {
+  std::string out =
+      "# " + figure_line(figure.title) + "\n# Blocks are separated by two blank lines; NaN = missing\n";
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     const plot_block &block = blocks[b];
     const panel_spec &panel = figure.panels[block.panel];

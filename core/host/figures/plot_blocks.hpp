@@ -32,9 +32,11 @@ std::vector<double> density_values(const panel_spec &panel, const panel_series &
 inline constexpr int density_steps = 240;
 double density_x(const figure_axis &x, int number);
 
-std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data, const page_layout &page);
+std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data,
+                                    const page_layout &page);
 
 // The .dat file. Names appear in comment lines only.
-std::string dat_text(const figure_spec &figure, const figure_data &data, const std::vector<plot_block> &blocks);
+std::string dat_text(const figure_spec &figure, const figure_data &data,
+                     const std::vector<plot_block> &blocks);
 
 }  // namespace depthlens

@@ -61,7 +61,9 @@ class script_builder {
   // measured, make each terminal obey.
   void head() {
     const double w = page_.width, h = page_.height;
-    const auto pixels = [](double points, double per_inch) { return number(std::round(points * per_inch / 72)); };
+    const auto pixels = [](double points, double per_inch) {
+      return number(std::round(points * per_inch / 72));
+    };
     add("# Draws its picture with: gnuplot NAME.gp");
     add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
     add("if (!exists('format')) format = 'png'");
@@ -72,12 +74,13 @@ class script_builder {
     // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes Liberation for it.
     const std::string svg_font = cat(" font 'Arial,", number(look::text_size), "' ");
     const double dpi = look::png_dpi;
-    add("if (format eq 'png') dot = ", number(dpi / 300 * 0.575), "; set terminal pngcairo noenhanced size ", pixels(w, dpi),
-        ",", pixels(h, dpi), font, "fontscale ", number(dpi / 96), " linewidth ", number(dpi / 72), " background '#FFFFFF'");
-    add("if (format eq 'svg') dot = 0.222; set terminal svg noenhanced size ", pixels(w, 96), ",", pixels(h, 96), svg_font,
-        "fontscale 1.333 linewidth 1.333 background '#FFFFFF'");
-    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(w / 72), "in,", number(h / 72),
-        "in", font, "fontscale 0.75 linewidth 2 background '#FFFFFF'");
+    add("if (format eq 'png') dot = ", number(dpi / 300 * 0.575), "; set terminal pngcairo noenhanced size ",
+        pixels(w, dpi), ",", pixels(h, dpi), font, "fontscale ", number(dpi / 96), " linewidth ",
+        number(dpi / 72), " background '#FFFFFF'");
+    add("if (format eq 'svg') dot = 0.222; set terminal svg noenhanced size ", pixels(w, 96), ",",
+        pixels(h, 96), svg_font, "fontscale 1.333 linewidth 1.333 background '#FFFFFF'");
+    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(w / 72), "in,",
+        number(h / 72), "in", font, "fontscale 0.75 linewidth 2 background '#FFFFFF'");
     add("set output picture . '.' . format");
     add("# Places on the page are points (1/72 inch) from its top left corner.");
     add("X(points) = 1.0 * points / ", number(w));
@@ -113,8 +116,10 @@ class script_builder {
     if (panel.has_y_label)
       label(panel.y_label, panel.y_label_x, (panel.top + panel.bottom) / 2, "center rotate by 90");
     if (panel.empty) add("set label 'no data' at graph 0.5, graph 0.5 center tc rgb '", look::faint_ink, "'");
-    add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right), ")");
-    add("set tmargin at screen Y(", number(panel.top), "); set bmargin at screen Y(", number(panel.bottom), ")");
+    add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right),
+        ")");
+    add("set tmargin at screen Y(", number(panel.top), "); set bmargin at screen Y(", number(panel.bottom),
+        ")");
     axis("x", panel.x);
     axis("y", panel.y);
     plots(p);
@@ -139,14 +144,14 @@ class script_builder {
 
   void sample(std::size_t series, double x, double y, double width) {
     if (bars()) {
-      add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5), " fs solid 1 noborder fc rgb '",
-          color(series), "'");
+      add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5),
+          " fs solid 1 noborder fc rgb '", color(series), "'");
       return;
     }
     add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ", line_style(series));
     if (has_markers())
-      add("set label '' at ", place(x + width / 2, y), " point pt ", look::marker(data_.series[series].color), " ps 3.2*dot lc rgb '",
-          color(series), "'");
+      add("set label '' at ", place(x + width / 2, y), " point pt ", look::marker(data_.series[series].color),
+          " ps 3.2*dot lc rgb '", color(series), "'");
   }
 
   bool has_markers() const {
@@ -179,13 +184,14 @@ class script_builder {
   void plot(std::size_t b, Put put) const {
     const plot_block &block = blocks_[b];
     const panel_spec &spec = figure_.panels[block.panel];
-    const std::string scale = spec.has(DLENS_FIGURE_PERCENT_Y) && figure_.kind != figure_kind::density ? "100*" : "";
+    const std::string scale =
+        spec.has(DLENS_FIGURE_PERCENT_Y) && figure_.kind != figure_kind::density ? "100*" : "";
     const std::string from = cat("data index ", b, " using ");
     const std::string rgb = "lc rgb '" + color(block.series) + "'";
     if (figure_.kind == figure_kind::stacked_bars) {
       const std::string half = number(bar_step(data_.panels[block.panel]) * (1 - look::bar_gap) / 2);
-      put(cat(from, "1:(0):($1-", half, "):($1+", half, "):(", scale, "$3):(", scale, "$4) with boxxyerror ", rgb,
-              " lw 0.6 fs solid 1 border lc rgb '#FFFFFF'"));
+      put(cat(from, "1:(0):($1-", half, "):($1+", half, "):(", scale, "$3):(", scale, "$4) with boxxyerror ",
+              rgb, " lw 0.6 fs solid 1 border lc rgb '#FFFFFF'"));
       if (block.labels)
         put(cat(from, "1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',",
                 number(look::small_size), "' tc rgb '", look::label_color(color(block.series)), "'"));
@@ -194,7 +200,8 @@ class script_builder {
     } else {
       const bool density = figure_.kind == figure_kind::density;
       put(cat(from, "1:(", scale, "$2) with lines ", line_style(block.series)));
-      const std::string point = cat("points pt ", look::marker(data_.series[block.series].color), " ps 3.2*dot ", rgb);
+      const std::string point =
+          cat("points pt ", look::marker(data_.series[block.series].color), " ps 3.2*dot ", rgb);
       if (!density && spec.has(DLENS_FIGURE_MARKERS))
         put(cat(from, "1:(", scale, "$2) every ", 1 + block.rows.size() / 16, " with ", point));
       else if (block.lone_points)

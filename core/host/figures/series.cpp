@@ -64,7 +64,8 @@ struct panel_columns {
 
 // A panel while it is read. Until a word is met in the x column both readings of x are kept.
 struct panel_state {
-  std::vector<std::vector<std::size_t>> categories;  // of each point, by series; empty once x cannot hold words
+  std::vector<std::vector<std::size_t>>
+      categories;  // of each point, by series; empty once x cannot hold words
   numbering words;
   bool may_be_words = false;
   std::uint64_t first_word_line = 0;  // 0 = all numbers so far
@@ -128,7 +129,8 @@ class figure_reader {
   std::size_t series_of(const std::vector<std::string> &row) {
     const std::string &name = series_ ? row[*series_] : empty_;
     const std::optional<std::size_t> number = names_.number(name, max_figure_series);
-    if (!number) fail_here("more than ", max_figure_series, " series; is \"", figure_.series, "\" the right column?");
+    if (!number)
+      fail_here("more than ", max_figure_series, " series; is \"", figure_.series, "\" the right column?");
     if (*number == out_.series.size()) {
       const std::string &color = color_ ? row[*color_] : name;
       // No more groups than series, so neither can be one too many.
@@ -190,8 +192,8 @@ class figure_reader {
       return;
     }
     if (state.first_word_line != 0)
-      fail(status::data, csv_.name(), ":", state.first_word_line, ": column \"", figure_.panels[p].x, "\": \"",
-           state.first_word, "\" is no number, and there are too many words for an axis");
+      fail(status::data, csv_.name(), ":", state.first_word_line, ": column \"", figure_.panels[p].x,
+           "\": \"", state.first_word, "\" is no number, and there are too many words for an axis");
     state.may_be_words = false;
     state.categories = {};
   }

@@ -21,9 +21,9 @@ struct figure_point {
 
 // A series in the whole figure: the same name, colour and dash in every panel.
 struct figure_series {
-  std::string name;    // "" where the figure has no series column
-  std::size_t color;   // number of its colour group, by first row
-  std::size_t dash;    // number of its dash group, by first row; 0 = solid
+  std::string name;   // "" where the figure has no series column
+  std::size_t color;  // number of its colour group, by first row
+  std::size_t dash;   // number of its dash group, by first row; 0 = solid
 };
 
 // What a panel shows of a series, in row order.

@@ -18,15 +18,18 @@ inline constexpr double title_size = 9, text_size = 8, small_size = 7;
 inline constexpr double line_width = 1.4, axis_width = 0.6;
 inline constexpr double bar_gap = 0.12;  // of the distance between bars
 inline constexpr double png_dpi = 300;
-inline constexpr std::string_view ink = "#000000", soft_ink = "#4D4D4D", faint_ink = "#808080", grid = "#E0E0E0";
+inline constexpr std::string_view ink = "#000000", soft_ink = "#4D4D4D", faint_ink = "#808080",
+                                  grid = "#E0E0E0";
 
 inline constexpr std::array<std::string_view, 4> bucket_colors = {"#F97316", "#2563EB", "#10B981", "#D1D5DB"};
 // The order puts the colours that are hardest to tell apart, or pale on paper, last.
-inline constexpr std::array<std::string_view, 10> line_colors = {"#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC",
-                                                                 "#CA9161", "#56B4E9", "#949494", "#FBAFE4", "#ECE133"};
+inline constexpr std::array<std::string_view, 10> line_colors = {"#0173B2", "#DE8F05", "#029E73", "#D55E00",
+                                                                 "#CC78BC", "#CA9161", "#56B4E9", "#949494",
+                                                                 "#FBAFE4", "#ECE133"};
 // In units of half the line width, as gnuplot takes them; "" = solid.
-inline constexpr std::array<std::string_view, 5> dashes = {"", "(8,4)", "(3,3)", "(10,4,3,4)", "(10,4,3,4,3,4)"};
-inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // filled; 3 lookalikes in a row never meet
+inline constexpr std::array<std::string_view, 5> dashes = {"", "(8,4)", "(3,3)", "(10,4,3,4)",
+                                                           "(10,4,3,4,3,4)"};
+inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // gnuplot's filled ones
 
 inline std::string_view color(figure_kind kind, std::size_t group, std::size_t n_groups) noexcept {
   const bool bars = kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars;
@@ -43,8 +46,9 @@ inline int marker(std::size_t color_group) noexcept { return markers[color_group
 
 // Of a label inside a bar of this colour: the one with the better contrast.
 inline std::string_view label_color(std::string_view bar) noexcept {
-  return bar == bucket_colors[1] || bar == line_colors[0] || bar == line_colors[2] || bar == line_colors[3] ? "#FFFFFF"
-                                                                                                         : "#2B2B2B";
+  return bar == bucket_colors[1] || bar == line_colors[0] || bar == line_colors[2] || bar == line_colors[3]
+             ? "#FFFFFF"
+             : "#2B2B2B";
 }
 
 }  // namespace depthlens::figure_style

@@ -4,6 +4,9 @@
 #include "depthlens/error.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
 #include <unordered_map>
 
 namespace depthlens::cpu {
@@ -29,6 +32,23 @@ float* scratch_of(const memory::desc& desc, workspace& scratch) {
   return scratch.primitive_scratch.reserve_raw(desc.get_size() / sizeof(float) + 16);
 }
 
+struct operands {
+  const float *in, *weights;
+  float* out;
+};
+
+void execute(const matmul_shape::primitive& product, const dnnl::engine& engine, dnnl::stream& stream, operands data,
+             const memory::desc& packed, workspace& scratch) {
+  const memory in(product.desc.src_desc(), engine, const_cast<float*>(data.in));
+  const memory weights(packed, engine, const_cast<float*>(data.weights));
+  const memory out(product.desc.dst_desc(), engine, data.out);
+  const memory pad(product.desc.scratchpad_desc(), engine, scratch_of(product.desc.scratchpad_desc(), scratch));
+  product.run.execute(stream, {{DNNL_ARG_SRC, in},
+                               {DNNL_ARG_WEIGHTS, weights},
+                               {DNNL_ARG_DST, out},
+                               {DNNL_ARG_SCRATCHPAD, pad}});
+}
+
 }  // namespace
 
 matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs)
@@ -38,10 +58,12 @@ matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::
   const dnnl::reorder::primitive_desc pack(engine_, plain_, engine_, packed_, with_own_scratch());
   pack_scratch_ = pack.scratchpad_desc();
   pack_ = dnnl::reorder(pack);
-}
-
-matmul_shape::~matmul_shape() {
-  for (std::atomic<const primitive*>& made : primitives_) delete made.load();
+  const std::unique_ptr<const primitive> largest = make(max_rows);
+  needs_probe_ = std::string_view(largest->desc.impl_info_str()).substr(0, 3) != "brg";
+  if (!needs_probe_) return;
+  expected_ = run_probe(*largest);
+  expected_.resize(outputs_);
+  rows_are_independent_ = passes_probe(*largest);
 }
 
 dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memory::desc& weights) const {
@@ -54,14 +76,53 @@ dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memo
 #endif
 }
 
+std::unique_ptr<const matmul_shape::primitive> matmul_shape::make(std::size_t rows) const {
+  const dnnl::matmul::primitive_desc desc = describe(rows, packed_);
+  return std::make_unique<primitive>(primitive{rows, desc, dnnl::matmul(desc)});
+}
+
+// The product of equal rows with some weights, (rows, outputs).
+std::vector<float> matmul_shape::run_probe(const primitive& product) const {
+  const auto fill = [](std::vector<float>& values, std::size_t period) {
+    std::uint32_t state = 1;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      state = state * 1664525u + 1013904223u;
+      values[i] = i < period ? static_cast<float>(state >> 8) * 0x1p-23f - 1.0f : values[i - period];
+    }
+  };
+  std::vector<float> in(product.rows * inputs_), weights(packed_.get_size() / sizeof(float) + 1);
+  std::vector<float> out(product.rows * outputs_);
+  fill(in, inputs_);
+  fill(weights, weights.size());
+  workspace scratch;
+  dnnl::stream stream(engine_);
+  execute(product, engine_, stream, {in.data(), weights.data(), out.data()}, packed_, scratch);
+  stream.wait();
+  return out;
+}
+
+bool matmul_shape::passes_probe(const primitive& product) const {
+  const std::vector<float> out = run_probe(product);
+  for (std::size_t row = 0; row < product.rows; ++row) {
+    if (std::memcmp(out.data() + row * outputs_, expected_.data(), outputs_ * sizeof(float)) != 0) return false;
+  }
+  return true;
+}
+
 const matmul_shape::primitive& matmul_shape::for_rows(std::size_t rows) const {
-  std::atomic<const primitive*>& slot = primitives_[rows / row_step - 1];
+  const std::size_t step = (rows + row_step - 1) / row_step;
+  std::atomic<const primitive*>& slot = by_rows_[step - 1];
   if (const primitive* made = slot.load(std::memory_order_acquire)) return *made;
   const std::lock_guard<std::mutex> guard(making_);
   if (const primitive* made = slot.load(std::memory_order_acquire)) return *made;
-  const dnnl::matmul::primitive_desc desc = describe(rows, packed_);
-  slot.store(new primitive{desc, dnnl::matmul(desc)}, std::memory_order_release);
-  return *slot.load(std::memory_order_relaxed);
+  std::unique_ptr<const primitive> made;
+  for (std::size_t size = step * row_step; !made; size += row_step) {
+    made = make(size);
+    if (needs_probe_ && size < max_rows && !passes_probe(*made)) made.reset();
+  }
+  made_.push_back(std::move(made));
+  slot.store(made_.back().get(), std::memory_order_release);
+  return *made_.back();
 }
 
 const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs) {
@@ -69,6 +130,11 @@ const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs) 
   std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs}];
   if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs);
   return *shape;
+}
+
+bool matmul_shapes::rows_are_independent() const {
+  const std::lock_guard<std::mutex> guard(lock_);
+  return std::all_of(shapes_.begin(), shapes_.end(), [](const auto& s) { return s.second->rows_are_independent(); });
 }
 
 void packed_matrix::assign(const float* weights, workspace& scratch) {
@@ -83,19 +149,25 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
 }
 
 void packed_matrix::multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const {
-  const dnnl::engine& engine = shape_->engine();
-  dnnl::stream stream(engine);
-  const memory weights(shape_->packed(), engine, const_cast<float*>(data_.data()));
+  dnnl::stream stream(shape_->engine());
+  const auto run = [&](const matmul_shape::primitive& product, const float* from, float* to) {
+    execute(product, shape_->engine(), stream, {from, data_.data(), to}, shape_->packed(), scratch);
+  };
   for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
-    const std::size_t n = padded_rows(std::min(rows - first, matmul_shape::max_rows));
+    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
     const matmul_shape::primitive& product = shape_->for_rows(n);
-    memory from(product.desc.src_desc(), engine, const_cast<float*>(in + first * inputs()));
-    memory to(product.desc.dst_desc(), engine, out + first * outputs());
-    memory pad(product.desc.scratchpad_desc(), engine, scratch_of(product.desc.scratchpad_desc(), scratch));
-    product.run.execute(stream, {{DNNL_ARG_SRC, from},
-                                 {DNNL_ARG_WEIGHTS, weights},
-                                 {DNNL_ARG_DST, to},
-                                 {DNNL_ARG_SCRATCHPAD, pad}});
+    const float* from = in + first * inputs();
+    float* to = out + first * outputs();
+    if (product.rows == n) {
+      run(product, from, to);
+      continue;
+    }
+    float* padded_in = scratch.padded_in.reserve(product.rows * inputs());
+    float* padded_out = scratch.padded_out.reserve(product.rows * outputs());
+    std::copy_n(from, n * inputs(), padded_in);
+    run(product, padded_in, padded_out);
+    stream.wait();
+    std::copy_n(padded_out, n * outputs(), to);
   }
   stream.wait();
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of activations with weights that oneDNN has packed into its own layout, in float32.
 //
-// A row of a product does not depend on how many rows there are: rows go through oneDNN in chunks of at most 256,
-// the last one rounded up to a multiple of 16, with one primitive for each (inputs, outputs, chunk) that is made on
-// first use; each call runs on one OpenMP thread. tests/backend checks it for 1 to 600 rows.
+// A row of a product does not depend on how many rows there are or on its place among them: rows go through oneDNN in
+// chunks of 256, the rest rounded up to a multiple of 16, with one primitive for each (inputs, outputs, chunk) that
+// is made on first use; each call runs on one thread. oneDNN's brgemm kernels keep that promise for every chunk;
+// those of its older kernels that do not (AVX2, 32 rows) are found by a probe and a larger chunk is taken instead.
 // Works with oneDNN 2.6 and later.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace depthlens::cpu {
 
@@ -28,16 +30,18 @@ class matmul_shape {
   static constexpr std::size_t row_step = 16, max_rows = 256;
 
   matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs);
-  ~matmul_shape();
   matmul_shape(const matmul_shape&) = delete;
   matmul_shape& operator=(const matmul_shape&) = delete;
 
   struct primitive {
+    std::size_t rows;
     dnnl::matmul::primitive_desc desc;
     dnnl::matmul run;
   };
-  // For `rows`, a multiple of row_step, 1..max_rows of them.
+  // For at least `rows` rows, 1..max_rows.
   const primitive& for_rows(std::size_t rows) const;
+  // False: no chunk was found that keeps the promise above.
+  bool rows_are_independent() const { return rows_are_independent_; }
 
   const dnnl::engine& engine() const { return engine_; }
   const dnnl::memory::desc& plain() const { return plain_; }    // (inputs, outputs), outputs outermost
@@ -49,13 +53,19 @@ class matmul_shape {
 
  private:
   dnnl::matmul::primitive_desc describe(std::size_t rows, const dnnl::memory::desc& weights) const;
+  std::unique_ptr<const primitive> make(std::size_t rows) const;
+  std::vector<float> run_probe(const primitive& product) const;
+  bool passes_probe(const primitive& product) const;
 
   dnnl::engine engine_;
   std::size_t inputs_, outputs_;
   dnnl::memory::desc plain_, packed_, pack_scratch_;
   dnnl::reorder pack_;
+  bool needs_probe_ = false, rows_are_independent_ = true;
+  std::vector<float> expected_;  // what every row of a probe must give
   mutable std::mutex making_;
-  mutable std::array<std::atomic<const primitive*>, max_rows / row_step> primitives_{};
+  mutable std::vector<std::unique_ptr<const primitive>> made_;
+  mutable std::array<std::atomic<const primitive*>, max_rows / row_step> by_rows_{};
 };
 
 // Shapes by (inputs, outputs), so that layers share primitives. Thread-safe.
@@ -63,10 +73,11 @@ class matmul_shapes {
  public:
   matmul_shapes() : engine_(dnnl::engine::kind::cpu, 0) {}
   const matmul_shape& get(std::size_t inputs, std::size_t outputs);
+  bool rows_are_independent() const;
 
  private:
   dnnl::engine engine_;
-  std::mutex lock_;
+  mutable std::mutex lock_;
   std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
@@ -84,18 +95,13 @@ class packed_matrix {
   std::size_t outputs() const { return shape_->outputs(); }
   std::size_t bytes() const { return data_.size() * sizeof(float); }
 
-  // out (rows, outputs) = in (rows, inputs) * weights transposed. Both must have room for padded_rows(rows) rows, and
-  // the rows of `in` beyond `rows` must be initialised.
+  // out (rows, outputs) = in (rows, inputs) * weights transposed.
   void multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const;
 
  private:
   const matmul_shape* shape_ = nullptr;
   float_buffer data_;
 };
-
-constexpr std::size_t padded_rows(std::size_t rows) {
-  return (rows + matmul_shape::row_step - 1) / matmul_shape::row_step * matmul_shape::row_step;
-}
 
 // "oneDNN 2.6.3 (AVX-512 ...)": what the bits of a product may depend on.
 std::string matmul_description();

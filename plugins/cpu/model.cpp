@@ -45,7 +45,6 @@ struct model::pass {
   std::vector<std::uint32_t> read_tokens;  // distinct, in tree order
   query_rows all, reads;
   std::vector<site> sites;  // of read_tokens
-  std::size_t sites_stride;
   workspace& scratch;
 };
 
@@ -57,7 +56,8 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   arch_.rope_inverse_frequency = nullptr;
   weights_ = load_weights(weights, shapes_, options.threads);
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
-  device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description());
+  device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
+                     shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");
   const std::uint64_t kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim;
   const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width;
@@ -91,7 +91,7 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
   if (batch.n_reads == 0) return;
   const workspace_pool::handle handle(pool_);
-  pass p{std::move(tree), {}, {}, {}, {}, 0, *handle};
+  pass p{std::move(tree), {}, {}, {}, {}, *handle};
   for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
     p.read_tokens.push_back(p.tree.place[batch.read_token[read]]);
   }
@@ -106,7 +106,6 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
     s.targets.insert(s.targets.end(), batch.targets + batch.target_begin[read],
                      batch.targets + batch.target_begin[read + 1]);
   }
-  p.sites_stride = padded_rows(p.sites.size());
   p.all = make_query_rows(p.tree);
   p.reads = make_query_rows(p.tree, p.read_tokens);
 
@@ -116,7 +115,7 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
       keep_reads(p, layer);
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
-    readout_request request{&batch,  std::move(p.sites), p.scratch.hidden.data(), p.sites_stride, lenses,
+    readout_request request{&batch,  std::move(p.sites), p.scratch.hidden.data(), lenses,
                             final_top, readings};
     read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.norm_eps),
               shapes_.get(arch_.d_model, gather_width)},
@@ -128,8 +127,8 @@ void model::embed(pass& p) const {
   const std::size_t n = p.tree.token.size(), d = arch_.d_model;
   workspace& s = p.scratch;
   s.rotary.reserve(p.tree.n_positions, inverse_frequency_);
-  s.stream.reserve(padded_rows(n) * d);
-  s.hidden.reserve(((arch_.n_layers + 1) * p.sites_stride + matmul_shape::row_step) * d);  // products read whole steps
+  s.stream.reserve(n * d);
+  s.hidden.reserve((arch_.n_layers + 1) * p.sites.size() * d);
   for (std::size_t t = 0; t < n; ++t) {
     weights_.embed.read_row(static_cast<std::size_t>(p.tree.token[t]), s.stream.data() + t * d);
   }
@@ -137,7 +136,7 @@ void model::embed(pass& p) const {
 
 void model::keep_reads(pass& p, std::uint32_t layer) const {
   const std::size_t d = arch_.d_model;
-  float* kept = p.scratch.hidden.data() + layer * p.sites_stride * d;
+  float* kept = p.scratch.hidden.data() + layer * p.read_tokens.size() * d;
   for (std::size_t i = 0; i < p.read_tokens.size(); ++i) {
     std::copy_n(p.scratch.stream.data() + p.read_tokens[i] * d, d, kept + i * d);
   }
@@ -161,7 +160,7 @@ void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
   std::size_t rows = p.tree.token.size();
   if (reads_only) {
     keep_reads(p, layer + 1);  // what enters the block, to which it adds
-    stream = s.hidden.data() + (layer + 1) * p.sites_stride * d;
+    stream = s.hidden.data() + (layer + 1) * p.read_tokens.size() * d;
     rows = p.read_tokens.size();
   }
   const std::size_t q_width = std::size_t{arch_.n_heads} * arch_.head_dim;
@@ -182,8 +181,8 @@ void model::project(pass& p, const block_weights& block, bool reads_only) const 
   const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
   workspace& s = p.scratch;
   float* normed = s.normed.reserve(chunk_rows * d);
-  float* q = s.q.reserve(padded_rows(n) * q_width);
-  float* kv = s.kv.reserve(padded_rows(n) * kv_width);
+  float* q = s.q.reserve(n * q_width);
+  float* kv = s.kv.reserve(n * kv_width);
   const auto norm_rows = [&](const float* from, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) {
       kernels_.rms_norm(from + i * d, block.attn_norm.data(), static_cast<float>(arch_.norm_eps), d, normed + i * d);
@@ -204,7 +203,7 @@ void model::project(pass& p, const block_weights& block, bool reads_only) const 
     for (std::size_t i = first; i < first + count; ++i) turn(kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
     if (!reads_only) make_queries(p.all, first, count);
   }
-  const float* kept = s.hidden.data() + (arch_.n_layers - 1) * p.sites_stride * d;
+  const float* kept = s.hidden.data() + (arch_.n_layers - 1) * p.read_tokens.size() * d;
   for (std::size_t first = 0; reads_only && first < p.read_tokens.size(); first += chunk_rows) {
     const std::size_t count = std::min(chunk_rows, p.read_tokens.size() - first);
     norm_rows(kept + first * d, count);

@@ -29,8 +29,7 @@ struct site {
 struct readout_request {
   const dlens_batch* batch;
   std::vector<site> sites;   // (S) in the order of the rows of hidden
-  const float* hidden;       // (n_layers + 1, sites_stride, D)
-  std::size_t sites_stride;  // >= S
+  const float* hidden;       // (n_layers + 1, S, D)
   std::vector<const lens*> lenses;
   std::int32_t* final_top;                 // (P) or NULL
   const dlens_readings* const* readings;  // one for each lens

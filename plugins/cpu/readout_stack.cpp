@@ -60,11 +60,10 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
 }
 
 void readout_stack::make_rows() {
-  // Products read whole steps of rows.
-  rows_ = scratch_.rows.reserve((states_.size() + matmul_shape::row_step) * width_);
+  rows_ = scratch_.rows.reserve(states_.size() * width_);
   for (std::size_t r = 0; r < per_site_; ++r) {
     const planned_row& row = plan_.rows[r];
-    const float* hidden = request_.hidden + (row.layer * request_.sites_stride + sites_.first) * width_;
+    const float* hidden = request_.hidden + (row.layer * request_.sites.size() + sites_.first) * width_;
     if (row.carry) hidden = carry(*row.carry, hidden);
     for (std::size_t i = 0; i < sites_.n; ++i) {
       model_.kernels.rms_norm(hidden + i * width_, model_.weights.final_norm.data(), model_.norm_eps, width_,
@@ -74,7 +73,7 @@ void readout_stack::make_rows() {
 }
 
 const float* readout_stack::carry(const transport& carry, const float* hidden) {
-  float* out = scratch_.carried.reserve(padded_rows(sites_.n) * width_);
+  float* out = scratch_.carried.reserve(sites_.n * width_);
   if (carry.a) {
     carry.a->multiply(hidden, sites_.n, out, scratch_);
   } else {

@@ -102,7 +102,7 @@ struct workspace {
   float_buffer logits;      // (chunk, tile)
   float_buffer final_weights;  // (read tokens of a stack, tile)
   float_buffer gathered;    // (64, D) rows of the unembedding
-  float_buffer primitive_scratch;
+  float_buffer primitive_scratch, padded_in, padded_out;  // of products
   rotary_table rotary;
 };
 

@@ -25,7 +25,7 @@ environment variables(std::map<std::string, std::string> values) {
   };
 }
 
-// org/tiny with a complete snapshot a (main) and b (pull request 1); one/ggufs with two GGUF files; solo/gguf with one.
+// org/tiny with complete snapshots a (main) and b (pull request 1); one/ggufs with two files; solo with one.
 struct cache {
   test::scratch_folder folder;
   environment env = variables({{"HF_HUB_CACHE", folder.path().string()}});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A two-layer Llama model made in memory, as GGUF and as a Hugging Face folder, with parts that tests can change.
+// A two-layer Llama model made in memory, as GGUF and as a Hugging Face folder, with parts that tests change.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace depthlens::test {
 
 // D 8, H 2 (kv 1) of size 4, F 12, V 10, 2 layers.
 inline constexpr std::string_view tiny_config =
-    R"("model_type":"llama","hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,"num_key_value_heads":1,)"
-    R"("intermediate_size":12,"vocab_size":10,"max_position_embeddings":64,"rms_norm_eps":1e-5)";
+    R"("model_type":"llama","hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,)"
+    R"("num_key_value_heads":1,"intermediate_size":12,"vocab_size":10,"max_position_embeddings":64,)"
+    R"("rms_norm_eps":1e-5)";
 
 // config.json with further members: tiny_config_with("\"rope_theta\":5").
 inline std::string tiny_config_with(std::string_view more = "") {

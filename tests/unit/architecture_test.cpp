@@ -110,8 +110,8 @@ BOOST_AUTO_TEST_CASE(keys_of_published_models_that_change_nothing_pass) {
   BOOST_CHECK_NO_THROW(from_config(tiny_config_with(
       R"("architectures":["LlamaForCausalLM"],"attention_bias":false,"attention_dropout":0.0,)"
       R"("bos_token_id":1,"eos_token_id":[2,3],"hidden_act":"silu","initializer_range":0.041666666666666664,)"
-      R"("is_llama_config":true,"mlp_bias":false,"pad_token_id":2,"pretraining_tp":1,"rope_interleaved":false,)"
-      R"("rope_scaling":null,)"
+      R"("is_llama_config":true,"mlp_bias":false,"pad_token_id":2,"pretraining_tp":1,)"
+      R"("rope_interleaved":false,"rope_scaling":null,)"
       R"("rope_theta":100000,"tie_word_embeddings":true,"torch_dtype":"bfloat16","use_cache":true,)"
       R"("transformers.js_config":{"dtype":"q4"},"transformers_version":"4.42.3","_name_or_path":"x",)"
       R"("quantization_config":null,"something_new":false)")));

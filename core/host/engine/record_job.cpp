@@ -68,7 +68,7 @@ class answers_state {
 
   static const dlens_reading* reading(const dlens_answers* a, std::uint32_t round, std::uint32_t read,
                                       std::uint32_t lens) noexcept {
-    auto& self = *const_cast<answers_state*>(static_cast<const answers_state*>(a->self));
+    const auto& self = *static_cast<const answers_state*>(a->self);
     try {
       return self.make(round, read, lens);
     } catch (...) {
@@ -76,7 +76,7 @@ class answers_state {
     }
   }
 
-  const dlens_reading* make(std::uint32_t r, std::uint32_t read, std::uint32_t lens) {
+  const dlens_reading* make(std::uint32_t r, std::uint32_t read, std::uint32_t lens) const {
     if (r >= rounds_.size() || read >= rounds_[r].reads.size() || lens >= lenses_.size()) return nullptr;
     if (lenses_[lens].result < 0) lens = fallback_;
     if (lenses_[lens].result < 0 || !rounds_[r].results[read]) return nullptr;
@@ -104,7 +104,7 @@ class answers_state {
   const std::vector<round>& rounds_;
   const std::vector<lens_column>& lenses_;
   std::uint32_t fallback_;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, view> views_;
+  mutable std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, view> views_;
   dlens_answers c_{};
 };
 

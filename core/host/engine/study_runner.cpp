@@ -66,8 +66,8 @@ record_key study_runner::key_of(const record_job& job) const {
           job.data().content_hash()};
 }
 
-std::vector<bool> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
-  std::vector<bool> missing;
+std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
+  std::vector<char> missing;
   for (const record_log* log : studies_[study].logs) missing.push_back(!log->has(key));
   return missing;
 }
@@ -86,8 +86,8 @@ bool study_runner::run(const std::atomic<bool>& stop) {
       std::uint64_t n = 0;
       for (record r; n < context_.limit && reader->next(r); ++n) {
         auto job = std::make_unique<record_job>(std::move(r), d, s);
-        const std::vector<bool> missing = lenses_missing(s, key_of(*job));
-        if (std::find(missing.begin(), missing.end(), true) == missing.end()) {
+        const std::vector<char> missing = lenses_missing(s, key_of(*job));
+        if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {
           progress_->add(1);
           continue;
         }
@@ -114,7 +114,7 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   std::vector<std::size_t> active;
   for (std::size_t l = 0; l < lenses_.size(); ++l) {
     const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(),
-                                    [&](const auto& j) { return lenses_missing(j->study(), key_of(*j))[l]; });
+                                    [&](const auto& j) -> bool { return lenses_missing(j->study(), key_of(*j))[l]; });
     w.columns.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
     if (wanted) active.push_back(l);
   }
@@ -174,7 +174,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
 void study_runner::complete(record_job& job, const std::vector<lens_column>& columns) {
   const running_study& study = studies_[job.study()];
   const record_key key = key_of(job);
-  const std::vector<bool> missing = [&] {
+  const std::vector<char> missing = [&] {
     const std::lock_guard lock(log_guard_);
     return lenses_missing(job.study(), key);
   }();

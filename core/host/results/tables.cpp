@@ -159,6 +159,7 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
       return true;
     };
     if (replace("{lens}", lens) || replace("{name}", name)) continue;
+    if (replace("{_lens}", lens == "logit" ? "" : "_" + lens)) continue;
     out += rest.front();
     rest.remove_prefix(1);
   }

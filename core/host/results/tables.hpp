@@ -35,7 +35,7 @@ struct table_request {
 
 finished_tables write_tables(const table_request& request, const run_context& context);
 
-// The file name of a table or figure: {lens} and {name} replaced, no path separators.
+// The file name of a table or figure: {lens}, {_lens} and {name} replaced, no path separators.
 std::string file_stem(const char* form, const std::string& lens, const std::string& name);
 
 }  // namespace depthlens

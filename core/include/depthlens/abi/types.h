@@ -125,7 +125,9 @@ typedef struct dlens_table {
   uint32_t size;
   uint32_t flags;
   const char *id;    // unique within its study, kept in the record log: stable between versions
-  const char *file;  // CSV file name without ".csv"; {lens} and {name} are replaced by the host
+  // CSV file name without ".csv". The host replaces {lens} and {name}, and {_lens} by "" for the label logit and by
+  // "_label" for others.
+  const char *file;
   const dlens_column *const *columns;
   uint64_t n_columns;
 } dlens_table;
@@ -160,7 +162,7 @@ typedef struct dlens_figure {
   uint32_t size;
   uint32_t kind;
   const char *id;
-  const char *file;    // file name without extension; {lens} and {name} are replaced by the host
+  const char *file;    // file name without extension; {lens}, {_lens} and {name} as in dlens_table.file
   const char *title;   // what is shown; the host adds model, lens and number of prompts
   const char *table;   // id of the table it draws
   const char *series;  // column that names the series; NULL = one series

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Byte-pair encoding of one word: its units (bytes or characters) join pair by pair, always the pair of the
-// lowest rank, the leftmost of equals, until none is left. A heap of candidates makes that n log n in the
+// lowest rank, the leftmost of equals, until none is left. A queue of candidates makes that n log n in the
 // word's length. Cutting text into words is pretokenizer.hpp.
 #pragma once
 
@@ -76,17 +76,67 @@ struct bpe_symbol {
   std::int32_t previous, next;  // neighbours, -1 = none
 };
 
-// A pair that may join: the symbol at `at` with the next, `size` bytes together. Positions never move and
-// symbols only grow, so a pair at a position is still the one meant exactly if its size is.
+// A pair that may join: the symbol at a position with the next, `size` bytes together. Positions never move
+// and symbols only grow, so a pair at a position is still the one meant exactly if its size is.
 struct bpe_candidate {
-  std::uint32_t rank, at, size;
+  std::uint64_t order;  // rank, then position: the smallest joins first
+  std::uint32_t size;
   std::int32_t result;
+
+  std::size_t at() const noexcept { return static_cast<std::uint32_t>(order); }
+};
+
+// The candidates of a word, smallest first. Most come in order, many at once: those are sorted and then read
+// from front to back; only what turns up in between goes through a heap. Both are n log n, but a heap of a
+// long word's candidates would miss the cache at each step.
+class bpe_queue {
+ public:
+  // Starts anew with candidates in any order, put by `fill(vector)`.
+  template <class Fill>
+  void start(const Fill& fill) {
+    sorted_.clear();
+    heap_.clear();
+    next_ = 0;
+    fill(sorted_);
+    std::sort(sorted_.begin(), sorted_.end(), before);
+  }
+
+  void push(const bpe_candidate& c) {
+    heap_.push_back(c);
+    std::push_heap(heap_.begin(), heap_.end(), after);
+  }
+
+  // False if there is none left.
+  bool pop(bpe_candidate& out) {
+    if (next_ == sorted_.size()) {
+      if (heap_.empty()) return false;
+      sorted_.swap(heap_);
+      heap_.clear();
+      next_ = 0;
+      std::sort(sorted_.begin(), sorted_.end(), before);
+    }
+    if (heap_.empty() || before(sorted_[next_], heap_.front())) {
+      out = sorted_[next_++];
+    } else {
+      std::pop_heap(heap_.begin(), heap_.end(), after);
+      out = heap_.back();
+      heap_.pop_back();
+    }
+    return true;
+  }
+
+ private:
+  static bool before(const bpe_candidate& a, const bpe_candidate& b) noexcept { return a.order < b.order; }
+  static bool after(const bpe_candidate& a, const bpe_candidate& b) noexcept { return a.order > b.order; }
+
+  std::vector<bpe_candidate> sorted_, heap_;
+  std::size_t next_ = 0;
 };
 
 // Memory to reuse from word to word; one per thread.
 struct bpe_scratch {
   std::vector<bpe_symbol> symbols;
-  std::vector<bpe_candidate> heap;
+  bpe_queue queue;
 };
 
 // Joins scratch.symbols in place; symbol 0 is always alive. join(left, right, rank, result) says whether two
@@ -94,35 +144,34 @@ struct bpe_scratch {
 template <class Join>
 void join_symbols(bpe_scratch& scratch, const Join& join) {
   auto& symbols = scratch.symbols;
-  auto& heap = scratch.heap;
-  const auto later = [](const bpe_candidate& a, const bpe_candidate& b) {
-    return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
-  };
-  const auto consider = [&](std::int32_t left) {
-    if (left < 0 || symbols[left].next < 0) return false;
-    const bpe_symbol &l = symbols[left], &r = symbols[l.next];
-    bpe_candidate c{0, static_cast<std::uint32_t>(left), l.size + r.size, 0};
-    if (!join(l, r, c.rank, c.result)) return false;
-    heap.push_back(c);
+  const auto consider = [&](std::size_t at, bpe_candidate& c) {
+    const bpe_symbol& left = symbols[at];
+    if (left.next < 0) return false;
+    const bpe_symbol& right = symbols[left.next];
+    std::uint32_t rank = 0;
+    if (!join(left, right, rank, c.result)) return false;
+    c.order = (std::uint64_t{rank} << 32) | at;
+    c.size = left.size + right.size;
     return true;
   };
-  heap.clear();
-  for (std::size_t i = 0; i + 1 < symbols.size(); ++i) consider(static_cast<std::int32_t>(i));
-  std::make_heap(heap.begin(), heap.end(), later);
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), later);
-    const bpe_candidate c = heap.back();
-    heap.pop_back();
-    bpe_symbol& left = symbols[c.at];
+  scratch.queue.start([&](std::vector<bpe_candidate>& all) {
+    bpe_candidate c{};
+    for (std::size_t at = 0; at + 1 < symbols.size(); ++at) {
+      if (consider(at, c)) all.push_back(c);
+    }
+  });
+  for (bpe_candidate c{}; scratch.queue.pop(c);) {
+    const std::size_t at = c.at();
+    bpe_symbol& left = symbols[at];
     if (left.size == 0 || left.next < 0 || left.size + symbols[left.next].size != c.size) continue;
     bpe_symbol& right = symbols[left.next];
     left.id = c.result;
     left.size = c.size;
     left.next = right.next;
     right.size = 0;
-    if (left.next >= 0) symbols[left.next].previous = static_cast<std::int32_t>(c.at);
-    if (consider(static_cast<std::int32_t>(c.at))) std::push_heap(heap.begin(), heap.end(), later);
-    if (consider(left.previous)) std::push_heap(heap.begin(), heap.end(), later);
+    if (left.next >= 0) symbols[left.next].previous = static_cast<std::int32_t>(at);
+    if (consider(at, c)) scratch.queue.push(c);
+    if (left.previous >= 0 && consider(static_cast<std::size_t>(left.previous), c)) scratch.queue.push(c);
   }
 }
 

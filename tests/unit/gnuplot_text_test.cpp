@@ -13,14 +13,13 @@ using namespace depthlens;
 
 namespace {
 
-// Is it one single-quoted string on one line, which ends only at its end?
+// Is it one single-quoted string on one line, without a quote inside?
 bool is_quoted(const std::string &text) {
   if (text.size() < 2 || text.front() != '\'' || text.back() != '\'') return false;
-  for (std::size_t at = 1; at + 1 < text.size(); ++at) {
-    if (static_cast<unsigned char>(text[at]) < 0x20 || text[at] == 0x7F) return false;
-    if (text[at] == '\'' && (at + 2 >= text.size() || text[++at] != '\'')) return false;
-  }
-  return true;
+  return std::all_of(text.begin() + 1, text.end() - 1, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7F && c != '\'';
+  });
 }
 
 }  // namespace
@@ -36,10 +35,16 @@ BOOST_AUTO_TEST_CASE(plain_texts_stay_as_they_are_between_single_quotes) {
              "'na\xC3\xAFve \xE2\x80\x93 \xE6\x97\xA5'");
 }
 
-BOOST_AUTO_TEST_CASE(quotes_are_doubled) {
-  BOOST_TEST(gnuplot_quote("it's") == "'it''s'");
-  BOOST_TEST(gnuplot_quote("'") == "''''");
-  BOOST_TEST(gnuplot_quote("''; system('id') #") == "'''''; system(''id'') #'");
+BOOST_AUTO_TEST_CASE(quotes_become_typographic_ones) {
+  const std::string q = "\xE2\x80\x99";
+  BOOST_TEST(gnuplot_quote("it's") == "'it" + q + "s'");
+  BOOST_TEST(gnuplot_quote("''; system('id') #") == "'" + q + q + "; system(" + q + "id" + q + ") #'");
+}
+
+BOOST_AUTO_TEST_CASE(file_names_stay_exact) {
+  BOOST_TEST(gnuplot_file_name("./a`b\"c") == "'./a`b\"c'");
+  BOOST_TEST(gnuplot_file_name("./it's") == "'./it' . \"'\" . 's'");
+  BOOST_TEST(gnuplot_file_name("./''") == "'./' . \"'\" . '' . \"'\" . ''");
 }
 
 BOOST_AUTO_TEST_CASE(control_characters_become_blanks) {
@@ -61,7 +66,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_no_utf8_become_question_marks) {
 
 BOOST_AUTO_TEST_CASE(long_texts_are_cut_between_characters) {
   const std::string million(1U << 20, '\'');
-  BOOST_TEST(gnuplot_quote(million).size() == 2 * max_figure_text + 3 + 2);
+  BOOST_TEST(gnuplot_quote(million).size() == 3 * max_figure_text + 3 + 2);
   BOOST_TEST(is_quoted(gnuplot_quote(million)));
   std::string umlauts;
   for (int i = 0; i < 1000; ++i) umlauts += "\xC3\xA4";
@@ -79,7 +84,7 @@ BOOST_AUTO_TEST_CASE(every_pair_of_bytes_stays_inside_the_quotes) {
 
 BOOST_AUTO_TEST_CASE(tick_labels_are_no_number_formats) {
   BOOST_TEST(gnuplot_quote_tick("100%") == "'100%%'");
-  BOOST_TEST(gnuplot_quote_tick("%s%n'") == "'%%s%%n'''");
+  BOOST_TEST(gnuplot_quote_tick("%s%n") == "'%%s%%n'");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_are_the_shortest_that_read_back) {

@@ -114,7 +114,7 @@ std::vector<fs::path> draw_figure(const figure_spec &figure, const figure_run &r
   std::string commands;
   for (const std::string &format : formats)
     commands += cat("reset\nformat = ", gnuplot_quote(format),
-                    "\npicture = ", gnuplot_quote("./" + pictures.name()), "\n", script, "\n");
+                    "\npicture = ", gnuplot_file_name("./" + pictures.name()), "\n", script, "\n");
   if (!formats.empty()) run_gnuplot(plots_dir, commands);
   std::vector<fs::path> out;
   for (const std::string &format : formats) out.push_back(pictures.put_in_place(stem, format));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only way for a text from outside (model name, title, series, token, folder) into a gnuplot script. gnuplot runs
 // backquotes in double quotes and lets a newline end a single-quoted string, so: single quotes, control characters
-// replaced, length capped. Terminals are set to noenhanced, so that {/...}, ^ and _ are letters too.
+// replaced, length capped. Terminals are set to noenhanced, so that {/...}, ^ and _ are letters too. A quote inside is
+// not doubled but replaced: gnuplot 5.4 takes '' for a quote only if it neither begins the string nor follows another.
 #pragma once
 
 #include <depthlens/data/utf8.hpp>
@@ -41,12 +42,27 @@ inline std::string figure_line(std::string_view text, std::size_t limit = max_fi
   return out;
 }
 
-// A single-quoted gnuplot string that shows `text`.
+// A single-quoted gnuplot string that shows `text`, with U+2019 for every quote.
 inline std::string gnuplot_quote(std::string_view text) {
   std::string out = "'";
   for (const char c : figure_line(text)) {
-    if (c == '\'') out += '\'';
-    out += c;
+    if (c == '\'')
+      out += "\xE2\x80\x99";
+    else
+      out += c;
+  }
+  return out += '\'';
+}
+
+// A gnuplot expression whose value is exactly `name`, the name of a file: 'it' . "'" . 's'. The name is valid UTF-8
+// without control characters, at most max_figure_text characters.
+inline std::string gnuplot_file_name(std::string_view name) {
+  std::string out = "'";
+  for (const char c : name) {
+    if (c == '\'')
+      out += "' . \"'\" . '";
+    else
+      out += c;
   }
   return out += '\'';
 }

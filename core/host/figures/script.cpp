@@ -67,8 +67,8 @@ class script_builder {
     add("# Draws its picture with: gnuplot NAME.gp");
     add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
     add("if (!exists('format')) format = 'png'");
-    add("if (!exists('picture')) picture = ", gnuplot_quote("./" + stem_));
-    add("data = ", gnuplot_quote("./" + stem_ + ".dat"));
+    add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_));
+    add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
     add("set encoding utf8");
     const std::string font = cat(" font 'Liberation Sans,", number(look::text_size), "' ");
     // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes Liberation for it.

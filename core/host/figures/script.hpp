@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gnuplot script of a figure. It draws the same with gnuplot 5.4 and 6.0, and lies beside its data so that users can
-// restyle it. All texts from outside stand in gnuplot_quote(), all numbers come from gnuplot_number().
+// restyle it. All texts from outside stand in gnuplot_quote() or
+// gnuplot_file_name(), all numbers come from gnuplot_number().
 #pragma once
 
 #include "figure_spec.hpp"

@@ -108,7 +108,7 @@ inline std::vector<figure> figures_of(const task_list& tasks) {
         "accuracy_" + name + "_{lens}",
         "Option accuracy of " + name,
         "accuracy." + name,
-        {{"layer", "value", "Layer", "Share of prompts", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y}}};
+        {{"layer", "value", "Layer", "Share", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y}}};
     shares.series = "label";
     out.push_back(std::move(ranks));
     out.push_back(std::move(shares));

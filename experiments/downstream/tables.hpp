@@ -102,13 +102,12 @@ inline std::vector<figure> figures_of(const task_list& tasks) {
                   {"layer", "mean_probability", "Layer", "Mean probability",
                    DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y}}};
     ranks.series = "option";
-    figure shares{
-        DLENS_FIGURE_LINES,
-        "accuracy." + name,
-        "accuracy_" + name + "_{lens}",
-        "Option accuracy of " + name,
-        "accuracy." + name,
-        {{"layer", "value", "Layer", "Share", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y}}};
+    figure shares{DLENS_FIGURE_LINES,
+                  "accuracy." + name,
+                  "accuracy_" + name + "_{lens}",
+                  "Option accuracy of " + name,
+                  "accuracy." + name,
+                  {{"layer", "value", "Layer", "Share", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y}}};
     shares.series = "label";
     out.push_back(std::move(ranks));
     out.push_back(std::move(shares));

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// The evaluator on a backend that hashes token paths: every wish gets the reading of its own path, whatever
+// else is asked for, however packs are cut, on however many threads.
+#include "engine/evaluator.hpp"
+
+#include "host/fake_backend.hpp"
+#include "unit/data_files.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(evaluators)
+
+namespace {
+
+using namespace depthlens;
+using test::fake_backend;
+using test::fake_lens;
+
+constexpr std::uint32_t kVocabulary = 50;
+using sequence = std::vector<std::int32_t>;
+using results = std::vector<std::shared_ptr<const node_result>>;
+
+struct wishes_of_a_test {
+  std::vector<sequence> sequences;
+  std::vector<read_wish> wishes;
+};
+
+wishes_of_a_test random_wishes(std::uint32_t seed) {
+  std::mt19937 random(seed);
+  wishes_of_a_test out;
+  out.sequences.resize(60);
+  for (sequence& s : out.sequences) {
+    s.resize(1 + random() % 30);
+    for (std::int32_t& id : s) id = static_cast<std::int32_t>(random() % 3);
+  }
+  for (int i = 0; i < 300; ++i) {
+    const auto b = static_cast<std::uint32_t>(random() % out.sequences.size());
+    read_wish w{b, static_cast<std::uint32_t>(random() % out.sequences[b].size()), {}};
+    for (std::uint32_t k = random() % 4; k > 0; --k)
+      w.targets.push_back(static_cast<std::int32_t>(random() % (kVocabulary + 1)) - 1);
+    out.wishes.push_back(std::move(w));
+  }
+  return out;
+}
+
+results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses, const wishes_of_a_test& w,
+            const evaluator::options& o, evaluation_counts* counts = nullptr) {
+  std::vector<active_lens> active;
+  for (const fake_lens* l : lenses) active.push_back(fake_backend::active(*l));
+  const evaluator e(backend.c(), active, o);
+  results out(w.wishes.size());
+  std::vector<int> calls(w.wishes.size());
+  std::mutex guard;
+  const evaluation_counts c =
+      e.run(w.sequences, w.wishes, [&](std::size_t i, std::shared_ptr<const node_result> r) {
+        const std::lock_guard lock(guard);
+        out[i] = std::move(r);
+        ++calls[i];
+      });
+  BOOST_TEST(std::all_of(calls.begin(), calls.end(), [](int n) { return n == 1; }));
+  if (counts != nullptr) *counts = c;
+  return out;
+}
+
+// Does the result hold what the backend says of the wish's own path?
+bool is_right(const fake_backend& backend, const std::vector<const fake_lens*>& lenses, const read_wish& wish,
+              const sequence& ids, const node_result& r, std::uint32_t top_k) {
+  const std::uint64_t path = test::path_hash(std::span(ids).first(wish.position + 1));
+  if (r.final_top != backend.final_top(path) || r.lenses.size() != lenses.size()) return false;
+  if (!std::is_sorted(r.targets.begin(), r.targets.end())) return false;
+  for (std::size_t i = 0; i < lenses.size(); ++i) {
+    const std::size_t L = lenses[i]->layers.size();
+    if (r.lenses[i].rank.size() != r.targets.size() * L || r.lenses[i].top.size() != L * top_k) return false;
+    for (std::size_t l = 0; l < L; ++l) {
+      for (const std::int32_t target : wish.targets) {
+        const auto k = static_cast<std::size_t>(std::find(r.targets.begin(), r.targets.end(), target) -
+                                                r.targets.begin());
+        if (k == r.targets.size()) return false;
+        const std::uint32_t rank = backend.rank(path, *lenses[i], l, target < 0 ? r.final_top : target);
+        if (r.lenses[i].rank[k * L + l] != rank || r.lenses[i].ties[k * L + l] != rank % 3) return false;
+        if (r.lenses[i].logprob[k * L + l] != -static_cast<float>(rank) / 7.0F) return false;
+      }
+      if (r.lenses[i].entropy[l] != fake_backend::entropy(path, *lenses[i], l)) return false;
+      if (top_k > 0 && r.lenses[i].top[l * top_k] != backend.guess(path, *lenses[i], l)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_wish_gets_the_reading_of_its_own_path_however_packs_are_cut) {
+  const fake_lens logit{1, {0, 1, 2, 3, 4}}, tuned{2, {1, 3}};
+  const std::vector<const fake_lens*> lenses = {&logit, &tuned};
+  for (std::uint32_t seed = 0; seed < 8; ++seed) {
+    const wishes_of_a_test w = random_wishes(seed);
+    for (const std::size_t pack : {0U, 16U, 40U, 100000U})
+      for (const unsigned threads : {1U, 3U}) {
+        fake_backend backend(kVocabulary);
+        const std::uint32_t top_k = seed % 3;
+        const results r = run(backend, lenses, w, {top_k, threads, pack});
+        for (std::size_t i = 0; i < r.size(); ++i) {
+          BOOST_REQUIRE(r[i] != nullptr);
+          BOOST_REQUIRE(
+              is_right(backend, lenses, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], top_k));
+        }
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_position_that_several_ask_for_is_read_once) {
+  const fake_lens logit{1, {0, 1}};
+  const wishes_of_a_test w{{{1, 2, 3}, {1, 2, 4}, {1, 2, 3}},
+                           {{0, 1, {7}}, {1, 1, {8, -1}}, {2, 1, {7, 9}}, {2, 2, {}}}};
+  fake_backend backend(kVocabulary);
+  evaluation_counts c;
+  const results r = run(backend, {&logit}, w, {1, 1, 0}, &c);
+  BOOST_TEST(backend.reads == 2U);
+  BOOST_TEST(backend.read_paths.size() == 2U);
+  BOOST_TEST(c.positions_read == 2U);
+  BOOST_TEST((r[0] == r[1] && r[1] == r[2]));
+  BOOST_TEST(r[0]->targets == (sequence{-1, 7, 8, 9}), boost::test_tools::per_element());
+  BOOST_TEST(r[3]->targets.empty());
+}
+
+BOOST_AUTO_TEST_CASE(nothing_behind_the_last_position_read_is_computed) {
+  const fake_lens logit{1, {0}};
+  const wishes_of_a_test w{{{1, 2, 3, 4, 5, 6}, {9, 9, 9}}, {{0, 2, {}}}};
+  fake_backend backend(kVocabulary);
+  evaluation_counts c;
+  run(backend, {&logit}, w, {0, 1, 0}, &c);
+  BOOST_TEST(backend.tokens == 3U);
+  BOOST_TEST(c.tokens_given == 3U);
+  BOOST_TEST(c.distinct_prefixes == 3U);
+  BOOST_TEST(c.tokens_computed == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_the_same) {
+  const fake_lens logit{1, {0}};
+  const wishes_of_a_test w = random_wishes(77);
+  fake_backend backend(kVocabulary);
+  evaluation_counts c;
+  run(backend, {&logit}, w, {0, 2, 20}, &c);
+  std::set<sequence> prefixes;
+  for (const read_wish& wish : w.wishes)
+    for (std::uint32_t n = 1; n <= wish.position + 1; ++n)
+      prefixes.emplace(w.sequences[wish.sequence].begin(), w.sequences[wish.sequence].begin() + n);
+  BOOST_TEST(c.distinct_prefixes == prefixes.size());
+  BOOST_TEST(c.positions_read == backend.reads);
+  BOOST_TEST(c.tokens_computed >= backend.tokens);
+  BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
+  const evaluation_counts dry = count_work(w.sequences, w.wishes, 20, 2);
+  BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
+  BOOST_TEST(dry.tokens_given == c.tokens_given);
+  BOOST_TEST(dry.tokens_computed == c.tokens_computed);
+  BOOST_TEST(dry.positions_read == c.positions_read);
+}
+
+BOOST_AUTO_TEST_CASE(no_wishes_need_no_forward_call) {
+  fake_backend backend(kVocabulary);
+  const fake_lens logit{1, {0}};
+  evaluation_counts c;
+  run(backend, {&logit}, {{{1, 2}, {}}, {}}, {1, 2, 0}, &c);
+  BOOST_TEST(backend.forwards == 0U);
+  BOOST_TEST(c.distinct_prefixes == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_wish_outside_its_sequence_is_refused) {
+  fake_backend backend(kVocabulary);
+  const fake_lens logit{1, {0}};
+  test::check_fails(
+      [&] {
+        run(backend, {&logit}, {{{1, 2}}, {{0, 2, {}}}}, {0, 1, 0});
+      },
+      status::internal, "outside");
+  test::check_fails(
+      [&] {
+        run(backend, {&logit}, {{{1, 2}}, {{1, 0, {}}}}, {0, 1, 0});
+      },
+      status::internal, "outside");
+}
+
+BOOST_AUTO_TEST_CASE(an_error_of_the_backend_reaches_the_caller_with_its_status_and_text) {
+  fake_backend backend(kVocabulary);
+  backend.on_forward = [] { fail(status::io, "the device is gone"); };
+  const fake_lens logit{1, {0}};
+  test::check_fails(
+      [&] {
+        run(backend, {&logit}, random_wishes(3), {0, 3, 16});
+      },
+      status::io, "the device is gone");
+}
+
+BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
+  fake_backend backend(kVocabulary);
+  const fake_lens logit{1, {0}};
+  const wishes_of_a_test w = random_wishes(4);
+  const evaluator e(backend.c(), {fake_backend::active(logit)}, {0, 2, 16});
+  test::check_fails(
+      [&] {
+        e.run(w.sequences, w.wishes, [](std::size_t i, std::shared_ptr<const node_result>) {
+          if (i == 5) fail(status::data, "wish 5");
+        });
+      },
+      status::data, "wish 5");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

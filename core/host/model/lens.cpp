@@ -44,6 +44,7 @@ lens_spec parse_lens(const std::string& text) {
     spec.seed_alignment = true;
     folder.resize(folder.size() - seed.size());
   }
+  if (folder.empty()) fail(status::usage, "--lens ", text, ": the folder of the tuned lens is missing");
   spec.folder = folder;
   if (spec.label.empty()) spec.label = "tuned";
   return spec;
@@ -67,6 +68,10 @@ void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::u
          "state dict of params.pt with Python's safetensors.torch.save_file)");
   const safetensors_file file(path);
   sha256_ = sha256_file(path);
+  for (const auto& t : file.tensors())
+    if (t.view.name == cat(n_layers, ".weight"))
+      fail(status::data, path.string(), ": made for a deeper model: it has tensor ", t.view.name, ", the model has ",
+           n_layers, " layers");
   const auto values = [&](const std::string& name, const std::vector<std::uint64_t>& shape) {
     const auto tensors = file.tensors();
     const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.view.name == name; });

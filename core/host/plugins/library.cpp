@@ -79,6 +79,14 @@ std::string contract_problem(const dlens_plugin* p, const std::string& id) {
   return "";
 }
 
+void describe(plugin_verdict& v, const dlens_plugin& p) {
+  v.abi_major = p.abi_major;
+  v.abi_minor = p.abi_minor;
+  if (p.version) v.version = p.version;
+  if (p.summary) v.summary = p.summary;
+  if (p.build) v.build = p.build;
+}
+
 }  // namespace
 
 const dlens_host* plugin_host() {
@@ -109,16 +117,13 @@ plugin_verdict judge_file(const std::filesystem::path& path) {
 
 const dlens_plugin* load_plugin(plugin_verdict& v) {
   if (!v.ok) return nullptr;
-  if (const auto at = loaded().find(v.path); at != loaded().end()) return at->second;
+  if (const auto at = loaded().find(v.path); at != loaded().end()) {
+    describe(v, *at->second);
+    return at->second;
+  }
   const dlens_plugin* p = entry_of(v.path, v.reason);
   if (v.reason.empty()) v.reason = contract_problem(p, v.id);
-  if (p != nullptr && p->size >= sizeof(dlens_plugin)) {
-    v.abi_major = p->abi_major;
-    v.abi_minor = p->abi_minor;
-    if (p->version) v.version = p->version;
-    if (p->summary) v.summary = p->summary;
-    if (p->build) v.build = p->build;
-  }
+  if (p != nullptr && p->size >= sizeof(dlens_plugin)) describe(v, *p);
   if (v.reason.empty() && p->init != nullptr) {
     try {
       checked_call(p->init, plugin_host());

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -54,7 +55,24 @@ bool lives(const lock_holder& h) {
   return h.pid > 0 && (::kill(static_cast<pid_t>(h.pid), 0) == 0 || errno == EPERM) && start_time(h.pid) == h.started;
 }
 
+// Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one only
+// one takes it over. Where the file system has no such locks, nothing is lost but that.
+class turn {
+ public:
+  explicit turn(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (fd_ >= 0) ::flock(fd_, LOCK_EX);
+  }
+  ~turn() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  turn(const turn&) = delete;
+
+ private:
+  int fd_;
+};
+
 void take_lock(const fs::path& file) {
+  const turn mine(file.parent_path());
   for (int attempt = 0; attempt < 3; ++attempt) {
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0) {
@@ -67,7 +85,8 @@ void take_lock(const fs::path& file) {
     if (errno != EEXIST) fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
     lock_holder h;
     std::ifstream(file) >> h.host >> h.pid >> h.started;
-    if (h.host == host_name() && !lives(h)) {
+    // An empty lock is that of a process which was killed before it had written its name.
+    if (h.host.empty() || (h.host == host_name() && !lives(h))) {
       fs::remove(file);
       continue;
     }

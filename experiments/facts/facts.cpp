@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// At which depth does the first, second and third token of a fact's answer become readable? The answer is given token
-// by token (teacher forcing by ids), all positions in one pass. The published procedure is seed_course.hpp.
+// At which depth does the first, second and third token of a fact's answer become readable? The answer is
+// given token by token (teacher forcing by ids), all positions in one pass. The published procedure is
+// seed_course.hpp.
 #include "forced_reads.hpp"
 #include "seed_course.hpp"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One pass for a fact: the prompt followed by the ids of its answers (in each form they can take), read where each of
-// their first tokens comes next. The model is told the right tokens, so every position is read in one context.
+// One pass for a fact: the prompt followed by the ids of its answers (in each form they can take), read where
+// each of their first tokens comes next. The model is told the right tokens, so every position is read in one
+// context.
 #pragma once
 
 #include "depthlens/experiment.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The published procedure for a fact: up to three tokens of the answer, one round each, where the text of the right
-// token is appended to the prompt and all of it is encoded anew. Used by --seed-compat only.
+// The published procedure for a fact: up to three tokens of the answer, one round each, where the text of the
+// right token is appended to the prompt and all of it is encoded anew. Used by --seed-compat only.
 #pragma once
 
 #include "depthlens/experiment.hpp"
@@ -58,7 +58,8 @@ class seed_procedure {
       const bool right = top == with_blank || top == nth(bare, j);
       if (right) out.right.push_back({round, static_cast<std::int32_t>(j), text});
       if (blank.size() == j + 1 || (!right && !with_blank)) break;
-      // Llama-2's texts lose the blank in front when a token is decoded alone; the published code puts one there.
+      // Llama-2's texts lose the blank in front when a token is decoded alone; the published code puts one
+      // there.
       if (decoder_.drops_blank()) text += ' ';
       text += decoder_.text(right ? top : *with_blank);
     }

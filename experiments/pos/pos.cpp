@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// At which depth does the next word become readable, by its part of speech? Reads the model where a word with the tag
-// comes next (or where a row's prompt ends) and follows its final top-1 through the layers.
+// At which depth does the next word become readable, by its part of speech? Reads the model where a word with
+// the tag comes next (or where a row's prompt ends) and follows its final top-1 through the layers.
 #include "states.hpp"
 
 #include "depthlens/experiment.hpp"

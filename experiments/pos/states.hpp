@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far each target of a record has come: what is run in the next round, which reading counts, or why there is none.
-// It follows from the record and the answers alone.
+// How far each target of a record has come: what is run in the next round, which reading counts, or why there
+// is none. It follows from the record and the answers alone.
 #pragma once
 
 #include "targets.hpp"

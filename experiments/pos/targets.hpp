@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which prompts a record gives and what answers them: words of a tagged sentence, or a row's own prompt and answer.
-// Nothing here knows the model; what is kept is decided in pos.cpp.
+// Which prompts a record gives and what answers them: words of a tagged sentence, or a row's own prompt and
+// answer. Nothing here knows the model; what is kept is decided in pos.cpp.
 #pragma once
 
 #include "depthlens/data/utf8.hpp"
@@ -56,8 +56,8 @@ inline target word_target(std::string_view text, const dlens_word& word, std::si
 
 }  // namespace detail
 
-// Words of a sentence with a wanted tag and at least min_prompt characters before them: the first for each tag, or all.
-// Words inside a multiword token are passed over, since the text shows only the token.
+// Words of a sentence with a wanted tag and at least min_prompt characters before them: the first for each
+// tag, or all. Words inside a multiword token are passed over, since the text shows only the token.
 inline std::vector<target> sentence_targets(const record_view& record, std::span<const wanted_tag> wanted,
                                             const target_rules& rules) {
   const std::string_view text = record.at("text");

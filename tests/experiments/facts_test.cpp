@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The facts experiment against a scripted model: one pass by ids, forms, repeated facts, and the published rounds.
+// The facts experiment against a scripted model: one pass by ids, forms, repeated facts, and the published
+// rounds.
 #define dlens_entry_v1 facts_entry
 #include "../../experiments/facts/facts.cpp"
 

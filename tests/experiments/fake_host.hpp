@@ -24,8 +24,9 @@
 
 namespace depthlens::test {
 
-// What the model says: the final top-1 piece after a text ("~" where the script has none), and the rank of an id after
-// a text at a layer. Unless a test sets `rank`: the top-1 has rank 1 + n - layer, other ids have 100.
+// What the model says: the final top-1 piece after a text ("~" where the script has none), and the rank of an
+// id after a text at a layer. Unless a test sets `rank`: the top-1 has rank 1 + n - layer, other ids have
+// 100.
 struct scripted_model {
   std::map<std::string, std::string> top;
   std::function<std::uint32_t(const std::string& text, std::int32_t id, std::uint32_t layer)> rank;

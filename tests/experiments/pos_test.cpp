@@ -22,8 +22,8 @@ record row(std::string prompt, std::optional<std::string> answer,
   return r;
 }
 
-// Words divided by '|', each "form/TAG"; a blank in front of a form is in the text, a '+' marks the tail of a multiword
-// token that shares the bytes of the word before.
+// Words divided by '|', each "form/TAG"; a blank in front of a form is in the text, a '+' marks the tail of a
+// multiword token that shares the bytes of the word before.
 record sentence(const std::string& words) {
   record r;
   std::string text;

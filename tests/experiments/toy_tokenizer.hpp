@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tokenizer for tests that needs no files: words are tokens, and its rules are plain enough to work out by hand.
+// A tokenizer for tests that needs no files: words are tokens, and its rules are plain enough to work out by
+// hand.
 #pragma once
 
 #include "depthlens/abi/host.h"
@@ -15,8 +16,9 @@
 
 namespace depthlens::test {
 
-// Pieces: an optional blank, then letters up to the next capital, or one other character; blanks that are not taken
-// are pieces of their own. "of PaRis" is "of", " Pa", "Ris". Ids are given in the order of first sight; 0 is <s>.
+// Pieces: an optional blank, then letters up to the next capital, or one other character; blanks that are not
+// taken are pieces of their own. "of PaRis" is "of", " Pa", "Ris". Ids are given in the order of first sight;
+// 0 is <s>.
 class toy_tokenizer {
  public:
   explicit toy_tokenizer(bool bos = false) : bos_(bos) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which token ids an answer has where it continues a prompt: ids(prompt + answer) after ids(prompt). With source text
-// the answer stands there as written; without, it may follow with or without a blank and the model decides.
+// Which token ids an answer has where it continues a prompt: ids(prompt + answer) after ids(prompt). With
+// source text the answer stands there as written; without, it may follow with or without a blank and the
+// model decides.
 #pragma once
 
 #include "depthlens/data/utf8.hpp"
@@ -23,8 +24,8 @@ struct answer_form {
   std::vector<std::int32_t> ids;  // at least one
 };
 
-// The ids of `text` after a prompt's, or nothing where the two together do not begin with the prompt's ids (the last
-// token of the prompt would merge with the answer) or add none.
+// The ids of `text` after a prompt's, or nothing where the two together do not begin with the prompt's ids
+// (the last token of the prompt would merge with the answer) or add none.
 inline std::optional<std::vector<std::int32_t>> continuation_ids(const tokenizer_view& tokenizer,
                                                                  std::string_view prompt,
                                                                  std::span<const std::int32_t> prompt_ids,
@@ -36,15 +37,16 @@ inline std::optional<std::vector<std::int32_t>> continuation_ids(const tokenizer
   return whole;
 }
 
-// Does a text end in white space? Only the characters of one byte count: a blank is what matters to tokenizers.
+// Does a text end in white space? Only the characters of one byte count: a blank is what matters to
+// tokenizers.
 inline bool ends_in_white_space(std::string_view text) {
   return !text.empty() &&
          is_split_character(static_cast<unsigned char>(text.back()) & 0x80 ? U'x' : text.back());
 }
 
 // The forms that can follow the prompt, the preferred one first; none = reason "boundary".
-//   source: the text as written from the prompt's end to the end of the answer; nothing = either form is accepted,
-//   and the one with a leading blank is preferred unless the prompt ends in white space.
+//   source: the text as written from the prompt's end to the end of the answer; nothing = either form is
+//   accepted, and the one with a leading blank is preferred unless the prompt ends in white space.
 inline std::vector<answer_form> answer_forms(const tokenizer_view& tokenizer, std::string_view prompt,
                                              std::span<const std::int32_t> prompt_ids,
                                              std::string_view answer,
@@ -64,8 +66,9 @@ inline std::vector<answer_form> answer_forms(const tokenizer_view& tokenizer, st
   return out;
 }
 
-// The forms after a prompt that was retried with a blank appended, the bare one first. Where tokens carry their leading
-// blank, the bare answer never continues such a prompt by the rule above; then it has its ids as a text of its own.
+// The forms after a prompt that was retried with a blank appended, the bare one first. Where tokens carry
+// their leading blank, the bare answer never continues such a prompt by the rule above; then it has its ids
+// as a text of its own.
 inline std::vector<answer_form> retried_forms(const tokenizer_view& tokenizer, std::string_view prompt,
                                               std::span<const std::int32_t> prompt_ids,
                                               std::string_view answer, bool with_blank) {
@@ -88,8 +91,8 @@ inline const answer_form* choose_form(std::span<const answer_form> forms, std::i
   return &forms.front();
 }
 
-// What stands in `text` after the prompt up to the end of the answer, white space in between included; nothing where
-// the text goes on otherwise.
+// What stands in `text` after the prompt up to the end of the answer, white space in between included;
+// nothing where the text goes on otherwise.
 inline std::optional<std::string_view> source_continuation(std::string_view text, std::string_view prompt,
                                                            std::string_view answer) {
   if (!text.starts_with(prompt)) return std::nullopt;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The summaries of experiments that follow a target through the layers: earliest layer against k, the onset of every
-// prompt at a few k, and means per layer; with the tables and figures that show them. The experiment decides which
-// rows count and in which category.
+// The summaries of experiments that follow a target through the layers: earliest layer against k, the onset
+// of every prompt at a few k, and means per layer; with the tables and figures that show them. The experiment
+// decides which rows count and in which category.
 #pragma once
 
 #include "depthlens/experiment.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums and medians that do not depend on the order in which values come, so that tables are equal to the last digit
-// for shuffled, extended and continued runs.
+// Sums and medians that do not depend on the order in which values come, so that tables are equal to the last
+// digit for shuffled, extended and continued runs.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 
 namespace depthlens {
 
-// A sum in fixed point with steps of 2^-60; for values up to 2^60 in size. One infinite or undefined value makes the
-// mean undefined.
+// A sum in fixed point with steps of 2^-60; for values up to 2^60 in size. One infinite or undefined value
+// makes the mean undefined.
 class exact_sum {
  public:
   void add(double x) {
@@ -39,7 +39,8 @@ class exact_sum {
   bool broken_ = false;
 };
 
-// Counts of ranks. Memory grows with the number of different ranks (at most the vocabulary), not with the run.
+// Counts of ranks. Memory grows with the number of different ranks (at most the vocabulary), not with the
+// run.
 class rank_counts {
  public:
   void add(std::uint64_t rank) {

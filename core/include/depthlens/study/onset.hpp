@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The depth at which a target becomes readable: for each threshold k the first layer with rank <= k, and the stable
-// onset, the first layer from which rank <= k holds to the end. One curve is one category of prompts; it holds a count
-// for each (k, layer), whatever the number of prompts.
+// The depth at which a target becomes readable: for each threshold k the first layer with rank <= k, and the
+// stable onset, the first layer from which rank <= k holds to the end. One curve is one category of prompts;
+// it holds a count for each (k, layer), whatever the number of prompts.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ inline std::vector<std::uint64_t> facts_k_grid() {
   return grid;
 }
 
-// The published grid for parts of speech: 200 steps from log10(1) to log10(10001), truncated, distinct: 154 values.
+// The published grid for parts of speech: 200 steps from log10(1) to log10(10001), truncated, distinct: 154
+// values.
 inline std::vector<std::uint64_t> pos_k_grid() {
   std::vector<std::uint64_t> grid;
   const double step = std::log10(10001.0) / 199.0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table prompts_*: one line for each prompt with its text, ids and gold token, and whether it was kept or why not,
-// so that the tables with a row for each layer need not repeat it.
+// The table prompts_*: one line for each prompt with its text, ids and gold token, and whether it was kept or
+// why not, so that the tables with a row for each layer need not repeat it.
 #pragma once
 
 #include "depthlens/experiment.hpp"

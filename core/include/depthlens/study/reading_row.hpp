@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The default columns of a table with a row for each (prompt, position, layer), and the values of such a row from a
-// reading. Experiments add their own columns at the end.
+// The default columns of a table with a row for each (prompt, position, layer), and the values of such a row
+// from a reading. Experiments add their own columns at the end.
 #pragma once
 
 #include "depthlens/experiment.hpp"

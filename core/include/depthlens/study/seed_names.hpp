@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What --seed-compat needs everywhere: the layer names of the published CSVs, the text that a single token decodes
-// to there, and the ids of its answers. Which columns and files an experiment then writes is its own.
+// What --seed-compat needs everywhere: the layer names of the published CSVs, the text that a single token
+// decodes to there, and the ids of its answers. Which columns and files an experiment then writes is its own.
 #pragma once
 
 #include "depthlens/data/utf8.hpp"
@@ -30,8 +30,9 @@ inline std::int64_t seed_layer_number(std::string_view name) {
   return n;
 }
 
-// Texts of single tokens as Hugging Face's decode([id]) gives them: broken UTF-8 becomes U+FFFD, and a tokenizer that
-// puts a blank in front of every text drops one there ("decodes" the bare blank of Llama-2 to nothing).
+// Texts of single tokens as Hugging Face's decode([id]) gives them: broken UTF-8 becomes U+FFFD, and a
+// tokenizer that puts a blank in front of every text drops one there ("decodes" the bare blank of Llama-2 to
+// nothing).
 class seed_decoder {
  public:
   explicit seed_decoder(const tokenizer_view& tokenizer) : tokenizer_(tokenizer) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prompts that are read where they end: their ids or why they cannot be run, and what becomes of those whose final
-// top-1 is only white space (keep, retry once with a blank appended, drop). All of it follows from the answers so
-// far, so plan and consume find the same state on any thread.
+// Prompts that are read where they end: their ids or why they cannot be run, and what becomes of those whose
+// final top-1 is only white space (keep, retry once with a blank appended, drop). All of it follows from the
+// answers so far, so plan and consume find the same state on any thread.
 #pragma once
 
 #include "depthlens/experiment.hpp"
@@ -71,8 +71,8 @@ struct prompt_state {
   std::string prompt;
 };
 
-// For a record that asks for its one prompt in round 0 and, if need be, again in round 1, with the prompt's last
-// position as read number `read` of both.
+// For a record that asks for its one prompt in round 0 and, if need be, again in round 1, with the prompt's
+// last position as read number `read` of both.
 inline prompt_state settle(white_space_rule rule, const white_space_test& is_blank, std::string_view prompt,
                            const answers_view& answers, std::uint32_t read = 0) {
   if (answers.rounds() == 0) return {prompt_state::ask, 0, std::string(prompt)};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of a few query rows over one path of the token tree: keys and values of the path lie in panels by
-// position, so the keys of a row at position p are the columns 0..p whatever the pack looks like. Every score is one
-// chain of multiply-adds over the head's dimensions, every output one over positions 0..p, the sum of a softmax goes
-// by position modulo the vector width: a row's result depends on its own path only.
+// position, so the keys of a row at position p are the columns 0..p whatever the pack looks like. Every score
+// is one chain of multiply-adds over the head's dimensions, every output one over positions 0..p, the sum of
+// a softmax goes by position modulo the vector width: a row's result depends on its own path only.
 #pragma once
 
 #include "exp.hpp"
@@ -11,7 +11,8 @@
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
 
-// scores(r, c) = sum over d of q(r, d) * keys(d, c), for Rows rows and Vectors * lanes columns from `column` on.
+// scores(r, c) = sum over d of q(r, d) * keys(d, c), for Rows rows and Vectors * lanes columns from `column`
+// on.
 template <int Rows, int Vectors>
 inline void score_block(const attend_job& job, float* const* q, std::size_t column) {
   vec sums[Rows][Vectors] = {};
@@ -82,8 +83,8 @@ inline float softmax(float* scores, std::size_t n) {
 
 // Outputs of Rows rows, Vectors * lanes of their values from `offset` on.
 template <int Rows, int Vectors>
-inline void blend_rows(const attend_job& job, float* const* out, const std::size_t* n_keys, const float* scale,
-                       std::size_t offset) {
+inline void blend_rows(const attend_job& job, float* const* out, const std::size_t* n_keys,
+                       const float* scale, std::size_t offset) {
   vec sums[Rows][Vectors] = {};
   std::size_t common = n_keys[0];
   for (int r = 1; r < Rows; ++r) common = n_keys[r] < common ? n_keys[r] : common;
@@ -93,7 +94,8 @@ inline void blend_rows(const attend_job& job, float* const* out, const std::size
     for (int v = 0; v < Vectors; ++v) {
       const std::size_t at = offset + v * lanes;
       const std::size_t left = job.head_dim > at ? job.head_dim - at : 0;
-      store_some(out[r] + at, sums[r][v] * splat(scale[r]), left < lanes ? left : lanes);
+      const vec scaled = sums[r][v] * splat(scale[r]);
+      left >= lanes ? store(out[r] + at, scaled) : store_some(out[r] + at, scaled, left);
     }
   }
 }
@@ -129,12 +131,24 @@ inline void attend(const attend_job& job) {
       n_keys[i] = static_cast<std::size_t>(job.position[row]) + 1;
     }
     switch (n) {
-      case 1: attend_rows<1>(job, q, n_keys); break;
-      case 2: attend_rows<2>(job, q, n_keys); break;
-      case 3: attend_rows<3>(job, q, n_keys); break;
-      case 4: attend_rows<4>(job, q, n_keys); break;
-      case 5: attend_rows<5>(job, q, n_keys); break;
-      default: attend_rows<block_rows>(job, q, n_keys); break;
+      case 1:
+        attend_rows<1>(job, q, n_keys);
+        break;
+      case 2:
+        attend_rows<2>(job, q, n_keys);
+        break;
+      case 3:
+        attend_rows<3>(job, q, n_keys);
+        break;
+      case 4:
+        attend_rows<4>(job, q, n_keys);
+        break;
+      case 5:
+        attend_rows<5>(job, q, n_keys);
+        break;
+      default:
+        attend_rows<block_rows>(job, q, n_keys);
+        break;
     }
   }
 }

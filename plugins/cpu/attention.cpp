@@ -8,7 +8,8 @@ namespace depthlens::cpu {
 
 namespace {
 
-constexpr std::size_t panel_step = 16;  // columns and values are padded to whole vectors of any instruction set
+constexpr std::size_t panel_step =
+    16;  // columns and values are padded to whole vectors of any instruction set
 
 std::size_t padded(std::size_t n) { return (n + panel_step - 1) / panel_step * panel_step; }
 
@@ -18,8 +19,10 @@ struct panels {
   std::size_t stride, value_stride;
 };
 
-// Puts a run's keys and values of one head at their positions. kv points at the first token's keys of that head.
-void write_run(const token_tree& tree, token_run run, const head_shape& shape, const float* kv, const panels& to) {
+// Puts a run's keys and values of one head at their positions. kv points at the first token's keys of that
+// head.
+void write_run(const token_tree& tree, token_run run, const head_shape& shape, const float* kv,
+               const panels& to) {
   const std::size_t token_stride = 2 * shape.n_kv_heads * shape.head_dim;
   const std::size_t n = run.end - run.begin;
   const auto first = static_cast<std::size_t>(tree.position[run.begin]);
@@ -42,7 +45,8 @@ query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32
   std::size_t row = 0;
   for (const token_run& run : tree.runs) {
     rows.begin.push_back(static_cast<std::uint32_t>(row));
-    for (; row < tokens.size() && tokens[row] < run.end; ++row) rows.position.push_back(tree.position[tokens[row]]);
+    for (; row < tokens.size() && tokens[row] < run.end; ++row)
+      rows.position.push_back(tree.position[tokens[row]]);
   }
   rows.begin.push_back(static_cast<std::uint32_t>(row));
   return rows;
@@ -54,18 +58,28 @@ query_rows make_query_rows(const token_tree& tree) {
   return make_query_rows(tree, all);
 }
 
-void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree, const float* kv,
-                 const query_rows& rows, float* q, workspace& scratch) {
+void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                 const float* kv, const query_rows& rows, float* q, workspace& scratch) {
   // An odd number of vectors between rows keeps them out of each other's cache sets.
   std::size_t stride = padded(tree.n_positions);
   if (stride / panel_step % 2 == 0) stride += panel_step;
   const std::size_t value_stride = padded(shape.head_dim);
-  const panels panel{scratch.keys.reserve(shape.head_dim * stride), scratch.values.reserve(tree.n_positions * value_stride),
-                     stride, value_stride};
+  const panels panel{scratch.keys.reserve(shape.head_dim * stride),
+                     scratch.values.reserve(tree.n_positions * value_stride), stride, value_stride};
   const std::size_t group = shape.n_heads / shape.n_kv_heads;
-  const std::size_t q_stride = shape.n_heads * shape.head_dim, kv_stride = 2 * shape.n_kv_heads * shape.head_dim;
-  attend_job job{panel.keys, panel.values, stride, value_stride, shape.head_dim, nullptr, q_stride, 0,
-                 group,      nullptr,      scratch.scores.reserve(6 * stride)};
+  const std::size_t q_stride = shape.n_heads * shape.head_dim,
+                    kv_stride = 2 * shape.n_kv_heads * shape.head_dim;
+  attend_job job{panel.keys,
+                 panel.values,
+                 stride,
+                 value_stride,
+                 shape.head_dim,
+                 nullptr,
+                 q_stride,
+                 0,
+                 group,
+                 nullptr,
+                 scratch.scores.reserve(6 * stride)};
   for (std::size_t head = 0; head < shape.n_kv_heads; ++head) {
     for (std::size_t r = 0; r < tree.runs.size(); ++r) {
       const token_run run = tree.runs[r];

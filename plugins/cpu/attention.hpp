@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Causal attention over the token tree. Walks the tokens depth first with one pair of panels that hold the keys and
-// values of the current path by position: no keys are gathered, and a token's row never sees another branch.
+// Causal attention over the token tree. Walks the tokens depth first with one pair of panels that hold the
+// keys and values of the current path by position: no keys are gathered, and a token's row never sees another
+// branch.
 #pragma once
 
 #include "kernels.hpp"
@@ -26,8 +27,9 @@ struct query_rows {
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
 query_rows make_query_rows(const token_tree& tree);
 
-// kv (T, 2, n_kv_heads, head_dim): keys, then values. q (rows, n_heads, head_dim), scaled; replaced by the outputs.
-void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree, const float* kv,
-                 const query_rows& rows, float* q, workspace& scratch);
+// kv (T, 2, n_kv_heads, head_dim): keys, then values. q (rows, n_heads, head_dim), scaled; replaced by the
+// outputs.
+void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                 const float* kv, const query_rows& rows, float* q, workspace& scratch);
 
 }  // namespace depthlens::cpu

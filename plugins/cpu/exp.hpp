@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exponential of a vector: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 6 for exp(r) (own
-// Chebyshev fit, 0.2 units in the last place), and n added to the exponent. At most 2 units in the last place off
-// over the whole range; results below the smallest normal float are 0. Tested over all exponents in
+// Chebyshev fit, 0.2 units in the last place), and n added to the exponent. At most 2 units in the last place
+// off over the whole range; results below the smallest normal float are 0. Tested over all exponents in
 // tests/backend/cpu_exp_test.cpp.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
 
-constexpr float exp_lowest = -87.33f;   // exp of less is not a normal float
-constexpr float exp_highest = 88.72f;   // exp of more is not finite
+constexpr float exp_lowest = -87.33f;  // exp of less is not a normal float
+constexpr float exp_highest = 88.72f;  // exp of more is not finite
 
 // x within exp_lowest..exp_highest. A NaN gives an unspecified value.
 inline vec exp_in_range(vec x) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is chosen
-// once. What they compute is said in norm.hpp, rotary.hpp, attend.hpp and reduce.hpp.
+// The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is
+// chosen once. What they compute is said in norm.hpp, rotary.hpp, attend.hpp and reduce.hpp.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct attend_job {
   std::size_t stride;        // of keys and scores, a multiple of 16
   std::size_t value_stride;  // a multiple of 16
   std::size_t head_dim;
-  float* q;                  // (n_rows, q_stride), at the first of n_heads heads; scaled; replaced by the outputs
+  float* q;  // (n_rows, q_stride), at the first of n_heads heads; scaled; replaced by the outputs
   std::size_t q_stride;
   std::size_t n_rows;
   std::size_t n_heads;
@@ -37,10 +37,10 @@ struct top_entry {
 // What has been seen of one row of logits.
 struct row_state {
   float maximum = -__builtin_inff();
-  float centre = 0;     // a constant near the maximum, for `crossed`
-  double sum = 0;       // of exp(z - maximum)
-  double weighted = 0;  // of exp(z - maximum) (z - maximum)
-  double crossed = 0;   // of w (z - centre), w = exp(z_final - its maximum)
+  float centre = 0;                 // a constant near the maximum, for `crossed`
+  double sum = 0;                   // of exp(z - maximum)
+  double weighted = 0;              // of exp(z - maximum) (z - maximum)
+  double crossed = 0;               // of w (z - centre), w = exp(z_final - its maximum)
   target_state* targets = nullptr;  // (n_targets)
   top_entry* top = nullptr;         // (top_k), the first n_top are filled, largest first
   std::uint32_t n_targets = 0;

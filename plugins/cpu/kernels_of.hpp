@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of kernels of the instruction set this file is compiled for. Included by one source file for each.
+// The table of kernels of the instruction set this file is compiled for. Included by one source file for
+// each.
 #pragma once
 
 #include "attend.hpp"

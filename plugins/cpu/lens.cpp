@@ -9,17 +9,19 @@
 
 namespace depthlens::cpu {
 
-lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers, std::size_t d_model,
-               matmul_shapes& shapes) {
+lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers,
+               std::size_t d_model, matmul_shapes& shapes) {
   lens out;
   workspace scratch;
   for (std::uint64_t i = 0; i < n; ++i) {
     const dlens_transport* t = given ? given[i] : nullptr;
-    if (!t || t->size < sizeof(dlens_transport)) fail(status::internal, "layer ", i, " of a lens is not described");
+    if (!t || t->size < sizeof(dlens_transport))
+      fail(status::internal, "layer ", i, " of a lens is not described");
     if (t->layer > n_layers) {
       fail(status::internal, "a lens reads layer ", t->layer, "; the model has layers 0..", n_layers);
     }
-    if (i > 0 && t->layer <= out.layers.back().layer) fail(status::internal, "the layers of a lens do not ascend");
+    if (i > 0 && t->layer <= out.layers.back().layer)
+      fail(status::internal, "the layers of a lens do not ascend");
     if (t->form > DLENS_TRANSPORT_CONSTANT) fail(status::internal, "a lens has the unknown form ", t->form);
     transport& made = out.layers.emplace_back();
     made.layer = t->layer;

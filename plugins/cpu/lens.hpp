@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lens as the backend holds it: for each layer it reads, how the residual stream is carried to the output space.
+// A lens as the backend holds it: for each layer it reads, how the residual stream is carried to the output
+// space.
 #pragma once
 
 #include "matmul.hpp"
@@ -31,7 +32,7 @@ struct lens {
 };
 
 // Errors: status::internal for layers out of range or order, an unknown form or a matrix that is missing.
-lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers, std::size_t d_model,
-               matmul_shapes& shapes);
+lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers,
+               std::size_t d_model, matmul_shapes& shapes);
 
 }  // namespace depthlens::cpu

@@ -32,21 +32,24 @@ float* scratch_of(const memory::desc& desc, workspace& scratch) {
   return scratch.primitive_scratch.reserve_raw(desc.get_size() / sizeof(float) + 16);
 }
 
+// Few rows exactly, because each costs a pass over the weights; else few different sizes.
+std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) / 8 * 8; }
+
 struct operands {
   const float *in, *weights;
   float* out;
 };
 
-void execute(const matmul_shape::primitive& product, const dnnl::engine& engine, dnnl::stream& stream, operands data,
-             const memory::desc& packed, workspace& scratch) {
+void execute(const matmul_shape::primitive& product, const dnnl::engine& engine, dnnl::stream& stream,
+             operands data, const memory::desc& packed, workspace& scratch) {
   const memory in(product.desc.src_desc(), engine, const_cast<float*>(data.in));
   const memory weights(packed, engine, const_cast<float*>(data.weights));
   const memory out(product.desc.dst_desc(), engine, data.out);
-  const memory pad(product.desc.scratchpad_desc(), engine, scratch_of(product.desc.scratchpad_desc(), scratch));
-  product.run.execute(stream, {{DNNL_ARG_SRC, in},
-                               {DNNL_ARG_WEIGHTS, weights},
-                               {DNNL_ARG_DST, out},
-                               {DNNL_ARG_SCRATCHPAD, pad}});
+  const memory pad(product.desc.scratchpad_desc(), engine,
+                   scratch_of(product.desc.scratchpad_desc(), scratch));
+  product.run.execute(
+      stream,
+      {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, out}, {DNNL_ARG_SCRATCHPAD, pad}});
 }
 
 }  // namespace
@@ -104,19 +107,19 @@ std::vector<float> matmul_shape::run_probe(const primitive& product) const {
 bool matmul_shape::passes_probe(const primitive& product) const {
   const std::vector<float> out = run_probe(product);
   for (std::size_t row = 0; row < product.rows; ++row) {
-    if (std::memcmp(out.data() + row * outputs_, expected_.data(), outputs_ * sizeof(float)) != 0) return false;
+    if (std::memcmp(out.data() + row * outputs_, expected_.data(), outputs_ * sizeof(float)) != 0)
+      return false;
   }
   return true;
 }
 
 const matmul_shape::primitive& matmul_shape::for_rows(std::size_t rows) const {
-  const std::size_t step = (rows + row_step - 1) / row_step;
-  std::atomic<const primitive*>& slot = by_rows_[step - 1];
+  std::atomic<const primitive*>& slot = by_rows_[chunk_for(rows)];
   if (const primitive* made = slot.load(std::memory_order_acquire)) return *made;
   const std::lock_guard<std::mutex> guard(making_);
   if (const primitive* made = slot.load(std::memory_order_acquire)) return *made;
   std::unique_ptr<const primitive> made;
-  for (std::size_t size = step * row_step; !made; size += row_step) {
+  for (std::size_t size = chunk_for(rows); !made; size = chunk_for(size + 1)) {
     made = make(size);
     if (needs_probe_ && size < max_rows && !passes_probe(*made)) made.reset();
   }
@@ -134,7 +137,8 @@ const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs) 
 
 bool matmul_shapes::rows_are_independent() const {
   const std::lock_guard<std::mutex> guard(lock_);
-  return std::all_of(shapes_.begin(), shapes_.end(), [](const auto& s) { return s.second->rows_are_independent(); });
+  return std::all_of(shapes_.begin(), shapes_.end(),
+                     [](const auto& s) { return s.second->rows_are_independent(); });
 }
 
 void packed_matrix::assign(const float* weights, workspace& scratch) {
@@ -176,13 +180,26 @@ std::string matmul_description() {
   const dnnl_version_t* v = dnnl_version();
   std::string isa;
   switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41: isa = "SSE4.1"; break;
-    case dnnl::cpu_isa::avx: isa = "AVX"; break;
-    case dnnl::cpu_isa::avx2: isa = "AVX2"; break;
-    case dnnl::cpu_isa::avx512_core: isa = "AVX-512"; break;
-    case dnnl::cpu_isa::avx512_core_vnni: isa = "AVX-512 VNNI"; break;
-    case dnnl::cpu_isa::avx512_core_bf16: isa = "AVX-512 BF16"; break;
-    default: isa = cat("instruction set ", static_cast<int>(dnnl::get_effective_cpu_isa()));
+    case dnnl::cpu_isa::sse41:
+      isa = "SSE4.1";
+      break;
+    case dnnl::cpu_isa::avx:
+      isa = "AVX";
+      break;
+    case dnnl::cpu_isa::avx2:
+      isa = "AVX2";
+      break;
+    case dnnl::cpu_isa::avx512_core:
+      isa = "AVX-512";
+      break;
+    case dnnl::cpu_isa::avx512_core_vnni:
+      isa = "AVX-512 VNNI";
+      break;
+    case dnnl::cpu_isa::avx512_core_bf16:
+      isa = "AVX-512 BF16";
+      break;
+    default:
+      isa = cat("instruction set ", static_cast<int>(dnnl::get_effective_cpu_isa()));
   }
   return cat("oneDNN ", v->major, ".", v->minor, ".", v->patch, " (", isa, ")");
 }

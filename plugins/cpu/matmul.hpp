@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of activations with weights that oneDNN has packed into its own layout, in float32.
 //
-// A row of a product does not depend on how many rows there are or on its place among them: rows go through oneDNN in
-// chunks of 256, the rest rounded up to a multiple of 16, with one primitive for each (inputs, outputs, chunk) that
-// is made on first use; each call runs on one thread. oneDNN's brgemm kernels keep that promise for every chunk;
-// those of its older kernels that do not (AVX2, 32 rows) are found by a probe and a larger chunk is taken instead.
-// Works with oneDNN 2.6 and later.
+// A row of a product does not depend on how many rows there are or on its place among them: rows go through
+// oneDNN in chunks of 256, the rest rounded up to a multiple of 8 if above 16, with one primitive for each
+// (inputs, outputs, chunk) that is made on first use; each call runs on one thread. oneDNN's brgemm kernels
+// keep that promise for every chunk; those of its older kernels that do not (AVX2, 32 rows) are found by a
+// probe and a larger chunk is taken instead. Works with oneDNN 2.6 and later.
 #pragma once
 
 #include "workspace.hpp"
@@ -27,7 +27,7 @@ namespace depthlens::cpu {
 // The primitives of one pair (inputs K, outputs N). Thread-safe.
 class matmul_shape {
  public:
-  static constexpr std::size_t row_step = 16, max_rows = 256;
+  static constexpr std::size_t max_rows = 256;
 
   matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs);
   matmul_shape(const matmul_shape&) = delete;
@@ -44,7 +44,7 @@ class matmul_shape {
   bool rows_are_independent() const { return rows_are_independent_; }
 
   const dnnl::engine& engine() const { return engine_; }
-  const dnnl::memory::desc& plain() const { return plain_; }    // (inputs, outputs), outputs outermost
+  const dnnl::memory::desc& plain() const { return plain_; }  // (inputs, outputs), outputs outermost
   const dnnl::memory::desc& packed() const { return packed_; }
   const dnnl::reorder& pack() const { return pack_; }
   const dnnl::memory::desc& pack_scratch() const { return pack_scratch_; }
@@ -65,7 +65,7 @@ class matmul_shape {
   std::vector<float> expected_;  // what every row of a probe must give
   mutable std::mutex making_;
   mutable std::vector<std::unique_ptr<const primitive>> made_;
-  mutable std::array<std::atomic<const primitive*>, max_rows / row_step> by_rows_{};
+  mutable std::array<std::atomic<const primitive*>, max_rows + 1> by_rows_{};  // into made_
 };
 
 // Shapes by (inputs, outputs), so that layers share primitives. Thread-safe.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pack goes through the model block by block, in tree order; inside a block, everything but attention goes in
-// chunks of rows that stay in the cache. Keys and values exist for one block at a time. The last block computes keys
-// and values of all tokens, and the rest for the tokens that are read.
+// The pack goes through the model block by block, in tree order; inside a block, everything but attention
+// goes in chunks of rows that stay in the cache. Keys and values exist for one block at a time. The last
+// block computes keys and values of all tokens, and the rest for the tokens that are read.
 #include "model.hpp"
 
 #include "single_thread.hpp"
@@ -23,7 +23,8 @@ void check_options(const dlens_model_options& options) {
   const std::string_view device = options.device ? options.device : "auto";
   const std::string_view precision = options.precision ? options.precision : "f32";
   if (device != "auto" && device != "cpu") {
-    fail(status::unavailable, "the cpu backend has no device ", device, "; use --device cpu or another backend");
+    fail(status::unavailable, "the cpu backend has no device ", device,
+         "; use --device cpu or another backend");
   }
   if (precision != "f32") {
     fail(status::unavailable, "the cpu backend computes in f32, not in ", precision, "; use --precision f32");
@@ -61,7 +62,7 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   const std::uint64_t kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim;
   const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width;
-  info_ = {sizeof(dlens_model_info), pack_tokens,          weights_.bytes(), floats * sizeof(float) + 64,
+  info_ = {sizeof(dlens_model_info), pack_tokens,         weights_.bytes(), floats * sizeof(float) + 64,
            "f32, packed by oneDNN",  device_text_.c_str()};
 }
 
@@ -70,14 +71,16 @@ void model::check_architecture() const {
     if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
   };
   constexpr std::uint32_t most = 1u << 24;
-  for (const std::uint32_t n : {arch_.n_layers, arch_.d_model, arch_.n_heads, arch_.n_kv_heads, arch_.head_dim,
-                                arch_.d_ff, arch_.vocab_size, arch_.max_positions}) {
+  for (const std::uint32_t n : {arch_.n_layers, arch_.d_model, arch_.n_heads, arch_.n_kv_heads,
+                                arch_.head_dim, arch_.d_ff, arch_.vocab_size, arch_.max_positions}) {
     need(n > 0 && n <= most, "a size is 0 or above 16777216");
   }
   need(arch_.n_heads % arch_.n_kv_heads == 0, "the key-value heads do not divide the heads");
   need(1ull * arch_.n_heads * arch_.head_dim <= most, "the heads are too wide");
-  need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim, "the rotary dimensions do not fit the head");
-  need(arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED, "unknown rotary pairing");
+  need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim,
+       "the rotary dimensions do not fit the head");
+  need(arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED,
+       "unknown rotary pairing");
   need(arch_.rope_dims == 0 || arch_.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
   need(std::isfinite(arch_.norm_eps) && arch_.norm_eps >= 0, "the norm's epsilon is not a positive number");
 }
@@ -100,7 +103,8 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   p.sites.resize(p.read_tokens.size());
   for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
     const std::uint32_t token = p.tree.place[batch.read_token[read]];
-    const auto at = std::lower_bound(p.read_tokens.begin(), p.read_tokens.end(), token) - p.read_tokens.begin();
+    const auto at =
+        std::lower_bound(p.read_tokens.begin(), p.read_tokens.end(), token) - p.read_tokens.begin();
     site& s = p.sites[static_cast<std::size_t>(at)];
     s.reads.push_back(read);
     s.targets.insert(s.targets.end(), batch.targets + batch.target_begin[read],
@@ -115,8 +119,7 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
       keep_reads(p, layer);
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
-    readout_request request{&batch,  std::move(p.sites), p.scratch.hidden.data(), lenses,
-                            final_top, readings};
+    readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(), lenses, final_top, readings};
     read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.norm_eps),
               shapes_.get(arch_.d_model, gather_width)},
              request, p.scratch);
@@ -142,7 +145,8 @@ void model::keep_reads(pass& p, std::uint32_t layer) const {
   }
 }
 
-void model::apply(const linear& map, const float* in, std::size_t rows, float* out, workspace& scratch) const {
+void model::apply(const linear& map, const float* in, std::size_t rows, float* out,
+                  workspace& scratch) const {
   map.matrix.multiply(in, rows, out, scratch);
   for (std::size_t i = 0; i < rows && !map.bias.empty(); ++i) {
     kernels_.add(out + i * map.bias.size(), map.bias.data(), map.bias.size());
@@ -185,22 +189,26 @@ void model::project(pass& p, const block_weights& block, bool reads_only) const 
   float* kv = s.kv.reserve(n * kv_width);
   const auto norm_rows = [&](const float* from, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) {
-      kernels_.rms_norm(from + i * d, block.attn_norm.data(), static_cast<float>(arch_.norm_eps), d, normed + i * d);
+      kernels_.rms_norm(from + i * d, block.attn_norm.data(), static_cast<float>(arch_.norm_eps), d,
+                        normed + i * d);
     }
   };
   const auto turn = [&](float* row, std::size_t heads, std::int32_t position, float by) {
     const auto at = static_cast<std::size_t>(position);
-    kernels_.rotate(row, heads, head, arch_.rope_dims, s.rotary.cosine(at), s.rotary.sine(at), interleaved, by);
+    kernels_.rotate(row, heads, head, arch_.rope_dims, s.rotary.cosine(at), s.rotary.sine(at), interleaved,
+                    by);
   };
   const auto make_queries = [&](const query_rows& rows, std::size_t first, std::size_t count) {
     apply(block.q, normed, count, q + first * q_width, s);
-    for (std::size_t i = first; i < first + count; ++i) turn(q + i * q_width, arch_.n_heads, rows.position[i], scale);
+    for (std::size_t i = first; i < first + count; ++i)
+      turn(q + i * q_width, arch_.n_heads, rows.position[i], scale);
   };
   for (std::size_t first = 0; first < n; first += chunk_rows) {
     const std::size_t count = std::min(chunk_rows, n - first);
     norm_rows(s.stream.data() + first * d, count);
     apply(block.kv, normed, count, kv + first * kv_width, s);
-    for (std::size_t i = first; i < first + count; ++i) turn(kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
+    for (std::size_t i = first; i < first + count; ++i)
+      turn(kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
     if (!reads_only) make_queries(p.all, first, count);
   }
   const float* kept = s.hidden.data() + (arch_.n_layers - 1) * p.read_tokens.size() * d;
@@ -217,7 +225,8 @@ void model::feed_forward(pass& p, const block_weights& block, float* stream, std
   workspace& s = p.scratch;
   float* normed = s.normed.data();
   for (std::size_t i = 0; i < rows; ++i) {
-    kernels_.rms_norm(stream + i * d, block.ffn_norm.data(), static_cast<float>(arch_.norm_eps), d, normed + i * d);
+    kernels_.rms_norm(stream + i * d, block.ffn_norm.data(), static_cast<float>(arch_.norm_eps), d,
+                      normed + i * d);
   }
   float* product = s.product.data();
   apply(block.gate_up, normed, rows, product, s);

@@ -21,8 +21,8 @@ namespace depthlens::cpu {
 
 class model {
  public:
-  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or precision
-  // that this backend does not have.
+  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or
+  // precision that this backend does not have.
   model(const dlens_weights& weights, const dlens_model_options& options);
 
   const dlens_model_info& info() const { return info_; }

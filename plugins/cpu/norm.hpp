@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row by row operations on the residual stream: RMS norm, sums and the gated activation. Orders of summation depend
-// on the width of a row alone.
+// Row by row operations on the residual stream: RMS norm, sums and the gated activation. Orders of summation
+// depend on the width of a row alone.
 #pragma once
 
 #include "exp.hpp"

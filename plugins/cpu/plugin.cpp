@@ -54,7 +54,8 @@ dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int
 void model_destroy(dlens_model* self) noexcept;
 
 struct model_object {
-  model_object(const dlens_weights& weights, const dlens_model_options& options) : implementation(weights, options) {
+  model_object(const dlens_weights& weights, const dlens_model_options& options)
+      : implementation(weights, options) {
     table = {sizeof(dlens_model), 0, this, model_info, lens_create, lens_destroy, forward, model_destroy};
   }
   model_object(const model_object&) = delete;
@@ -64,7 +65,9 @@ struct model_object {
   dlens_model table;
 };
 
-const model& model_of(const dlens_model* table) { return static_cast<const model_object*>(table->self)->implementation; }
+const model& model_of(const dlens_model* table) {
+  return static_cast<const model_object*>(table->self)->implementation;
+}
 
 void model_destroy(dlens_model* self) noexcept { delete static_cast<model_object*>(self->self); }
 
@@ -73,7 +76,8 @@ std::uint32_t probe(dlens_error*) noexcept { return probe_score; }
 dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options, dlens_model** out,
                           dlens_error* error) noexcept {
   return guarded(error, [&] {
-    if (options->size < sizeof(dlens_model_options)) fail(status::internal, "the options are of an older interface");
+    if (options->size < sizeof(dlens_model_options))
+      fail(status::internal, "the options are of an older interface");
     *out = &(new model_object(*weights, *options))->table;
   });
 }

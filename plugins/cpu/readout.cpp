@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t stack_rows = 1024;
 
-// Rows of a site: its final output, then every (layer, transport) that some lens asks for, the plain ones once.
+// Rows of a site: its final output, then every (layer, transport) that some lens asks for, the plain ones
+// once.
 row_plan plan_rows(const readout_request& request, std::uint32_t n_layers) {
   row_plan plan;
   plan.rows.push_back({n_layers, nullptr});
@@ -38,7 +39,8 @@ row_plan plan_rows(const readout_request& request, std::uint32_t n_layers) {
 }
 
 // The final outputs alone: largest logit and its id for every site.
-std::vector<top_entry> read_finals(const readout_model& model, const readout_request& request, workspace& scratch) {
+std::vector<top_entry> read_finals(const readout_model& model, const readout_request& request,
+                                   workspace& scratch) {
   const row_plan plan{{{model.n_layers, nullptr}}, {}, false};
   std::vector<top_entry> finals(request.sites.size());
   for (std::size_t first = 0; first < request.sites.size(); first += stack_rows) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads lenses at positions: rows (position, layer) are stacked, normed, multiplied with one tile of the unembedding
-// after the other, and each tile of logits is reduced while it is in the cache (reduce.hpp). Nothing of size V is
-// kept for a row.
+// Reads lenses at positions: rows (position, layer) are stacked, normed, multiplied with one tile of the
+// unembedding after the other, and each tile of logits is reduced while it is in the cache (reduce.hpp).
+// Nothing of size V is kept for a row.
 //
-// Logits that are not finite: a NaN target has rank V and 0 ties; NaNs are passed over by rank and top-k (which is
-// filled up with the smallest ids left); logprob, entropy and kl of a row are NaN where a sum is not defined.
-// Accuracy of logprob, entropy and kl for given logits: within 2e-6 absolute + 1e-6 relative of double precision.
+// Logits that are not finite: a NaN target has rank V and 0 ties; NaNs are passed over by rank and top-k
+// (which is filled up with the smallest ids left); logprob, entropy and kl of a row are NaN where a sum is
+// not defined. Accuracy of logprob, entropy and kl for given logits: within 2e-6 absolute + 1e-6 relative of
+// double precision.
 #pragma once
 
 #include "kernels.hpp"
@@ -22,16 +23,16 @@ namespace depthlens::cpu {
 
 // A token that is read, with all reads of it.
 struct site {
-  std::vector<std::uint32_t> reads;      // indices of reads of the batch
-  std::vector<std::int32_t> targets;     // of all its reads, one after the other
+  std::vector<std::uint32_t> reads;   // indices of reads of the batch
+  std::vector<std::int32_t> targets;  // of all its reads, one after the other
 };
 
 struct readout_request {
   const dlens_batch* batch;
-  std::vector<site> sites;   // (S) in the order of the rows of hidden
-  const float* hidden;       // (n_layers + 1, S, D)
+  std::vector<site> sites;  // (S) in the order of the rows of hidden
+  const float* hidden;      // (n_layers + 1, S, D)
   std::vector<const lens*> lenses;
-  std::int32_t* final_top;                 // (P) or NULL
+  std::int32_t* final_top;                // (P) or NULL
   const dlens_readings* const* readings;  // one for each lens
 };
 

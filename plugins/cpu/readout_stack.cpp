@@ -173,9 +173,10 @@ bool readout_stack::run_tiles(row_kind kind) {
         const float* z = logits + i * n;
         as_expected &= check_targets(row, t, z);
         const bool final_row = kind == row_kind::layer && row % per_site_ == 0;
-        model_.kernels.reduce_tile({z, n, static_cast<std::int32_t>(t * tile_width), final_row ? row_kind::final : kind,
-                                    final_weights ? final_weights + row / per_site_ * tile_width : nullptr},
-                                   states_[row]);
+        model_.kernels.reduce_tile(
+            {z, n, static_cast<std::int32_t>(t * tile_width), final_row ? row_kind::final : kind,
+             final_weights ? final_weights + row / per_site_ * tile_width : nullptr},
+            states_[row]);
       }
     }
   }
@@ -201,7 +202,8 @@ void readout_stack::complete_top(std::size_t row) {
   const std::uint32_t n_found = state.n_top;
   const auto vocabulary = static_cast<std::int32_t>(model_.weights.unembed.rows);
   for (std::int32_t id = 0; id < vocabulary && state.n_top < state.top_k; ++id) {
-    const bool found = std::any_of(state.top, state.top + n_found, [id](const top_entry& e) { return e.id == id; });
+    const bool found =
+        std::any_of(state.top, state.top + n_found, [id](const top_entry& e) { return e.id == id; });
     if (!found) state.top[state.n_top++] = {-std::numeric_limits<float>::infinity(), id};
   }
   while (state.n_top < state.top_k) state.top[state.n_top++] = {-std::numeric_limits<float>::infinity(), -1};
@@ -225,7 +227,8 @@ void readout_stack::write_targets(std::size_t i, std::size_t lens, std::size_t l
   const double total = log_sum(row);
   std::size_t k = 0;
   for (const std::uint32_t read : site_at(i).reads) {
-    for (std::size_t at = request_.batch->target_begin[read]; at < request_.batch->target_begin[read + 1]; ++at, ++k) {
+    for (std::size_t at = request_.batch->target_begin[read]; at < request_.batch->target_begin[read + 1];
+         ++at, ++k) {
       const target_state& target = row.targets[k];
       const bool undefined = std::isnan(target.logit);
       const auto vocabulary = static_cast<std::uint32_t>(model_.weights.unembed.rows);
@@ -247,7 +250,8 @@ void readout_stack::write_row(std::size_t i, std::size_t lens, std::size_t layer
     put(out.kl, at, static_cast<float>(kl));
     for (std::uint32_t j = 0; j < row.top_k; ++j) {
       put(out.top, at * row.top_k + j, row.top[j].id);
-      put(out.top_logprob, at * row.top_k + j, static_cast<float>(static_cast<double>(row.top[j].logit) - total));
+      put(out.top_logprob, at * row.top_k + j,
+          static_cast<float>(static_cast<double>(row.top[j].logit) - total));
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bounded stack of readout rows: the rows of some sites, made from the residual stream, reduced over the whole
-// vocabulary and written to the host's buffers. The result of a row does not depend on what else is in the stack.
+// A bounded stack of readout rows: the rows of some sites, made from the residual stream, reduced over the
+// whole vocabulary and written to the host's buffers. The result of a row does not depend on what else is in
+// the stack.
 #pragma once
 
 #include "readout.hpp"
@@ -29,8 +30,8 @@ struct site_range {
 class readout_stack {
  public:
   // Makes the normed rows. Everything must outlive the stack.
-  readout_stack(const readout_model& model, const readout_request& request, const row_plan& plan, site_range sites,
-                workspace& scratch);
+  readout_stack(const readout_model& model, const readout_request& request, const row_plan& plan,
+                site_range sites, workspace& scratch);
 
   // Largest logit and its id (the smaller of equal ones) of row 0 of every site; out (sites).
   void find_finals(top_entry* out);
@@ -68,14 +69,14 @@ class readout_stack {
   const row_plan& plan_;
   const site_range sites_;
   workspace& scratch_;
-  const std::size_t width_;     // D
-  const std::size_t per_site_;  // rows of a site; row = site * per_site_ + row of the plan
-  float* rows_ = nullptr;       // (rows, D)
-  std::vector<row_state> states_;           // (rows)
-  std::vector<target_state> targets_;       // for each row those of its site
-  std::vector<target_place> places_;        // all targets of the stack, by site
-  std::vector<std::size_t> first_target_;   // (sites + 1) into places_
-  std::vector<top_entry> tops_;             // (rows, top_k)
+  const std::size_t width_;                // D
+  const std::size_t per_site_;             // rows of a site; row = site * per_site_ + row of the plan
+  float* rows_ = nullptr;                  // (rows, D)
+  std::vector<row_state> states_;          // (rows)
+  std::vector<target_state> targets_;      // for each row those of its site
+  std::vector<target_place> places_;       // all targets of the stack, by site
+  std::vector<std::size_t> first_target_;  // (sites + 1) into places_
+  std::vector<top_entry> tops_;            // (rows, top_k)
 };
 
 }  // namespace depthlens::cpu

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row of logits, tile by tile, to what a reading needs. A tile is reduced in vectors of float sums over at most
-// 1024 / (4 lanes) values each, tiles are joined in double; the order depends on the vocabulary alone.
-// A NaN logit is below every number for rank and top-k and makes the row's sums NaN.
+// One row of logits, tile by tile, to what a reading needs. A tile is reduced in vectors of float sums over
+// at most 1024 / (4 lanes) values each, tiles are joined in double; the order depends on the vocabulary
+// alone. A NaN logit is below every number for rank and top-k and makes the row's sums NaN.
 #pragma once
 
 #include "exp.hpp"
@@ -32,7 +32,9 @@ inline void insert_top(row_state& row, float logit, std::int32_t id) {
 // Keeps the top_k largest, of equal ones those seen first.
 inline void scan_top(const logit_tile& tile, float tile_max, row_state& row) {
   constexpr std::size_t step = 64;
-  const auto bar = [&row] { return row.n_top < row.top_k ? -__builtin_inff() : row.top[row.top_k - 1].logit; };
+  const auto bar = [&row] {
+    return row.n_top < row.top_k ? -__builtin_inff() : row.top[row.top_k - 1].logit;
+  };
   if (row.top_k == 0 || !(tile_max > bar())) return;
   for (std::size_t i = 0; i < tile.n; i += step) {
     const std::size_t end = i + step < tile.n ? i + step : tile.n;
@@ -41,7 +43,8 @@ inline void scan_top(const logit_tile& tile, float tile_max, row_state& row) {
     for (std::size_t j = i; j < end; ++j) any |= tile.logits[j] > limit ? 1u : 0u;
     if (any == 0) continue;
     for (std::size_t j = i; j < end; ++j) {
-      if (tile.logits[j] > bar()) insert_top(row, tile.logits[j], tile.first_id + static_cast<std::int32_t>(j));
+      if (tile.logits[j] > bar())
+        insert_top(row, tile.logits[j], tile.first_id + static_cast<std::int32_t>(j));
     }
   }
 }

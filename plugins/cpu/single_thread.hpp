@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread for each oneDNN call, whichever threading library oneDNN was built with: packs run side by side, and a
-// product split over threads may sum in another order.
+// One thread for each oneDNN call, whichever threading library oneDNN was built with: packs run side by side,
+// and a product split over threads may sum in another order.
 #pragma once
 
 #include "depthlens/error.hpp"
@@ -29,7 +29,8 @@ class one_openmp_thread {
 };
 #endif
 
-// Runs fn() with one thread for each oneDNN call made by this thread; oneDNN's errors become depthlens::error.
+// Runs fn() with one thread for each oneDNN call made by this thread; oneDNN's errors become
+// depthlens::error.
 template <class Function>
 void run_single_threaded(Function&& fn) {
   try {

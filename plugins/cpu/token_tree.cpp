@@ -13,17 +13,21 @@ void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
   if (batch.n_tokens > 0 && (!batch.tokens || !batch.parent || !batch.position)) {
     fail(status::internal, "a pack of ", batch.n_tokens, " tokens lacks tokens, parents or positions");
   }
-  if (batch.n_tokens > static_cast<std::uint32_t>(INT32_MAX)) fail(status::internal, "a pack has too many tokens");
+  if (batch.n_tokens > static_cast<std::uint32_t>(INT32_MAX))
+    fail(status::internal, "a pack has too many tokens");
   for (std::uint32_t t = 0; t < batch.n_tokens; ++t) {
     const std::int32_t id = batch.tokens[t], parent = batch.parent[t], position = batch.position[t];
     if (id < 0 || static_cast<std::uint32_t>(id) >= limits.vocab_size) {
-      fail(status::data, "token ", t, " of a pack has id ", id, "; the model has ids 0..", limits.vocab_size - 1);
+      fail(status::data, "token ", t, " of a pack has id ", id, "; the model has ids 0..",
+           limits.vocab_size - 1);
     }
     if (parent < -1 || parent >= static_cast<std::int32_t>(t)) {
-      fail(status::internal, "token ", t, " of a pack has parent ", parent, ", which does not come before it");
+      fail(status::internal, "token ", t, " of a pack has parent ", parent,
+           ", which does not come before it");
     }
     if (position != (parent < 0 ? 0 : batch.position[parent] + 1)) {
-      fail(status::internal, "token ", t, " of a pack has position ", position, " but another number of ancestors");
+      fail(status::internal, "token ", t, " of a pack has position ", position,
+           " but another number of ancestors");
     }
     if (static_cast<std::uint32_t>(position) >= limits.max_positions) {
       fail(status::data, "token ", t, " of a pack is at position ", position, "; the model has positions 0..",
@@ -40,7 +44,8 @@ void check_reads(const dlens_batch& batch, const tree_limits& limits) {
   if (batch.top_k > 64) fail(status::internal, "top_k is ", batch.top_k, "; at most 64 are kept");
   for (std::uint32_t p = 0; p < batch.n_reads; ++p) {
     if (batch.read_token[p] >= batch.n_tokens) {
-      fail(status::internal, "read ", p, " is of token ", batch.read_token[p], "; the pack has ", batch.n_tokens);
+      fail(status::internal, "read ", p, " is of token ", batch.read_token[p], "; the pack has ",
+           batch.n_tokens);
     }
     if (batch.target_begin[p + 1] < batch.target_begin[p]) {
       fail(status::internal, "the targets of read ", p, " end before they begin");
@@ -52,7 +57,8 @@ void check_reads(const dlens_batch& batch, const tree_limits& limits) {
   for (std::uint32_t k = 0; k < last; ++k) {
     const std::int32_t id = batch.targets[k];
     if (id < -1 || (id >= 0 && static_cast<std::uint32_t>(id) >= limits.vocab_size)) {
-      fail(status::data, "target ", k, " of a pack has id ", id, "; the model has ids 0..", limits.vocab_size - 1);
+      fail(status::data, "target ", k, " of a pack has id ", id, "; the model has ids 0..",
+           limits.vocab_size - 1);
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pack's tokens in depth-first order: behind every token come its descendants, so that while walking along, the
-// token seen last at each smaller position is an ancestor. Also the check of what the host handed over.
+// A pack's tokens in depth-first order: behind every token come its descendants, so that while walking along,
+// the token seen last at each smaller position is an ancestor. Also the check of what the host handed over.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -27,7 +27,8 @@ struct tree_limits {
   std::uint32_t max_positions;
 };
 
-// Errors: status::data for ids, parents, positions, reads and targets out of range; nothing has been computed then.
+// Errors: status::data for ids, parents, positions, reads and targets out of range; nothing has been computed
+// then.
 token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits);
 
 }  // namespace depthlens::cpu

@@ -27,7 +27,8 @@ class tensor_set {
   explicit tensor_set(const dlens_weights& given) {
     for (std::uint64_t i = 0; i < given.n_tensors; ++i) {
       const dlens_tensor* tensor = given.tensors ? given.tensors[i] : nullptr;
-      if (!tensor || tensor->size < sizeof(dlens_tensor)) fail(status::internal, "tensor ", i, " is not described");
+      if (!tensor || tensor->size < sizeof(dlens_tensor))
+        fail(status::internal, "tensor ", i, " is not described");
       tensors_.emplace(to_view(tensor->name), tensor);
     }
   }
@@ -45,20 +46,24 @@ class tensor_set {
   }
 
  private:
-  weight_view find(const std::string& name, std::uint64_t n_dims, std::size_t rows, std::size_t columns) const {
+  weight_view find(const std::string& name, std::uint64_t n_dims, std::size_t rows,
+                   std::size_t columns) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) fail(status::data, "the model has no tensor ", name);
     const dlens_tensor& t = *found->second;
-    const bool fits = t.n_dims == n_dims && t.shape[n_dims - 1] == columns && (n_dims == 1 || t.shape[0] == rows);
+    const bool fits =
+        t.n_dims == n_dims && t.shape[n_dims - 1] == columns && (n_dims == 1 || t.shape[0] == rows);
     if (!fits) {
-      fail(status::data, "tensor ", name, " is not of the shape (", rows, ", ", columns, ") of the architecture");
+      fail(status::data, "tensor ", name, " is not of the shape (", rows, ", ", columns,
+           ") of the architecture");
     }
     const auto type = static_cast<dtype>(t.dtype);
     const block_layout block = block_size(type);
-    if (block.values == 0) fail(status::data, "tensor ", name, " is of element type ", t.dtype, ", which is unknown");
+    if (block.values == 0)
+      fail(status::data, "tensor ", name, " is of element type ", t.dtype, ", which is unknown");
     if (columns % block.values != 0 || !t.data || t.bytes / block.bytes != rows * (columns / block.values)) {
-      fail(status::data, "tensor ", name, " has ", t.bytes, " bytes, which do not hold ", rows, " x ", columns, " ",
-           dtype_name(type), " values");
+      fail(status::data, "tensor ", name, " has ", t.bytes, " bytes, which do not hold ", rows, " x ",
+           columns, " ", dtype_name(type), " values");
     }
     return {type, static_cast<const std::byte*>(t.data), rows, columns};
   }
@@ -84,7 +89,8 @@ void pack_later(tasks& queue, packed_matrix& to, std::vector<weight_view> parts,
   });
 }
 
-// A linear map of the stacked tensors `names`, all (rows, inputs); biases where the model has them, else zero.
+// A linear map of the stacked tensors `names`, all (rows, inputs); biases where the model has them, else
+// zero.
 linear make_linear(const tensor_set& tensors, matmul_shapes& shapes, std::vector<weight_view>& parts,
                    const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) {
   const std::size_t outputs = names.size() * rows;
@@ -102,7 +108,8 @@ linear make_linear(const tensor_set& tensors, matmul_shapes& shapes, std::vector
 block_weights make_block(const tensor_set& tensors, const dlens_architecture& arch, matmul_shapes& shapes,
                          std::uint32_t layer, std::vector<std::vector<weight_view>>& parts) {
   const std::size_t d = arch.d_model, f = arch.d_ff;
-  const std::size_t q = std::size_t{arch.n_heads} * arch.head_dim, kv = std::size_t{arch.n_kv_heads} * arch.head_dim;
+  const std::size_t q = std::size_t{arch.n_heads} * arch.head_dim,
+                    kv = std::size_t{arch.n_kv_heads} * arch.head_dim;
   const std::string at = cat("block.", layer, ".");
   parts.assign(5, {});
   block_weights out;
@@ -162,7 +169,8 @@ model_weights load_weights(const dlens_weights& given, matmul_shapes& shapes, st
     for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) {
       block_weights& block = out.blocks.emplace_back(make_block(tensors, arch, shapes, layer, parts));
       linear* const maps[] = {&block.q, &block.kv, &block.o, &block.gate_up, &block.down};
-      for (std::size_t i = 0; i < std::size(maps); ++i) pack_later(queue, maps[i]->matrix, std::move(parts[i]));
+      for (std::size_t i = 0; i < std::size(maps); ++i)
+        pack_later(queue, maps[i]->matrix, std::move(parts[i]));
     }
     for (std::size_t first = 0; first < v; first += tile_width) {
       const std::size_t n = std::min(tile_width, v - first);

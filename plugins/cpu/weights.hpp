@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them: matrices dequantised to float32 and packed by oneDNN, vectors as
-// floats, embedding rows read from the mapped file as they are needed.
+// A model's weights as the backend holds them: matrices dequantised to float32 and packed by oneDNN, vectors
+// as floats, embedding rows read from the mapped file as they are needed.
 #pragma once
 
 #include "matmul.hpp"
@@ -32,11 +32,11 @@ struct linear {
 
 struct block_weights {
   std::vector<float> attn_norm, ffn_norm;  // (D)
-  linear q;        // (H * head_dim, D)
-  linear kv;       // keys, then values: (2 * KV heads * head_dim, D)
-  linear o;        // (D, H * head_dim)
-  linear gate_up;  // gate, then up: (2 F, D)
-  linear down;     // (D, F)
+  linear q;                                // (H * head_dim, D)
+  linear kv;                               // keys, then values: (2 * KV heads * head_dim, D)
+  linear o;                                // (D, H * head_dim)
+  linear gate_up;                          // gate, then up: (2 F, D)
+  linear down;                             // (D, F)
 };
 
 struct model_weights {
@@ -52,8 +52,9 @@ struct model_weights {
 // Columns of the logits that are made and reduced at once.
 constexpr std::size_t tile_width = 960;
 
-// Loads in parallel with up to `threads` threads. `shapes` must outlive the result, and so must the tensors' data.
-// Errors: status::data with the tensor's name for one that is missing or has another shape than the architecture.
+// Loads in parallel with up to `threads` threads. `shapes` must outlive the result, and so must the tensors'
+// data. Errors: status::data with the tensor's name for one that is missing or has another shape than the
+// architecture.
 model_weights load_weights(const dlens_weights& given, matmul_shapes& shapes, std::uint32_t threads);
 
 }  // namespace depthlens::cpu

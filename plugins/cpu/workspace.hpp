@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scratch memory of one forward call. Buffers keep their memory from call to call, so a run allocates only for its
-// first and largest packs; a pool hands a workspace to each call in flight.
+// Scratch memory of one forward call. Buffers keep their memory from call to call, so a run allocates only
+// for its first and largest packs; a pool hands a workspace to each call in flight.
 #pragma once
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -30,13 +34,7 @@ class float_buffer {
 
   // At least n floats; the content is lost when it has to grow.
   float* reserve(std::size_t n) {
-    if (n > size_) {
-      release();
-      if (n > SIZE_MAX / (2 * sizeof(float))) throw std::bad_alloc();
-      data_ = static_cast<float*>(::operator new(n * sizeof(float), alignment));
-      size_ = n;
-      std::fill_n(data_, n, 0.0f);
-    }
+    if (n > size_) std::fill_n(reserve_raw(n), n, 0.0f);
     return data_;
   }
   // As reserve, but new memory is left as it comes.
@@ -44,8 +42,9 @@ class float_buffer {
     if (n > size_) {
       release();
       if (n > SIZE_MAX / (2 * sizeof(float))) throw std::bad_alloc();
-      data_ = static_cast<float*>(::operator new(n * sizeof(float), alignment));
+      data_ = static_cast<float*>(::operator new(n * sizeof(float), alignment_for(n)));
       size_ = n;
+      use_huge_pages();
     }
     return data_;
   }
@@ -54,9 +53,19 @@ class float_buffer {
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::align_val_t alignment{64};
+  static constexpr std::size_t huge_page = std::size_t{1} << 21;
+  static std::align_val_t alignment_for(std::size_t n) {
+    return std::align_val_t{n * sizeof(float) >= huge_page ? huge_page : 64};
+  }
+  // Fewer page faults while loading (a third of its time), and fewer misses of the address cache later.
+  void use_huge_pages() {
+#if defined(__linux__)
+    const std::size_t bytes = size_ * sizeof(float) / huge_page * huge_page;
+    if (bytes > 0) madvise(data_, bytes, MADV_HUGEPAGE);
+#endif
+  }
   void release() noexcept {
-    ::operator delete(data_, alignment);
+    ::operator delete(data_, alignment_for(size_));
     data_ = nullptr;
     size_ = 0;
   }
@@ -89,19 +98,19 @@ class rotary_table {
 };
 
 struct workspace {
-  float_buffer stream;      // (T, D) residual stream
-  float_buffer normed;      // (chunk, D)
-  float_buffer q;           // (T, H * head_dim): queries, then attention outputs
-  float_buffer kv;          // (T, 2 * KV heads * head_dim)
-  float_buffer product;     // (chunk, max(D, 2 F))
-  float_buffer gated;       // (chunk, F)
+  float_buffer stream;                // (T, D) residual stream
+  float_buffer normed;                // (chunk, D)
+  float_buffer q;                     // (T, H * head_dim): queries, then attention outputs
+  float_buffer kv;                    // (T, 2 * KV heads * head_dim)
+  float_buffer product;               // (chunk, max(D, 2 F))
+  float_buffer gated;                 // (chunk, F)
   float_buffer keys, values, scores;  // of one path, see attend.hpp
-  float_buffer hidden;      // (layers + 1, read tokens, D)
-  float_buffer rows;        // (stack, D) normed rows of the readout
-  float_buffer carried;     // (read tokens of a stack, D) out of a lens
-  float_buffer logits;      // (chunk, tile)
-  float_buffer final_weights;  // (read tokens of a stack, tile)
-  float_buffer gathered;    // (64, D) rows of the unembedding
+  float_buffer hidden;                // (layers + 1, read tokens, D)
+  float_buffer rows;                  // (stack, D) normed rows of the readout
+  float_buffer carried;               // (read tokens of a stack, D) out of a lens
+  float_buffer logits;                // (chunk, tile)
+  float_buffer final_weights;         // (read tokens of a stack, tile)
+  float_buffer gathered;              // (64, D) rows of the unembedding
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   rotary_table rotary;
 };

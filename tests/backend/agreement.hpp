@@ -18,7 +18,8 @@ namespace depthlens::testing {
 using sequences = std::vector<std::vector<std::int32_t>>;
 
 // Random sequences of 1..longest ids, of which some begin alike.
-inline sequences random_sequences(const model_shape& shape, std::size_t n, std::size_t longest, std::uint32_t seed) {
+inline sequences random_sequences(const model_shape& shape, std::size_t n, std::size_t longest,
+                                  std::uint32_t seed) {
   std::mt19937 bits(seed);
   const auto below = [&bits](std::size_t end) { return static_cast<std::size_t>(bits() % end); };
   sequences out;
@@ -66,14 +67,16 @@ inline void compare_reading(const pack& p, const lens_readings& got, std::size_t
     const std::int32_t id = p.targets[k] < 0 ? last.best() : p.targets[k];
     const std::size_t cell = k * got.layers + layer;
     out.logprob = std::max(out.logprob, agreement::difference(got.logprob[cell], want.logprob(id)));
-    const bool in_range = got.rank[cell] >= want.rank(id, rank_margin) && got.rank[cell] <= want.rank(id, -rank_margin);
+    const bool in_range =
+        got.rank[cell] >= want.rank(id, rank_margin) && got.rank[cell] <= want.rank(id, -rank_margin);
     out.wrong_ranks += in_range ? 0 : 1;
     ++out.readings;
   }
   for (std::uint32_t j = 0; j < p.top_k; ++j) {
     const std::int32_t id = got.top[at * p.top_k + j];
     if (id < 0) continue;
-    out.top_logprob = std::max(out.top_logprob, agreement::difference(got.top_logprob[at * p.top_k + j], want.logprob(id)));
+    out.top_logprob =
+        std::max(out.top_logprob, agreement::difference(got.top_logprob[at * p.top_k + j], want.logprob(id)));
     const bool in_place = want.rank(id, rank_margin) <= j + 1 && want.rank(id, -rank_margin) >= j + 1;
     out.wrong_tops += in_place ? 0 : 1;
   }
@@ -104,12 +107,14 @@ inline agreement compare_with_reference(const random_model& weights, const seque
     for (std::size_t l = 0; l < lenses.size(); ++l) {
       for (std::size_t i = 0; i < lenses[l].size(); ++i) {
         const row& h = residuals[lenses[l][i].layer][places[read].second];
-        compare_reading(p, got.lenses[l], read, i, reference_reading(reference.logits(h, lenses[l][i])), last, out);
+        compare_reading(p, got.lenses[l], read, i, reference_reading(reference.logits(h, lenses[l][i])), last,
+                        out);
       }
     }
   }
   BOOST_TEST_MESSAGE("maxdiff logprob " << out.logprob << ", entropy " << out.entropy << ", kl " << out.kl
-                                        << ", top " << out.top_logprob << " over " << out.readings << " readings");
+                                        << ", top " << out.top_logprob << " over " << out.readings
+                                        << " readings");
   return out;
 }
 

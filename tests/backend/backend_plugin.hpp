@@ -130,7 +130,8 @@ class test_model {
     std::vector<const dlens_transport*> pointers;
     for (const dlens_transport& t : made) pointers.push_back(&t);
     dlens_lens* lens = nullptr;
-    checked_call(model_.get().lens_create, &model_.get(), std::uint64_t{pointers.size()}, pointers.data(), &lens);
+    checked_call(model_.get().lens_create, &model_.get(), std::uint64_t{pointers.size()}, pointers.data(),
+                 &lens);
     lenses_.push_back(lens);
     lens_layers_.push_back(layers.size());
   }
@@ -157,8 +158,8 @@ class test_model {
       r.top_logprob.resize(reads * layers * p.top_k);
     }
     for (lens_readings& r : out.lenses) {
-      tables.push_back({sizeof(dlens_readings), 0, r.rank.data(), r.ties.data(), r.logprob.data(), r.entropy.data(),
-                        r.kl.data(), r.top.data(), r.top_logprob.data()});
+      tables.push_back({sizeof(dlens_readings), 0, r.rank.data(), r.ties.data(), r.logprob.data(),
+                        r.entropy.data(), r.kl.data(), r.top.data(), r.top_logprob.data()});
     }
     std::vector<const dlens_readings*> pointers;
     for (const dlens_readings& t : tables) pointers.push_back(&t);

@@ -51,7 +51,11 @@ BOOST_AUTO_TEST_CASE(packs_that_are_not_trees_of_known_ids_are_refused) {
   refused([](pack& p) { p.read_token[0] = 4; }, status::internal, "token 4");
   refused([](pack& p) { p.target_begin = {2, 1}; }, status::internal, "targets");
   refused([](pack& p) { p.top_k = 65; }, status::internal, "top_k");
-  refused([](pack& p) { p.add_sequence({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}); }, status::data, "positions 0..9");
+  refused(
+      [](pack& p) {
+        p.add_sequence({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+      },
+      status::data, "positions 0..9");
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_pack_and_a_pack_without_reads_are_fine) {

@@ -28,7 +28,8 @@ BOOST_AUTO_TEST_CASE(the_exponential_is_within_two_units_in_the_last_place) {
       if (x < exp_lowest || x > exp_highest) continue;
       const double want = std::exp(static_cast<double>(x));
       const auto nearest = static_cast<float>(want);
-      const double unit = static_cast<double>(std::nextafter(nearest, std::numeric_limits<float>::infinity()) - nearest);
+      const double unit =
+          static_cast<double>(std::nextafter(nearest, std::numeric_limits<float>::infinity()) - nearest);
       worst = std::max(worst, std::abs(static_cast<double>(exp_of(x)) - want) / unit);
       ++n;
     }

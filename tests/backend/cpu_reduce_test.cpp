@@ -23,7 +23,8 @@ constexpr std::size_t width = 960;
 row_state reduce_row(const std::vector<float>& z, row_kind kind, std::vector<float>& weights, row_state row) {
   for (std::size_t first = 0; first < z.size(); first += width) {
     const std::size_t n = std::min(width, z.size() - first);
-    baseline::reduce_tile({z.data() + first, n, static_cast<std::int32_t>(first), kind, weights.data() + first}, row);
+    baseline::reduce_tile(
+        {z.data() + first, n, static_cast<std::int32_t>(first), kind, weights.data() + first}, row);
   }
   return row;
 }
@@ -57,9 +58,13 @@ double worst_error(const std::vector<float>& z, const std::vector<float>& last) 
   const row_state f = reduce_row(last, row_kind::final, weights, start);
   const row_state r = reduce_row(z, row_kind::layer, weights, row_state{});
   const auto log_sum = [](const row_state& s) { return static_cast<double>(s.maximum) + std::log(s.sum); };
-  const auto cross = [&](const row_state& s) { return s.crossed / f.sum + static_cast<double>(s.centre) - log_sum(s); };
+  const auto cross = [&](const row_state& s) {
+    return s.crossed / f.sum + static_cast<double>(s.centre) - log_sum(s);
+  };
   const exact want = exact_of(z, last);
-  const auto error = [](double got, double wanted) { return std::abs(got - wanted) - 1e-6 * std::abs(wanted); };
+  const auto error = [](double got, double wanted) {
+    return std::abs(got - wanted) - 1e-6 * std::abs(wanted);
+  };
   return std::max({error(log_sum(r), want.log_sum), error(std::log(r.sum) - r.weighted / r.sum, want.entropy),
                    error(cross(f) - cross(r), want.kl)});
 }

@@ -35,11 +35,13 @@ BOOST_AUTO_TEST_CASE(an_odd_head_dimension_turned_in_part_agrees_with_the_refere
 BOOST_AUTO_TEST_CASE(biases_are_added) { compare_shape({.biased = true, .seed = 5}); }
 
 BOOST_AUTO_TEST_CASE(one_block_and_one_head_agree_with_the_reference) {
-  compare_shape({.layers = 1, .width = 20, .heads = 1, .kv_heads = 1, .head_dim = 64, .rope_dims = 64, .seed = 6});
+  compare_shape(
+      {.layers = 1, .width = 20, .heads = 1, .kv_heads = 1, .head_dim = 64, .rope_dims = 64, .seed = 6});
 }
 
 BOOST_AUTO_TEST_CASE(wide_heads_and_long_sequences_agree_with_the_reference) {
-  compare_shape({.layers = 2, .width = 40, .heads = 3, .kv_heads = 1, .head_dim = 80, .rope_dims = 80, .seed = 7}, 300);
+  compare_shape(
+      {.layers = 2, .width = 40, .heads = 3, .kv_heads = 1, .head_dim = 80, .rope_dims = 80, .seed = 7}, 300);
 }
 
 BOOST_AUTO_TEST_CASE(a_vocabulary_of_many_tiles_and_a_rest_agrees_with_the_reference) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reading is the same to the bit whatever else is in the pack, in whatever order, and on however many threads.
+// A reading is the same to the bit whatever else is in the pack, in whatever order, and on however many
+// threads.
 #include "agreement.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -15,26 +16,45 @@ namespace {
 
 const model_shape shapes[] = {
     {.seed = 11},
-    {.layers = 2, .width = 72, .heads = 9, .kv_heads = 3, .head_dim = 8, .inner = 100, .vocabulary = 1500,
-     .rope_kind = DLENS_ROPE_INTERLEAVED, .rope_dims = 8, .biased = true, .seed = 12},
-    {.layers = 2, .width = 35, .heads = 5, .kv_heads = 5, .head_dim = 7, .inner = 51, .vocabulary = 997, .rope_dims = 6,
-     .tied = false, .seed = 13},
+    {.layers = 2,
+     .width = 72,
+     .heads = 9,
+     .kv_heads = 3,
+     .head_dim = 8,
+     .inner = 100,
+     .vocabulary = 1500,
+     .rope_kind = DLENS_ROPE_INTERLEAVED,
+     .rope_dims = 8,
+     .biased = true,
+     .seed = 12},
+    {.layers = 2,
+     .width = 35,
+     .heads = 5,
+     .kv_heads = 5,
+     .head_dim = 7,
+     .inner = 51,
+     .vocabulary = 997,
+     .rope_dims = 6,
+     .tied = false,
+     .seed = 13},
 };
 
 template <class T>
-bool same_bits(const std::vector<T>& a, std::size_t at_a, const std::vector<T>& b, std::size_t at_b, std::size_t n) {
+bool same_bits(const std::vector<T>& a, std::size_t at_a, const std::vector<T>& b, std::size_t at_b,
+               std::size_t n) {
   return n == 0 || std::memcmp(a.data() + at_a * n, b.data() + at_b * n, n * sizeof(T)) == 0;
 }
 
 // Read `a` of one pack equals read `b` of another: all targets, layers and lenses.
-bool same_read(const pack& pa, const pack_readings& ra, std::size_t a, const pack& pb, const pack_readings& rb,
-               std::size_t b) {
+bool same_read(const pack& pa, const pack_readings& ra, std::size_t a, const pack& pb,
+               const pack_readings& rb, std::size_t b) {
   bool same = ra.final_top[a] == rb.final_top[b];
   for (std::size_t l = 0; l < ra.lenses.size(); ++l) {
     const lens_readings &x = ra.lenses[l], &y = rb.lenses[l];
     const std::size_t n = x.layers;
     same = same && same_bits(x.entropy, a, y.entropy, b, n) && same_bits(x.kl, a, y.kl, b, n) &&
-           same_bits(x.top, a, y.top, b, n * pa.top_k) && same_bits(x.top_logprob, a, y.top_logprob, b, n * pa.top_k);
+           same_bits(x.top, a, y.top, b, n * pa.top_k) &&
+           same_bits(x.top_logprob, a, y.top_logprob, b, n * pa.top_k);
     const std::size_t n_targets = pa.target_begin[a + 1] - pa.target_begin[a];
     for (std::size_t k = 0; k < n_targets; ++k) {
       const std::size_t ka = pa.target_begin[a] + k, kb = pb.target_begin[b] + k;
@@ -88,10 +108,12 @@ BOOST_AUTO_TEST_CASE(the_order_of_a_pack_changes_nothing) {
     pack spread;
     for (std::size_t length = 1; length <= 50; ++length) {
       for (const auto& ids : texts) {
-        if (ids.size() >= length) spread.add_sequence({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(length)});
+        if (ids.size() >= length)
+          spread.add_sequence({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(length)});
       }
     }
-    for (std::size_t i = texts.size(); i-- > 0;) spread.add_read(spread.add_sequence(texts[i]).back(), {-1, texts[i][0]});
+    for (std::size_t i = texts.size(); i-- > 0;)
+      spread.add_read(spread.add_sequence(texts[i]).back(), {-1, texts[i][0]});
     const pack_readings second = model.forward(spread);
     std::size_t different = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lenses: every way of carrying a layer to the output space, and the measures where logits are equal or not finite.
+// Lenses: every way of carrying a layer to the output space, and the measures where logits are equal or not
+// finite.
 #include "agreement.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +13,8 @@ BOOST_AUTO_TEST_SUITE(lenses)
 
 namespace {
 
-transport_spec random_transport(const model_shape& shape, std::uint32_t layer, std::uint32_t form, std::uint32_t seed) {
+transport_spec random_transport(const model_shape& shape, std::uint32_t layer, std::uint32_t form,
+                                std::uint32_t seed) {
   std::mt19937 bits(seed);
   std::normal_distribution<float> noise(0, 0.2f);
   transport_spec t{layer, form, {}, {}};
@@ -28,13 +30,15 @@ transport_spec random_transport(const model_shape& shape, std::uint32_t layer, s
 BOOST_AUTO_TEST_CASE(every_form_at_every_layer_agrees_with_the_reference) {
   const model_shape shape{.seed = 21};
   std::vector<lens_spec> lenses{logit_lens(shape.layers)};
-  for (const std::uint32_t form : {DLENS_TRANSPORT_RESIDUAL, DLENS_TRANSPORT_FULL, DLENS_TRANSPORT_CONSTANT}) {
+  for (const std::uint32_t form :
+       {DLENS_TRANSPORT_RESIDUAL, DLENS_TRANSPORT_FULL, DLENS_TRANSPORT_CONSTANT}) {
     lens_spec& lens = lenses.emplace_back();
     for (std::uint32_t layer = 0; layer <= shape.layers; ++layer) {
       lens.push_back(random_transport(shape, layer, form, 7 * form + layer));
     }
   }
-  lenses.push_back({{1, DLENS_TRANSPORT_IDENTITY, {}, {}}, random_transport(shape, 2, DLENS_TRANSPORT_FULL, 99)});
+  lenses.push_back(
+      {{1, DLENS_TRANSPORT_IDENTITY, {}, {}}, random_transport(shape, 2, DLENS_TRANSPORT_FULL, 99)});
   expect_agreement(compare_with_reference(random_model(shape), random_sequences(shape, 9, 20, 22), lenses));
 }
 
@@ -50,7 +54,8 @@ BOOST_AUTO_TEST_CASE(a_zero_translator_reads_like_the_logit_lens_to_the_bit) {
   }
   model.add_lens(zero);
   pack p;
-  for (const auto& ids : random_sequences(shape, 8, 20, 24)) p.add_read(p.add_sequence(ids).back(), {-1, ids[0]});
+  for (const auto& ids : random_sequences(shape, 8, 20, 24))
+    p.add_read(p.add_sequence(ids).back(), {-1, ids[0]});
   const pack_readings got = model.forward(p);
   const lens_readings &plain = got.lenses[0], &carried = got.lenses[1];
   BOOST_TEST(plain.rank == carried.rank, boost::test_tools::per_element());
@@ -59,7 +64,8 @@ BOOST_AUTO_TEST_CASE(a_zero_translator_reads_like_the_logit_lens_to_the_bit) {
   BOOST_TEST(plain.entropy == carried.entropy, boost::test_tools::per_element());
   BOOST_TEST(plain.top == carried.top, boost::test_tools::per_element());
   BOOST_TEST(plain.top_logprob == carried.top_logprob, boost::test_tools::per_element());
-  for (std::size_t i = 0; i < plain.kl.size(); ++i) BOOST_TEST(std::abs(plain.kl[i] - carried.kl[i]) <= 1e-6f);
+  for (std::size_t i = 0; i < plain.kl.size(); ++i)
+    BOOST_TEST(std::abs(plain.kl[i] - carried.kl[i]) <= 1e-6f);
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_offset_is_zero) {
@@ -82,13 +88,16 @@ BOOST_AUTO_TEST_CASE(equal_logits_are_ties_and_the_smaller_id_comes_first) {
   // The vocabulary spans several tiles of any backend; rows 40, 1777 and 3999 of the unembedding are equal.
   random_model weights({.layers = 2, .vocabulary = 4000, .tied = false, .seed = 26});
   matrix& unembed = weights.tensors.at("unembed");
-  const auto row_at = [&](std::size_t i) { return unembed.values.begin() + static_cast<std::ptrdiff_t>(i * unembed.columns); };
+  const auto row_at = [&](std::size_t i) {
+    return unembed.values.begin() + static_cast<std::ptrdiff_t>(i * unembed.columns);
+  };
   for (const std::size_t twin : {1777u, 3999u}) std::copy_n(row_at(40), unembed.columns, row_at(twin));
   test_model model(weights);
   model.add_logit_lens();
   pack p;
   p.top_k = 64;
-  for (std::int32_t id = 0; id < 40; ++id) p.add_read(p.add_sequence({id, 3, 2 * id}).back(), {40, 1777, 3999, 5});
+  for (std::int32_t id = 0; id < 40; ++id)
+    p.add_read(p.add_sequence({id, 3, 2 * id}).back(), {40, 1777, 3999, 5});
   const pack_readings got = model.forward(p);
   const lens_readings& r = got.lenses[0];
   std::size_t wrong = 0, seen_in_top = 0;
@@ -96,14 +105,20 @@ BOOST_AUTO_TEST_CASE(equal_logits_are_ties_and_the_smaller_id_comes_first) {
     for (std::size_t layer = 0; layer < r.layers; ++layer) {
       const auto cell = [&](std::size_t k) { return (4 * read + k) * r.layers + layer; };
       for (std::size_t k = 0; k < 3; ++k) {
-        wrong += r.rank[cell(k)] == r.rank[cell(0)] && r.ties[cell(k)] == 2 && r.logprob[cell(k)] == r.logprob[cell(0)] ? 0 : 1;
+        wrong += r.rank[cell(k)] == r.rank[cell(0)] && r.ties[cell(k)] == 2 &&
+                         r.logprob[cell(k)] == r.logprob[cell(0)]
+                     ? 0
+                     : 1;
       }
       wrong += r.ties[cell(3)] == 0 ? 0 : 1;
       const std::int32_t* top = r.top.data() + (read * r.layers + layer) * p.top_k;
       const std::int32_t* found = std::find(top, top + 62, 40);
       if (found == top + 62) continue;
       ++seen_in_top;
-      wrong += found[1] == 1777 && found[2] == 3999 && r.rank[cell(0)] == static_cast<std::uint32_t>(found - top) + 1 ? 0 : 1;
+      wrong += found[1] == 1777 && found[2] == 3999 &&
+                       r.rank[cell(0)] == static_cast<std::uint32_t>(found - top) + 1
+                   ? 0
+                   : 1;
     }
   }
   BOOST_TEST(wrong == 0u);

@@ -2,5 +2,4 @@
 // Tests that every backend plugin passes. The plugin under test is the file that the environment variable
 // DEPTHLENS_TEST_BACKEND names.
 #define BOOST_TEST_MODULE depthlens_backend
-#define BOOST_TEST_DYN_LINK
 #include <boost/test/unit_test.hpp>

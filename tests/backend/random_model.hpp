@@ -31,8 +31,10 @@ class random_model {
  public:
   explicit random_model(const model_shape& of) : shape(of) {
     std::mt19937 bits(shape.seed);
-    const std::uint32_t d = shape.width, q = shape.heads * shape.head_dim, kv = shape.kv_heads * shape.head_dim;
-    const auto make = [&](const std::string& name, std::size_t rows, std::size_t columns, double mean, double spread) {
+    const std::uint32_t d = shape.width, q = shape.heads * shape.head_dim,
+                        kv = shape.kv_heads * shape.head_dim;
+    const auto make = [&](const std::string& name, std::size_t rows, std::size_t columns, double mean,
+                          double spread) {
       std::normal_distribution<double> noise(mean, spread);
       matrix& m = tensors[name] = {rows, columns, std::vector<float>(rows * columns)};
       for (float& x : m.values) x = static_cast<float>(noise(bits));
@@ -42,7 +44,8 @@ class random_model {
       if (shape.biased) make(name + ".bias", 1, rows, 0, 0.2);
     };
     make("embed", shape.vocabulary, d, 0, 1);
-    make("final_norm", 1, d, 3 / std::sqrt(static_cast<double>(d)), 0.1);  // logits spread by 3, as real ones do
+    make("final_norm", 1, d, 3 / std::sqrt(static_cast<double>(d)),
+         0.1);  // logits spread by 3, as real ones do
     for (std::uint32_t i = 0; i < shape.layers; ++i) {
       const std::string at = cat("block.", i, ".");
       make(at + "attn_norm", 1, d, 1, 0.2);
@@ -77,12 +80,24 @@ class weights_view {
  public:
   explicit weights_view(const random_model& model) {
     const model_shape& s = model.shape;
-    architecture = {sizeof(dlens_architecture), s.layers, s.width, s.heads, s.kv_heads, s.head_dim, s.inner,
-                    s.vocabulary, s.max_positions, s.rope_kind, s.rope_dims, 0, 1e-5, model.inverse_frequency.data()};
+    architecture = {sizeof(dlens_architecture),
+                    s.layers,
+                    s.width,
+                    s.heads,
+                    s.kv_heads,
+                    s.head_dim,
+                    s.inner,
+                    s.vocabulary,
+                    s.max_positions,
+                    s.rope_kind,
+                    s.rope_dims,
+                    0,
+                    1e-5,
+                    model.inverse_frequency.data()};
     for (const auto& [name, m] : model.tensors) {
       dlens_tensor& t = tensors_.emplace_back();
-      t = {sizeof(dlens_tensor), DLENS_DTYPE_F32, {name.data(), name.size()}, 2, {m.rows, m.columns, 0, 0},
-           m.values.data(), m.values.size() * sizeof(float)};
+      t = {sizeof(dlens_tensor),      DLENS_DTYPE_F32, {name.data(), name.size()},     2,
+           {m.rows, m.columns, 0, 0}, m.values.data(), m.values.size() * sizeof(float)};
       const bool is_vector = m.rows == 1 && (name.ends_with("norm") || name.ends_with(".bias"));
       if (is_vector) {
         t.n_dims = 1;

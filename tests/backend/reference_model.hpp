@@ -36,7 +36,8 @@ class reference_model {
   row logits(const row& h, const transport_spec& t) const {
     row x(s_.width, 0.0);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      for (std::size_t j = 0; j < x.size() && !t.a.empty(); ++j) x[i] += static_cast<double>(t.a[i * x.size() + j]) * h[j];
+      for (std::size_t j = 0; j < x.size() && !t.a.empty(); ++j)
+        x[i] += static_cast<double>(t.a[i * x.size() + j]) * h[j];
       if (!t.b.empty()) x[i] += static_cast<double>(t.b[i]);
       if (t.form == DLENS_TRANSPORT_IDENTITY || t.form == DLENS_TRANSPORT_RESIDUAL) x[i] += h[i];
     }
@@ -54,7 +55,8 @@ class reference_model {
     const matrix& m = w_.at(name);
     row out(m.rows, 0.0);
     for (std::size_t i = 0; i < m.rows; ++i) {
-      for (std::size_t j = 0; j < m.columns; ++j) out[i] += static_cast<double>(m.values[i * m.columns + j]) * x[j];
+      for (std::size_t j = 0; j < m.columns; ++j)
+        out[i] += static_cast<double>(m.values[i * m.columns + j]) * x[j];
     }
     const auto bias = w_.tensors.find(name + ".bias");
     for (std::size_t i = 0; i < m.rows && bias != w_.tensors.end(); ++i) {
@@ -152,8 +154,8 @@ struct reference_reading {
     }
     return kl;
   }
-  // 1 + the number of logits larger by more than `margin`: with a margin above 0 the smallest rank, below 0 the
-  // largest rank that rounding can make of it.
+  // 1 + the number of logits larger by more than `margin`: with a margin above 0 the smallest rank, below 0
+  // the largest rank that rounding can make of it.
   std::uint32_t rank(std::int32_t id, double margin) const {
     const double own = logits[static_cast<std::size_t>(id)];
     std::uint32_t above = 0;

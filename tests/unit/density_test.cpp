@@ -33,7 +33,7 @@ const std::vector<reference> references = {
 BOOST_AUTO_TEST_SUITE(density)
 
 BOOST_AUTO_TEST_CASE(density_and_bandwidth_are_those_of_scipy) {
-  for (const reference &r : references) {
+  for (const reference& r : references) {
     const kernel_density density(r.values);
     BOOST_REQUIRE(density.exists());
     BOOST_TEST(density.bandwidth() == r.bandwidth, tight);

@@ -22,19 +22,19 @@ struct workplace {
     fs::create_directory(plots);
     fs::create_directory(programs);
   }
-  std::vector<fs::path> draw(const figure_spec &figure, std::vector<std::string> formats = all_formats,
-                             const std::string &stem = "f") const {
+  std::vector<fs::path> draw(const figure_spec& figure, std::vector<std::string> formats = all_formats,
+                             const std::string& stem = "f") const {
     return draw_figure(figure, simple_run, csv, plots, stem, formats);
   }
   // From now on "gnuplot" is this shell script.
-  changed_variable stand_in(const std::string &script) const {
+  changed_variable stand_in(const std::string& script) const {
     const fs::path path = folder.write("bin/gnuplot", "#!/bin/sh\n" + script);
     fs::permissions(path, fs::perms::owner_all);
     return changed_variable("PATH", programs.string());
   }
 };
 
-std::string lines_after(const std::string &text, const std::string &marker) {
+std::string lines_after(const std::string& text, const std::string& marker) {
   const std::size_t at = text.find(marker);
   BOOST_REQUIRE_MESSAGE(at != text.npos, "no \"" << marker << "\" in:\n" << text);
   return text.substr(at);
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_panel_without_data_says_so) {
 BOOST_AUTO_TEST_CASE(names_and_formats_that_cannot_be_are_refused) {
   const workplace w;
   const figure_spec figure = simple_figure(figure_kind::lines);
-  for (const std::string &stem :
+  for (const std::string& stem :
        {std::string(), std::string("../f"), std::string("a/b"), std::string(".f"), std::string("a\nb"),
         std::string("a\0b", 3), std::string("\xFF"), std::string(201, 'a')})
     check_fails([&] { w.draw(figure, all_formats, stem); }, status::usage, "name of a figure");
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(without_gnuplot_script_and_data_are_there_for_later) {
 BOOST_AUTO_TEST_CASE(a_failing_gnuplot_is_an_error_with_its_message_and_leaves_no_picture) {
   const workplace w;
   w.folder.write("plots/f.png", "old");
-  const auto failing = [&](const std::string &script, const char *message) {
+  const auto failing = [&](const std::string& script, const char* message) {
     const changed_variable path = w.stand_in(script);
     check_fails([&] { w.draw(simple_figure(figure_kind::lines)); }, status::io, message);
     BOOST_TEST(names_in(w.plots) == (std::set<std::string>{"f.dat", "f.gp", "f.png"}),

@@ -45,17 +45,17 @@ inline figure_spec simple_figure(figure_kind kind) {
 }
 
 inline const figure_run simple_run = {"tiny", "logit", 12, 2};
-inline const char *const simple_csv = "category,layer,y\na,0,0.25\nb,0,0.75\na,1,0.5\nb,1,\na,2,1\nb,2,0\n";
+inline const char* const simple_csv = "category,layer,y\na,0,0.25\nb,0,0.75\na,1,0.5\nb,1,\na,2,1\nb,2,0\n";
 
-inline std::set<std::string> names_in(const std::filesystem::path &folder) {
+inline std::set<std::string> names_in(const std::filesystem::path& folder) {
   std::set<std::string> names;
-  for (const auto &entry : std::filesystem::directory_iterator(folder))
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
     names.insert(entry.path().filename().string());
   return names;
 }
 
 // The beginning of each format.
-inline void check_is_picture(const std::filesystem::path &path) {
+inline void check_is_picture(const std::filesystem::path& path) {
   const std::string bytes = read_bytes(path), extension = path.extension().string();
   BOOST_TEST(bytes.size() > 1000U);
   if (extension == ".png") BOOST_TEST(bytes.starts_with("\x89PNG\r\n\x1A\n"));
@@ -66,8 +66,8 @@ inline void check_is_picture(const std::filesystem::path &path) {
 // An environment variable that has its former value again at the end.
 class changed_variable {
  public:
-  changed_variable(std::string name, const std::string &value) : name_(std::move(name)) {
-    if (const char *const before = std::getenv(name_.c_str())) before_ = before;
+  changed_variable(std::string name, const std::string& value) : name_(std::move(name)) {
+    if (const char* const before = std::getenv(name_.c_str())) before_ = before;
     ::setenv(name_.c_str(), value.c_str(), 1);
   }
   ~changed_variable() {
@@ -76,8 +76,8 @@ class changed_variable {
     else
       ::unsetenv(name_.c_str());
   }
-  changed_variable(const changed_variable &) = delete;
-  changed_variable &operator=(const changed_variable &) = delete;
+  changed_variable(const changed_variable&) = delete;
+  changed_variable& operator=(const changed_variable&) = delete;
 
  private:
   std::string name_;

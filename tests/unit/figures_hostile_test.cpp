@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that gnuplot or a shell would run, as model name, lens, title, label, series, word on an axis and folder: the
-// figure is drawn, and the file that the text wants to make is not there.
+// Texts that gnuplot or a shell would run, as model name, lens, title, label, series, word on an axis and
+// folder: the figure is drawn, and the file that the text wants to make is not there.
 #include "figures_files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -20,7 +20,7 @@ using boost::unit_test::precondition;
 namespace {
 
 // Ways to start `command`. All of them work in some place of a gnuplot script or a shell.
-std::vector<std::string> attacks(const std::string &command) {
+std::vector<std::string> attacks(const std::string& command) {
   const std::vector<std::string> calls = {"`" + command + "`",
                                           "$(" + command + ")",
                                           "system('" + command + "')",
@@ -38,24 +38,24 @@ std::vector<std::string> attacks(const std::string &command) {
                                             {"\xC3", "'"},   {"#\n", "#"},    {"%s", "%d"},
                                             {"' . ", ". '"}, {"\t", "\v\f"},  {"\xED\xA0\x80", "\xFF"}};
   std::vector<std::string> out;
-  for (const auto &wrap : wraps)
-    for (const std::string &call : calls) out.push_back(wrap[0] + call + wrap[1]);
+  for (const auto& wrap : wraps)
+    for (const std::string& call : calls) out.push_back(wrap[0] + call + wrap[1]);
   out.push_back(std::string(1U << 20, '\'') + "\n!" + command + "\n");
   out.push_back(std::string(1U << 20, 'A') + "`" + command + "`");
   return out;
 }
 
 // CSV fields are UTF-8; there the broken bytes would be another test.
-std::string for_csv(const std::string &text) { return utf8_replace_broken(text.substr(0, 5000)); }
+std::string for_csv(const std::string& text) { return utf8_replace_broken(text.substr(0, 5000)); }
 
 // Takes the texts in turn, so that neighbours come into different places of one figure.
 class dealer {
  public:
-  dealer(const std::vector<std::string> &texts, std::size_t at) : texts_(texts), at_(at) {}
-  const std::string &next() { return texts_[at_++ % texts_.size()]; }
+  dealer(const std::vector<std::string>& texts, std::size_t at) : texts_(texts), at_(at) {}
+  const std::string& next() { return texts_[at_++ % texts_.size()]; }
 
  private:
-  const std::vector<std::string> &texts_;
+  const std::vector<std::string>& texts_;
   std::size_t at_;
 };
 
@@ -68,7 +68,7 @@ struct hostile_figure {
     figure.title = texts.next();
     figure.series = figure.color = series;
     figure.panels.resize(2, figure.panels[0]);
-    for (panel_spec &panel : figure.panels) {
+    for (panel_spec& panel : figure.panels) {
       panel.title = texts.next();
       panel.x_label = texts.next();
       panel.y_label = texts.next();
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(no_text_is_run, *precondition(with_gnuplot)) {
     const std::vector<std::string> formats = {all_formats[i % 3]};
     try {
       draw_figure(hostile.figure, run, csv, plots, "f", formats);
-    } catch (const error &failure) {
+    } catch (const error& failure) {
       BOOST_ERROR("text " << i << ": " << texts[i].substr(0, 200) << ": " << failure.what());
     }
     BOOST_REQUIRE_MESSAGE(!fs::exists(canary),
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(no_folder_or_figure_name_is_run, *precondition(with_gnuplot
                 std::vector<std::string>{"svg"});
     BOOST_REQUIRE(names_in(plots) == (std::set<std::string>{"f.dat", "f.gp", "f.svg"}));
     std::string stem = name;  // as a figure's name, where it can be one
-    for (char &c : stem)
+    for (char& c : stem)
       if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '_';
     draw_figure(simple_figure(figure_kind::lines), simple_run, csv, plots, stem,
                 std::vector<std::string>{"svg"});

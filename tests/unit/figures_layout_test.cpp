@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Axes, legends and pages: ticks that do not crowd, legends that fit, and nothing outside the page, for all sizes of
-// models and series.
+// Axes, legends and pages: ticks that do not crowd, legends that fit, and nothing outside the page, for all
+// sizes of models and series.
 #include "figures/axis.hpp"
 #include "figures/layout.hpp"
 #include "figures/style.hpp"
@@ -18,9 +18,9 @@ using namespace depthlens;
 
 namespace {
 
-std::string labels(const figure_axis &axis) {
+std::string labels(const figure_axis& axis) {
   std::string out;
-  for (const axis_tick &tick : axis.ticks)
+  for (const axis_tick& tick : axis.ticks)
     if (!tick.label.empty()) out += tick.label + " ";
   return out;
 }
@@ -55,7 +55,7 @@ struct example {
   }
 };
 
-void check_legend(const figure_legend &legend, double left, double top, const page_layout &page,
+void check_legend(const figure_legend& legend, double left, double top, const page_layout& page,
                   double bottom) {
   for (std::size_t i = 0; i < legend.entries.size(); ++i) {
     const std::size_t column = i % legend.columns;
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(linear_axes_of_odd_ranges_are_axes) {
   const std::vector<number_range> odd = {{0, 0, true},       {0, 0, false},         {-huge, huge, false},
                                          {0, 5e-324, false}, {1e300, 1e300, false}, {3, 3 + 1e-15, false},
                                          {-1e-9, 0, false}};
-  for (const number_range &range : odd) {
+  for (const number_range& range : odd) {
     const figure_axis axis = linear_axis(range, 5, false);
     BOOST_TEST(axis.low < axis.high);
     BOOST_TEST(!std::isnan(axis.low + axis.high));
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(words_are_shortened_or_left_out_where_there_is_no_room) {
   for (int i = 0; i < 100; ++i) words.push_back("a long word " + std::to_string(i));
   const figure_axis axis = word_axis(words, 190);
   BOOST_TEST(axis.ticks.size() < 9U);
-  for (const axis_tick &tick : axis.ticks)
+  for (const axis_tick& tick : axis.ticks)
     BOOST_TEST(text_width(tick.label, figure_style::text_size) < 190 / 6.0);
 }
 
@@ -159,8 +159,8 @@ BOOST_AUTO_TEST_CASE(legends_say_how_many_and_how_many_never) {
 BOOST_AUTO_TEST_CASE(a_density_of_one_value_is_in_the_legend_without_a_curve) {
   example e(figure_kind::density, 3, 4, 1);
   e.data.panels[0].series[0].points.resize(1);
-  for (panel_series &s : e.data.panels[0].series) s.count.reset(), s.never.reset();
-  for (figure_point &p : e.data.panels[0].series[1].points) p.x = 2;
+  for (panel_series& s : e.data.panels[0].series) s.count.reset(), s.never.reset();
+  for (figure_point& p : e.data.panels[0].series[1].points) p.x = 2;
   const std::vector<legend_entry> entries = legend_entries(e.figure, e.data, 0);
   BOOST_REQUIRE(entries.size() == 3U);
   BOOST_TEST(entries[0].counts == "n = 1");
@@ -176,8 +176,8 @@ BOOST_AUTO_TEST_CASE(panels_share_a_legend_where_it_says_the_same) {
   BOOST_TEST(own.legend.entries.empty());
   BOOST_TEST(own.panels[1].legend.texts[0] == "S0 (n = 1,000, 3 never)");
   example same = differ;
-  for (panel_data &panel : same.data.panels)
-    for (panel_series &s : panel.series) s.count = 7;
+  for (panel_data& panel : same.data.panels)
+    for (panel_series& s : panel.series) s.count = 7;
   same.data.panels[1].series.pop_back();
   const page_layout shared = lay_out(same.figure, same.data, 4);
   BOOST_TEST(shared.legend.entries.size() == 2U);
@@ -190,13 +190,13 @@ BOOST_AUTO_TEST_CASE(everything_stays_inside_the_page_for_all_sizes) {
     for (const std::size_t n_series : {1U, 2U, 4U, 8U, 20U})
       for (const unsigned n : {1U, 4U, 30U, 80U})
         for (const std::size_t n_panels : {1U, 2U, 3U, 4U, 6U})
-          for (const char *name :
+          for (const char* name :
                {"S", "a very long name of a series that fits nowhere at all on any page 0123456789"}) {
             const example e(kind, n_series, n, n_panels, name);
             const page_layout page = lay_out(e.figure, e.data, n);
             BOOST_TEST((page.width == figure_style::one_column || page.width == figure_style::two_columns));
             check_legend(page.legend, page_layout::edge, page.legend_y, page, page.panels[0].top);
-            for (const panel_layout &p : page.panels) {
+            for (const panel_layout& p : page.panels) {
               BOOST_TEST(p.right - p.left > 60);
               BOOST_TEST(p.left > page_layout::edge);
               BOOST_TEST(p.right < page.width - page_layout::edge);

@@ -33,9 +33,9 @@ panel_spec panel(std::string x, std::string y, std::uint32_t flags = 0, std::str
 }
 
 // x,y x,y ... with "-" for missing
-std::string text(const panel_series &series) {
+std::string text(const panel_series& series) {
   std::string out;
-  for (const figure_point &p : series.points)
+  for (const figure_point& p : series.points)
     for (const double v : {p.x, p.y}) out += (std::isnan(v) ? "-" : cat(v)) + " ";
   return out;
 }
@@ -43,8 +43,8 @@ std::string text(const panel_series &series) {
 struct table {
   scratch_folder folder;
   std::filesystem::path path;
-  explicit table(const std::string &csv) : path(folder.write("t.csv", csv)) {}
-  figure_data read(const figure_spec &figure) const { return read_figure(figure, path); }
+  explicit table(const std::string& csv) : path(folder.write("t.csv", csv)) {}
+  figure_data read(const figure_spec& figure) const { return read_figure(figure, path); }
 };
 
 }  // namespace
@@ -85,9 +85,9 @@ BOOST_AUTO_TEST_CASE(colours_dashes_and_counts_come_from_the_first_row) {
       "1/1,1,1,57,3,0,0\n2/1,2,1,1.0,0,0,0\n2/2,2,2,,-1,0,0\n3/2,3,2,x,1.5,0,0\n1/1,9,9,9,9,1,1\n");
   const figure_data data = t.read(figure);
   std::string groups;
-  for (const figure_series &s : data.series) groups += cat(s.name, ":", s.color, s.dash, " ");
+  for (const figure_series& s : data.series) groups += cat(s.name, ":", s.color, s.dash, " ");
   BOOST_TEST(groups == "1/1:00 2/1:10 2/2:11 3/2:21 ");
-  const std::vector<panel_series> &series = data.panels[0].series;
+  const std::vector<panel_series>& series = data.panels[0].series;
   BOOST_TEST(series[0].count.value() == 57U);
   BOOST_TEST(series[0].never.value() == 3U);
   BOOST_TEST(series[1].count.value() == 1U);

@@ -25,7 +25,7 @@ struct c_figure {
                     "Rank",
                     nullptr};
   dlens_panel second{sizeof second, 0, nullptr, "x", "y", nullptr, nullptr, "lens=tuned=a"};
-  const dlens_panel *panels[2] = {&first, &second};
+  const dlens_panel* panels[2] = {&first, &second};
   dlens_figure figure{sizeof figure,
                       DLENS_FIGURE_LINES,
                       "earliest",
@@ -41,10 +41,10 @@ struct c_figure {
                       2};
 };
 
-figure_spec parse(const std::string &text) { return figure_from_json(boost::json::parse(text).as_object()); }
+figure_spec parse(const std::string& text) { return figure_from_json(boost::json::parse(text).as_object()); }
 
 // A good figure with one part replaced.
-std::string with(const std::string &from, const std::string &to) {
+std::string with(const std::string& from, const std::string& to) {
   std::string text =
       R"({"id":"f","kind":"lines","file":"f_{lens}","table":"t","panels":[{"x":"a","y":"b"}]})";
   const std::size_t at = text.find(from);
@@ -100,26 +100,26 @@ BOOST_AUTO_TEST_CASE(every_kind_and_flag_reads_back) {
 }
 
 BOOST_AUTO_TEST_CASE(a_plugin_that_breaks_the_rules_is_named) {
-  const auto refused = [](auto change, const char *why) {
+  const auto refused = [](auto change, const char* why) {
     c_figure c;
     change(c);
     check_fails([&] { from_abi(c.figure); }, status::internal, "figure \"earliest\"", why);
   };
-  refused([](c_figure &c) { c.figure.kind = 5; }, "unknown kind 5");
-  refused([](c_figure &c) { c.figure.file = nullptr; }, "file");
-  refused([](c_figure &c) { c.figure.n_panels = 0; }, "0 panels");
-  refused([](c_figure &c) { c.panels[1] = nullptr; }, "NULL");
-  refused([](c_figure &c) { c.first.flags = 64; }, "unknown flags 64");
-  refused([](c_figure &c) { c.first.x = nullptr; }, "no x column");
-  refused([](c_figure &c) { c.first.y = nullptr; }, "y column");
-  refused([](c_figure &c) { c.figure.kind = DLENS_FIGURE_DENSITY; }, "y column");
-  refused([](c_figure &c) { c.second.where = "lens"; }, "column=value");
-  refused([](c_figure &c) { c.second.where = "=tuned"; }, "column=value");
+  refused([](c_figure& c) { c.figure.kind = 5; }, "unknown kind 5");
+  refused([](c_figure& c) { c.figure.file = nullptr; }, "file");
+  refused([](c_figure& c) { c.figure.n_panels = 0; }, "0 panels");
+  refused([](c_figure& c) { c.panels[1] = nullptr; }, "NULL");
+  refused([](c_figure& c) { c.first.flags = 64; }, "unknown flags 64");
+  refused([](c_figure& c) { c.first.x = nullptr; }, "no x column");
+  refused([](c_figure& c) { c.first.y = nullptr; }, "y column");
+  refused([](c_figure& c) { c.figure.kind = DLENS_FIGURE_DENSITY; }, "y column");
+  refused([](c_figure& c) { c.second.where = "lens"; }, "column=value");
+  refused([](c_figure& c) { c.second.where = "=tuned"; }, "column=value");
 }
 
 BOOST_AUTO_TEST_CASE(an_edited_run_json_is_refused_with_what_was_expected) {
   BOOST_TEST(parse(with("\"f\"", "\"f\"")).id == "f");
-  const auto refused = [](const std::string &from, const std::string &to, const char *a, const char *b) {
+  const auto refused = [](const std::string& from, const std::string& to, const char* a, const char* b) {
     check_fails([&] { parse(with(from, to)); }, status::data, "figure \"f\"", a, b);
   };
   refused("\"lines\"", "\"pie\"", "\"pie\"", "lines, stacked_bars, grouped_bars, density");

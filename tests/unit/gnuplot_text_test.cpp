@@ -14,7 +14,7 @@ using namespace depthlens;
 namespace {
 
 // Is it one single-quoted string on one line, without a quote inside?
-bool is_quoted(const std::string &text) {
+bool is_quoted(const std::string& text) {
   if (text.size() < 2 || text.front() != '\'' || text.back() != '\'') return false;
   return std::all_of(text.begin() + 1, text.end() - 1, [](char c) {
     const auto byte = static_cast<unsigned char>(c);

@@ -141,7 +141,8 @@ figure_axis layer_axis(double first, double last, double width) {
       text_width(std::to_string(static_cast<long long>(axis.high)), figure_style::text_size) + 7;
   const double most = std::max(1.0, std::min(10.0, std::floor(width / label)));  // steps that fit
   double step = 1;
-  // A step that ends at the last layer is best, if it leaves enough ticks; else the smallest round one that fits.
+  // A step that ends at the last layer is best, if it leaves enough ticks; else the smallest round one that
+  // fits.
   constexpr std::array<double, 13> steps = {1, 2, 5,  10, 20, 4, 8,
                                             3, 6, 12, 16, 25, 50};  // the usual ones first
   const auto fits = [&](double s) { return n / s <= most; };
@@ -161,7 +162,7 @@ figure_axis layer_axis(double first, double last, double width) {
   return axis;
 }
 
-figure_axis word_axis(const std::vector<std::string> &words, double width) {
+figure_axis word_axis(const std::vector<std::string>& words, double width) {
   figure_axis axis;
   axis.low = -0.5;
   axis.high = static_cast<double>(words.size()) - 0.5;

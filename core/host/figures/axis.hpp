@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Axes: their range and their ticks, decided here and not by gnuplot, so that a figure looks the same in every version.
+// Axes: their range and their ticks, decided here and not by gnuplot, so that a figure looks the same in
+// every version.
 #pragma once
 
 #include "figure_spec.hpp"
@@ -44,6 +45,6 @@ figure_axis log_axis(number_range range);
 // Whole numbers, labelled so that labels of a 8 point font do not touch on `width` points.
 figure_axis layer_axis(double first, double last, double width);
 // Words at 0, 1, 2 ..., shortened to their place on `width` points, or only every second, third ... of them.
-figure_axis word_axis(const std::vector<std::string> &words, double width);
+figure_axis word_axis(const std::vector<std::string>& words, double width);
 
 }  // namespace depthlens

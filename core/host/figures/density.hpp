@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gaussian kernel density of one-dimensional values, as scipy.stats.gaussian_kde computes it by default: bandwidth =
-// n^(-1/5) (Scott) times the sample standard deviation (ddof 1). Values that occur often (layers do) are summed once.
+// Gaussian kernel density of one-dimensional values, as scipy.stats.gaussian_kde computes it by default:
+// bandwidth = n^(-1/5) (Scott) times the sample standard deviation (ddof 1). Values that occur often (layers
+// do) are summed once.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +24,8 @@ class kernel_density {
     if (values_.size() < 2) return;
     const double n = static_cast<double>(n_);
     double mean = 0, squares = 0;
-    for (const weighted &v : values_) mean += v.weight * (v.value / n);
-    for (const weighted &v : values_) squares += v.weight * (v.value - mean) * (v.value - mean);
+    for (const weighted& v : values_) mean += v.weight * (v.value / n);
+    for (const weighted& v : values_) squares += v.weight * (v.value - mean) * (v.value - mean);
     bandwidth_ = std::pow(n, -0.2) * std::sqrt(squares / (n - 1));
   }
 
@@ -38,7 +39,7 @@ class kernel_density {
   // The density at x; only where exists().
   double at(double x) const noexcept {
     double sum = 0;
-    for (const weighted &v : values_) {
+    for (const weighted& v : values_) {
       const double z = (x - v.value) / bandwidth_;
       sum += v.weight * std::exp(-0.5 * z * z);
     }

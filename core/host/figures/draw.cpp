@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void check_stem(const std::string &stem) {
+void check_stem(const std::string& stem) {
   bool good =
       !stem.empty() && stem.size() <= 200 && stem.front() != '.' && stem.find('/') == std::string::npos;
   for (std::size_t at = 0; good && at < stem.size();) {
@@ -44,14 +44,14 @@ void check_stem(const std::string &stem) {
 
 void check_formats(std::span<const std::string> formats) {
   constexpr std::array<std::string_view, 3> known = {"png", "svg", "pdf"};
-  for (const std::string &format : formats)
+  for (const std::string& format : formats)
     if (std::find(known.begin(), known.end(), format) == known.end())
       fail(status::usage, "unknown picture format \"", figure_line(format, 80),
            "\", expected png, svg or pdf");
 }
 
 // "MODEL, LENS lens, N prompts"; the model's name gives way where it is too long.
-std::string subtitle(const figure_run &run, double width) {
+std::string subtitle(const figure_run& run, double width) {
   const std::string lens = run.lens.empty() ? "" : ", " + figure_line(run.lens, 40) + " lens";
   const std::string rest =
       lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
@@ -59,7 +59,7 @@ std::string subtitle(const figure_run &run, double width) {
   return fit_text(run.model, figure_style::text_size, room, shorten::middle) + rest;
 }
 
-void write_file(const fs::path &path, const std::string &text) {
+void write_file(const fs::path& path, const std::string& text) {
   atomic_file file(path);
   file.write(text);
   file.commit();
@@ -68,18 +68,18 @@ void write_file(const fs::path &path, const std::string &text) {
 // Pictures under names that no one else uses; removed unless they are put in place.
 class temporary_pictures {
  public:
-  temporary_pictures(fs::path folder, const std::string &stem)
+  temporary_pictures(fs::path folder, const std::string& stem)
       : folder_(std::move(folder)), name_("." + stem + ".tmp-" + std::to_string(::getpid())) {}
   ~temporary_pictures() {
     std::error_code ignored;
-    for (const char *format : {".png", ".svg", ".pdf"}) fs::remove(folder_ / (name_ + format), ignored);
+    for (const char* format : {".png", ".svg", ".pdf"}) fs::remove(folder_ / (name_ + format), ignored);
   }
-  temporary_pictures(const temporary_pictures &) = delete;
-  temporary_pictures &operator=(const temporary_pictures &) = delete;
+  temporary_pictures(const temporary_pictures&) = delete;
+  temporary_pictures& operator=(const temporary_pictures&) = delete;
 
-  const std::string &name() const noexcept { return name_; }
+  const std::string& name() const noexcept { return name_; }
 
-  fs::path put_in_place(const std::string &stem, const std::string &format) const {
+  fs::path put_in_place(const std::string& stem, const std::string& format) const {
     const fs::path from = folder_ / (name_ + "." + format), to = folder_ / (stem + "." + format);
     std::error_code code;
     const std::uintmax_t size = fs::file_size(from, code);
@@ -97,8 +97,8 @@ class temporary_pictures {
 
 }  // namespace
 
-std::vector<fs::path> draw_figure(const figure_spec &figure, const figure_run &run, const fs::path &csv,
-                                  const fs::path &plots_dir, const std::string &stem,
+std::vector<fs::path> draw_figure(const figure_spec& figure, const figure_run& run, const fs::path& csv,
+                                  const fs::path& plots_dir, const std::string& stem,
                                   std::span<const std::string> formats) {
   check_stem(stem);
   check_formats(formats);
@@ -112,12 +112,12 @@ std::vector<fs::path> draw_figure(const figure_spec &figure, const figure_run &r
 
   const temporary_pictures pictures(plots_dir, stem);
   std::string commands;
-  for (const std::string &format : formats)
+  for (const std::string& format : formats)
     commands += cat("reset\nformat = ", gnuplot_quote(format),
                     "\npicture = ", gnuplot_file_name("./" + pictures.name()), "\n", script, "\n");
   if (!formats.empty()) run_gnuplot(plots_dir, commands);
   std::vector<fs::path> out;
-  for (const std::string &format : formats) out.push_back(pictures.put_in_place(stem, format));
+  for (const std::string& format : formats) out.push_back(pictures.put_in_place(stem, format));
   return out;
 }
 

@@ -20,14 +20,15 @@ struct figure_run {
   unsigned n_layers = 0;  // blocks: layer axes go from 0 to this; 0 = not known, they end where the data end
 };
 
-// Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as named in
-// `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed. Returns the pictures' paths in the
-// order of `formats`. A panel without data says so. One call per stem at a time; other stems may be drawn concurrently.
-// Throws status::usage (unknown format; stem with '/', control characters, a leading '.', over 200 bytes), what
-// read_figure throws, cannot_create and io; unavailable where there is no gnuplot: STEM.dat and STEM.gp are there then.
-std::vector<std::filesystem::path> draw_figure(const figure_spec &figure, const figure_run &run,
-                                               const std::filesystem::path &csv,
-                                               const std::filesystem::path &plots_dir,
-                                               const std::string &stem, std::span<const std::string> formats);
+// Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as
+// named in `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed. Returns the
+// pictures' paths in the order of `formats`. A panel without data says so. One call per stem at a time; other
+// stems may be drawn concurrently. Throws status::usage (unknown format; stem with '/', control characters, a
+// leading '.', over 200 bytes), what read_figure throws, cannot_create and io; unavailable where there is no
+// gnuplot: STEM.dat and STEM.gp are there then.
+std::vector<std::filesystem::path> draw_figure(const figure_spec& figure, const figure_run& run,
+                                               const std::filesystem::path& csv,
+                                               const std::filesystem::path& plots_dir,
+                                               const std::string& stem, std::span<const std::string> formats);
 
 }  // namespace depthlens

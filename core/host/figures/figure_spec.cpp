@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// figure_spec from a plugin and from run.json. Both are checked here, so that the drawing code can trust the result.
+// figure_spec from a plugin and from run.json. Both are checked here, so that the drawing code can trust the
+// result.
 #include "figure_spec.hpp"
 
 #include <depthlens/error.hpp>
@@ -37,19 +38,19 @@ constexpr std::array<word<std::uint32_t>, 6> flags = {{{"log_x", DLENS_FIGURE_LO
 constexpr std::uint32_t known_flags = 63;
 
 template <class Words>
-std::string all_of(const Words &words) {
+std::string all_of(const Words& words) {
   std::string out;
-  for (const auto &w : words) out += (out.empty() ? "" : ", ") + std::string(w.text);
+  for (const auto& w : words) out += (out.empty() ? "" : ", ") + std::string(w.text);
   return out;
 }
 
 // What both ways in must keep; `broken` throws.
 template <class Broken>
-void check_rules(const figure_spec &figure, Broken broken) {
+void check_rules(const figure_spec& figure, Broken broken) {
   if (figure.id.empty() || figure.file.empty() || figure.table.empty()) broken("id, file or table is empty");
   if (figure.panels.empty() || figure.panels.size() > figure_spec::max_panels)
     broken(cat("it has ", figure.panels.size(), " panels, expected 1 to ", figure_spec::max_panels));
-  for (const panel_spec &panel : figure.panels) {
+  for (const panel_spec& panel : figure.panels) {
     if (panel.x.empty()) broken("a panel has no x column");
     if (panel.y.empty() != (figure.kind == figure_kind::density))
       broken("all kinds but densities have a y column");
@@ -62,9 +63,9 @@ void check_rules(const figure_spec &figure, Broken broken) {
   }
 }
 
-std::string text_of(const char *text) { return text ? text : ""; }
+std::string text_of(const char* text) { return text ? text : ""; }
 
-panel_spec panel_from_abi(const dlens_panel &from) {
+panel_spec panel_from_abi(const dlens_panel& from) {
   panel_spec to;
   to.flags = from.flags;
   to.title = text_of(from.title);
@@ -79,42 +80,42 @@ panel_spec panel_from_abi(const dlens_panel &from) {
 // Reads the members of one JSON object; `where_` goes into the messages.
 class object_reader {
  public:
-  object_reader(const boost::json::object &object, std::string where)
+  object_reader(const boost::json::object& object, std::string where)
       : object_(object), where_(std::move(where)) {}
 
   template <class... Parts>
-  [[noreturn]] void broken(Parts &&...parts) const {
+  [[noreturn]] void broken(Parts&&... parts) const {
     fail(status::data, where_, ": ", std::forward<Parts>(parts)...);
   }
   std::string text(std::string_view key) const {
-    const boost::json::value *const value = object_.if_contains(key);
+    const boost::json::value* const value = object_.if_contains(key);
     if (!value) return "";
-    const boost::json::string *const found = value->if_string();
+    const boost::json::string* const found = value->if_string();
     if (!found) broken("\"", key, "\" is no string");
     return std::string(found->data(), found->size());
   }
-  const boost::json::array *array(std::string_view key) const {
-    const boost::json::value *const value = object_.if_contains(key);
+  const boost::json::array* array(std::string_view key) const {
+    const boost::json::value* const value = object_.if_contains(key);
     if (!value) return nullptr;
-    const boost::json::array *const found = value->if_array();
+    const boost::json::array* const found = value->if_array();
     if (!found) broken("\"", key, "\" is no list");
     return found;
   }
 
  private:
-  const boost::json::object &object_;
+  const boost::json::object& object_;
   std::string where_;
 };
 
-std::uint32_t flags_from_json(const object_reader &in) {
+std::uint32_t flags_from_json(const object_reader& in) {
   std::uint32_t out = 0;
-  const boost::json::array *const list = in.array("flags");
+  const boost::json::array* const list = in.array("flags");
   if (!list) return out;
-  for (const boost::json::value &value : *list) {
-    const boost::json::string *const text = value.if_string();
+  for (const boost::json::value& value : *list) {
+    const boost::json::string* const text = value.if_string();
     if (!text) in.broken("\"flags\" holds something else than strings");
     std::uint32_t code = 0;
-    for (const auto &flag : flags)
+    for (const auto& flag : flags)
       if (std::string_view(text->data(), text->size()) == flag.text) code = flag.code;
     if (code == 0) in.broken("unknown flag \"", text->c_str(), "\", expected ", all_of(flags));
     out |= code;
@@ -122,7 +123,7 @@ std::uint32_t flags_from_json(const object_reader &in) {
   return out;
 }
 
-panel_spec panel_from_json(const object_reader &in) {
+panel_spec panel_from_json(const object_reader& in) {
   panel_spec to;
   to.flags = flags_from_json(in);
   to.title = in.text("title");
@@ -134,11 +135,11 @@ panel_spec panel_from_json(const object_reader &in) {
   return to;
 }
 
-void put(boost::json::object &to, std::string_view key, const std::string &value) {
+void put(boost::json::object& to, std::string_view key, const std::string& value) {
   if (!value.empty()) to[key] = value;
 }
 
-boost::json::object panel_to_json(const panel_spec &panel) {
+boost::json::object panel_to_json(const panel_spec& panel) {
   boost::json::object to;
   put(to, "title", panel.title);
   put(to, "x", panel.x);
@@ -147,7 +148,7 @@ boost::json::object panel_to_json(const panel_spec &panel) {
   put(to, "y_label", panel.y_label);
   put(to, "where", panel.where);
   boost::json::array list;
-  for (const auto &flag : flags)
+  for (const auto& flag : flags)
     if (panel.has(flag.code)) list.emplace_back(flag.text);
   if (!list.empty()) to["flags"] = std::move(list);
   return to;
@@ -155,10 +156,10 @@ boost::json::object panel_to_json(const panel_spec &panel) {
 
 }  // namespace
 
-figure_spec from_abi(const dlens_figure &from) {
+figure_spec from_abi(const dlens_figure& from) {
   figure_spec to;
   to.id = text_of(from.id);
-  const auto broken = [&](const std::string &why) {
+  const auto broken = [&](const std::string& why) {
     fail(status::internal, "the plugin describes figure \"", to.id, "\" wrongly: ", why);
   };
   to.kind = static_cast<figure_kind>(from.kind);
@@ -181,10 +182,10 @@ figure_spec from_abi(const dlens_figure &from) {
   return to;
 }
 
-boost::json::object to_json(const figure_spec &figure) {
+boost::json::object to_json(const figure_spec& figure) {
   boost::json::object to;
   put(to, "id", figure.id);
-  for (const auto &kind : kinds)
+  for (const auto& kind : kinds)
     if (kind.code == figure.kind) to["kind"] = kind.text;
   put(to, "file", figure.file);
   put(to, "title", figure.title);
@@ -195,12 +196,12 @@ boost::json::object to_json(const figure_spec &figure) {
   put(to, "count", figure.count);
   put(to, "never", figure.never);
   boost::json::array panels;
-  for (const panel_spec &panel : figure.panels) panels.emplace_back(panel_to_json(panel));
+  for (const panel_spec& panel : figure.panels) panels.emplace_back(panel_to_json(panel));
   to["panels"] = std::move(panels);
   return to;
 }
 
-figure_spec figure_from_json(const boost::json::object &object) {
+figure_spec figure_from_json(const boost::json::object& object) {
   const object_reader unnamed(object, "figure");
   figure_spec to;
   to.id = unnamed.text("id");
@@ -208,7 +209,7 @@ figure_spec figure_from_json(const boost::json::object &object) {
   const object_reader in(object, name);
   const std::string kind = in.text("kind");
   bool known = false;
-  for (const auto &k : kinds)
+  for (const auto& k : kinds)
     if (k.text == kind) to.kind = k.code, known = true;
   if (!known) in.broken("unknown kind \"", kind, "\", expected ", all_of(kinds));
   to.file = in.text("file");
@@ -219,13 +220,13 @@ figure_spec figure_from_json(const boost::json::object &object) {
   to.dash = in.text("dash");
   to.count = in.text("count");
   to.never = in.text("never");
-  const boost::json::array *const panels = in.array("panels");
+  const boost::json::array* const panels = in.array("panels");
   for (std::size_t i = 0; panels && i < panels->size() && i <= figure_spec::max_panels; ++i) {
-    const boost::json::object *const panel = (*panels)[i].if_object();
+    const boost::json::object* const panel = (*panels)[i].if_object();
     if (!panel) in.broken("\"panels\" holds something else than objects");
     to.panels.push_back(panel_from_json(object_reader(*panel, cat(name, ": panel ", i))));
   }
-  check_rules(to, [&](const std::string &why) { in.broken(why); });
+  check_rules(to, [&](const std::string& why) { in.broken(why); });
   return to;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a figure shows, as its experiment described it (dlens_figure), in a form that the host keeps in run.json, so
-// that figures can be drawn again from the CSVs when no plugin is loaded. Reading the CSV is series.hpp, drawing draw.hpp.
+// What a figure shows, as its experiment described it (dlens_figure), in a form that the host keeps in
+// run.json, so that figures can be drawn again from the CSVs when no plugin is loaded. Reading the CSV is
+// series.hpp, drawing draw.hpp.
 #pragma once
 
 #include <depthlens/abi/types.h>
@@ -29,7 +30,7 @@ struct panel_spec {
   std::string x_label, y_label;
   std::string where;  // "column=value", "" = all rows
   bool has(std::uint32_t flag) const noexcept { return (flags & flag) != 0; }
-  bool operator==(const panel_spec &) const = default;
+  bool operator==(const panel_spec&) const = default;
 };
 
 // As dlens_figure; what may be NULL there is "" here. It has 1..max_panels panels.
@@ -40,15 +41,16 @@ struct figure_spec {
   std::string id, file, title, table;
   std::string series, color, dash, count, never;  // column ids
   std::vector<panel_spec> panels;
-  bool operator==(const figure_spec &) const = default;
+  bool operator==(const figure_spec&) const = default;
 };
 
 // Throws status::internal, naming the figure, for a description that breaks the rules of types.h.
-figure_spec from_abi(const dlens_figure &figure);
+figure_spec from_abi(const dlens_figure& figure);
 
 // Kind and flags are written as words; members that are "" are left out.
-boost::json::object to_json(const figure_spec &figure);
-// The opposite. The file may have been edited: throws status::data, naming the member, what was found and expected.
-figure_spec figure_from_json(const boost::json::object &object);
+boost::json::object to_json(const figure_spec& figure);
+// The opposite. The file may have been edited: throws status::data, naming the member, what was found and
+// expected.
+figure_spec figure_from_json(const boost::json::object& object);
 
 }  // namespace depthlens

@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-extern char **environ;
+extern char** environ;
 
 namespace depthlens {
 
@@ -46,8 +46,8 @@ class no_sigpipe {
     }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
-  no_sigpipe(const no_sigpipe &) = delete;
-  no_sigpipe &operator=(const no_sigpipe &) = delete;
+  no_sigpipe(const no_sigpipe&) = delete;
+  no_sigpipe& operator=(const no_sigpipe&) = delete;
 
  private:
   sigset_t pipe_, before_;
@@ -58,20 +58,20 @@ class no_sigpipe {
 class c_environment {
  public:
   c_environment() {
-    for (char **entry = environ; entry && *entry; ++entry)
+    for (char** entry = environ; entry && *entry; ++entry)
       if (!std::string_view(*entry).starts_with("LC_ALL=")) pointers_.push_back(*entry);
     pointers_.push_back(all_);
     pointers_.push_back(nullptr);
   }
-  char **get() { return pointers_.data(); }
+  char** get() { return pointers_.data(); }
 
  private:
   char all_[9] = "LC_ALL=C";
-  std::vector<char *> pointers_;
+  std::vector<char*> pointers_;
 };
 
 struct close_file {
-  void operator()(std::FILE *file) const noexcept { std::fclose(file); }
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
 };
 using file_pointer = std::unique_ptr<std::FILE, close_file>;
 
@@ -81,7 +81,7 @@ struct child_files {
 };
 
 // Starts gnuplot; the error number is 0 or says why not.
-int spawn_gnuplot(const char *const *arguments, const char *folder, child_files files, pid_t &child) {
+int spawn_gnuplot(const char* const* arguments, const char* folder, child_files files, pid_t& child) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (files.in >= 0)
@@ -104,8 +104,8 @@ int spawn_gnuplot(const char *const *arguments, const char *folder, child_files 
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   c_environment environment;
-  const int code = posix_spawnp(&child, "gnuplot", &actions, &attributes,
-                                const_cast<char *const *>(arguments), environment.get());
+  const int code = posix_spawnp(&child, "gnuplot", &actions, &attributes, const_cast<char* const*>(arguments),
+                                environment.get());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return code;
@@ -120,7 +120,7 @@ bool ended_well(pid_t child) {
 }
 
 // gnuplot prints the command, a pointer to the place and then "line N: what is wrong"; the latter says most.
-std::string message_in(std::FILE *file) {
+std::string message_in(std::FILE* file) {
   std::rewind(file);
   char bytes[8192];
   const std::string text(bytes, std::fread(bytes, 1, sizeof bytes, file));
@@ -139,17 +139,17 @@ std::string message_in(std::FILE *file) {
 }  // namespace
 
 bool gnuplot_available() {
-  const char *const arguments[] = {"gnuplot", "--version", nullptr};
+  const char* const arguments[] = {"gnuplot", "--version", nullptr};
   pid_t child = 0;
   return spawn_gnuplot(arguments, nullptr, {}, child) == 0 && ended_well(child);
 }
 
-void run_gnuplot(const std::filesystem::path &folder, const std::string &script) {
+void run_gnuplot(const std::filesystem::path& folder, const std::string& script) {
   const file_pointer messages(std::tmpfile());
   int ends[2];
   if (!messages || pipe2(ends, O_CLOEXEC) != 0)
     fail(status::io, "cannot start gnuplot: ", std::strerror(errno));
-  const char *const arguments[] = {"gnuplot", "-d", nullptr};
+  const char* const arguments[] = {"gnuplot", "-d", nullptr};
   pid_t child = 0;
   const int code = spawn_gnuplot(arguments, folder.c_str(), {ends[0], fileno(messages.get())}, child);
   close(ends[0]);
@@ -163,7 +163,7 @@ void run_gnuplot(const std::filesystem::path &folder, const std::string &script)
   }
   {
     const no_sigpipe guard;
-    std::FILE *const to = fdopen(ends[1], "w");
+    std::FILE* const to = fdopen(ends[1], "w");
     if (!to) {
       close(ends[1]);
     } else {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only way for a text from outside (model name, title, series, token, folder) into a gnuplot script. gnuplot runs
-// backquotes in double quotes and lets a newline end a single-quoted string, so: single quotes, control characters
-// replaced, length capped. Terminals are set to noenhanced, so that {/...}, ^ and _ are letters too. A quote inside is
-// not doubled but replaced: gnuplot 5.4 takes '' for a quote only if it neither begins the string nor follows another.
+// The only way for a text from outside (model name, title, series, token, folder) into a gnuplot script.
+// gnuplot runs backquotes in double quotes and lets a newline end a single-quoted string, so: single quotes,
+// control characters replaced, length capped. Terminals are set to noenhanced, so that {/...}, ^ and _ are
+// letters too. A quote inside is not doubled but replaced: gnuplot 5.4 takes '' for a quote only if it
+// neither begins the string nor follows another.
 #pragma once
 
 #include <depthlens/data/utf8.hpp>
@@ -19,13 +20,15 @@ namespace depthlens {
 // More than fits on any page; longer texts are cut there.
 inline constexpr std::size_t max_figure_text = 400;  // characters
 
-// Control characters, line and paragraph separators, and those that change the writing direction of what follows.
+// Control characters, line and paragraph separators, and those that change the writing direction of what
+// follows.
 inline bool is_control_character(char32_t c) noexcept {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
          (c >= 0x2066 && c <= 0x2069);
 }
 
-// `text` as one line of valid UTF-8: control characters become blanks, broken bytes '?', at most `limit` characters.
+// `text` as one line of valid UTF-8: control characters become blanks, broken bytes '?', at most `limit`
+// characters.
 inline std::string figure_line(std::string_view text, std::size_t limit = max_figure_text) {
   std::string out;
   for (std::size_t at = 0, n = 0; at < text.size(); ++n) {
@@ -54,8 +57,8 @@ inline std::string gnuplot_quote(std::string_view text) {
   return out += '\'';
 }
 
-// A gnuplot expression whose value is exactly `name`, the name of a file: 'it' . "'" . 's'. The name is valid UTF-8
-// without control characters, at most max_figure_text characters.
+// A gnuplot expression whose value is exactly `name`, the name of a file: 'it' . "'" . 's'. The name is valid
+// UTF-8 without control characters, at most max_figure_text characters.
 inline std::string gnuplot_file_name(std::string_view name) {
   std::string out = "'";
   for (const char c : name) {

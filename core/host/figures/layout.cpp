@@ -34,12 +34,12 @@ struct panel_ranges {
   number_range x, y;
 };
 
-panel_ranges ranges_of(const figure_spec &figure, std::size_t p, const panel_data &data) {
-  const panel_spec &panel = figure.panels[p];
+panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_data& data) {
+  const panel_spec& panel = figure.panels[p];
   panel_ranges out;
   std::map<double, double> stacks;
-  for (const panel_series &s : data.series) {
-    for (const figure_point &point : s.points) {
+  for (const panel_series& s : data.series) {
+    for (const figure_point& point : s.points) {
       if (panel.has(DLENS_FIGURE_LOG_X) && !(point.x > 0)) continue;
       if (figure.kind == figure_kind::density || is_bars(figure.kind)) out.x.add(point.x);
       if (std::isnan(point.x) || std::isnan(point.y) || (panel.has(DLENS_FIGURE_LOG_Y) && !(point.y > 0)))
@@ -52,9 +52,9 @@ panel_ranges ranges_of(const figure_spec &figure, std::size_t p, const panel_dat
 }
 
 // The highest density of a panel decides its y axis.
-number_range density_range(const panel_spec &panel, const panel_data &data, const figure_axis &x) {
+number_range density_range(const panel_spec& panel, const panel_data& data, const figure_axis& x) {
   number_range out;
-  for (const panel_series &s : data.series) {
+  for (const panel_series& s : data.series) {
     const kernel_density density(density_values(panel, s));
     if (!density.exists()) continue;
     for (int i = 0; i <= density_steps; ++i) out.add(density.at(density_x(x, i)));
@@ -62,7 +62,7 @@ number_range density_range(const panel_spec &panel, const panel_data &data, cons
   return out;
 }
 
-figure_axis x_axis(const figure_spec &figure, const panel_spec &panel, const panel_data &data,
+figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const panel_data& data,
                    number_range range, unsigned n_layers, double width) {
   if (!data.categories.empty()) return word_axis(data.categories, width);
   if (panel.has(DLENS_FIGURE_LOG_X)) return log_axis(range);
@@ -75,7 +75,7 @@ figure_axis x_axis(const figure_spec &figure, const panel_spec &panel, const pan
     figure_axis axis = whole ? layer_axis(range.low, range.high, width) : linear_axis(range, steps, false);
     axis.low = range.low - room;
     axis.high = range.high + room;
-    std::erase_if(axis.ticks, [&](const axis_tick &t) { return t.at < axis.low || t.at > axis.high; });
+    std::erase_if(axis.ticks, [&](const axis_tick& t) { return t.at < axis.low || t.at > axis.high; });
     return axis;
   }
   if (panel.has(DLENS_FIGURE_LAYER_X)) {
@@ -89,7 +89,7 @@ figure_axis x_axis(const figure_spec &figure, const panel_spec &panel, const pan
   return linear_axis(range, steps, false);
 }
 
-figure_axis y_axis(const figure_spec &figure, const panel_spec &panel, number_range range) {
+figure_axis y_axis(const figure_spec& figure, const panel_spec& panel, number_range range) {
   figure_axis axis;
   if (panel.has(DLENS_FIGURE_PERCENT_Y) && figure.kind != figure_kind::density)
     axis = percent_axis();
@@ -101,23 +101,23 @@ figure_axis y_axis(const figure_spec &figure, const panel_spec &panel, number_ra
   return axis;
 }
 
-double widest_label(const figure_axis &axis) {
+double widest_label(const figure_axis& axis) {
   double width = 0;
-  for (const axis_tick &tick : axis.ticks)
+  for (const axis_tick& tick : axis.ticks)
     width = std::max(width, text_width(tick.label, figure_style::text_size));
   return width;
 }
 
 // One legend for all panels, where they agree on what it says of each series.
-std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>> &of_panels,
-                                         bool &agree) {
+std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>>& of_panels,
+                                         bool& agree) {
   std::map<std::size_t, legend_entry> all;
   agree = true;
-  for (const auto &entries : of_panels)
-    for (const legend_entry &entry : entries)
+  for (const auto& entries : of_panels)
+    for (const legend_entry& entry : entries)
       agree = all.try_emplace(entry.series, entry).first->second == entry && agree;
   std::vector<legend_entry> out;
-  for (auto &[series, entry] : all) out.push_back(std::move(entry));
+  for (auto& [series, entry] : all) out.push_back(std::move(entry));
   return out;
 }
 
@@ -129,7 +129,7 @@ std::size_t columns_for(std::size_t panels, bool one_legend) {
 
 class layout_builder {
  public:
-  layout_builder(const figure_spec &figure, const figure_data &data, unsigned n_layers)
+  layout_builder(const figure_spec& figure, const figure_data& data, unsigned n_layers)
       : figure_(figure), data_(data), n_layers_(n_layers), n_(figure.panels.size()) {
     page_.panels.resize(n_);
   }
@@ -154,8 +154,8 @@ class layout_builder {
   bool needs_width() const {
     if (!is_bars(figure_.kind)) return false;
     std::set<double> places;
-    for (const panel_series &s : data_.panels[0].series)
-      for (const figure_point &point : s.points)
+    for (const panel_series& s : data_.panels[0].series)
+      for (const figure_point& point : s.points)
         if (places.size() < 1000) places.insert(std::isnan(point.x) ? -1 : point.x);
     const std::size_t beside = figure_.kind == figure_kind::grouped_bars ? data_.panels[0].series.size() : 1;
     return places.size() * beside > (beside > 1 ? 64U : 48U);
@@ -182,8 +182,8 @@ class layout_builder {
     std::vector<double> margins(columns_, 0);
     std::vector<panel_ranges> ranges;
     for (std::size_t p = 0; p < n_; ++p) {
-      panel_layout &panel = page_.panels[p];
-      const panel_spec &spec = figure_.panels[p];
+      panel_layout& panel = page_.panels[p];
+      const panel_spec& spec = figure_.panels[p];
       ranges.push_back(ranges_of(figure_, p, data_.panels[p]));
       panel.has_y_label = p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label;
       panel.has_y_label = panel.has_y_label && !spec.y_label.empty();
@@ -203,7 +203,7 @@ class layout_builder {
     double x = edge;
     for (std::size_t c = 0; c < columns_; ++c) {
       for (std::size_t p = c; p < n_; p += columns_) {
-        panel_layout &panel = page_.panels[p];
+        panel_layout& panel = page_.panels[p];
         panel.left = x + margins[c];
         panel.right = panel.left + width;
         panel.y_label_x = x + label_height / 2;
@@ -214,7 +214,7 @@ class layout_builder {
     }
   }
 
-  static number_range scaled(const panel_spec &spec, number_range range) {
+  static number_range scaled(const panel_spec& spec, number_range range) {
     if (spec.has(DLENS_FIGURE_PERCENT_Y)) return {0, 100, false};
     return range;
   }
@@ -222,7 +222,7 @@ class layout_builder {
   // From the left edge of the panel's ticks to the right edge of its plot.
   double cell_width(std::size_t p) const { return page_.panels[p].right - cell_left(p); }
   double cell_left(std::size_t p) const {
-    const panel_layout &panel = page_.panels[p];
+    const panel_layout& panel = page_.panels[p];
     return panel.left - tick_length - tick_gap - widest_label(panel.y);
   }
 
@@ -239,8 +239,8 @@ class layout_builder {
       double titles = 0, legends = 0;
       bool x_labels = false;
       for (std::size_t p = first; p < end; ++p) {
-        panel_layout &panel = page_.panels[p];
-        const panel_spec &spec = figure_.panels[p];
+        panel_layout& panel = page_.panels[p];
+        const panel_spec& spec = figure_.panels[p];
         if (!spec.title.empty()) titles = panel_title_height;
         legends = std::max(legends, panel.legend.height());
         const bool below_same = p + columns_ < n_ && figure_.panels[p + columns_].x_label == spec.x_label;
@@ -255,8 +255,8 @@ class layout_builder {
   }
 
   void place(std::size_t p, double top, double titles, double legends) {
-    panel_layout &panel = page_.panels[p];
-    const panel_spec &spec = figure_.panels[p];
+    panel_layout& panel = page_.panels[p];
+    const panel_spec& spec = figure_.panels[p];
     panel.top = top;
     panel.bottom = top + plot_height();
     panel.legend_y = top - above_plot - legends;
@@ -267,8 +267,8 @@ class layout_builder {
     panel.y_label = fit_text(spec.y_label, figure_style::text_size, panel.bottom - panel.top, shorten::end);
   }
 
-  const figure_spec &figure_;
-  const figure_data &data_;
+  const figure_spec& figure_;
+  const figure_data& data_;
   const unsigned n_layers_;
   const std::size_t n_;
   std::size_t columns_ = 1;
@@ -277,10 +277,10 @@ class layout_builder {
 
 }  // namespace
 
-double bar_step(const panel_data &panel) {
+double bar_step(const panel_data& panel) {
   std::set<double> places;
-  for (const panel_series &s : panel.series)
-    for (const figure_point &point : s.points)
+  for (const panel_series& s : panel.series)
+    for (const figure_point& point : s.points)
       if (!std::isnan(point.x)) places.insert(point.x);
   double step = std::numeric_limits<double>::infinity(), before = -step;
   for (const double x : places) {
@@ -290,7 +290,7 @@ double bar_step(const panel_data &panel) {
   return std::isfinite(step) && step > 0 ? step : 1;
 }
 
-page_layout lay_out(const figure_spec &figure, const figure_data &data, unsigned n_layers) {
+page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers) {
   return layout_builder(figure, data, n_layers).build();
 }
 

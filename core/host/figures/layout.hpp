@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where everything of a figure stands on its page. Lengths are points (1/72 inch), counted from the top left corner, at
-// the size in which a paper prints the figure: 3.35 inches wide for one panel, 6.9 for more or for many bars.
+// Where everything of a figure stands on its page. Lengths are points (1/72 inch), counted from the top left
+// corner, at the size in which a paper prints the figure: 3.35 inches wide for one panel, 6.9 for more or for
+// many bars.
 #pragma once
 
 #include "axis.hpp"
@@ -34,9 +35,9 @@ struct page_layout {
 };
 
 // Distance between neighbouring bars or groups of bars on the x axis: the smallest difference that occurs.
-double bar_step(const panel_data &panel);
+double bar_step(const panel_data& panel);
 
 // n_layers = 0: layer axes end at the last layer in the data.
-page_layout lay_out(const figure_spec &figure, const figure_data &data, unsigned n_layers);
+page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers);
 
 }  // namespace depthlens

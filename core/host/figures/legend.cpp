@@ -15,8 +15,8 @@ namespace depthlens {
 
 namespace {
 
-bool can_be_drawn(const panel_spec &panel, const panel_series &series) {
-  for (const figure_point &p : series.points) {
+bool can_be_drawn(const panel_spec& panel, const panel_series& series) {
+  for (const figure_point& p : series.points) {
     const bool x = std::isfinite(p.x) && (!panel.has(DLENS_FIGURE_LOG_X) || p.x > 0);
     if (x && std::isfinite(p.y) && (!panel.has(DLENS_FIGURE_LOG_Y) || p.y > 0)) return true;
   }
@@ -33,10 +33,10 @@ std::string counts_text(std::optional<std::uint64_t> count, std::optional<std::u
 
 }  // namespace
 
-std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data,
+std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel) {
   std::vector<legend_entry> entries;
-  for (const panel_series &s : data.panels[panel].series) {
+  for (const panel_series& s : data.panels[panel].series) {
     legend_entry entry{s.series, data.series[s.series].name, "", true};
     std::optional<std::uint64_t> count = s.count;
     if (figure.kind == figure_kind::density) {
@@ -57,7 +57,7 @@ figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind
   if (kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars) legend.sample = 8;
   const double before = legend.sample + figure_legend::sample_gap;
   std::vector<double> widths;
-  for (const legend_entry &entry : entries) {
+  for (const legend_entry& entry : entries) {
     // The counts stay whole, the name is shortened.
     std::string counts = entry.counts;
     if (!counts.empty() && !entry.name.empty()) counts = " (" + counts + ")";
@@ -71,7 +71,7 @@ figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind
     legend.columns = (entries.size() + rows - 1) / rows;
     std::vector<double> columns(legend.columns, 0);
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      double &column = columns[i % legend.columns];
+      double& column = columns[i % legend.columns];
       column = std::max(column, widths[i]);
     }
     legend.column_left.clear();

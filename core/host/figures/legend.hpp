@@ -14,7 +14,7 @@ struct legend_entry {
   std::size_t series = 0;    // index into figure_data::series
   std::string name, counts;  // counts: "n = 57, 3 never", or ""
   bool drawn = true;         // false: nothing of it can be drawn, the text alone says that it exists
-  bool operator==(const legend_entry &) const = default;
+  bool operator==(const legend_entry&) const = default;
 };
 
 struct figure_legend {
@@ -28,12 +28,13 @@ struct figure_legend {
   double height() const noexcept { return static_cast<double>(rows()) * row_height; }
 };
 
-// What the legend of one panel says: "NAME (n = 57, 3 never)". n of a density without a count column is the number of
-// its values. No entries where there is only one series without a name and nothing to count.
-std::vector<legend_entry> legend_entries(const figure_spec &figure, const figure_data &data,
+// What the legend of one panel says: "NAME (n = 57, 3 never)". n of a density without a count column is the
+// number of its values. No entries where there is only one series without a name and nothing to count.
+std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel);
 
-// Puts the entries, row by row, into as many columns as `width` points hold; names that are too long are shortened in the middle.
+// Puts the entries, row by row, into as many columns as `width` points hold; names that are too long are
+// shortened in the middle.
 figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind, double width);
 
 }  // namespace depthlens

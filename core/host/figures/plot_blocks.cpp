@@ -20,7 +20,7 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 using row = std::array<double, 5>;
 
 // Of the columns of a block, by kind.
-std::vector<std::string> column_names(const figure_spec &figure, const panel_spec &panel) {
+std::vector<std::string> column_names(const figure_spec& figure, const panel_spec& panel) {
   switch (figure.kind) {
     case figure_kind::stacked_bars:
       return {panel.x, panel.y, "low", "high", "labelled"};
@@ -35,13 +35,13 @@ std::vector<std::string> column_names(const figure_spec &figure, const panel_spe
 
 class block_builder {
  public:
-  block_builder(const figure_spec &figure, const figure_data &data, const page_layout &page)
+  block_builder(const figure_spec& figure, const figure_data& data, const page_layout& page)
       : figure_(figure), data_(data), page_(page) {}
 
   std::vector<plot_block> build() {
     for (std::size_t p = 0; p < data_.panels.size(); ++p) {
       std::map<double, double> stacks;
-      const panel_data &panel = data_.panels[p];
+      const panel_data& panel = data_.panels[p];
       const double step = bar_step(panel);
       for (std::size_t i = 0; i < panel.series.size(); ++i) {
         plot_block block{p, panel.series[i].series, {}, false, false, false};
@@ -68,16 +68,16 @@ class block_builder {
   }
 
  private:
-  const panel_spec &spec(const plot_block &block) const { return figure_.panels[block.panel]; }
+  const panel_spec& spec(const plot_block& block) const { return figure_.panels[block.panel]; }
 
   // Can the point be drawn on these axes?
-  static bool visible(const panel_spec &panel, const figure_point &point) {
+  static bool visible(const panel_spec& panel, const figure_point& point) {
     if (std::isnan(point.x) || std::isnan(point.y)) return false;
     return (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0) && (!panel.has(DLENS_FIGURE_LOG_Y) || point.y > 0);
   }
 
-  void line(const panel_series &series, plot_block &block) const {
-    const auto &points = series.points;
+  void line(const panel_series& series, plot_block& block) const {
+    const auto& points = series.points;
     const auto seen = [&](std::size_t i) { return i < points.size() && visible(spec(block), points[i]); };
     bool any = false;
     for (std::size_t i = 0; i < points.size(); ++i) {
@@ -89,11 +89,11 @@ class block_builder {
     if (!any) block.rows.clear();
   }
 
-  void stacked(const panel_series &series, std::map<double, double> &stacks, double step,
-               plot_block &block) const {
-    for (const figure_point &point : series.points) {
+  void stacked(const panel_series& series, std::map<double, double>& stacks, double step,
+               plot_block& block) const {
+    for (const figure_point& point : series.points) {
       if (!visible(spec(block), point)) continue;
-      double &top = stacks[point.x];
+      double& top = stacks[point.x];
       const double low = top;
       top += point.y;
       const bool fits = label_fits(block, step, point.y);
@@ -102,11 +102,11 @@ class block_builder {
     }
   }
 
-  // Does "12.3%" fit into the bar? Labels in only the bars of a few layers would look like a mistake, so their number
-  // is limited too.
-  bool label_fits(const plot_block &block, double step, double share) const {
+  // Does "12.3%" fit into the bar? Labels in only the bars of a few layers would look like a mistake, so
+  // their number is limited too.
+  bool label_fits(const plot_block& block, double step, double share) const {
     if (!spec(block).has(DLENS_FIGURE_PERCENT_Y)) return false;
-    const panel_layout &panel = page_.panels[block.panel];
+    const panel_layout& panel = page_.panels[block.panel];
     const double x_points = (panel.right - panel.left) / (panel.x.high - panel.x.low);
     const double width = step * (1 - figure_style::bar_gap) * x_points;
     const double height = share * (panel.bottom - panel.top);
@@ -114,67 +114,67 @@ class block_builder {
            text_width(share >= 0.9995 ? "100.0%" : "88.8%", figure_style::small_size) + 2 <= width;
   }
 
-  void grouped(const panel_data &panel, std::size_t i, double step, plot_block &block) const {
+  void grouped(const panel_data& panel, std::size_t i, double step, plot_block& block) const {
     const double width = step * 0.84 / static_cast<double>(panel.series.size());
     const double left = -step * 0.42 + width * static_cast<double>(i);
-    for (const figure_point &point : panel.series[i].points)
+    for (const figure_point& point : panel.series[i].points)
       if (visible(spec(block), point))
         block.rows.push_back({point.x, point.y, point.x + left, point.x + left + width});
   }
 
-  void density(const panel_series &series, plot_block &block) const {
+  void density(const panel_series& series, plot_block& block) const {
     const kernel_density density(density_values(spec(block), series));
     if (!density.exists()) return;
-    const figure_axis &axis = page_.panels[block.panel].x;
+    const figure_axis& axis = page_.panels[block.panel].x;
     for (int i = 0; i <= density_steps; ++i) {
       const double x = density_x(axis, i);
       block.rows.push_back({x, density.at(x)});
     }
   }
 
-  const figure_spec &figure_;
-  const figure_data &data_;
-  const page_layout &page_;
+  const figure_spec& figure_;
+  const figure_data& data_;
+  const page_layout& page_;
   std::vector<plot_block> out_;
 };
 
 }  // namespace
 
-std::vector<double> density_values(const panel_spec &panel, const panel_series &series) {
+std::vector<double> density_values(const panel_spec& panel, const panel_series& series) {
   std::vector<double> values;
-  for (const figure_point &point : series.points)
+  for (const figure_point& point : series.points)
     if (!std::isnan(point.x) && (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0)) values.push_back(point.x);
   return values;
 }
 
-double density_x(const figure_axis &x, int number) {
+double density_x(const figure_axis& x, int number) {
   const double part = static_cast<double>(number) / density_steps;
   if (x.log) return std::pow(10.0, std::log10(x.low) * (1 - part) + std::log10(x.high) * part);
   return x.low * (1 - part) + x.high * part;
 }
 
-std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data,
-                                    const page_layout &page) {
+std::vector<plot_block> make_blocks(const figure_spec& figure, const figure_data& data,
+                                    const page_layout& page) {
   return block_builder(figure, data, page).build();
 }
 
-std::string dat_text(const figure_spec &figure, const figure_data &data,
-                     const std::vector<plot_block> &blocks) {
+std::string dat_text(const figure_spec& figure, const figure_data& data,
+                     const std::vector<plot_block>& blocks) {
   std::string out =
       "# " + figure_line(figure.title) + "\n# Blocks are separated by two blank lines; NaN = missing\n";
   for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const plot_block &block = blocks[b];
-    const panel_spec &panel = figure.panels[block.panel];
-    const std::string &name = data.series[block.series].name;
+    const plot_block& block = blocks[b];
+    const panel_spec& panel = figure.panels[block.panel];
+    const std::string& name = data.series[block.series].name;
     if (b > 0) out += "\n\n";
     out += "# block " + std::to_string(b) + ": panel " + std::to_string(block.panel + 1);
     if (!panel.title.empty()) out += " (" + figure_line(panel.title) + ")";
     if (!name.empty()) out += ", " + figure_line(name);
     out += "\n#";
     const std::vector<std::string> names = column_names(figure, panel);
-    for (const std::string &column : names) out += " " + figure_line(column);
+    for (const std::string& column : names) out += " " + figure_line(column);
     out += '\n';
-    for (const row &values : block.rows) {
+    for (const row& values : block.rows) {
       for (std::size_t c = 0; c < names.size(); ++c) {
         if (c > 0) out += ' ';
         out += gnuplot_number(values[c]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that are drawn, one block for each panel and series, as they stand in the .dat file beside the pictures:
-// tidy columns that users can plot their own way. gnuplot addresses blocks by their number.
+// The numbers that are drawn, one block for each panel and series, as they stand in the .dat file beside the
+// pictures: tidy columns that users can plot their own way. gnuplot addresses blocks by their number.
 #pragma once
 
 #include "figure_spec.hpp"
@@ -27,16 +27,16 @@ struct plot_block {
 };
 
 // The finite x that a density is made of.
-std::vector<double> density_values(const panel_spec &panel, const panel_series &series);
+std::vector<double> density_values(const panel_spec& panel, const panel_series& series);
 // A curve is drawn through density_steps + 1 places of its x axis, number 0 to density_steps.
 inline constexpr int density_steps = 240;
-double density_x(const figure_axis &x, int number);
+double density_x(const figure_axis& x, int number);
 
-std::vector<plot_block> make_blocks(const figure_spec &figure, const figure_data &data,
-                                    const page_layout &page);
+std::vector<plot_block> make_blocks(const figure_spec& figure, const figure_data& data,
+                                    const page_layout& page);
 
 // The .dat file. Names appear in comment lines only.
-std::string dat_text(const figure_spec &figure, const figure_data &data,
-                     const std::vector<plot_block> &blocks);
+std::string dat_text(const figure_spec& figure, const figure_data& data,
+                     const std::vector<plot_block>& blocks);
 
 }  // namespace depthlens

@@ -24,10 +24,10 @@ std::string place(double x, double y) { return "screen X(" + number(x) + "), scr
 
 class script_builder {
  public:
-  script_builder(const figure_spec &figure, const figure_data &data, const page_layout &page,
-                 const std::vector<plot_block> &blocks, const std::string &stem)
+  script_builder(const figure_spec& figure, const figure_data& data, const page_layout& page,
+                 const std::vector<plot_block>& blocks, const std::string& stem)
       : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {
-    for (const figure_series &s : data.series) n_colors_ = std::max(n_colors_, s.color + 1);
+    for (const figure_series& s : data.series) n_colors_ = std::max(n_colors_, s.color + 1);
   }
 
   std::string build() {
@@ -40,7 +40,7 @@ class script_builder {
 
  private:
   template <class... Parts>
-  void add(Parts &&...parts) {
+  void add(Parts&&... parts) {
     out_ += cat(std::forward<Parts>(parts)...);
     out_ += '\n';
   }
@@ -57,8 +57,8 @@ class script_builder {
            (dash.empty() ? "" : " dt " + std::string(dash));
   }
 
-  // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`, all of them
-  // measured, make each terminal obey.
+  // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`,
+  // all of them measured, make each terminal obey.
   void head() {
     const double w = page_.width, h = page_.height;
     const auto pixels = [](double points, double per_inch) {
@@ -71,7 +71,8 @@ class script_builder {
     add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
     add("set encoding utf8");
     const std::string font = cat(" font 'Liberation Sans,", number(look::text_size), "' ");
-    // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes Liberation for it.
+    // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes
+    // Liberation for it.
     const std::string svg_font = cat(" font 'Arial,", number(look::text_size), "' ");
     const double dpi = look::png_dpi;
     add("if (format eq 'png') dot = ", number(dpi / 300 * 0.575), "; set terminal pngcairo noenhanced size ",
@@ -93,12 +94,12 @@ class script_builder {
     if (page_.panels.size() > 1) add("set multiplot");
   }
 
-  void label(const std::string &text, double x, double y, std::string_view more) {
+  void label(const std::string& text, double x, double y, std::string_view more) {
     if (!text.empty()) add("set label ", gnuplot_quote(text), " at ", place(x, y), " ", more);
   }
 
   void panel(std::size_t p) {
-    const panel_layout &panel = page_.panels[p];
+    const panel_layout& panel = page_.panels[p];
     add("");
     add("# Panel ", p + 1);
     if (p == 0) {
@@ -125,15 +126,15 @@ class script_builder {
     plots(p);
   }
 
-  static double widest(const figure_axis &axis) {
+  static double widest(const figure_axis& axis) {
     double width = 0;
-    for (const axis_tick &tick : axis.ticks) width = std::max(width, text_width(tick.label, look::text_size));
+    for (const axis_tick& tick : axis.ticks) width = std::max(width, text_width(tick.label, look::text_size));
     return width;
   }
 
-  void legend(const figure_legend &legend, double left, double top) {
+  void legend(const figure_legend& legend, double left, double top) {
     for (std::size_t i = 0; i < legend.entries.size(); ++i) {
-      const legend_entry &entry = legend.entries[i];
+      const legend_entry& entry = legend.entries[i];
       const double x = left + legend.column_left[i % legend.columns];
       const double y = top + (static_cast<double>(i / legend.columns) + 0.5) * figure_legend::row_height;
       if (entry.drawn) sample(entry.series, x, y, legend.sample);
@@ -155,17 +156,17 @@ class script_builder {
   }
 
   bool has_markers() const {
-    for (const panel_spec &panel : figure_.panels)
+    for (const panel_spec& panel : figure_.panels)
       if (panel.has(DLENS_FIGURE_MARKERS)) return true;
     return false;
   }
 
-  void axis(std::string_view name, const figure_axis &axis) {
+  void axis(std::string_view name, const figure_axis& axis) {
     const double first = axis.reversed ? axis.high : axis.low, last = axis.reversed ? axis.low : axis.high;
     add(axis.log ? "set logscale " : "unset logscale ", name);
     add("set ", name, "range [", gnuplot_number(first), ":", gnuplot_number(last), "]");
     std::string ticks;
-    for (const axis_tick &tick : axis.ticks) {
+    for (const axis_tick& tick : axis.ticks) {
       ticks += ticks.empty() ? "" : ", ";
       ticks += gnuplot_quote_tick(tick.label) + " " + gnuplot_number(tick.at) + (tick.minor ? " 1" : "");
     }
@@ -174,7 +175,7 @@ class script_builder {
 
   void plots(std::size_t p) {
     std::string list;
-    const auto put = [&](const std::string &item) { list += (list.empty() ? "" : ", \\\n     ") + item; };
+    const auto put = [&](const std::string& item) { list += (list.empty() ? "" : ", \\\n     ") + item; };
     for (std::size_t b = 0; b < blocks_.size(); ++b)
       if (blocks_[b].panel == p && blocks_[b].drawn) plot(b, put);
     add("plot ", list.empty() ? "NaN" : list);
@@ -182,8 +183,8 @@ class script_builder {
 
   template <class Put>
   void plot(std::size_t b, Put put) const {
-    const plot_block &block = blocks_[b];
-    const panel_spec &spec = figure_.panels[block.panel];
+    const plot_block& block = blocks_[b];
+    const panel_spec& spec = figure_.panels[block.panel];
     const std::string scale =
         spec.has(DLENS_FIGURE_PERCENT_Y) && figure_.kind != figure_kind::density ? "100*" : "";
     const std::string from = cat("data index ", b, " using ");
@@ -209,19 +210,19 @@ class script_builder {
     }
   }
 
-  const figure_spec &figure_;
-  const figure_data &data_;
-  const page_layout &page_;
-  const std::vector<plot_block> &blocks_;
-  const std::string &stem_;
+  const figure_spec& figure_;
+  const figure_data& data_;
+  const page_layout& page_;
+  const std::vector<plot_block>& blocks_;
+  const std::string& stem_;
   std::size_t n_colors_ = 0;
   std::string out_;
 };
 
 }  // namespace
 
-std::string script_text(const figure_spec &figure, const figure_data &data, const page_layout &page,
-                        const std::vector<plot_block> &blocks, const std::string &stem) {
+std::string script_text(const figure_spec& figure, const figure_data& data, const page_layout& page,
+                        const std::vector<plot_block>& blocks, const std::string& stem) {
   return script_builder(figure, data, page, blocks, stem).build();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gnuplot script of a figure. It draws the same with gnuplot 5.4 and 6.0, and lies beside its data so that users can
-// restyle it. All texts from outside stand in gnuplot_quote() or
-// gnuplot_file_name(), all numbers come from gnuplot_number().
+// The gnuplot script of a figure. It draws the same with gnuplot 5.4 and 6.0, and lies beside its data so
+// that users can restyle it. All texts from outside stand in gnuplot_quote() or gnuplot_file_name(), all
+// numbers come from gnuplot_number().
 #pragma once
 
 #include "figure_spec.hpp"
@@ -14,9 +14,9 @@
 
 namespace depthlens {
 
-// The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and `picture` (a
-// path without extension) are set before.
-std::string script_text(const figure_spec &figure, const figure_data &data, const page_layout &page,
-                        const std::vector<plot_block> &blocks, const std::string &stem);
+// The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and
+// `picture` (a path without extension) are set before.
+std::string script_text(const figure_spec& figure, const figure_data& data, const page_layout& page,
+                        const std::vector<plot_block>& blocks, const std::string& stem);
 
 }  // namespace depthlens

@@ -39,7 +39,7 @@ std::optional<std::uint64_t> parse_count(std::string_view text) {
 class numbering {
  public:
   // The word's number, or nothing where it would be one too many.
-  std::optional<std::size_t> number(const std::string &word, std::size_t limit) {
+  std::optional<std::size_t> number(const std::string& word, std::size_t limit) {
     const auto found = numbers_.find(word);
     if (found != numbers_.end()) return found->second;
     if (words_.size() == limit) return std::nullopt;
@@ -47,7 +47,7 @@ class numbering {
     words_.push_back(word);
     return words_.size() - 1;
   }
-  const std::vector<std::string> &words() const noexcept { return words_; }
+  const std::vector<std::string>& words() const noexcept { return words_; }
 
  private:
   std::map<std::string, std::size_t> numbers_;
@@ -74,7 +74,7 @@ struct panel_state {
 
 class figure_reader {
  public:
-  figure_reader(const figure_spec &figure, const std::filesystem::path &path) : figure_(figure), csv_(path) {
+  figure_reader(const figure_spec& figure, const std::filesystem::path& path) : figure_(figure), csv_(path) {
     out_.panels.resize(figure.panels.size());
     panels_.resize(figure.panels.size());
     slot_.resize(figure.panels.size());
@@ -86,7 +86,7 @@ class figure_reader {
     std::vector<std::string> row;
     while (csv_.next(row)) {
       for (std::size_t p = 0; p < columns_.size(); ++p) {
-        const panel_columns &c = columns_[p];
+        const panel_columns& c = columns_[p];
         if (!c.where || row[*c.where] == c.value) add(p, row);
       }
     }
@@ -96,11 +96,11 @@ class figure_reader {
 
  private:
   template <class... Parts>
-  [[noreturn]] void fail_here(Parts &&...parts) const {
+  [[noreturn]] void fail_here(Parts&&... parts) const {
     fail(status::data, csv_.name(), ":", csv_.line(), ": ", std::forward<Parts>(parts)...);
   }
 
-  optional_column column(const std::string &id) const {
+  optional_column column(const std::string& id) const {
     return id.empty() ? std::nullopt : optional_column(csv_.column(id));
   }
 
@@ -111,7 +111,7 @@ class figure_reader {
     count_ = column(figure_.count);
     never_ = column(figure_.never);
     for (std::size_t p = 0; p < figure_.panels.size(); ++p) {
-      const panel_spec &panel = figure_.panels[p];
+      const panel_spec& panel = figure_.panels[p];
       panel_columns c;
       c.x = csv_.column(panel.x);
       c.y = column(panel.y);
@@ -126,13 +126,13 @@ class figure_reader {
     }
   }
 
-  std::size_t series_of(const std::vector<std::string> &row) {
-    const std::string &name = series_ ? row[*series_] : empty_;
+  std::size_t series_of(const std::vector<std::string>& row) {
+    const std::string& name = series_ ? row[*series_] : empty_;
     const std::optional<std::size_t> number = names_.number(name, max_figure_series);
     if (!number)
       fail_here("more than ", max_figure_series, " series; is \"", figure_.series, "\" the right column?");
     if (*number == out_.series.size()) {
-      const std::string &color = color_ ? row[*color_] : name;
+      const std::string& color = color_ ? row[*color_] : name;
       // No more groups than series, so neither can be one too many.
       const std::size_t dash = dash_ ? *dashes_.number(row[*dash_], max_figure_series) : 0;
       out_.series.push_back({name, *colors_.number(color, max_figure_series), dash});
@@ -141,10 +141,10 @@ class figure_reader {
   }
 
   // The series in this panel, made with its first row.
-  panel_series &slot(std::size_t p, std::size_t series, const std::vector<std::string> &row) {
-    std::vector<optional_column> &slots = slot_[p];
+  panel_series& slot(std::size_t p, std::size_t series, const std::vector<std::string>& row) {
+    std::vector<optional_column>& slots = slot_[p];
     if (slots.size() <= series) slots.resize(series + 1);
-    std::vector<panel_series> &list = out_.panels[p].series;
+    std::vector<panel_series>& list = out_.panels[p].series;
     if (!slots[series]) {
       slots[series] = list.size();
       list.push_back({series, {}, {}, {}});
@@ -154,9 +154,9 @@ class figure_reader {
     return list[*slots[series]];
   }
 
-  void add(std::size_t p, const std::vector<std::string> &row) {
-    const panel_columns &c = columns_[p];
-    panel_series &to = slot(p, series_of(row), row);
+  void add(std::size_t p, const std::vector<std::string>& row) {
+    const panel_columns& c = columns_[p];
+    panel_series& to = slot(p, series_of(row), row);
     if (++n_points_ > max_figure_points) fail_here("more than ", max_figure_points, " points to draw");
     figure_point point{read_x(p, row[c.x]), missing};
     if (c.y) {
@@ -173,7 +173,7 @@ class figure_reader {
     if (!x && figure_.panels[p].has(DLENS_FIGURE_LAYER_X) && text.find('.') != std::string_view::npos)
       x = parse_number(text.substr(text.rfind('.') + 1));
     if (x) return *x;
-    panel_state &state = panels_[p];
+    panel_state& state = panels_[p];
     if (!state.may_be_words) fail_here("column \"", figure_.panels[p].x, "\": \"", text, "\" is no number");
     if (state.first_word_line == 0) {
       state.first_word_line = csv_.line();
@@ -182,8 +182,8 @@ class figure_reader {
     return missing;
   }
 
-  void note_word(std::size_t p, std::size_t series, const std::string &text) {
-    panel_state &state = panels_[p];
+  void note_word(std::size_t p, std::size_t series, const std::string& text) {
+    panel_state& state = panels_[p];
     if (!state.may_be_words) return;
     const std::optional<std::size_t> number = state.words.number(text, max_figure_categories);
     if (number) {
@@ -199,19 +199,19 @@ class figure_reader {
   }
 
   void finish(std::size_t p) {
-    panel_data &panel = out_.panels[p];
-    panel_state &state = panels_[p];
+    panel_data& panel = out_.panels[p];
+    panel_state& state = panels_[p];
     if (state.first_word_line != 0) {
       panel.categories = state.words.words();
-      for (panel_series &s : panel.series)
+      for (panel_series& s : panel.series)
         for (std::size_t i = 0; i < s.points.size(); ++i)
           s.points[i].x = static_cast<double>(state.categories[s.series][i]);
     }
     std::sort(panel.series.begin(), panel.series.end(),
-              [](const panel_series &a, const panel_series &b) { return a.series < b.series; });
+              [](const panel_series& a, const panel_series& b) { return a.series < b.series; });
   }
 
-  const figure_spec &figure_;
+  const figure_spec& figure_;
   csv_reader csv_;
   figure_data out_;
   std::vector<panel_columns> columns_;
@@ -225,7 +225,7 @@ class figure_reader {
 
 }  // namespace
 
-figure_data read_figure(const figure_spec &figure, const std::filesystem::path &csv) {
+figure_data read_figure(const figure_spec& figure, const std::filesystem::path& csv) {
   return figure_reader(figure, csv).read();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers behind a figure: one CSV, read once from front to back, as points of panels and series. Colours and dash
-// patterns are numbers of groups here; what they look like is decided in style.hpp.
+// The numbers behind a figure: one CSV, read once from front to back, as points of panels and series. Colours
+// and dash patterns are numbers of groups here; what they look like is decided in style.hpp.
 #pragma once
 
 #include "figure_spec.hpp"
@@ -48,9 +48,9 @@ inline constexpr std::size_t max_figure_series = 64;
 inline constexpr std::size_t max_figure_categories = 512;
 inline constexpr std::size_t max_figure_points = std::size_t{1} << 23;
 
-// Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number after the last
-// dot counts. A table without a header line has no rows. Memory: 16 bytes per point that is drawn.
-// Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
-figure_data read_figure(const figure_spec &figure, const std::filesystem::path &csv);
+// Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number
+// after the last dot counts. A table without a header line has no rows. Memory: 16 bytes per point that is
+// drawn. Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
+figure_data read_figure(const figure_spec& figure, const std::filesystem::path& csv);
 
 }  // namespace depthlens

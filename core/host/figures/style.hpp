@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How figures look: sizes in points (1/72 inch) at the size a paper prints them, colours, dash patterns, markers.
-// Lines use the ten "colorblind" colours of seaborn, after Wong, Nature Methods 8 (2011) 441; bars of up to four series
-// the bucket colours, which differ by 27 or more (CIE76) for deuteranopes and protanopes too (Machado 2009).
+// How figures look: sizes in points (1/72 inch) at the size a paper prints them, colours, dash patterns,
+// markers. Lines use the ten "colorblind" colours of seaborn, after Wong, Nature Methods 8 (2011) 441; bars
+// of up to four series the bucket colours, which differ by 27 or more (CIE76) for deuteranopes and protanopes
+// too (Machado 2009).
 #pragma once
 
 #include "figure_spec.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How wide a text gets in Liberation Sans, so that legends, margins and titles can be laid out before gnuplot runs
-// (its own estimate is a count of letters). Widths are those of the Arial/Helvetica metrics that the font keeps.
+// How wide a text gets in Liberation Sans, so that legends, margins and titles can be laid out before gnuplot
+// runs (its own estimate is a count of letters). Widths are those of the Arial/Helvetica metrics that the
+// font keeps.
 #pragma once
 
 #include "gnuplot_text.hpp"

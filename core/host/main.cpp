@@ -23,7 +23,8 @@ int dispatch(const depthlens::arguments& args) {
     return 0;
   }
   const auto commands = all_commands();
-  const auto at = std::find_if(commands.begin(), commands.end(), [&](const command& c) { return c.name == args[0]; });
+  const auto at =
+      std::find_if(commands.begin(), commands.end(), [&](const command& c) { return c.name == args[0]; });
   if (at == commands.end()) fail(status::usage, "no command \"", args[0], "\"; depthlens help lists them");
   return at->run({args.begin() + 1, args.end()});
 }

@@ -63,6 +63,7 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
 unsigned thread_count(const parsed_options& options);
 
 // A whole number in min..max, or status::usage naming the option.
-std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min, std::uint64_t max);
+std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min,
+                           std::uint64_t max);
 
 }  // namespace depthlens

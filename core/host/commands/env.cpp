@@ -9,8 +9,8 @@
 
 #include <boost/json.hpp>
 #include <boost/version.hpp>
-#include <sys/utsname.h>
 #include <tbb/version.h>
+#include <sys/utsname.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -53,7 +53,8 @@ int env_command(const arguments& args) {
   out["cpu"] = cpu_name();
   out["threads"] = thread_count(o);
   out["gnuplot"] = gnuplot_available() ? "found" : "not found";
-  for (const char* name : {"DEPTHLENS_PLUGIN_PATH", "HF_HOME", "HF_HUB_CACHE", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
+  for (const char* name :
+       {"DEPTHLENS_PLUGIN_PATH", "HF_HOME", "HF_HUB_CACHE", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
     if (!variable(name).empty()) out[name] = variable(name);
   registry plugins(o.plugin_paths());
   for (plugin_verdict& v : plugins.files()) {
@@ -66,7 +67,8 @@ int env_command(const arguments& args) {
   }
   for (const auto& [key, value] : out)
     std::cout << key << ": "
-              << (value.is_string() ? std::string(value.get_string()) : boost::json::serialize(value)) << '\n';
+              << (value.is_string() ? std::string(value.get_string()) : boost::json::serialize(value))
+              << '\n';
   return 0;
 }
 

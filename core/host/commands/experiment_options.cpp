@@ -19,12 +19,18 @@ std::span<const dlens_option* const> options_of(const study_plan& s) {
 
 const char* value_name(const dlens_option& o) {
   switch (o.type) {
-    case DLENS_OPTION_BOOL: return "[BOOL]";
-    case DLENS_OPTION_I64: return "N";
-    case DLENS_OPTION_F64: return "X";
-    case DLENS_OPTION_FILE: return "FILE";
-    case DLENS_OPTION_CHOICE: return "CHOICE";
-    default: return "TEXT";
+    case DLENS_OPTION_BOOL:
+      return "[BOOL]";
+    case DLENS_OPTION_I64:
+      return "N";
+    case DLENS_OPTION_F64:
+      return "X";
+    case DLENS_OPTION_FILE:
+      return "FILE";
+    case DLENS_OPTION_CHOICE:
+      return "CHOICE";
+    default:
+      return "TEXT";
   }
 }
 
@@ -55,8 +61,8 @@ void check_number(const std::string& where, const dlens_option& o, const std::st
   const auto as_double = static_cast<double>(n);
   if (code != std::errc{} || end != value.data() + value.size() || !std::isfinite(as_double) ||
       (bounded && (as_double < o.min || as_double > o.max)))
-    fail(status::usage, where, ' ', value, ": expected a ", std::is_integral_v<Number> ? "whole " : "", "number",
-         bounded ? cat(" from ", o.min, " to ", o.max) : "");
+    fail(status::usage, where, ' ', value, ": expected a ", std::is_integral_v<Number> ? "whole " : "",
+         "number", bounded ? cat(" from ", o.min, " to ", o.max) : "");
 }
 
 std::string checked_value(const std::string& where, const dlens_option& o, const std::string& value) {
@@ -79,8 +85,10 @@ std::string checked_value(const std::string& where, const dlens_option& o, const
 
 }  // namespace
 
-experiment_options::experiment_options(const std::vector<study_plan>& studies) : description_("Of the experiments") {
-  std::map<std::string, std::pair<const dlens_option*, std::string>> shared;  // id -> declaration, experiments
+experiment_options::experiment_options(const std::vector<study_plan>& studies)
+    : description_("Of the experiments") {
+  std::map<std::string, std::pair<const dlens_option*, std::string>>
+      shared;  // id -> declaration, experiments
   for (const study_plan& s : studies)
     for (const dlens_option* o : options_of(s)) {
       auto& [first, words] = shared[o->id];
@@ -91,7 +99,8 @@ experiment_options::experiment_options(const std::vector<study_plan>& studies) :
     description_.add_options()(id.c_str(), semantic(*entry.first), help(*entry.first, entry.second).c_str());
   for (const study_plan& s : studies)
     for (const dlens_option* o : options_of(s))
-      description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o), cat("--", o->id, " for ", s.word, " alone").c_str());
+      description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o),
+                                 cat("--", o->id, " for ", s.word, " alone").c_str());
 }
 
 void experiment_options::apply(const parsed_options& given, study_plan& study) const {
@@ -99,8 +108,8 @@ void experiment_options::apply(const parsed_options& given, study_plan& study) c
     const std::string own = cat(study.word, ".", o->id);
     const std::string id = given.has(own.c_str()) ? own : o->id;
     if (!given.has(id.c_str()) && o->fallback == nullptr) continue;
-    const std::string value =
-        given.has(id.c_str()) ? checked_value("--" + id, *o, given.text(id.c_str())) : std::string(o->fallback);
+    const std::string value = given.has(id.c_str()) ? checked_value("--" + id, *o, given.text(id.c_str()))
+                                                    : std::string(o->fallback);
     study.options.emplace_back(o->id, value);
     if (o->type == DLENS_OPTION_FILE) study.file_hashes.emplace_back(o->id, sha256_file(value));
   }

@@ -25,14 +25,16 @@ std::span<const command> all_commands() {
 int help_command(const arguments& args) {
   if (!args.empty() && args[0] != "--help" && args[0] != "-h") {
     const auto commands = all_commands();
-    const auto at = std::find_if(commands.begin(), commands.end(), [&](const command& c) { return c.name == args[0]; });
+    const auto at =
+        std::find_if(commands.begin(), commands.end(), [&](const command& c) { return c.name == args[0]; });
     if (at == commands.end()) fail(status::usage, "no command \"", args[0], "\"; depthlens help lists them");
     if (at->name == "help") return help_command({});
     arguments rest(args.begin() + 1, args.end());
     rest.push_back("--help");
     return at->run(rest);
   }
-  std::cout << "depthlens " DEPTHLENS_VERSION ": experiments on the depth of language models\n\n"
+  std::cout << "depthlens " DEPTHLENS_VERSION
+               ": experiments on the depth of language models\n\n"
                "usage: depthlens COMMAND [OPTION...]\n\n";
   for (const command& c : all_commands())
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';

@@ -62,8 +62,10 @@ boost::json::object describe_tensor(const raw_tensor& t, bool with_hash) {
   for (const std::uint64_t n : t.view->shape) shape.push_back(n);
   o["shape"] = std::move(shape);
   if (with_hash) {
-    if (auto hash = value_hash(*t.view)) o["sha256"] = *hash;
-    else o["sha256"] = nullptr;
+    if (auto hash = value_hash(*t.view))
+      o["sha256"] = *hash;
+    else
+      o["sha256"] = nullptr;
   }
   return o;
 }
@@ -78,7 +80,8 @@ void print_text(const boost::json::object& o, const model_files& files, bool ten
   for (const auto& [key, value] : o) {
     if (key == "tensors") continue;
     if (value.is_object()) {
-      for (const auto& [k, v] : value.get_object()) std::cout << "  " << k << ": " << boost::json::serialize(v) << '\n';
+      for (const auto& [k, v] : value.get_object())
+        std::cout << "  " << k << ": " << boost::json::serialize(v) << '\n';
     } else if (value.is_string()) {
       std::cout << key << ": " << std::string_view(value.get_string()) << '\n';
     } else {
@@ -89,7 +92,8 @@ void print_text(const boost::json::object& o, const model_files& files, bool ten
   std::size_t i = 0;
   for (const raw_tensor& t : files.raw_tensors()) {
     std::cout << visible(t.view->name) << "  " << t.type_name << "  " << shape_of(*t.view);
-    if (const auto* hash = o.at("tensors").get_array()[i++].get_object().if_contains("sha256"); hash && hash->is_string())
+    if (const auto* hash = o.at("tensors").get_array()[i++].get_object().if_contains("sha256");
+        hash && hash->is_string())
       std::cout << "  " << std::string_view(hash->get_string());
     std::cout << '\n';
   }
@@ -101,8 +105,9 @@ int models_command(const arguments& args) {
   namespace po = boost::program_options;
   po::options_description d("Options");
   d.add_options()("model", po::value<std::string>()->value_name("M"), "folder, file.gguf or [org/]name")(
-      "tensors", po::bool_switch(), "list every tensor")(
-      "hash", po::bool_switch(), "with --tensors: SHA-256 of the values as float32")("json", po::bool_switch(), "JSON");
+      "tensors", po::bool_switch(), "list every tensor")("hash", po::bool_switch(),
+                                                         "with --tensors: SHA-256 of the values as float32")(
+      "json", po::bool_switch(), "JSON");
   d.add(common_options());
   const parsed_options o =
       parse_options(args, "usage: depthlens models M [--tensors [--hash]] [--json]\n", d, {{"model", 1}});
@@ -130,8 +135,10 @@ int models_command(const arguments& args) {
     for (const raw_tensor& t : raw.raw_tensors()) list.push_back(describe_tensor(t, hash));
     out["tensors"] = std::move(list);
   }
-  if (o.values["json"].as<bool>()) std::cout << boost::json::serialize(out) << '\n';
-  else print_text(out, raw, tensors);
+  if (o.values["json"].as<bool>())
+    std::cout << boost::json::serialize(out) << '\n';
+  else
+    print_text(out, raw, tensors);
   return 0;
 }
 

@@ -28,7 +28,8 @@ std::vector<std::filesystem::path> parsed_options::plugin_paths() const {
   return out;
 }
 
-parsed_options parse_options(const arguments& args, std::string_view usage, const po::options_description& options,
+parsed_options parse_options(const arguments& args, std::string_view usage,
+                             const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
                              const std::string& config_file) {
   parsed_options out;
@@ -62,7 +63,8 @@ parsed_options parse_options(const arguments& args, std::string_view usage, cons
   return out;
 }
 
-std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min, std::uint64_t max) {
+std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min,
+                           std::uint64_t max) {
   std::uint64_t n = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (code != std::errc{} || end != text.data() + text.size() || n < min || n > max)
@@ -72,7 +74,8 @@ std::uint64_t parse_number(std::string_view option, std::string_view text, std::
 
 unsigned thread_count(const parsed_options& options) {
   constexpr unsigned most = 1024;
-  if (options.has("threads")) return static_cast<unsigned>(parse_number("threads", options.text("threads"), 1, most));
+  if (options.has("threads"))
+    return static_cast<unsigned>(parse_number("threads", options.text("threads"), 1, most));
   if (const char* slurm = std::getenv("SLURM_CPUS_PER_TASK"))
     return static_cast<unsigned>(parse_number("threads (SLURM_CPUS_PER_TASK)", slurm, 1, most));
   cpu_set_t set;

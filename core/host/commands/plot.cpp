@@ -13,7 +13,8 @@ int plot_command(const arguments& args) {
   namespace po = boost::program_options;
   po::options_description d("Options");
   d.add_options()("dir", po::value<std::string>()->value_name("DIR"), "output folder of a run")(
-      "format", po::value<std::string>()->default_value("png,svg,pdf")->value_name("LIST"), "picture formats");
+      "format", po::value<std::string>()->default_value("png,svg,pdf")->value_name("LIST"),
+      "picture formats");
   d.add(common_options());
   const parsed_options o =
       parse_options(args, "usage: depthlens plot DIR [--format png,svg,pdf]\n", d, {{"dir", 1}});

@@ -45,7 +45,8 @@ int plugins_command(const arguments& args) {
     return 0;
   }
   for (const plugin_verdict& v : plugins.files()) {
-    std::cout << (v.ok ? "ok       " : "refused  ") << v.id << std::string(v.id.size() < 24 ? 24 - v.id.size() : 1, ' ')
+    std::cout << (v.ok ? "ok       " : "refused  ") << v.id
+              << std::string(v.id.size() < 24 ? 24 - v.id.size() : 1, ' ')
               << (v.version.empty() ? "-" : v.version) << "  " << v.path.string() << '\n';
     if (!v.reason.empty()) std::cout << "         " << v.reason << '\n';
   }

@@ -39,7 +39,9 @@ void catch_signals() {
 class run_session {
  public:
   run_session(run_request request, registry& plugins)
-      : request_(std::move(request)), plugins_(plugins), limit_(request_.threads),
+      : request_(std::move(request)),
+        plugins_(plugins),
+        limit_(request_.threads),
         model_(opened_model::open(request_.model, request_.bos, request_.name)) {
     for (const lens_spec& l : request_.lenses)
       lenses_.emplace_back(l, model_.files->arch().n_layers, model_.files->arch().d_model);
@@ -105,7 +107,8 @@ void run_session::take_backend() {
 
 void run_session::open_folder() {
   if (request_.fresh)
-    if (const fs::path old = move_aside(request_.out); !old.empty()) log_info(cat("the former run is now ", old.string()));
+    if (const fs::path old = move_aside(request_.out); !old.empty())
+      log_info(cat("the former run is now ", old.string()));
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
   take_backend();
@@ -130,7 +133,8 @@ evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
     const auto start = std::chrono::steady_clock::now();
     running_ = std::make_unique<backend_model>(
         model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
-    for (const lens_file& l : lenses_) running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
+    for (const lens_file& l : lenses_)
+      running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
                  std::setprecision(2), seconds, " s"));
@@ -160,13 +164,15 @@ study_runner run_session::make_runner() {
     studies.push_back(std::move(r));
   }
   std::vector<running_lens> lenses;
-  for (std::size_t l = 0; l < lenses_.size(); ++l) lenses.push_back({context_.lens_labels[l], lenses_[l].layers()});
+  for (std::size_t l = 0; l < lenses_.size(); ++l)
+    lenses.push_back({context_.lens_labels[l], lenses_[l].layers()});
   constexpr std::size_t kDryRunPack = 2048;
-  const study_runner::options o{request_.window, request_.threads,
-                                request_.dry_run && request_.pack_tokens == 0 ? kDryRunPack : request_.pack_tokens,
-                                request_.dry_run};
-  return study_runner(context_, std::move(studies), std::move(lenses),
-                      [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);
+  const study_runner::options o{
+      request_.window, request_.threads,
+      request_.dry_run && request_.pack_tokens == 0 ? kDryRunPack : request_.pack_tokens, request_.dry_run};
+  return study_runner(
+      context_, std::move(studies), std::move(lenses),
+      [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);
 }
 
 int run_session::dry_run() {
@@ -183,9 +189,9 @@ int run_session::dry_run() {
   }
   std::uint64_t records = 0;
   for (const auto& s : sessions_) records += s->records_wanted();
-  std::cout << "records            " << records << "\npositions read     " << c.positions_read << "\ntokens given       "
-            << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes << "\nweights as f32     "
-            << static_cast<std::uint64_t>(parameters * 4 / 1e6) << " MB\n"
+  std::cout << "records            " << records << "\npositions read     " << c.positions_read
+            << "\ntokens given       " << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes
+            << "\nweights as f32     " << static_cast<std::uint64_t>(parameters * 4 / 1e6) << " MB\n"
             << "Rounds after the first (white space asked again, seed mode) are not counted.\n";
   return 0;
 }
@@ -196,8 +202,10 @@ bool run_session::outputs_complete() const {
   const auto* tables = manifest_.fields.if_contains("tables");
   for (const auto& s : sessions_)
     for (const std::string& label : context_.lens_labels) {
-      const auto* of_study = tables && tables->is_object() ? tables->get_object().if_contains(s->word()) : nullptr;
-      const auto* files = of_study && of_study->is_object() ? of_study->get_object().if_contains(label) : nullptr;
+      const auto* of_study =
+          tables && tables->is_object() ? tables->get_object().if_contains(s->word()) : nullptr;
+      const auto* files =
+          of_study && of_study->is_object() ? of_study->get_object().if_contains(label) : nullptr;
       if (files == nullptr || !files->is_array()) return false;
       for (const auto& f : files->get_array())
         if (!f.is_string() || !fs::exists(folder_->data() / std::string(f.get_string()))) return false;
@@ -231,8 +239,13 @@ void run_session::write_results(const study_runner& runner, double seconds) {
   for (std::size_t s = 0; s < sessions_.size(); ++s) {
     boost::json::object by_lens, by_set;
     for (std::size_t l = 0; l < lenses_.size(); ++l) {
-      const table_request t{*sessions_[s], *logs_[s * lenses_.size() + l], static_cast<std::uint32_t>(l), l == 0,
-                            request_.limit, request_.seed_compat, folder_->data()};
+      const table_request t{*sessions_[s],
+                            *logs_[s * lenses_.size() + l],
+                            static_cast<std::uint32_t>(l),
+                            l == 0,
+                            request_.limit,
+                            request_.seed_compat,
+                            folder_->data()};
       const finished_tables done = write_tables(t, context_);
       boost::json::array files;
       for (const std::string& f : done.files) files.emplace_back(f);
@@ -266,8 +279,10 @@ void run_session::write_results(const study_runner& runner, double seconds) {
 
 void run_session::draw() {
   if (!gnuplot_available()) {
-    log_warning(cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens plot ",
-                    folder_->root().string()));
+    log_warning(
+        cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens "
+            "plot ",
+            folder_->root().string()));
     return;
   }
   const auto start = std::chrono::steady_clock::now();
@@ -287,11 +302,13 @@ int run_session::execute() {
   const bool finished = runner.run(stop_asked);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!finished) {
-    log_warning(cat("stopped; ", runner.records_run(), " records were finished. The same command goes on from there."));
+    log_warning(cat("stopped; ", runner.records_run(),
+                    " records were finished. The same command goes on from there."));
     return static_cast<int>(status::stopped);
   }
   log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
-               runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes, " distinct prefixes"));
+               runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,
+               " distinct prefixes"));
   if (was_complete && runner.records_run() == 0) {
     manifest_.fields["status"] = "complete";
     manifest_.write(folder_->manifest());

@@ -32,9 +32,10 @@ po::options_description trace_options() {
       "lens", text("LENS")->default_value("logit"), "[LABEL:]logit or [LABEL:]tuned=DIR[@seed]")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16")("threads", text("N"), "default: all allowed")(
-      "bos", text("HOW")->default_value("auto"), "auto, always, never")("json", po::bool_switch(),
-                                                                        "one JSON object for each prompt");
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16")(
+      "threads", text("N"), "default: all allowed")("bos", text("HOW")->default_value("auto"),
+                                                    "auto, always, never")("json", po::bool_switch(),
+                                                                           "one JSON object for each prompt");
   d.add(common_options());
   return d;
 }
@@ -51,8 +52,10 @@ std::vector<std::uint32_t> parse_positions(const std::string& text, std::size_t 
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
     const bool from_end = part.starts_with('-');
-    const std::uint64_t v = parse_number("positions", from_end ? part.substr(1) : part, from_end ? 1 : 0, 1u << 30);
-    if (v > n || (!from_end && v >= n)) fail(status::usage, "--positions ", text, ": the prompt has ", n, " tokens");
+    const std::uint64_t v =
+        parse_number("positions", from_end ? part.substr(1) : part, from_end ? 1 : 0, 1u << 30);
+    if (v > n || (!from_end && v >= n))
+      fail(status::usage, "--positions ", text, ": the prompt has ", n, " tokens");
     out.push_back(static_cast<std::uint32_t>(from_end ? n - v : v));
   }
   std::sort(out.begin(), out.end());
@@ -60,12 +63,14 @@ std::vector<std::uint32_t> parse_positions(const std::string& text, std::size_t 
   return out;
 }
 
-std::int32_t parse_target(const std::string& text, const tokenizer_service& tokens, std::uint32_t vocab_size) {
+std::int32_t parse_target(const std::string& text, const tokenizer_service& tokens,
+                          std::uint32_t vocab_size) {
   if (text.starts_with('#'))
     return static_cast<std::int32_t>(parse_number("target", text.substr(1), 0, vocab_size - 1));
   const auto ids = tokens.encode_text(text);
   if (ids.size() != 1)
-    fail(status::usage, "--target \"", text, "\" is ", ids.size(), " tokens, not one; a leading blank counts");
+    fail(status::usage, "--target \"", text, "\" is ", ids.size(),
+         " tokens, not one; a leading blank counts");
   return ids[0];
 }
 
@@ -81,8 +86,9 @@ std::vector<std::string> read_prompts(const parsed_options& o) {
 }  // namespace
 
 int trace_command(const arguments& args) {
-  const parsed_options o = parse_options(
-      args, "usage: depthlens trace --model M (--prompt TEXT | --prompts FILE) [OPTION...]\n", trace_options());
+  const parsed_options o =
+      parse_options(args, "usage: depthlens trace --model M (--prompt TEXT | --prompts FILE) [OPTION...]\n",
+                    trace_options());
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "trace needs --model");
   const std::vector<std::string> prompts = read_prompts(o);
@@ -102,7 +108,8 @@ int trace_command(const arguments& args) {
   std::vector<std::int32_t> targets{-1};
   if (o.has("target")) {
     targets.clear();
-    for (const std::string& t : o.texts("target")) targets.push_back(parse_target(t, *model.tokens, arch.vocab_size));
+    for (const std::string& t : o.texts("target"))
+      targets.push_back(parse_target(t, *model.tokens, arch.vocab_size));
   }
   for (const std::string& prompt : prompts) {
     trace_prompt p{prompt, model.tokens->encode_prompt(prompt), {}};

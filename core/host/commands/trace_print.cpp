@@ -19,8 +19,10 @@ std::string json_text(std::string_view s) { return boost::json::serialize(boost:
 
 // JSON has no NaN or infinity; they are written as null.
 void put(std::string& out, float v) {
-  if (std::isfinite(v)) append_f32(out, v);
-  else out += "null";
+  if (std::isfinite(v))
+    append_f32(out, v);
+  else
+    out += "null";
 }
 
 template <class Range, class Print>
@@ -36,14 +38,18 @@ void put_list(std::string& out, const Range& range, Print print) {
 }
 
 std::size_t target_index(const node_result& r, std::int32_t wanted) {
-  return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) - r.targets.begin());
+  return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) -
+                                  r.targets.begin());
 }
 
-void put_layer(std::string& out, const trace_result& all, const lens_result& r, std::size_t k, std::size_t l) {
+void put_layer(std::string& out, const trace_result& all, const lens_result& r, std::size_t k,
+               std::size_t l) {
   const std::size_t L = all.layers.size(), K = all.top_k;
   out += cat("{\"layer\":", all.layers[l], ",\"point\":\"", point_name(all.layers[l]), "\",\"top\":");
-  const auto top = [&](auto& v) { return std::vector(v.begin() + static_cast<std::ptrdiff_t>(l * K),
-                                                     v.begin() + static_cast<std::ptrdiff_t>((l + 1) * K)); };
+  const auto top = [&](auto& v) {
+    return std::vector(v.begin() + static_cast<std::ptrdiff_t>(l * K),
+                       v.begin() + static_cast<std::ptrdiff_t>((l + 1) * K));
+  };
   put_list(out, top(r.top), [&](std::int32_t id) { append_integer(out, id); });
   out += ",\"top_logprob\":";
   put_list(out, top(r.top_logprob), [&](float v) { put(out, v); });
@@ -78,7 +84,8 @@ std::string trace_json(const trace_result& all, const trace_prompt& p, const tok
     for (const std::int32_t wanted : all.targets) {
       if (!first) out += ',';
       first = false;
-      out += cat("{\"position\":", r.position, ",\"target\":", wanted < 0 ? r.result->final_top : wanted, ",\"layers\":[");
+      out += cat("{\"position\":", r.position, ",\"target\":", wanted < 0 ? r.result->final_top : wanted,
+                 ",\"layers\":[");
       for (std::size_t l = 0; l < all.layers.size(); ++l) {
         if (l) out += ',';
         put_layer(out, all, r.result->lenses[0], target_index(*r.result, wanted), l);
@@ -99,14 +106,15 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
     for (const std::int32_t wanted : all.targets) {
       const std::int32_t target = wanted < 0 ? r.result->final_top : wanted;
       const std::size_t k = target_index(*r.result, wanted);
-      out << "position " << r.position << " after \"" << visible(t.bytes(p.ids[r.position])) << "\", target \""
-          << visible(t.bytes(target)) << "\" (" << target << ")\n";
+      out << "position " << r.position << " after \"" << visible(t.bytes(p.ids[r.position]))
+          << "\", target \"" << visible(t.bytes(target)) << "\" (" << target << ")\n";
       out << "layer     rank  logprob  entropy      kl  top\n";
       for (std::size_t i = L; i-- > 0;) {
         out << std::setw(5) << all.layers[i] << std::setw(9) << lens.rank[k * L + i] << std::fixed
-            << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9) << lens.entropy[i]
-            << std::setw(8) << lens.kl[i] << "  ";
-        for (std::size_t j = 0; j < K; ++j) out << cell(visible(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
+            << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9)
+            << lens.entropy[i] << std::setw(8) << lens.kl[i] << "  ";
+        for (std::size_t j = 0; j < K; ++j)
+          out << cell(visible(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
         out << '\n';
       }
     }

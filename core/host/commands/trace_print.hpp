@@ -25,8 +25,8 @@ struct trace_prompt {
 
 struct trace_result {
   std::vector<trace_prompt> prompts;
-  std::vector<std::int32_t> layers;   // (L) read by the lens
-  std::uint32_t n_layers = 0;         // blocks
+  std::vector<std::int32_t> layers;  // (L) read by the lens
+  std::uint32_t n_layers = 0;        // blocks
   std::uint32_t top_k = 0;
   std::vector<std::int32_t> targets;  // as asked for; -1 = the model's own final top-1
 };

@@ -27,7 +27,8 @@ std::vector<node_wishes> gather_by_node(const prefix_forest& forest, std::span<c
   std::vector<node_wishes> out;
   for (const auto& [node, wish] : at) {
     if (out.empty() || out.back().node != node) out.push_back({node, {}, {}});
-    out.back().targets.insert(out.back().targets.end(), wishes[wish].targets.begin(), wishes[wish].targets.end());
+    out.back().targets.insert(out.back().targets.end(), wishes[wish].targets.begin(),
+                              wishes[wish].targets.end());
     out.back().waiting.push_back(wish);
   }
   for (node_wishes& n : out) {
@@ -89,23 +90,31 @@ struct call {
   }
 
   // P reads.
-  void forward(const dlens_model* model, const std::vector<active_lens>& active, std::size_t P, std::uint32_t top_k) {
+  void forward(const dlens_model* model, const std::vector<active_lens>& active, std::size_t P,
+               std::uint32_t top_k) {
     std::vector<const dlens_lens*> lenses;
     std::vector<dlens_readings> views;
     std::vector<const dlens_readings*> view_pointers;
     for (const active_lens& l : active) {
       lenses.push_back(l.lens);
       lens_result& b = out.emplace_back(make_buffers(P, targets.size(), l.n_layers, top_k));
-      views.push_back({sizeof(dlens_readings), 0, b.rank.data(), b.ties.data(), b.logprob.data(), b.entropy.data(),
-                       b.kl.data(), b.top.data(), b.top_logprob.data()});
+      views.push_back({sizeof(dlens_readings), 0, b.rank.data(), b.ties.data(), b.logprob.data(),
+                       b.entropy.data(), b.kl.data(), b.top.data(), b.top_logprob.data()});
     }
     for (const dlens_readings& v : views) view_pointers.push_back(&v);
-    const dlens_batch batch{sizeof(dlens_batch), static_cast<std::uint32_t>(tokens.size()),
-                            tokens.data(),       parent.data(),
-                            position.data(),     static_cast<std::uint32_t>(P),
-                            top_k,               read_token.data(),
-                            target_begin.data(), targets.data(),
-                            static_cast<std::uint32_t>(lenses.size()), 0, lenses.data()};
+    const dlens_batch batch{sizeof(dlens_batch),
+                            static_cast<std::uint32_t>(tokens.size()),
+                            tokens.data(),
+                            parent.data(),
+                            position.data(),
+                            static_cast<std::uint32_t>(P),
+                            top_k,
+                            read_token.data(),
+                            target_begin.data(),
+                            targets.data(),
+                            static_cast<std::uint32_t>(lenses.size()),
+                            0,
+                            lenses.data()};
     checked_call(model->forward, model, &batch, final_top.data(), view_pointers.data());
   }
 
@@ -115,7 +124,8 @@ struct call {
     one->final_top = final_top[r];
     one->targets = wishes.targets;
     for (std::size_t l = 0; l < active.size(); ++l)
-      one->lenses.push_back(cut_out(out[l], r, target_begin[r], target_begin[r + 1], active[l].n_layers, top_k));
+      one->lenses.push_back(
+          cut_out(out[l], r, target_begin[r], target_begin[r + 1], active[l].n_layers, top_k));
     return one;
   }
 
@@ -167,8 +177,8 @@ struct work {
 
 }  // namespace
 
-evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
-                             std::size_t pack_tokens, unsigned threads) {
+evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
+                             std::span<const read_wish> wishes, std::size_t pack_tokens, unsigned threads) {
   return work(sequences, wishes, pack_tokens, threads).counts;
 }
 

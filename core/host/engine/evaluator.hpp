@@ -48,8 +48,8 @@ struct active_lens {
 };
 
 // The work that such a run takes, without running it.
-evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
-                             std::size_t pack_tokens, unsigned threads);
+evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
+                             std::span<const read_wish> wishes, std::size_t pack_tokens, unsigned threads);
 
 class evaluator {
  public:
@@ -65,8 +65,8 @@ class evaluator {
   evaluator(const dlens_model* model, std::vector<active_lens> lenses, options o);
 
   // Throws the first error of a pack, after the other packs in flight have ended.
-  evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
-                        const on_result& done) const;
+  evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
+                        std::span<const read_wish> wishes, const on_result& done) const;
 
  private:
   const dlens_model* model_;

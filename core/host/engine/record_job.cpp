@@ -11,7 +11,8 @@ namespace depthlens {
 
 record_abi::record_abi(const record& r, std::uint32_t dataset) {
   for (const auto& [key, value] : r.fields) fields_.push_back({to_text(key), to_text(value)});
-  for (const tagged_word& w : r.words) words_.push_back({w.begin, w.end, to_text(w.tag), w.in_multiword_tail ? 1u : 0u});
+  for (const tagged_word& w : r.words)
+    words_.push_back({w.begin, w.end, to_text(w.tag), w.in_multiword_tail ? 1u : 0u});
   c_ = {sizeof c_, dataset, r.index, fields_.data(), fields_.size(), words_.data(), words_.size()};
 }
 
@@ -22,20 +23,22 @@ struct request_state {
   std::uint32_t vocab_size;
 };
 
-dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::uint64_t n, std::uint32_t* sequence,
-                          dlens_error* e) noexcept {
+dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::uint64_t n,
+                          std::uint32_t* sequence, dlens_error* e) noexcept {
   return guarded(e, [&] {
     auto& s = *static_cast<request_state*>(r->self);
     for (std::uint64_t i = 0; i < n; ++i)
       if (ids[i] < 0 || static_cast<std::uint32_t>(ids[i]) >= s.vocab_size)
-        fail(status::data, "token id ", ids[i], " has no row in the embedding, which has ", s.vocab_size, " rows");
+        fail(status::data, "token id ", ids[i], " has no row in the embedding, which has ", s.vocab_size,
+             " rows");
     *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
     s.to.sequences.emplace_back(ids, ids + n);
   });
 }
 
 dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint64_t position,
-                      const std::int32_t* targets, std::uint64_t n, std::uint32_t* read, dlens_error* e) noexcept {
+                      const std::int32_t* targets, std::uint64_t n, std::uint32_t* read,
+                      dlens_error* e) noexcept {
   return guarded(e, [&] {
     auto& s = *static_cast<request_state*>(r->self);
     if (sequence >= s.to.sequences.size() || position >= s.to.sequences[sequence].size())
@@ -52,7 +55,8 @@ dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint6
 class answers_state {
  public:
   // fallback: the lens that answers for one that is not read in this pass.
-  answers_state(const std::vector<round>& rounds, const std::vector<lens_column>& lenses, std::uint32_t fallback)
+  answers_state(const std::vector<round>& rounds, const std::vector<lens_column>& lenses,
+                std::uint32_t fallback)
       : rounds_(rounds), lenses_(lenses), fallback_(fallback) {
     c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &reading};
   }
@@ -94,10 +98,18 @@ class answers_state {
       v.ties.push_back(result.ties.data() + k * L);
       v.logprob.push_back(result.logprob.data() + k * L);
     }
-    v.c = {sizeof(dlens_reading),  static_cast<std::uint32_t>(L), static_cast<std::uint32_t>(v.targets.size()),
-           node.final_top,         lenses_[lens].layers.data(),   v.targets.data(),
-           v.rank.data(),          v.ties.data(),                 v.logprob.data(),
-           result.entropy.data(),  result.kl.data(),              result.top.data()};
+    v.c = {sizeof(dlens_reading),
+           static_cast<std::uint32_t>(L),
+           static_cast<std::uint32_t>(v.targets.size()),
+           node.final_top,
+           lenses_[lens].layers.data(),
+           v.targets.data(),
+           v.rank.data(),
+           v.ties.data(),
+           v.logprob.data(),
+           result.entropy.data(),
+           result.kl.data(),
+           result.top.data()};
     return &v.c;
   }
 
@@ -113,12 +125,15 @@ class answers_state {
 record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
     : record_(std::move(r)), dataset_(dataset), study_(study), c_record_(record_, dataset) {}
 
-bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size) {
+bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses,
+                      std::uint32_t vocab_size) {
   round next;
   request_state state{next, vocab_size};
   const dlens_request request{sizeof request, 0, &state, &add_sequence, &add_read};
-  const auto active = std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
-  const answers_state answers(rounds_, lenses, static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
+  const auto active =
+      std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
+  const answers_state answers(rounds_, lenses,
+                              static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
   checked_call(study.plan, &study, c_record(), answers.c(), &request);
   if (next.reads.empty()) return false;
   next.results.resize(next.reads.size());

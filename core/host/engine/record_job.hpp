@@ -31,7 +31,8 @@ class record_abi {
 struct round {
   std::vector<std::vector<std::int32_t>> sequences;
   std::vector<read_wish> reads;
-  std::vector<std::shared_ptr<const node_result>> results;  // (reads), set by different threads at different indices
+  std::vector<std::shared_ptr<const node_result>>
+      results;  // (reads), set by different threads at different indices
 };
 
 // The layers that a lens reads and where its results lie.

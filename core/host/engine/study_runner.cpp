@@ -25,14 +25,16 @@ struct consume_sink {
   entry_writer& out;
   dlens_sink c{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
 
-  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values, std::uint64_t n,
-                             dlens_error* e) noexcept {
+  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values,
+                             std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<consume_sink*>(s->self);
-      if (table >= self.description.n_tables) fail(status::internal, "experiment ", self.word, ": no table ", table);
+      if (table >= self.description.n_tables)
+        fail(status::internal, "experiment ", self.word, ": no table ", table);
       const dlens_table& t = *self.description.tables[table];
       if (n != t.n_columns)
-        fail(status::internal, "experiment ", self.word, ": a row of ", n, " values for table ", t.id, " of ", t.n_columns);
+        fail(status::internal, "experiment ", self.word, ": a row of ", n, " values for table ", t.id, " of ",
+             t.n_columns);
       for (std::uint64_t i = 0; i < n; ++i)
         if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
           fail(status::internal, "experiment ", self.word, ": table ", t.id, ", column ", t.columns[i]->id,
@@ -42,7 +44,8 @@ struct consume_sink {
   }
   static dlens_status count(const dlens_sink* s, dlens_text set, dlens_text reason, std::uint64_t n,
                             dlens_error* e) noexcept {
-    return guarded(e, [&] { static_cast<consume_sink*>(s->self)->out.count(to_view(set), to_view(reason), n); });
+    return guarded(e,
+                   [&] { static_cast<consume_sink*>(s->self)->out.count(to_view(set), to_view(reason), n); });
   }
 };
 
@@ -58,7 +61,10 @@ struct study_runner::window_state {
 
 study_runner::study_runner(const run_context& context, std::vector<running_study> studies,
                            std::vector<running_lens> lenses, make_evaluator make, options o)
-    : context_(context), studies_(std::move(studies)), lenses_(std::move(lenses)), make_evaluator_(std::move(make)),
+    : context_(context),
+      studies_(std::move(studies)),
+      lenses_(std::move(lenses)),
+      make_evaluator_(std::move(make)),
       options_(o) {}
 
 record_key study_runner::key_of(const record_job& job) const {
@@ -114,8 +120,9 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   w.jobs = std::move(jobs);
   std::vector<std::size_t> active;
   for (std::size_t l = 0; l < lenses_.size(); ++l) {
-    const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(),
-                                    [&](const auto& j) -> bool { return lenses_missing(j->study(), key_of(*j))[l]; });
+    const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(), [&](const auto& j) -> bool {
+      return lenses_missing(j->study(), key_of(*j))[l];
+    });
     w.columns.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
     if (wanted) active.push_back(l);
   }

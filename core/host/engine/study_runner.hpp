@@ -34,13 +34,13 @@ class study_runner {
     std::size_t window = 8192;  // records
     unsigned threads = 1;
     std::size_t pack_tokens = 0;  // 0 = as the backend advises; needed for a dry run
-    bool dry_run = false;  // plan the first round and count, run nothing
+    bool dry_run = false;         // plan the first round and count, run nothing
   };
   // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
   using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
 
-  study_runner(const run_context& context, std::vector<running_study> studies, std::vector<running_lens> lenses,
-               make_evaluator make, options o);
+  study_runner(const run_context& context, std::vector<running_study> studies,
+               std::vector<running_lens> lenses, make_evaluator make, options o);
 
   // Runs everything that is not in the logs yet. `stop` is looked at between packs; true afterwards = not complete.
   // Returns whether all records are done.

@@ -29,7 +29,8 @@ lens_spec parse_lens(const std::string& text) {
   if (colon != std::string::npos && colon < text.find('=')) {
     spec.label = text.substr(0, colon);
     kind = text.substr(colon + 1);
-    if (!is_label(spec.label)) fail(status::usage, "--lens ", text, ": a label has letters, digits, '-' and '_' only");
+    if (!is_label(spec.label))
+      fail(status::usage, "--lens ", text, ": a label has letters, digits, '-' and '_' only");
   }
   if (kind == "logit") {
     if (spec.label.empty()) spec.label = "logit";
@@ -64,21 +65,25 @@ lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_
 void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
   const fs::path path = spec.folder / "params.safetensors";
   if (!fs::exists(path))
-    fail(status::no_input, path.string(), ": no such file; a tuned lens is read from params.safetensors (save the "
+    fail(status::no_input, path.string(),
+         ": no such file; a tuned lens is read from params.safetensors (save the "
          "state dict of params.pt with Python's safetensors.torch.save_file)");
   const safetensors_file file(path);
   sha256_ = sha256_file(path);
   for (const auto& t : file.tensors())
     if (t.view.name == cat(n_layers, ".weight"))
-      fail(status::data, path.string(), ": made for a deeper model: it has tensor ", t.view.name, ", the model has ",
-           n_layers, " layers");
+      fail(status::data, path.string(), ": made for a deeper model: it has tensor ", t.view.name,
+           ", the model has ", n_layers, " layers");
   const auto values = [&](const std::string& name, const std::vector<std::uint64_t>& shape) {
     const auto tensors = file.tensors();
-    const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.view.name == name; });
+    const auto at =
+        std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.view.name == name; });
     if (at == tensors.end()) fail(status::data, path.string(), ": tensor ", name, " is missing");
     if (at->view.shape != shape)
-      fail(status::data, path.string(), ": tensor ", name, " has another shape than the model, whose width is ", d_model);
-    if (at->view.type == dtype::other) fail(status::data, path.string(), ": tensor ", name, " is of type ", at->type_name);
+      fail(status::data, path.string(), ": tensor ", name,
+           " has another shape than the model, whose width is ", d_model);
+    if (at->view.type == dtype::other)
+      fail(status::data, path.string(), ": tensor ", name, " is of type ", at->type_name);
     std::size_t n = 1;
     for (const std::uint64_t d : shape) n *= d;
     auto& v = *values_.emplace_back(std::make_unique<std::vector<float>>(n));

@@ -25,7 +25,8 @@ std::string display_name(const std::string& asked, const std::filesystem::path& 
 
 }  // namespace
 
-opened_model opened_model::open(const std::string& name_or_path, bos_policy bos, const std::string& shown_name) {
+opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
+                                const std::string& shown_name) {
   opened_model m;
   m.path = resolve_model(name_or_path).path;
   m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
@@ -35,7 +36,8 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   if (rows > ids)
     log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));
   if (rows < ids)
-    log_warning(cat("the tokenizer has ", ids, " ids but the embedding only ", rows, " rows; prompts that use the ids "
+    log_warning(cat("the tokenizer has ", ids, " ids but the embedding only ", rows,
+                    " rows; prompts that use the ids "
                     "without a row are refused"));
   return m;
 }
@@ -51,23 +53,26 @@ tokenizer open_tokenizer(const std::string& name_or_path) {
 
 backend_model::backend_model(const opened_model& model, const registry::backend& backend, const options& o) {
   const architecture& a = model.files->arch();
-  architecture_ = {sizeof architecture_,
-                   a.n_layers,
-                   a.d_model,
-                   a.n_heads,
-                   a.n_kv_heads,
-                   a.head_dim,
-                   a.d_ff,
-                   a.vocab_size,
-                   a.max_positions,
-                   static_cast<std::uint32_t>(a.rope == rope_kind::half ? DLENS_ROPE_HALF : DLENS_ROPE_INTERLEAVED),
-                   a.rope_dims,
-                   0,
-                   a.norm_eps,
-                   a.rope_inv_freq.data()};
+  architecture_ = {
+      sizeof architecture_,
+      a.n_layers,
+      a.d_model,
+      a.n_heads,
+      a.n_kv_heads,
+      a.head_dim,
+      a.d_ff,
+      a.vocab_size,
+      a.max_positions,
+      static_cast<std::uint32_t>(a.rope == rope_kind::half ? DLENS_ROPE_HALF : DLENS_ROPE_INTERLEAVED),
+      a.rope_dims,
+      0,
+      a.norm_eps,
+      a.rope_inv_freq.data()};
   for (const tensor_view& t : model.files->tensors()) {
-    dlens_tensor c{sizeof c, static_cast<std::uint32_t>(t.type), to_text(t.name), t.shape.size(), {}, t.data, t.bytes};
-    if (t.shape.size() > 4) fail(status::data, model.path.string(), ": tensor ", t.name, " has over 4 dimensions");
+    dlens_tensor c{sizeof c, static_cast<std::uint32_t>(t.type), to_text(t.name), t.shape.size(), {}, t.data,
+                   t.bytes};
+    if (t.shape.size() > 4)
+      fail(status::data, model.path.string(), ": tensor ", t.name, " has over 4 dimensions");
     for (std::size_t i = 0; i < t.shape.size(); ++i) c.shape[i] = t.shape[i];
     tensors_.push_back(c);
   }

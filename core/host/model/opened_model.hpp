@@ -15,13 +15,14 @@
 namespace depthlens {
 
 struct opened_model {
-  std::string name;             // for file names and titles
-  std::filesystem::path path;   // what the name was resolved to
+  std::string name;            // for file names and titles
+  std::filesystem::path path;  // what the name was resolved to
   std::unique_ptr<model_files> files;
   std::unique_ptr<tokenizer_service> tokens;
 
   // Warns where embedding and tokenizer differ in size; fewer rows than ids is an error only when such an id is used.
-  static opened_model open(const std::string& name_or_path, bos_policy bos, const std::string& shown_name = "");
+  static opened_model open(const std::string& name_or_path, bos_policy bos,
+                           const std::string& shown_name = "");
 };
 
 // The tokenizer alone: of a model, or of a vocabulary-only GGUF.

@@ -8,9 +8,12 @@
 namespace depthlens {
 namespace {
 
-const tokenizer_service& service(const dlens_tokenizer* t) { return *static_cast<const tokenizer_service*>(t->self); }
+const tokenizer_service& service(const dlens_tokenizer* t) {
+  return *static_cast<const tokenizer_service*>(t->self);
+}
 
-void give(const std::vector<std::int32_t>& from, std::int32_t* ids, std::uint64_t capacity, std::uint64_t* count) {
+void give(const std::vector<std::int32_t>& from, std::int32_t* ids, std::uint64_t capacity,
+          std::uint64_t* count) {
   std::copy_n(from.begin(), std::min<std::uint64_t>(capacity, from.size()), ids);
   *count = from.size();
 }
@@ -19,19 +22,21 @@ dlens_status encode(const dlens_tokenizer* t, dlens_text text, std::uint32_t mod
                     std::uint64_t capacity, std::uint64_t* count, dlens_error* e) noexcept {
   return guarded(e, [&] {
     const auto view = to_view(text);
-    give(mode == DLENS_ENCODE_PROMPT ? service(t).encode_prompt(view) : service(t).encode_text(view), ids, capacity,
-         count);
+    give(mode == DLENS_ENCODE_PROMPT ? service(t).encode_prompt(view) : service(t).encode_text(view), ids,
+         capacity, count);
   });
 }
 
-dlens_text bytes(const dlens_tokenizer* t, std::int32_t id) noexcept { return to_text(service(t).get().bytes(id)); }
+dlens_text bytes(const dlens_tokenizer* t, std::int32_t id) noexcept {
+  return to_text(service(t).get().bytes(id));
+}
 
 std::uint32_t is_special(const dlens_tokenizer* t, std::int32_t id) noexcept {
   return service(t).get().is_special(id) ? 1 : 0;
 }
 
-dlens_status prefix_ids(const dlens_tokenizer* t, std::int32_t* ids, std::uint64_t capacity, std::uint64_t* count,
-                    dlens_error* e) noexcept {
+dlens_status prefix_ids(const dlens_tokenizer* t, std::int32_t* ids, std::uint64_t capacity,
+                        std::uint64_t* count, dlens_error* e) noexcept {
   return guarded(e, [&] { give(service(t).prefix(), ids, capacity, count); });
 }
 
@@ -44,10 +49,12 @@ bos_policy parse_bos_policy(std::string_view text) {
   fail(status::usage, "--bos ", text, ": expected auto, always or never");
 }
 
-tokenizer_service::tokenizer_service(tokenizer t, bos_policy policy) : tokenizer_(std::move(t)), policy_(policy) {
+tokenizer_service::tokenizer_service(tokenizer t, bos_policy policy)
+    : tokenizer_(std::move(t)), policy_(policy) {
   if (policy_ == bos_policy::always && !tokenizer_.bos())
     fail(status::usage, "--bos always: this tokenizer has no BOS token");
-  c_ = {sizeof c_, static_cast<std::uint32_t>(tokenizer_.size()), this, &encode, &bytes, &is_special, &prefix_ids};
+  c_ = {sizeof c_,  static_cast<std::uint32_t>(tokenizer_.size()), this, &encode, &bytes, &is_special,
+        &prefix_ids};
 }
 
 std::vector<std::int32_t> tokenizer_service::prefix() const {

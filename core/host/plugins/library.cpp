@@ -34,11 +34,16 @@ std::string permission_problem(const std::filesystem::path& path) {
 std::string export_problem(const std::filesystem::path& path) {
   char magic[4] = {};
   std::ifstream(path, std::ios::binary).read(magic, 4);
-  if (std::string_view(magic, 4) != "\x7f" "ELF") return "not a shared library (no ELF header)";
+  if (std::string_view(magic, 4) !=
+      "\x7f"
+      "ELF")
+    return "not a shared library (no ELF header)";
   try {
     boost::dll::library_info info(boost::dll::fs::path(path.string()), true);
     const std::vector<std::string> symbols = info.symbols();
-    const auto exports = [&](std::string_view s) { return std::find(symbols.begin(), symbols.end(), s) != symbols.end(); };
+    const auto exports = [&](std::string_view s) {
+      return std::find(symbols.begin(), symbols.end(), s) != symbols.end();
+    };
     if (exports(DLENS_ENTRY_SYMBOL)) return "";
     if (exports("dlens_entry_v2")) return "made for depthlens 2; this is depthlens " DEPTHLENS_VERSION;
     return "not a depthlens plugin: it does not export " DLENS_ENTRY_SYMBOL;
@@ -48,8 +53,10 @@ std::string export_problem(const std::filesystem::path& path) {
 }
 
 void write_log(std::int32_t level, dlens_text message) {
-  if (level == DLENS_LOG_WARNING) log_warning(to_view(message));
-  else log_info(to_view(message));
+  if (level == DLENS_LOG_WARNING)
+    log_warning(to_view(message));
+  else
+    log_info(to_view(message));
 }
 
 // Libraries stay loaded until the process ends: their threads and static objects may outlive any unload.
@@ -61,7 +68,8 @@ std::map<std::filesystem::path, const dlens_plugin*>& loaded() {
 const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& reason) {
   try {
     namespace mode = boost::dll::load_mode;
-    auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()), mode::rtld_now | mode::rtld_local);
+    auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()),
+                                                   mode::rtld_now | mode::rtld_local);
     return library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
   } catch (const std::exception& e) {
     reason = cat("cannot be loaded: ", e.what());
@@ -73,8 +81,8 @@ std::string contract_problem(const dlens_plugin* p, const std::string& id) {
   if (p == nullptr) return "its entry returned nothing";
   if (p->size < sizeof(dlens_plugin)) return "its entry table is too small for this interface";
   if (p->abi_major != DLENS_ABI_MAJOR || p->abi_minor != DLENS_ABI_MINOR)
-    return cat("made for interface ", p->abi_major, ".", p->abi_minor, ", this program takes ", DLENS_ABI_MAJOR, ".",
-               DLENS_ABI_MINOR, " only: rebuild it");
+    return cat("made for interface ", p->abi_major, ".", p->abi_minor, ", this program takes ",
+               DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR, " only: rebuild it");
   if (p->id == nullptr || p->id != id) return cat("calls itself ", p->id ? p->id : "(nothing)", ", not ", id);
   return "";
 }

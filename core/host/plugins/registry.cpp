@@ -80,8 +80,9 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
   if (v == nullptr) {
     std::string where;
     for (const fs::path& f : folders_) where += (where.empty() ? "" : ", ") + f.string();
-    fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word, "\"; there are: ",
-         joined(words(kind)), " (looked for ", kind, "-", word, ".so in ", where.empty() ? "no folder" : where,
+    fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word,
+         "\"; there are: ", joined(words(kind)), " (looked for ", kind, "-", word, ".so in ",
+         where.empty() ? "no folder" : where,
          kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
   }
   const dlens_plugin* p = load_plugin(*v);
@@ -94,7 +95,8 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
 
 registry::experiment registry::load_experiment(std::string_view word) {
   experiment e;
-  e.table = static_cast<const dlens_experiment*>(load_interface("experiment", word, DLENS_EXPERIMENT_INTERFACE, e.about));
+  e.table = static_cast<const dlens_experiment*>(
+      load_interface("experiment", word, DLENS_EXPERIMENT_INTERFACE, e.about));
   if (e.table->size < sizeof(dlens_experiment))
     fail(status::unavailable, "plugin ", e.about.path.string(), ": its experiment table is too small");
   return e;
@@ -102,12 +104,14 @@ registry::experiment registry::load_experiment(std::string_view word) {
 
 registry::backend registry::load_backend(std::string_view word) {
   backend b;
-  b.table = static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
+  b.table =
+      static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
   if (b.table->size < sizeof(dlens_backend))
     fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small");
   dlens_error reason{};
   reason.size = sizeof reason;
-  if (b.table->probe(&reason) == 0) fail(status::unavailable, "backend ", word, " cannot run here: ", reason.message);
+  if (b.table->probe(&reason) == 0)
+    fail(status::unavailable, "backend ", word, " cannot run here: ", reason.message);
   return b;
 }
 

@@ -41,7 +41,8 @@ class registry {
 
  private:
   plugin_verdict* find(std::string_view kind, std::string_view word);
-  const void* load_interface(std::string_view kind, std::string_view word, const char* interface, plugin_verdict& about);
+  const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
+                             plugin_verdict& about);
 
   std::vector<std::filesystem::path> folders_;
   std::vector<plugin_verdict> files_;

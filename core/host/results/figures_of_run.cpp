@@ -20,7 +20,8 @@ std::string text_at(const boost::json::object& o, const char* key) {
 
 std::uint64_t number_at(const boost::json::object& o, const char* key) {
   const auto* v = o.if_contains(key);
-  if (v == nullptr || !v->is_number()) fail(status::data, "run.json: \"", key, "\" is missing or not a number");
+  if (v == nullptr || !v->is_number())
+    fail(status::data, "run.json: \"", key, "\" is missing or not a number");
   boost::system::error_code code;
   const auto n = v->to_number<std::uint64_t>(code);
   if (code) fail(status::data, "run.json: \"", key, "\" is not a whole number");
@@ -62,10 +63,13 @@ std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::objec
     if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
     const boost::json::object& entry = value.get_object();
     const fs::path csv = run / "data" / file_name_at(entry, "csv");
-    if (!fs::exists(csv)) fail(status::no_input, csv.string(), ": the table of figure ", std::string_view(stem), " is missing");
+    if (!fs::exists(csv))
+      fail(status::no_input, csv.string(), ": the table of figure ", std::string_view(stem), " is missing");
     const auto* spec = entry.if_contains("figure");
-    if (spec == nullptr || !spec->is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " has no description");
-    const figure_run about{text_at(model->get_object(), "name"), text_at(entry, "lens"), number_at(entry, "prompts"),
+    if (spec == nullptr || !spec->is_object())
+      fail(status::data, "run.json: figure ", std::string_view(stem), " has no description");
+    const figure_run about{text_at(model->get_object(), "name"), text_at(entry, "lens"),
+                           number_at(entry, "prompts"),
                            static_cast<unsigned>(number_at(model->get_object(), "n_layers"))};
     const auto pictures = draw_figure(figure_from_json(spec->get_object()), about, csv, run / "plots",
                                       file_name_at(entry, "stem"), formats);

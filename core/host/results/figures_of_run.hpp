@@ -17,7 +17,8 @@ namespace depthlens {
 std::vector<std::string> parse_formats(const std::string& list);
 
 // Returns the pictures, in the order of run.json. A missing CSV is status::no_input.
-std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run, const boost::json::object& manifest,
+std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run,
+                                                const boost::json::object& manifest,
                                                 const std::vector<std::string>& formats);
 
 }  // namespace depthlens

@@ -69,7 +69,8 @@ manifest manifest::read(const std::filesystem::path& file) {
   const std::string text(std::istreambuf_iterator<char>(in), {});
   boost::system::error_code code;
   const boost::json::value v = boost::json::parse(text, code);
-  if (code || !v.is_object()) fail(status::data, file.string(), ": not a run manifest: ", code ? code.message() : "no object");
+  if (code || !v.is_object())
+    fail(status::data, file.string(), ": not a run manifest: ", code ? code.message() : "no object");
   m.fields = v.get_object();
   return m;
 }
@@ -81,7 +82,8 @@ void manifest::write(const std::filesystem::path& file) const {
   out.commit();
 }
 
-std::vector<std::string> differing_fields(const boost::json::object& old_key, const boost::json::object& new_key) {
+std::vector<std::string> differing_fields(const boost::json::object& old_key,
+                                          const boost::json::object& new_key) {
   std::vector<std::string> out;
   compare("", old_key, new_key, out);
   return out;
@@ -90,8 +92,10 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key, co
 void merge_into(boost::json::object& older, const boost::json::object& newer) {
   for (const auto& [key, value] : newer) {
     auto* there = older.if_contains(key);
-    if (there && there->is_object() && value.is_object()) merge_into(there->get_object(), value.get_object());
-    else older[key] = value;
+    if (there && there->is_object() && value.is_object())
+      merge_into(there->get_object(), value.get_object());
+    else
+      older[key] = value;
   }
 }
 

@@ -22,7 +22,8 @@ class manifest {
 };
 
 // One line for each key field that differs: "model.sha256: ab12... -> cd34...".
-std::vector<std::string> differing_fields(const boost::json::object& old_key, const boost::json::object& new_key);
+std::vector<std::string> differing_fields(const boost::json::object& old_key,
+                                          const boost::json::object& new_key);
 
 // Objects merged key by key; where both have a value that is no object, the newer one stays.
 void merge_into(boost::json::object& older, const boost::json::object& newer);

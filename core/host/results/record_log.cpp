@@ -3,10 +3,10 @@
 
 #include "depthlens/abi_error.hpp"
 
+#include <xxhash.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <bit>
 #include <cerrno>
@@ -126,7 +126,8 @@ entry::entry(std::string payload) : payload_(std::move(payload)) {
 
 record_log::record_log(const std::filesystem::path& file) : file_(file) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail(status::cannot_create, file.string(), ": cannot open the record log: ", std::strerror(errno));
+  if (fd_ < 0)
+    fail(status::cannot_create, file.string(), ": cannot open the record log: ", std::strerror(errno));
   scan();
 }
 
@@ -152,7 +153,8 @@ void record_log::scan() {
   if (size >= kHeader.size() && read({0, static_cast<std::uint32_t>(kHeader.size())}) != kHeader)
     fail(status::config, file_.string(), ": not a record log of this version; use --fresh or another --out");
   if (size < kHeader.size()) {
-    if (::ftruncate(fd_, 0) != 0) fail(status::io, file_.string(), ": cannot truncate: ", std::strerror(errno));
+    if (::ftruncate(fd_, 0) != 0)
+      fail(status::io, file_.string(), ": cannot truncate: ", std::strerror(errno));
     write_all(fd_, kHeader, file_);
     end_ = kHeader.size();
     return;
@@ -179,7 +181,8 @@ void record_log::scan() {
 }
 
 void record_log::append(const record_key& key, std::string_view payload) {
-  if (payload.size() > kLongestEntry) fail(status::internal, file_.string(), ": a record's rows are over 1 GiB");
+  if (payload.size() > kLongestEntry)
+    fail(status::internal, file_.string(), ": a record's rows are over 1 GiB");
   std::string bytes;
   bytes.reserve(kEntryHead + payload.size());
   put(bytes, static_cast<std::uint32_t>(payload.size()));
@@ -213,7 +216,8 @@ std::unique_ptr<entry> record_log::get(const record_key& key) const {
   return std::make_unique<entry>(read(index_.at(key)));
 }
 
-void record_log::each(const std::vector<std::string>& sets, const std::function<bool(const record_key&)>& wanted,
+void record_log::each(const std::vector<std::string>& sets,
+                      const std::function<bool(const record_key&)>& wanted,
                       const std::function<void(const entry&)>& fn) const {
   for (const record_key& key : keys(sets, wanted)) fn(*get(key));
 }

@@ -52,7 +52,8 @@ struct lock_holder {
 };
 
 bool lives(const lock_holder& h) {
-  return h.pid > 0 && (::kill(static_cast<pid_t>(h.pid), 0) == 0 || errno == EPERM) && start_time(h.pid) == h.started;
+  return h.pid > 0 && (::kill(static_cast<pid_t>(h.pid), 0) == 0 || errno == EPERM) &&
+         start_time(h.pid) == h.started;
 }
 
 // Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one only
@@ -82,7 +83,8 @@ void take_lock(const fs::path& file) {
       if (!written) fail(status::io, file.string(), ": cannot write");
       return;
     }
-    if (errno != EEXIST) fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
+    if (errno != EEXIST)
+      fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
     lock_holder h;
     std::ifstream(file) >> h.host >> h.pid >> h.started;
     // An empty lock is that of a process which was killed before it had written its name.
@@ -90,8 +92,8 @@ void take_lock(const fs::path& file) {
       fs::remove(file);
       continue;
     }
-    fail(status::config, file.parent_path().parent_path().string(), ": in use by process ", h.pid, " on ", h.host,
-         "; if that process is gone, delete ", file.string());
+    fail(status::config, file.parent_path().parent_path().string(), ": in use by process ", h.pid, " on ",
+         h.host, "; if that process is gone, delete ", file.string());
   }
   fail(status::config, file.string(), ": another process keeps taking this folder");
 }

@@ -30,8 +30,8 @@ boost::json::object study_key(const study_plan& s) {
 
 }  // namespace
 
-boost::json::object make_run_key(const run_request& r, const opened_model& model, const std::vector<lens_file>& lenses,
-                                 const std::string& backend) {
+boost::json::object make_run_key(const run_request& r, const opened_model& model,
+                                 const std::vector<lens_file>& lenses, const std::string& backend) {
   boost::json::object key, by_label, studies;
   key["mode"] = r.seed_compat ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
@@ -44,7 +44,8 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["tokenizer_sha256"] = model.tokens->get().content_hash();
   for (std::size_t i = 0; i < lenses.size(); ++i) {
     const lens_spec& spec = r.lenses[i];
-    by_label[spec.label] = !spec.tuned ? "logit" : cat("tuned", spec.seed_alignment ? "@seed " : " ", lenses[i].sha256());
+    by_label[spec.label] =
+        !spec.tuned ? "logit" : cat("tuned", spec.seed_alignment ? "@seed " : " ", lenses[i].sha256());
   }
   key["lenses"] = std::move(by_label);
   for (const study_plan& s : r.studies) studies[s.word] = study_key(s);

@@ -15,7 +15,9 @@ namespace {
 class table_file {
  public:
   table_file(const dlens_table& table, const std::filesystem::path& file, bool headless_when_empty)
-      : table_(table), file_(file), csv_([this](std::string_view bytes) { file_.write(bytes); }),
+      : table_(table),
+        file_(file),
+        csv_([this](std::string_view bytes) { file_.write(bytes); }),
         headless_(headless_when_empty) {
     if (!headless_) write_header();
   }
@@ -39,11 +41,16 @@ class table_file {
   }
   void field(const dlens_value& v) {
     switch (v.type) {
-      case DLENS_I64: return csv_.integer(v.as.i64);
-      case DLENS_F64: return csv_.python_float(v.as.f64);
-      case DLENS_F32: return csv_.f32(static_cast<float>(v.as.f64));
-      case DLENS_TEXT: return csv_.text(to_view(v.as.text));
-      default: return csv_.empty();
+      case DLENS_I64:
+        return csv_.integer(v.as.i64);
+      case DLENS_F64:
+        return csv_.python_float(v.as.f64);
+      case DLENS_F32:
+        return csv_.f32(static_cast<float>(v.as.f64));
+      case DLENS_TEXT:
+        return csv_.text(to_view(v.as.text));
+      default:
+        return csv_.empty();
     }
   }
 
@@ -53,12 +60,14 @@ class table_file {
   bool headless_;
 };
 
-using table_files = std::vector<std::unique_ptr<table_file>>;  // by number of the table; null = not written here
+using table_files =
+    std::vector<std::unique_ptr<table_file>>;  // by number of the table; null = not written here
 
 std::uint32_t table_number(const dlens_description& d, std::string_view id) {
   for (std::uint32_t i = 0; i < d.n_tables; ++i)
     if (id == d.tables[i]->id) return i;
-  fail(status::config, "the record log holds rows of a table \"", id, "\" that the experiment does not have any more; "
+  fail(status::config, "the record log holds rows of a table \"", id,
+       "\" that the experiment does not have any more; "
        "use --fresh");
 }
 
@@ -66,7 +75,8 @@ std::uint32_t table_number(const dlens_description& d, std::string_view id) {
 class row_stream {
  public:
   row_stream(const table_request& request) : request_(request) {
-    keys_ = request.log.keys(request.session.sets(), [&](const record_key& k) { return k.index < request.limit; });
+    keys_ = request.log.keys(request.session.sets(),
+                             [&](const record_key& k) { return k.index < request.limit; });
     c_ = {sizeof c_, 0, this, &next};
   }
   const dlens_rows* c() const { return &c_; }
@@ -110,16 +120,17 @@ struct finish_sink {
   finished_tables& out;
   dlens_sink c{sizeof(dlens_sink), 0, this, &append, nullptr, &figure_prompts};
 
-  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values, std::uint64_t n,
-                             dlens_error* e) noexcept {
+  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values,
+                             std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<finish_sink*>(s->self);
       const dlens_description& d = self.request.session.description();
       if (table >= d.n_tables || !(d.tables[table]->flags & DLENS_TABLE_SUMMARY))
-        fail(status::internal, "experiment ", self.request.session.word(), ": finish wrote to a table that is no summary");
+        fail(status::internal, "experiment ", self.request.session.word(),
+             ": finish wrote to a table that is no summary");
       if (n != d.tables[table]->n_columns)
-        fail(status::internal, "experiment ", self.request.session.word(), ": a row of ", n, " values for table ",
-             d.tables[table]->id);
+        fail(status::internal, "experiment ", self.request.session.word(), ": a row of ", n,
+             " values for table ", d.tables[table]->id);
       if (self.files[table]) self.files[table]->row(values, n);
     });
   }
@@ -171,14 +182,16 @@ finished_tables write_tables(const table_request& request, const run_context& co
   finished_tables out;
   const dlens_description& d = request.session.description();
   table_files files = open_tables(request, context, out);
-  request.log.each(request.session.sets(), [&](const record_key& k) { return k.index < request.limit; },
-                   [&](const entry& e) {
-                     for (const logged_row& row : e.rows()) {
-                       const std::uint32_t t = table_number(d, row.table);
-                       if (files[t]) files[t]->row(row.values.data(), row.values.size());
-                     }
-                     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
-                   });
+  request.log.each(
+      request.session.sets(), [&](const record_key& k) { return k.index < request.limit; },
+      [&](const entry& e) {
+        for (const logged_row& row : e.rows()) {
+          const std::uint32_t t = table_number(d, row.table);
+          if (files[t]) files[t]->row(row.values.data(), row.values.size());
+        }
+        for (const entry::counted& c : e.counts())
+          out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
+      });
   const dlens_study& study = request.session.c();
   if (study.finish != nullptr) {
     const row_stream rows(request);

@@ -18,17 +18,17 @@ namespace depthlens {
 using kept_counts = std::map<std::string, std::map<std::string, std::uint64_t>>;
 
 struct finished_tables {
-  std::vector<std::string> files;                            // names within the folder
-  std::map<std::string, std::uint64_t> prompts;              // by figure id
+  std::vector<std::string> files;                // names within the folder
+  std::map<std::string, std::uint64_t> prompts;  // by figure id
   kept_counts counts;
 };
 
 struct table_request {
   const study_session& session;
   const record_log& log;
-  std::uint32_t lens = 0;      // its number in the run
-  bool shared_too = true;      // write the tables that are the same for every lens
-  std::uint64_t limit = 0;     // records of each data set
+  std::uint32_t lens = 0;            // its number in the run
+  bool shared_too = true;            // write the tables that are the same for every lens
+  std::uint64_t limit = 0;           // records of each data set
   bool headless_when_empty = false;  // the published code writes a lone newline for a table without rows
   std::filesystem::path folder;
 };

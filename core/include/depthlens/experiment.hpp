@@ -23,9 +23,13 @@ class tokenizer_view {
  public:
   explicit tokenizer_view(const dlens_tokenizer* t) : t_(t) {}
   // Ids of a prompt: special tokens as the run's --bos says.
-  std::vector<std::int32_t> encode_prompt(std::string_view text) const { return encode(text, DLENS_ENCODE_PROMPT); }
+  std::vector<std::int32_t> encode_prompt(std::string_view text) const {
+    return encode(text, DLENS_ENCODE_PROMPT);
+  }
   // Ids of a text alone, nothing added.
-  std::vector<std::int32_t> encode_text(std::string_view text) const { return encode(text, DLENS_ENCODE_TEXT); }
+  std::vector<std::int32_t> encode_text(std::string_view text) const {
+    return encode(text, DLENS_ENCODE_TEXT);
+  }
   // The special ids in front of every prompt.
   std::vector<std::int32_t> prefix() const {
     std::vector<std::int32_t> ids(8);
@@ -83,7 +87,8 @@ class request_view {
     return sequence;
   }
   // targets: ids, -1 = the model's own final top-1. Returns the number of the read.
-  std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position, std::span<const std::int32_t> targets) const {
+  std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position,
+                         std::span<const std::int32_t> targets) const {
     std::uint32_t read = 0;
     checked_call(r_->add_read, r_, sequence, position, targets.data(), targets.size(), &read);
     return read;
@@ -127,7 +132,9 @@ class sink_view {
   void count(std::string_view set, std::string_view reason, std::uint64_t n = 1) const {
     checked_call(s_->count, s_, to_text(set), to_text(reason), n);
   }
-  void figure_prompts(std::uint32_t figure, std::uint64_t n) const { checked_call(s_->figure_prompts, s_, figure, n); }
+  void figure_prompts(std::uint32_t figure, std::uint64_t n) const {
+    checked_call(s_->figure_prompts, s_, figure, n);
+  }
 
  private:
   const dlens_sink* s_;
@@ -183,7 +190,12 @@ class description {
       : tables_(std::move(tables)), figures_(std::move(figures)) {
     for (const table& t : tables_) add(t);
     for (const figure& f : figures_) add(f);
-    c_ = {sizeof c_, 0, table_pointers_.data(), table_pointers_.size(), figure_pointers_.data(), figure_pointers_.size()};
+    c_ = {sizeof c_,
+          0,
+          table_pointers_.data(),
+          table_pointers_.size(),
+          figure_pointers_.data(),
+          figure_pointers_.size()};
   }
   description(const description&) = delete;
   description& operator=(const description&) = delete;
@@ -204,19 +216,21 @@ class description {
   void add(const table& t) {
     auto& pointers = *column_pointers_.emplace_back(std::make_unique<std::vector<const dlens_column*>>());
     for (const column& c : t.columns)
-      pointers.push_back(keep(columns_, dlens_column{sizeof(dlens_column), c.type, c.id.c_str(), c.help.c_str()}));
-    table_pointers_.push_back(keep(c_tables_, dlens_table{sizeof(dlens_table), t.flags, t.id.c_str(), t.file.c_str(),
-                                                          pointers.data(), pointers.size()}));
+      pointers.push_back(
+          keep(columns_, dlens_column{sizeof(dlens_column), c.type, c.id.c_str(), c.help.c_str()}));
+    table_pointers_.push_back(keep(c_tables_, dlens_table{sizeof(dlens_table), t.flags, t.id.c_str(),
+                                                          t.file.c_str(), pointers.data(), pointers.size()}));
   }
   void add(const figure& f) {
     auto& pointers = *panel_pointers_.emplace_back(std::make_unique<std::vector<const dlens_panel*>>());
     for (const panel& p : f.panels)
-      pointers.push_back(keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
-                                                   p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
-    figure_pointers_.push_back(
-        keep(c_figures_, dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
-                                      f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
-                                      or_null(f.count), or_null(f.never), pointers.data(), pointers.size()}));
+      pointers.push_back(
+          keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
+                                    p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
+    figure_pointers_.push_back(keep(
+        c_figures_, dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
+                                 f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
+                                 or_null(f.count), or_null(f.never), pointers.data(), pointers.size()}));
   }
 
   std::vector<table> tables_;
@@ -264,7 +278,8 @@ class study {
   virtual void survey(const record_view&) {}
   virtual const description& describe() = 0;
   virtual void plan(const record_view&, const answers_view&, const request_view&) const = 0;
-  virtual void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const = 0;
+  virtual void consume(const record_view&, const answers_view&, std::uint32_t lens,
+                       const sink_view&) const = 0;
   virtual void finish(const rows_view&, std::uint32_t /*lens*/, const sink_view&) const {}
 };
 
@@ -272,7 +287,9 @@ inline dlens_option make_option(const char* id, std::uint32_t type, const char* 
                                 const char* const* choices = nullptr, double min = 1, double max = 0) {
   return {sizeof(dlens_option), type, id, help, fallback, choices, min, max};
 }
-inline dlens_input make_input(const char* set, const char* const* kinds) { return {sizeof(dlens_input), 0, set, kinds}; }
+inline dlens_input make_input(const char* set, const char* const* kinds) {
+  return {sizeof(dlens_input), 0, set, kinds};
+}
 
 namespace detail {
 
@@ -291,12 +308,12 @@ dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::
     table->describe = [](const dlens_study* s, const dlens_description** d, dlens_error* err) noexcept {
       return guarded(err, [&] { *d = study_of(s).describe().c(); });
     };
-    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a, const dlens_request* q,
-                     dlens_error* err) noexcept {
+    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
+                     const dlens_request* q, dlens_error* err) noexcept {
       return guarded(err, [&] { study_of(s).plan(record_view(r), answers_view(a), request_view(q)); });
     };
-    table->consume = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a, std::uint32_t lens,
-                        const dlens_sink* k, dlens_error* err) noexcept {
+    table->consume = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
+                        std::uint32_t lens, const dlens_sink* k, dlens_error* err) noexcept {
       return guarded(err, [&] { study_of(s).consume(record_view(r), answers_view(a), lens, sink_view(k)); });
     };
     table->finish = [](const dlens_study* s, const dlens_rows* r, std::uint32_t lens, const dlens_sink* k,
@@ -323,14 +340,14 @@ const dlens_experiment* experiment_table() {
     for (const dlens_input& i : Study::inputs()) v.push_back(&i);
     return v;
   }();
-  static const dlens_experiment e = {sizeof e,      0,             options.data(), options.size(),
-                                     inputs.data(), inputs.size(), create_study<Study>};
+  static const dlens_experiment e = {
+      sizeof e, 0, options.data(), options.size(), inputs.data(), inputs.size(), create_study<Study>};
   return &e;
 }
 
 }  // namespace detail
 }  // namespace depthlens
 
-#define DEPTHLENS_EXPERIMENT(STUDY, ID, VERSION, SUMMARY)                                              \
-  DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, DLENS_EXPERIMENT_INTERFACE,                                   \
+#define DEPTHLENS_EXPERIMENT(STUDY, ID, VERSION, SUMMARY)            \
+  DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, DLENS_EXPERIMENT_INTERFACE, \
                    ::depthlens::detail::experiment_table<STUDY>(), nullptr)

@@ -20,11 +20,12 @@ enum class dtype : std::uint32_t {
   q5_0 = 5,
   q5_1 = 6,
   q8_0 = 7,
-  other = 255,  // known to the file format, but not readable as numbers here; listed by `models`, refused as a weight
+  other =
+      255,  // known to the file format, but not readable as numbers here; listed by `models`, refused as a weight
 };
 
 struct tensor_view {
-  std::string name;                  // as the model's architecture names it, see model/architecture.hpp
+  std::string name;  // as the model's architecture names it, see model/architecture.hpp
   depthlens::dtype type = dtype::f32;
   std::vector<std::uint64_t> shape;  // row-major: the last dimension is contiguous
   const std::byte* data = nullptr;   // may be unaligned; blocks run along the last dimension

@@ -7,9 +7,6 @@
 
 #include <string_view>
 
-#define DEPTHLENS_TEXT_OF_(x) #x
-#define DEPTHLENS_TEXT_OF(x) DEPTHLENS_TEXT_OF_(x)
-
 #if defined(__VERSION__)
 #define DEPTHLENS_BUILD "C++ " __VERSION__
 #else

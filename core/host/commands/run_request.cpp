@@ -134,11 +134,12 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const auto config = std::find(args.begin(), args.end(), "--config");
   const std::string config_file = config != args.end() && config + 1 != args.end() ? *(config + 1) : "";
   const parsed_options o =
-      parse_options(args, "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]... [OPTION...]\n",
+      parse_options(args, "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
+                    "                     [OPTION...]\n",
                     d, {{"experiment", -1}}, config_file);
   if (o.done) return false;
   if (words.empty())
-    fail(status::usage, "run needs one or more experiments first; there are: ", declared.names(plugins.words("experiment")));
+    fail(status::usage, "run needs one or more experiments first; there are: ", plugins.list("experiment"));
   if (o.texts("experiment").size() != words.size())
     fail(status::usage, "experiments are named before the first option; \"", o.texts("experiment").back(), "\" is not");
   for (const char* need : {"model", "out"})

@@ -91,7 +91,8 @@ bool study_runner::run(const std::atomic<bool>& stop) {
       const auto reader = open_records(plan.datasets[d].file, plan.datasets[d].format, plan.datasets[d].kind,
                                        plan.datasets[d].cuts);
       std::uint64_t n = 0;
-      for (record r; n < context_.limit && reader->next(r); ++n) {
+      const std::uint64_t limit = studies_[s].session->limit_of(plan.datasets[d]);
+      for (record r; n < limit && reader->next(r); ++n) {
         auto job = std::make_unique<record_job>(std::move(r), d, s);
         const std::vector<char> missing = lenses_missing(s, key_of(*job));
         if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {

@@ -69,6 +69,9 @@ void study_session::survey() {
       const record_abi view(r, i);
       if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
     }
+    if (d.records == 0)
+      fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
+           d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
   }
   checked_call(study_->describe, study_, &description_);
   check_description(*description_, plan_.word);
@@ -82,7 +85,7 @@ std::vector<std::string> study_session::sets() const {
 
 std::uint64_t study_session::records_wanted() const {
   std::uint64_t n = 0;
-  for (const dataset_plan& d : plan_.datasets) n += std::min(d.records, context_.limit);
+  for (const dataset_plan& d : plan_.datasets) n += std::min(d.records, limit_of(d));
   return n;
 }
 

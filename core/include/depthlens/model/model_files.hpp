@@ -22,6 +22,7 @@
 #include "depthlens/hash.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/blocks.hpp"
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
@@ -189,7 +190,7 @@ class model_files {
     }
     if (raw.view->type == dtype::other) {
       fail(status::data, path_.string(), ": tensor ", printable(stored), " is of type ", raw.type_name,
-           ", which cannot be computed with; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 can");
+           ", which cannot be computed with; ", readable_dtypes(), " can");
     }
     tensor_view& view = tensors_.emplace_back(*raw.view);
     view.name = canonical;

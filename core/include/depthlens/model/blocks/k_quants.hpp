@@ -109,8 +109,8 @@ inline void dequantize_q3_k(const std::byte* src, std::size_t blocks, float* dst
 }
 
 // Half scale, half minimum, then 8 scales and 8 minima of 6 bits in 12 bytes: those of groups 0..3 lie in the
-// low bits of bytes 0..3 and 4..7; of groups 4..7 the nibbles are in bytes 8..11 and the rest in the upper two
-// bits of bytes 0..7.
+// low bits of bytes 0..3 and 4..7; of groups 4..7 the nibbles are in bytes 8..11 and the rest in the upper
+// two bits of bytes 0..7.
 inline void read_k_scales(const std::byte* src, float* scale, float* min) noexcept {
   const float d = load_half(src), d_min = load_half(src + 2);
   for (unsigned g = 0; g < 4; ++g) {

@@ -67,7 +67,11 @@ void study_session::survey() {
     d.records = 0;
     for (record r; reader->next(r); ++d.records) {
       const record_abi view(r, i);
-      if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+      try {
+        if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+      } catch (const error& e) {
+        fail(e.code(), d.file.string(), ": record ", r.index, ": ", e.what());
+      }
     }
     if (d.records == 0)
       fail(status::data, d.file.string(), ": holds no records for ", plan_.word,

@@ -19,14 +19,14 @@
 
 namespace depthlens::testing {
 
-// The plugin's backend table; loaded once and never unloaded.
+// The plugin's backend table; loaded once and never unloaded, as its threads may still be winding down at exit.
 inline const dlens_backend& backend() {
   static const dlens_backend* table = [] {
     const char* path = std::getenv("DEPTHLENS_TEST_BACKEND");
     if (!path) fail(status::usage, "set DEPTHLENS_TEST_BACKEND to the plugin under test");
-    static boost::dll::shared_library library(
+    static const auto* const library = new boost::dll::shared_library(
         path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-    const dlens_plugin* plugin = library.get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
+    const dlens_plugin* plugin = library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
     if (plugin->init) checked_call(plugin->init, static_cast<const dlens_host*>(nullptr));
     const void* found = plugin->get_interface(DLENS_BACKEND_INTERFACE);
     if (!found) fail(status::unavailable, path, " offers no ", DLENS_BACKEND_INTERFACE);

@@ -12,7 +12,7 @@ function(depthlens_add_plugin name)
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${DEPTHLENS_PLUGIN_DIR}
       INSTALL_RPATH "$ORIGIN/../..")
     if(DEPTHLENS_INSTALL)
-      install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/depthlens/plugins COMPONENT plugins)
+      install(TARGETS ${name} LIBRARY DESTINATION ${DEPTHLENS_PLUGIN_DIR} COMPONENT plugins)
     endif()
   else()
     target_link_libraries(${name} PRIVATE depthlens::core)

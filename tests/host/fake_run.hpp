@@ -145,7 +145,7 @@ class fake_run {
         const auto to = folder_.path() / ("data-" + s.words[i]);
         std::filesystem::create_directories(to);
         const finished_tables t = write_tables(
-            {*sessions[i], *logs[i * s.lenses.size() + l], l, l == 0, s.limit, false, to}, context);
+            {*sessions[i], *logs[i * s.lenses.size() + l], l, l == 0, false, to}, context);
         out.kept.push_back(t.counts);
         for (const std::string& f : t.files) out.csv[s.words[i] + "/" + f] = read_bytes(to / f);
       }

@@ -43,10 +43,12 @@ struct plugin_source {
   }
 };
 
-inline std::filesystem::path source_tree() {
+// The headers that a plugin includes.
+inline std::filesystem::path include_folder() {
   const char* root = std::getenv("DEPTHLENS_SOURCE");
-  return root != nullptr ? std::filesystem::path(root)
-                         : std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const std::filesystem::path here =
+      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  return (root != nullptr ? std::filesystem::path(root) : here) / "core/include";
 }
 
 class plugin_maker {
@@ -60,8 +62,8 @@ class plugin_maker {
     const auto c = folder_.write(stem + ".c", source.text(id));
     const auto so = folder_.path() / (stem + ".so");
     const std::string compiler = std::getenv("CC") != nullptr ? std::getenv("CC") : "cc";
-    const std::string command = compiler + " -shared -fPIC -I'" + (source_tree() / "core/include").string() +
-                                "' -o '" + so.string() + "' '" + c.string() + "'";
+    const std::string command = compiler + " -shared -fPIC -I'" + include_folder().string() + "' -o '" +
+                                so.string() + "' '" + c.string() + "'";
     BOOST_REQUIRE_MESSAGE(std::system(command.c_str()) == 0,
                           "the tests need a C compiler; this failed: " << command);
     std::filesystem::remove(c);

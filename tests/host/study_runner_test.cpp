@@ -319,7 +319,8 @@ BOOST_AUTO_TEST_CASE(data_that_an_experiment_refuses_ends_the_run_with_its_words
     fake_backend backend(fake_run::kVocabulary);
     run_setting s;
     s.fault = fault;
-    check_fails([&] { run.go(backend, s); }, status::data, fault + " dislikes record 3");
+    check_fails([&] { run.go(backend, s); }, status::data,
+                "rows.json: record 3: " + fault + " dislikes record 3");
   }
 }
 

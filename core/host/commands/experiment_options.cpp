@@ -3,6 +3,7 @@
 
 #include "depthlens/hash.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -15,6 +16,12 @@ namespace po = boost::program_options;
 
 std::span<const dlens_option* const> options_of(const study_plan& s) {
   return {s.plugin.table->options, s.plugin.table->n_options};
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& p : parts) out += (out.empty() ? "" : ", ") + p;
+  return out;
 }
 
 const char* value_name(const dlens_option& o) {
@@ -39,19 +46,37 @@ po::typed_value<std::string>* semantic(const dlens_option& o) {
   return o.type == DLENS_OPTION_BOOL ? v->implicit_value("true", "true") : v;
 }
 
-std::string choices(const dlens_option& o) {
-  std::string out;
-  if (o.choices != nullptr)
-    for (const char* const* c = o.choices; *c != nullptr; ++c) out += cat(out.empty() ? "" : ", ", *c);
+std::vector<std::string> choices_of(const dlens_option& o) {
+  std::vector<std::string> out;
+  for (const char* const* c = o.choices; c != nullptr && *c != nullptr; ++c) out.emplace_back(*c);
   return out;
 }
 
-std::string help(const dlens_option& o, const std::string& experiments) {
-  std::string out = cat(o.help, " (", experiments);
-  if (o.type == DLENS_OPTION_CHOICE) out += "; " + choices(o);
-  if (o.fallback != nullptr) out += cat("; default ", o.fallback);
-  return out + ")";
-}
+// An option of one or several experiments, as its help says it.
+struct declared_option {
+  const dlens_option* first = nullptr;
+  std::vector<std::string> words;                            // experiments that have it
+  std::vector<std::string> choices;                          // of any of them
+  std::map<std::string, std::vector<std::string>> defaults;  // value -> experiments
+
+  void add(const dlens_option& o, const std::string& word) {
+    if (first == nullptr) first = &o;
+    words.push_back(word);
+    for (std::string& c : choices_of(o))
+      if (std::find(choices.begin(), choices.end(), c) == choices.end()) choices.push_back(std::move(c));
+    if (o.fallback != nullptr) defaults[o.fallback].push_back(word);
+  }
+
+  std::string help() const {
+    std::string out = cat(first->help, " (", joined(words));
+    if (!choices.empty()) out += "; " + joined(choices);
+    for (const auto& [value, of] : defaults) {
+      out += cat("; default ", value);
+      if (defaults.size() > 1) out += " for " + joined(of);
+    }
+    return out + ")";
+  }
+};
 
 template <class Number>
 void check_number(const std::string& where, const dlens_option& o, const std::string& value) {
@@ -76,7 +101,7 @@ std::string checked_value(const std::string& where, const dlens_option& o, const
   if (o.type == DLENS_OPTION_CHOICE) {
     for (const char* const* c = o.choices; c != nullptr && *c != nullptr; ++c)
       if (value == *c) return value;
-    fail(status::usage, where, ' ', value, ": expected one of ", choices(o));
+    fail(status::usage, where, ' ', value, ": expected one of ", joined(choices_of(o)));
   }
   if (o.type == DLENS_OPTION_FILE && !std::filesystem::is_regular_file(value))
     fail(status::no_input, where, ' ', value, ": no such file");
@@ -87,16 +112,11 @@ std::string checked_value(const std::string& where, const dlens_option& o, const
 
 experiment_options::experiment_options(const std::vector<study_plan>& studies)
     : description_("Of the experiments") {
-  std::map<std::string, std::pair<const dlens_option*, std::string>>
-      shared;  // id -> declaration, experiments
+  std::map<std::string, declared_option> shared;  // by id
   for (const study_plan& s : studies)
-    for (const dlens_option* o : options_of(s)) {
-      auto& [first, words] = shared[o->id];
-      if (first == nullptr) first = o;
-      words += (words.empty() ? "" : ", ") + s.word;
-    }
-  for (const auto& [id, entry] : shared)
-    description_.add_options()(id.c_str(), semantic(*entry.first), help(*entry.first, entry.second).c_str());
+    for (const dlens_option* o : options_of(s)) shared[o->id].add(*o, s.word);
+  for (const auto& [id, option] : shared)
+    description_.add_options()(id.c_str(), semantic(*option.first), option.help().c_str());
   for (const study_plan& s : studies)
     for (const dlens_option* o : options_of(s))
       description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o),
@@ -113,12 +133,6 @@ void experiment_options::apply(const parsed_options& given, study_plan& study) c
     study.options.emplace_back(o->id, value);
     if (o->type == DLENS_OPTION_FILE) study.file_hashes.emplace_back(o->id, sha256_file(value));
   }
-}
-
-std::string experiment_options::names(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : ", ") + w;
-  return out;
 }
 
 }  // namespace depthlens

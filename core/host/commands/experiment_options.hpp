@@ -17,7 +17,6 @@ class experiment_options {
   const boost::program_options::options_description& description() const { return description_; }
   // Sets options and file_hashes of a study: the long form, else the short one, else the default.
   void apply(const parsed_options& given, study_plan& study) const;
-  static std::string names(const std::vector<std::string>& words);  // "a, b, c"
 
  private:
   boost::program_options::options_description description_;

@@ -6,6 +6,7 @@
 #include "figures/figure_spec.hpp"
 #include "model/opened_model.hpp"
 #include "model/thread_limit.hpp"
+#include "results/earlier_data.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
@@ -46,6 +47,8 @@ class run_session {
     for (const lens_spec& l : request_.lenses)
       lenses_.emplace_back(l, model_.files->arch().n_layers, model_.files->arch().d_model);
     make_context();
+    if (!request_.fresh && !request_.dry_run)
+      add_earlier_data(manifest::read(request_.out / "run.json"), request_.studies);
     for (study_plan& s : request_.studies) sessions_.push_back(std::make_unique<study_session>(context_, s));
     for (const auto& s : sessions_) s->survey();
   }
@@ -239,13 +242,8 @@ void run_session::write_results(const study_runner& runner, double seconds) {
   for (std::size_t s = 0; s < sessions_.size(); ++s) {
     boost::json::object by_lens, by_set;
     for (std::size_t l = 0; l < lenses_.size(); ++l) {
-      const table_request t{*sessions_[s],
-                            *logs_[s * lenses_.size() + l],
-                            static_cast<std::uint32_t>(l),
-                            l == 0,
-                            request_.limit,
-                            request_.seed_compat,
-                            folder_->data()};
+      const table_request t{*sessions_[s], *logs_[s * lenses_.size() + l], static_cast<std::uint32_t>(l),
+                            l == 0,        request_.seed_compat,           folder_->data()};
       const finished_tables done = write_tables(t, context_);
       boost::json::array files;
       for (const std::string& f : done.files) files.emplace_back(f);

@@ -2,6 +2,7 @@
 #include "commands/run_request.hpp"
 
 #include "commands/experiment_options.hpp"
+#include "depthlens/data/utf8.hpp"
 #include "depthlens/hash.hpp"
 #include "results/figures_of_run.hpp"
 
@@ -86,6 +87,17 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   fail(status::usage, "--data ", key, "=", d.file.string(), ": ", format_name(d.format), " gives no records of kind ", kinds);
 }
 
+// Names of sets and models become parts of file names and titles.
+void check_name(const std::string& where, std::string_view name) {
+  constexpr std::size_t longest = 100;
+  const bool plain = std::none_of(name.begin(), name.end(), [](unsigned char c) {
+    return c < 0x20 || c == 0x7f || c == '/' || c == '\\';
+  });
+  if (!plain || name.size() > longest || utf8_first_broken(name) != std::string_view::npos)
+    fail(status::usage, where, ": expected a name of up to ", longest,
+         " bytes of UTF-8, without slashes and control characters");
+}
+
 void add_data(run_request& r, const std::string& text, const cut_options& cuts) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
@@ -99,7 +111,7 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
     d.set = word.size() < key.size() ? key.substr(word.size() + 1) : "";
     const auto study = std::find_if(r.studies.begin(), r.studies.end(), [&](auto& s) { return s.word == word; });
     if (study == r.studies.end()) fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command");
-    if (key.find_first_of("/\\") != std::string::npos) fail(status::usage, "--data ", key, ": a set name has no slash");
+    check_name("--data " + key, d.set);
     d.kind = choose_kind(*study, d);
     for (const dataset_plan& other : study->datasets)
       if (other.set == d.set) fail(status::usage, "--data ", key, " is given twice");
@@ -134,11 +146,12 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const auto config = std::find(args.begin(), args.end(), "--config");
   const std::string config_file = config != args.end() && config + 1 != args.end() ? *(config + 1) : "";
   const parsed_options o =
-      parse_options(args, "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]... [OPTION...]\n",
+      parse_options(args, "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
+                    "                     [OPTION...]\n",
                     d, {{"experiment", -1}}, config_file);
   if (o.done) return false;
   if (words.empty())
-    fail(status::usage, "run needs one or more experiments first; there are: ", declared.names(plugins.words("experiment")));
+    fail(status::usage, "run needs one or more experiments first; there are: ", plugins.list("experiment"));
   if (o.texts("experiment").size() != words.size())
     fail(status::usage, "experiments are named before the first option; \"", o.texts("experiment").back(), "\" is not");
   for (const char* need : {"model", "out"})
@@ -147,7 +160,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   r.model = o.text("model");
   r.out = o.text("out");
   r.name = o.text("name");
-  if (r.name.find('/') != std::string::npos) fail(status::usage, "--name ", r.name, ": no slash in a name");
+  check_name("--name", r.name);
   r.backend = o.text("backend");
   r.device = o.text("device");
   r.precision = o.text("precision");

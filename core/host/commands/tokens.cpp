@@ -50,7 +50,8 @@ int encode(const arguments& args) {
       "json", po::bool_switch(), "a line {\"ids\":[...]} for each text (always with --texts)");
   d.add(common_options());
   const parsed_options o = parse_options(
-      args, "usage: depthlens tokens encode --model M (--text TEXT | --texts FILE.jsonl) [--no-special] [--json]\n", d);
+      args, "usage: depthlens tokens encode --model M (--text TEXT | --texts FILE.jsonl)\n"
+            "                               [--no-special] [--json]\n", d);
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "tokens encode needs --model");
   if (o.has("text") == o.has("texts")) fail(status::usage, "tokens encode needs one of --text and --texts");

@@ -72,6 +72,18 @@ record_key study_runner::key_of(const record_job& job) const {
           job.data().content_hash()};
 }
 
+// An experiment knows its record but not the file that it came from.
+bool study_runner::plan(record_job& job, const std::vector<lens_column>& columns) const {
+  const study_session& session = *studies_[job.study()].session;
+  try {
+    return job.plan(session.c(), columns, context_.vocab_size);
+  } catch (const error& e) {
+    if (e.code() != status::data) throw;
+    fail(status::data, session.plan().datasets[job.dataset()].file.string(), ": record ", job.data().index,
+         ": ", e.what());
+  }
+}
+
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
   if (options_.dry_run) return std::vector<char>(lenses_.size(), 1);  // it opens no logs
   std::vector<char> missing;
@@ -91,7 +103,8 @@ bool study_runner::run(const std::atomic<bool>& stop) {
       const auto reader = open_records(plan.datasets[d].file, plan.datasets[d].format, plan.datasets[d].kind,
                                        plan.datasets[d].cuts);
       std::uint64_t n = 0;
-      for (record r; n < context_.limit && reader->next(r); ++n) {
+      const std::uint64_t limit = studies_[s].session->limit_of(plan.datasets[d]);
+      for (record r; n < limit && reader->next(r); ++n) {
         auto job = std::make_unique<record_job>(std::move(r), d, s);
         const std::vector<char> missing = lenses_missing(s, key_of(*job));
         if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {
@@ -129,7 +142,7 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   std::vector<char> asks(w.jobs.size());
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
-    asks[i] = job.plan(studies_[job.study()].session->c(), w.columns, context_.vocab_size);
+    asks[i] = plan(job, w.columns);
     if (!asks[i] && !options_.dry_run) complete(job, w.columns);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
@@ -158,7 +171,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
     if (stop) throw stop_request{};
     record_job& job = *owner[wish].first;
     if (!job.receive(owner[wish].second, std::move(result))) return;
-    if (job.plan(studies_[job.study()].session->c(), w.columns, context_.vocab_size)) {
+    if (plan(job, w.columns)) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
     } else {

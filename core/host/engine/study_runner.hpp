@@ -56,6 +56,7 @@ class study_runner {
   void run_window(job_list jobs, const std::atomic<bool>& stop);
   void run_round(window_state& w, const std::atomic<bool>& stop);
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
+  bool plan(record_job& job, const std::vector<lens_column>& columns) const;
   void complete(record_job& job, const std::vector<lens_column>& columns);
   record_key key_of(const record_job& job) const;
 

@@ -67,8 +67,15 @@ void study_session::survey() {
     d.records = 0;
     for (record r; reader->next(r); ++d.records) {
       const record_abi view(r, i);
-      if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+      try {
+        if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+      } catch (const error& e) {
+        fail(e.code(), d.file.string(), ": record ", r.index, ": ", e.what());
+      }
     }
+    if (d.records == 0)
+      fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
+           d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
   }
   checked_call(study_->describe, study_, &description_);
   check_description(*description_, plan_.word);
@@ -82,7 +89,7 @@ std::vector<std::string> study_session::sets() const {
 
 std::uint64_t study_session::records_wanted() const {
   std::uint64_t n = 0;
-  for (const dataset_plan& d : plan_.datasets) n += std::min(d.records, context_.limit);
+  for (const dataset_plan& d : plan_.datasets) n += std::min(d.records, limit_of(d));
   return n;
 }
 

@@ -6,6 +6,7 @@
 #include "depthlens/data/reader.hpp"
 #include "plugins/registry.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -24,7 +25,8 @@ struct dataset_plan {
   std::string kind;
   std::string sha256;  // of the file's content
   cut_options cuts;
-  std::uint64_t records = 0;  // in the whole file, set by survey
+  std::uint64_t records = 0;   // in the whole file, set by survey
+  std::uint64_t at_least = 0;  // records that an earlier command asked for: a smaller --limit takes none away
 };
 
 struct study_plan {
@@ -62,6 +64,7 @@ class study_session {
   const std::string& word() const { return plan_.word; }
   std::vector<std::string> sets() const;
   std::uint64_t records_wanted() const;  // over all data sets, --limit counted
+  std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 
  private:
   const run_context& context_;

@@ -2,6 +2,7 @@
 #include "model/opened_model.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "depthlens/data/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
 #include "terminal/log.hpp"
 
@@ -16,11 +17,22 @@ tokenizer tokenizer_of(const model_files& files, const std::filesystem::path& pa
   return tokenizer::from_json(file);
 }
 
+// File names may hold any byte; a name in titles and other file names is short UTF-8 without control
+// characters.
+std::string shown(std::string_view file_name) {
+  constexpr std::size_t longest = 100;
+  std::string name = utf8_replace_broken(file_name);
+  for (char& c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '_';
+  while (name.size() > longest || utf8_first_broken(name) != std::string_view::npos) name.pop_back();
+  return name;
+}
+
 std::string display_name(const std::string& asked, const std::filesystem::path& path) {
-  if (std::filesystem::is_regular_file(path)) return path.stem().string();
-  if (std::filesystem::exists(asked)) return std::filesystem::canonical(path).filename().string();
+  if (std::filesystem::is_regular_file(path)) return shown(path.stem().string());
+  if (std::filesystem::exists(asked)) return shown(std::filesystem::canonical(path).filename().string());
   const std::string name = asked.substr(0, asked.find_first_of("@:"));
-  return name.substr(name.rfind('/') + 1);
+  return shown(name.substr(name.rfind('/') + 1));
 }
 
 // Views the architecture's vectors.

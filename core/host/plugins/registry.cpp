@@ -34,12 +34,6 @@ std::vector<fs::path> search_folders(const std::vector<fs::path>& extra) {
   return folders;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : ", ") + w;
-  return out.empty() ? "none" : out;
-}
-
 }  // namespace
 
 registry::registry(const std::vector<fs::path>& extra) : folders_(search_folders(extra)) {
@@ -68,6 +62,12 @@ std::vector<std::string> registry::words(std::string_view kind) const {
   return out;
 }
 
+std::string registry::list(std::string_view kind) const {
+  std::string out;
+  for (const std::string& w : words(kind)) out += (out.empty() ? "" : ", ") + w;
+  return out.empty() ? "none" : out;
+}
+
 plugin_verdict* registry::find(std::string_view kind, std::string_view word) {
   const auto at = std::find_if(files_.begin(), files_.end(),
                                [&](const plugin_verdict& v) { return v.kind == kind && v.word == word; });
@@ -81,7 +81,7 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
     std::string where;
     for (const fs::path& f : folders_) where += (where.empty() ? "" : ", ") + f.string();
     fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word,
-         "\"; there are: ", joined(words(kind)), " (looked for ", kind, "-", word, ".so in ",
+         "\"; there are: ", list(kind), " (looked for ", kind, "-", word, ".so in ",
          where.empty() ? "no folder" : where,
          kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
   }
@@ -137,7 +137,7 @@ registry::backend registry::choose_backend(std::string_view word_or_auto) {
     }
   }
   if (best_score == 0)
-    fail(status::unavailable, "no backend can run here; there are: ", joined(words("backend")), reasons);
+    fail(status::unavailable, "no backend can run here; there are: ", list("backend"), reasons);
   return best;
 }
 

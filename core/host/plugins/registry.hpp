@@ -23,6 +23,7 @@ class registry {
   std::vector<plugin_verdict>& files() { return files_; }
   // Words of the usable plugins of a kind, sorted.
   std::vector<std::string> words(std::string_view kind) const;
+  std::string list(std::string_view kind) const;  // "a, b, c", or "none"
 
   struct experiment {
     plugin_verdict about;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <vector>
 
 namespace depthlens {
 namespace {
@@ -98,6 +99,17 @@ void take_lock(const fs::path& file) {
   fail(status::config, file.string(), ": another process keeps taking this folder");
 }
 
+// What a killed process was writing (table/atomic_file.hpp); nobody else writes here while the lock is held.
+void remove_unfinished(const fs::path& folder) {
+  std::vector<fs::path> left;
+  for (const auto& item : fs::directory_iterator(folder)) {
+    const std::string name = item.path().filename().string();
+    if (name.starts_with('.') && name.find(".tmp-") != std::string::npos) left.push_back(item.path());
+  }
+  std::error_code ignored;
+  for (const fs::path& p : left) fs::remove(p, ignored);
+}
+
 }  // namespace
 
 run_folder::run_folder(const fs::path& root) {
@@ -105,6 +117,7 @@ run_folder::run_folder(const fs::path& root) {
   root_ = fs::canonical(root);
   for (const char* part : {"data", "plots", "log"}) make_folder(root_ / part);
   take_lock(root_ / "log" / "lock");
+  for (const fs::path& p : {root_, root_ / "data", root_ / "plots"}) remove_unfinished(p);
 }
 
 run_folder::~run_folder() {

@@ -60,23 +60,27 @@ class table_file {
   bool headless_;
 };
 
-using table_files =
-    std::vector<std::unique_ptr<table_file>>;  // by number of the table; null = not written here
+using table_files = std::vector<std::unique_ptr<table_file>>;  // by number; null = not written here
 
 std::uint32_t table_number(const dlens_description& d, std::string_view id) {
   for (std::uint32_t i = 0; i < d.n_tables; ++i)
     if (id == d.tables[i]->id) return i;
   fail(status::config, "the record log holds rows of a table \"", id,
-       "\" that the experiment does not have any more; "
-       "use --fresh");
+       "\" that the experiment no longer has; use --fresh");
+}
+
+// The log may hold more records than are asked for now.
+std::function<bool(const record_key&)> within_limit(const study_session& session) {
+  std::map<std::string, std::uint64_t> limits;
+  for (const dataset_plan& d : session.plan().datasets) limits[d.set] = session.limit_of(d);
+  return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
 // The rows of a log, one record in memory at a time, for finish.
 class row_stream {
  public:
-  row_stream(const table_request& request) : request_(request) {
-    keys_ = request.log.keys(request.session.sets(),
-                             [&](const record_key& k) { return k.index < request.limit; });
+  explicit row_stream(const table_request& request) : request_(request) {
+    keys_ = request.log.keys(request.session.sets(), within_limit(request.session));
     c_ = {sizeof c_, 0, this, &next};
   }
   const dlens_rows* c() const { return &c_; }
@@ -182,16 +186,13 @@ finished_tables write_tables(const table_request& request, const run_context& co
   finished_tables out;
   const dlens_description& d = request.session.description();
   table_files files = open_tables(request, context, out);
-  request.log.each(
-      request.session.sets(), [&](const record_key& k) { return k.index < request.limit; },
-      [&](const entry& e) {
-        for (const logged_row& row : e.rows()) {
-          const std::uint32_t t = table_number(d, row.table);
-          if (files[t]) files[t]->row(row.values.data(), row.values.size());
-        }
-        for (const entry::counted& c : e.counts())
-          out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
-      });
+  request.log.each(request.session.sets(), within_limit(request.session), [&](const entry& e) {
+    for (const logged_row& row : e.rows()) {
+      const std::uint32_t t = table_number(d, row.table);
+      if (files[t]) files[t]->row(row.values.data(), row.values.size());
+    }
+    for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
+  });
   const dlens_study& study = request.session.c();
   if (study.finish != nullptr) {
     const row_stream rows(request);

@@ -28,7 +28,6 @@ struct table_request {
   const record_log& log;
   std::uint32_t lens = 0;            // its number in the run
   bool shared_too = true;            // write the tables that are the same for every lens
-  std::uint64_t limit = 0;           // records of each data set
   bool headless_when_empty = false;  // the published code writes a lone newline for a table without rows
   std::filesystem::path folder;
 };

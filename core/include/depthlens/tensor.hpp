@@ -20,6 +20,14 @@ enum class dtype : std::uint32_t {
   q5_0 = 5,
   q5_1 = 6,
   q8_0 = 7,
+  q2_k = 8,
+  q3_k = 9,
+  q4_k = 10,
+  q5_k = 11,
+  q6_k = 12,
+  iq4_nl = 13,
+  iq4_xs = 14,
+  mxfp4 = 15,
   other =
       255,  // known to the file format, but not readable as numbers here; listed by `models`, refused as a weight
 };

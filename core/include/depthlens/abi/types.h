@@ -75,7 +75,15 @@ enum {
   DLENS_DTYPE_Q4_1 = 4,
   DLENS_DTYPE_Q5_0 = 5,
   DLENS_DTYPE_Q5_1 = 6,
-  DLENS_DTYPE_Q8_0 = 7
+  DLENS_DTYPE_Q8_0 = 7,
+  DLENS_DTYPE_Q2_K = 8,
+  DLENS_DTYPE_Q3_K = 9,
+  DLENS_DTYPE_Q4_K = 10,
+  DLENS_DTYPE_Q5_K = 11,
+  DLENS_DTYPE_Q6_K = 12,
+  DLENS_DTYPE_IQ4_NL = 13,
+  DLENS_DTYPE_IQ4_XS = 14,
+  DLENS_DTYPE_MXFP4 = 15
 };
 
 // A named read-only view of a weight tensor as it lies in the model file, possibly a part of a fused or transposed one.

@@ -162,7 +162,8 @@ class token_counts {
     const std::string here = decoded ? boost::json::serialize(utf8_replace_broken(*decoded)) : "no token";
     fail(status::data, name_, ": the token counts belong to another tokenizer: ", share,
          " % of the tokens agree; id ", differing.id, " is ", boost::json::serialize(differing.token),
-         " in the table and ", here, " in the model's tokenizer");
+         " in the table and ", here,
+         " in the model's tokenizer; make a table for this model with depthlens tokens count");
   }
 
   std::vector<token_count> entries_;

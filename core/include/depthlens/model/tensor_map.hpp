@@ -158,7 +158,7 @@ class tensor_mapper {
     }
     if (raw.view->type == dtype::other) {
       fail(status::data, label_, ": tensor ", printable(stored), " is of type ", raw.type_name,
-           ", which cannot be computed with; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 can");
+           ", which cannot be computed with; ", readable_dtypes(), " can");
     }
     out_.push_back(view_part(*raw.view, part, cat(label_, ": tensor ", printable(stored))));
     out_.back().name = canonical;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Output folders that cannot be written, are in use or belong to another run, and `plot` where there is
+// nothing.
+#include "program/demo.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(output_folders)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+
+const small_data& data() {
+  static const small_data files(4);
+  return files;
+}
+
+words run_into(const std::filesystem::path& out) {
+  return words{"run", "facts", "--model", demo_model(), "--out", out, "--format", "svg"} + data().facts();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made_is_refused_before_any_work) {
+  const scratch_folder folder;
+  const std::filesystem::path plain = folder.write("plain", "a file of the user");
+  check_refused(run_into(plain), status::cannot_create, plain.string());
+  check_refused(run_into(plain / "run"), status::cannot_create, (plain / "run").string());
+  check_refused(run_into("/proc/no/run"), status::cannot_create, "/proc/no/run");
+  BOOST_TEST(read_bytes(plain) == "a file of the user");
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_in_use_is_refused_with_its_holder_named) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  process first(words{program()} + run_into(run));
+  for (int i = 0; i < 5000 && !std::filesystem::exists(run / "log/lock"); ++i)
+    BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));
+  first.send(SIGSTOP);
+  check_refused(run_into(run), status::config, run.string(), cat("process ", first.pid()), "lock");
+  check_refused(run_into(run) + words{"--facts.tokens", "2"}, status::config, cat("process ", first.pid()));
+  first.send(SIGCONT);
+  BOOST_TEST(first.wait().code == 0);
+  must_work(run_into(run));
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_of_another_configuration_is_refused_with_every_field_that_differs) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const auto before = tables_of(run);
+  const std::string manifest = read_bytes(run / "run.json");
+  const auto differs = [&](const words& more, const std::string& field, const std::string& values) {
+    check_refused(run_into(run) + more, status::config, run.string(), field, values, "--fresh");
+  };
+  differs({"--facts.tokens", "2"}, "studies.facts.options.tokens", "3 -> 2");
+  differs({"--bos", "never", "--target", "gold"}, "bos: auto -> never", "target: final -> gold");
+  differs({"--seed-compat"}, "mode: default -> seed-compat", "mode");
+  const small_data other(5);
+  check_refused({"run", "facts", "--model", demo_model(), "--out", run, "--data", other.facts().at(1)},
+                status::config, "studies.facts.data", "sha256");
+  check_same_tables(tables_of(run), before);
+  BOOST_TEST(read_bytes(run / "run.json") == manifest);
+  must_work(run_into(run));
+}
+
+BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const auto before = tables_of(run);
+  const outcome o = must_work(run_into(run) + words{"--fresh", "--facts.tokens", "1"});
+  BOOST_TEST(o.err.find("run.old-1") != std::string::npos, o.err);
+  check_same_tables(tables_of(folder.path() / "run.old-1"), before);
+  const boost::json::value key = manifest_of(run).at("key");
+  BOOST_TEST((key.at("studies").at("facts").at("options").at("tokens") == "1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_is_refused_moves_nothing_aside) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  check_refused(
+      {"run", "facts", "--model", demo_model(), "--out", run, "--fresh", "--data", "facts=/no/such.json"},
+      status::no_input, "/no/such.json");
+  BOOST_TEST(std::filesystem::exists(run / "run.json"));
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "run.old-1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_manifest_or_log_is_refused_and_left_alone) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const std::string manifest = read_bytes(run / "run.json");
+  folder.write("run/run.json", manifest.substr(0, manifest.size() / 2));
+  check_refused(run_into(run), status::data, "run.json");
+  folder.write("run/run.json", manifest);
+  folder.write("run/log/facts.logit.log", "something else altogether");
+  check_refused(run_into(run), status::config, "facts.logit.log", "--fresh");
+  BOOST_TEST(read_bytes(run / "log/facts.logit.log") == "something else altogether");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_that_was_deleted_is_made_again) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const auto before = tables_of(run);
+  std::filesystem::remove(run / "data/facts_logit.csv");
+  must_work(run_into(run));
+  check_same_tables(tables_of(run), before);
+}
+
+BOOST_AUTO_TEST_CASE(plot_says_what_is_missing) {
+  const scratch_folder folder;
+  check_refused({"plot"}, status::usage, "output folder");
+  check_refused({"plot", folder.path() / "nothing"}, status::no_input, "nothing");
+  check_refused({"plot", folder.path()}, status::no_input, folder.path().string(), "run.json");
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  std::filesystem::remove_all(run / "data");
+  check_refused({"plot", run}, status::no_input, run.string(), ".csv");
+}
+
+BOOST_AUTO_TEST_CASE(plot_of_a_run_that_did_not_finish_says_so) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  process p(words{program()} + run_into(run));
+  for (int i = 0; i < 5000 && !std::filesystem::exists(run / "log/facts.logit.log"); ++i)
+    BOOST_REQUIRE(!p.ends_within(std::chrono::milliseconds(1)));
+  p.send(SIGKILL);
+  p.wait();
+  check_no_tables(run);
+  check_refused({"plot", run}, status::no_input, run.string(), "did not finish");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checkers of the reference data, where it lies beside the source tree or DEPTHLENS_REFERENCE names it:
+// the tables of the published code, and readings of tiny models.
+#include "program/demo.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(reference_data)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+namespace fs = std::filesystem;
+
+fs::path reference_folder() {
+  const char* named = std::getenv("DEPTHLENS_REFERENCE");
+  return named != nullptr && *named != '\0' ? fs::path(named) : source_tree().parent_path() / "shared";
+}
+
+// Runs a checker of the reference data; false, with a message, where that is not there.
+bool check(const std::string& tool, const words& arguments) {
+  const fs::path file = reference_folder() / "tools" / tool;
+  if (!fs::exists(file)) {
+    BOOST_TEST_MESSAGE("skipped: no reference data, " << file << " is missing");
+    return false;
+  }
+  surroundings s;
+  s.patience = std::chrono::seconds(900);
+  const outcome o = run(words{file} + arguments, s);
+  BOOST_TEST(o.code == 0, tool << " says:\n" << o.out << o.err);
+  return true;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_eight_tables_of_the_published_code_are_met) {
+  check("check_all.sh", {program(), demo_model(), "--golden-only"});
+}
+
+BOOST_AUTO_TEST_CASE(readings_of_tiny_models_are_met) {
+  check("check_models.py",
+        {program(), reference_folder() / "models/tiny", "--only", "llama,llama-gqa-tied,llama3-rope"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -2,12 +2,14 @@
 // Attention of a few query rows over one path of the token tree: keys and values of the path lie in panels by
 // position, so the keys of a row at position p are the columns 0..p whatever the pack looks like. Every score
 // is one chain of multiply-adds over the head's dimensions, every output one over positions 0..p, the sum of
-// a softmax goes by position modulo the vector width: a row's result depends on its own path only.
+// a softmax goes by position modulo the vector width: a row's result depends on its own path only. With a
+// window, sums begin at the first position inside it, and a softmax at the vector which holds that position.
 #pragma once
 
 #include "exp.hpp"
 #include "kernels.hpp"
 #include "simd.hpp"
+#include "softcap.hpp"
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
 
@@ -62,18 +64,28 @@ inline void blend_block(const attend_job& job, const float* weights, std::size_t
   }
 }
 
-// Scores 0..n-1 to exponentials relative to their maximum; returns 1 / their sum.
-inline float softmax(float* scores, std::size_t n) {
-  const std::size_t rest = n % lanes, whole = n - rest;
+// Positions begin..end-1.
+struct key_range {
+  std::size_t begin, end;
+};
+
+// Scores of the range to exponentials relative to their maximum; returns 1 / their sum.
+inline float softmax(float* scores, key_range keys, float softcap) {
+  const std::size_t n = keys.end, rest = n % lanes, whole = n - rest;
+  const std::size_t skipped = keys.begin % lanes, start = keys.begin - skipped;
+  if (softcap != 0) soft_cap(scores + keys.begin, n - keys.begin, softcap);
+  if (skipped != 0) {
+    store(scores + start, first_lanes(skipped) ? splat(-__builtin_inff()) : load(scores + start));
+  }
   if (rest != 0) {
     const vec last = first_lanes(rest) ? load(scores + whole) : splat(-__builtin_inff());
     store(scores + whole, last);
   }
   vec highest = splat(-__builtin_inff());
-  for (std::size_t i = 0; i < n; i += lanes) highest = larger(highest, load(scores + i));
+  for (std::size_t i = start; i < n; i += lanes) highest = larger(highest, load(scores + i));
   const vec maximum = splat(largest_lane(highest));
   vec sum = {};
-  for (std::size_t i = 0; i < n; i += lanes) {
+  for (std::size_t i = start; i < n; i += lanes) {
     const vec e = exp_any(load(scores + i) - maximum);
     store(scores + i, e);
     sum += e;
@@ -83,14 +95,23 @@ inline float softmax(float* scores, std::size_t n) {
 
 // Outputs of Rows rows, Vectors * lanes of their values from `offset` on.
 template <int Rows, int Vectors>
-inline void blend_rows(const attend_job& job, float* const* out, const std::size_t* n_keys,
-                       const float* scale, std::size_t offset) {
+inline void blend_rows(const attend_job& job, float* const* out, const key_range* keys, const float* scale,
+                       std::size_t offset) {
   vec sums[Rows][Vectors] = {};
-  std::size_t common = n_keys[0];
-  for (int r = 1; r < Rows; ++r) common = n_keys[r] < common ? n_keys[r] : common;
-  blend_block<Rows, Vectors>(job, job.scores, 0, common, offset, sums);
+  key_range common = keys[0];
+  for (int r = 1; r < Rows; ++r) {
+    common.begin = keys[r].begin > common.begin ? keys[r].begin : common.begin;
+    common.end = keys[r].end < common.end ? keys[r].end : common.end;
+  }
+  // Windows that share nothing: each row goes through its own keys.
+  if (common.begin > common.end) common.begin = common.end;
+  const auto own = [&](int r, std::size_t begin, std::size_t end) {
+    blend_block<1, Vectors>(job, job.scores + r * job.stride, begin, end, offset, sums + r);
+  };
+  for (int r = 0; r < Rows && job.window != 0; ++r) own(r, keys[r].begin, common.begin);
+  blend_block<Rows, Vectors>(job, job.scores, common.begin, common.end, offset, sums);
   for (int r = 0; r < Rows; ++r) {
-    blend_block<1, Vectors>(job, job.scores + r * job.stride, common, n_keys[r], offset, sums + r);
+    own(r, keys[r].begin > common.end ? keys[r].begin : common.end, keys[r].end);
     for (int v = 0; v < Vectors; ++v) {
       const std::size_t at = offset + v * lanes;
       const std::size_t left = job.head_dim > at ? job.head_dim - at : 0;
@@ -101,21 +122,24 @@ inline void blend_rows(const attend_job& job, float* const* out, const std::size
 }
 
 template <int Rows>
-inline void attend_rows(const attend_job& job, float* const* q, const std::size_t* n_keys) {
-  std::size_t most = 0;
-  for (int r = 0; r < Rows; ++r) most = n_keys[r] > most ? n_keys[r] : most;
-  std::size_t column = 0;
+inline void attend_rows(const attend_job& job, float* const* q, const key_range* keys) {
+  std::size_t most = 0, column = keys[0].begin;
+  for (int r = 0; r < Rows; ++r) {
+    most = keys[r].end > most ? keys[r].end : most;
+    column = keys[r].begin < column ? keys[r].begin : column;
+  }
+  column -= column % lanes;
   for (; column + block_vectors * lanes <= most; column += block_vectors * lanes) {
     score_block<Rows, block_vectors>(job, q, column);
   }
   for (; column < most; column += lanes) score_block<Rows, 1>(job, q, column);
   float scale[Rows];
-  for (int r = 0; r < Rows; ++r) scale[r] = softmax(job.scores + r * job.stride, n_keys[r]);
+  for (int r = 0; r < Rows; ++r) scale[r] = softmax(job.scores + r * job.stride, keys[r], job.softcap);
   std::size_t offset = 0;
   for (; offset + block_vectors * lanes <= job.head_dim; offset += block_vectors * lanes) {
-    blend_rows<Rows, block_vectors>(job, q, n_keys, scale, offset);
+    blend_rows<Rows, block_vectors>(job, q, keys, scale, offset);
   }
-  for (; offset < job.head_dim; offset += lanes) blend_rows<Rows, 1>(job, q, n_keys, scale, offset);
+  for (; offset < job.head_dim; offset += lanes) blend_rows<Rows, 1>(job, q, keys, scale, offset);
 }
 
 // Replaces every query by its output.
@@ -124,30 +148,31 @@ inline void attend(const attend_job& job) {
   for (std::size_t first = 0; first < total; first += block_rows) {
     const std::size_t n = total - first < block_rows ? total - first : block_rows;
     float* q[block_rows];
-    std::size_t n_keys[block_rows];
+    key_range keys[block_rows];
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t row = (first + i) / job.n_heads, head = (first + i) % job.n_heads;
       q[i] = job.q + row * job.q_stride + head * job.head_dim;
-      n_keys[i] = static_cast<std::size_t>(job.position[row]) + 1;
+      const std::size_t end = static_cast<std::size_t>(job.position[row]) + 1;
+      keys[i] = {job.window != 0 && end > job.window ? end - job.window : 0, end};
     }
     switch (n) {
       case 1:
-        attend_rows<1>(job, q, n_keys);
+        attend_rows<1>(job, q, keys);
         break;
       case 2:
-        attend_rows<2>(job, q, n_keys);
+        attend_rows<2>(job, q, keys);
         break;
       case 3:
-        attend_rows<3>(job, q, n_keys);
+        attend_rows<3>(job, q, keys);
         break;
       case 4:
-        attend_rows<4>(job, q, n_keys);
+        attend_rows<4>(job, q, keys);
         break;
       case 5:
-        attend_rows<5>(job, q, n_keys);
+        attend_rows<5>(job, q, keys);
         break;
       default:
-        attend_rows<block_rows>(job, q, n_keys);
+        attend_rows<block_rows>(job, q, keys);
         break;
     }
   }

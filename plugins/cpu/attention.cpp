@@ -79,7 +79,9 @@ void attend_tree(const kernel_table& kernels, const head_shape& shape, const tok
                  0,
                  group,
                  nullptr,
-                 scratch.scores.reserve(6 * stride)};
+                 scratch.scores.reserve(6 * stride),
+                 shape.window,
+                 shape.softcap};
   for (std::size_t head = 0; head < shape.n_kv_heads; ++head) {
     for (std::size_t r = 0; r < tree.runs.size(); ++r) {
       const token_run run = tree.runs[r];

@@ -15,6 +15,8 @@ namespace depthlens::cpu {
 
 struct head_shape {
   std::size_t n_heads, n_kv_heads, head_dim;
+  std::size_t window;  // a token sees itself and the window - 1 ancestors before it; 0 = all
+  float softcap;       // of the scores; 0 = none
 };
 
 // Which tokens ask: rows of q in tree order, with their tokens.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is
-// chosen once. What they compute is said in norm.hpp, rotary.hpp, attend.hpp and reduce.hpp.
+// chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp, attend.hpp and
+// reduce.hpp.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,12 @@ struct attend_job {
   std::size_t n_heads;
   const std::int32_t* position;  // (n_rows): a row reads positions 0..position
   float* scores;                 // (6, stride) scratch
+  std::size_t window;            // a row reads the last `window` of its positions; 0 = all
+  float softcap;                 // of the scores; 0 = none
 };
+
+// DLENS_ACTIVATION_...
+enum class activation : std::uint32_t { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };
 
 struct target_state {
   float logit;
@@ -63,7 +69,9 @@ struct kernel_table {
   const char* name;
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
   void (*add)(float* h, const float* x, std::size_t n);
-  void (*swiglu)(const float* gate, const float* up, std::size_t n, float* out);
+  void (*layer_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
+  void (*activate)(activation kind, const float* x, const float* factor, std::size_t n, float* out);
+  void (*soft_cap)(float* z, std::size_t n, float cap);
   void (*rotate)(float* row, std::size_t n_heads, std::size_t head_dim, std::size_t dims, const float* cosine,
                  const float* sine, bool interleaved, float scale);
   void (*attend)(const attend_job& job);

@@ -3,11 +3,13 @@
 // each.
 #pragma once
 
+#include "activation.hpp"
 #include "attend.hpp"
 #include "kernels.hpp"
 #include "norm.hpp"
 #include "reduce.hpp"
 #include "rotary.hpp"
+#include "softcap.hpp"
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
 
@@ -21,6 +23,7 @@ constexpr const char* isa_name = "SSE2";
 constexpr const char* isa_name = "generic";
 #endif
 
-constexpr kernel_table table = {isa_name, rms_norm, add, swiglu, rotate, attend, reduce_tile};
+constexpr kernel_table table = {isa_name, rms_norm, add,    layer_norm, activate,
+                                soft_cap, rotate,   attend, reduce_tile};
 
 }  // namespace depthlens::cpu::DEPTHLENS_ISA

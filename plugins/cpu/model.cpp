@@ -53,8 +53,7 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
     : arch_(architecture_of(weights)), kernels_(kernels()) {
   check_options(options);
   check_architecture();
-  inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + arch_.rope_dims / 2);
-  arch_.rope_inverse_frequency = nullptr;
+  copy_tables();
   weights_ = load_weights(weights, shapes_, options.threads);
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
@@ -64,6 +63,18 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width;
   info_ = {sizeof(dlens_model_info), pack_tokens,         weights_.bytes(), floats * sizeof(float) + 64,
            "f32, packed by oneDNN",  device_text_.c_str()};
+}
+
+void model::copy_tables() {
+  const std::size_t half = arch_.rope_dims / 2;
+  if (half > 0) {
+    const float* local = arch_.local_rope_inverse_frequency;
+    inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + half);
+    if (local) local_inverse_frequency_.assign(local, local + half);
+  }
+  if (arch_.window) windows_.assign(arch_.window, arch_.window + arch_.n_layers);
+  arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
+  arch_.window = nullptr;
 }
 
 void model::check_architecture() const {
@@ -79,10 +90,23 @@ void model::check_architecture() const {
   need(1ull * arch_.n_heads * arch_.head_dim <= most, "the heads are too wide");
   need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim,
        "the rotary dimensions do not fit the head");
-  need(arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED,
-       "unknown rotary pairing");
+  need(
+      arch_.rope_dims == 0 || arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED,
+      "unknown rotary pairing");
   need(arch_.rope_dims == 0 || arch_.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
-  need(std::isfinite(arch_.norm_eps) && arch_.norm_eps >= 0, "the norm's epsilon is not a positive number");
+  need(arch_.norm_kind == DLENS_NORM_RMS || arch_.norm_kind == DLENS_NORM_LAYER, "unknown norm");
+  need(arch_.activation >= DLENS_ACTIVATION_SILU && arch_.activation <= DLENS_ACTIVATION_RELU,
+       "unknown activation");
+  need(arch_.block_form == DLENS_BLOCK_SEQUENTIAL || arch_.block_form == DLENS_BLOCK_PARALLEL,
+       "unknown form of a block");
+  need(arch_.position_offset <= most, "the position offset is above 16777216");
+  const auto from_zero = [](double x) { return std::isfinite(x) && x >= 0; };
+  need(from_zero(arch_.norm_eps), "the norm's epsilon is not a positive number");
+  need(from_zero(arch_.attention_softcap) && from_zero(arch_.final_softcap),
+       "a soft cap is not a positive number");
+  need(std::isfinite(arch_.norm_offset) && std::isfinite(arch_.embed_scale) &&
+           std::isfinite(arch_.attention_scale),
+       "a scale is not a number");
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
@@ -120,7 +144,7 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
     readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(), lenses, final_top, readings};
-    read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.norm_eps),
+    read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.final_softcap),
               shapes_.get(arch_.d_model, gather_width)},
              request, p.scratch);
   });
@@ -130,10 +154,19 @@ void model::embed(pass& p) const {
   const std::size_t n = p.tree.token.size(), d = arch_.d_model;
   workspace& s = p.scratch;
   s.rotary.reserve(p.tree.n_positions, inverse_frequency_);
+  s.local_rotary.reserve(p.tree.n_positions, local_inverse_frequency_);
+  float* place = s.normed.reserve(chunk_rows * d);
+  const auto scale = static_cast<float>(arch_.embed_scale);
   s.stream.reserve(n * d);
   s.hidden.reserve((arch_.n_layers + 1) * p.sites.size() * d);
   for (std::size_t t = 0; t < n; ++t) {
-    weights_.embed.read_row(static_cast<std::size_t>(p.tree.token[t]), s.stream.data() + t * d);
+    float* row = s.stream.data() + t * d;
+    weights_.embed.read_rows(static_cast<std::size_t>(p.tree.token[t]), 1, row);
+    for (std::size_t i = 0; i < d && scale != 1; ++i) row[i] *= scale;
+    if (!weights_.position.present()) continue;
+    weights_.position.read_rows(static_cast<std::size_t>(p.tree.position[t]) + arch_.position_offset, 1,
+                                place);
+    kernels_.add(row, place, d);
   }
 }
 
@@ -157,9 +190,11 @@ void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
   const block_weights& block = weights_.blocks[layer];
   const std::size_t d = arch_.d_model;
   workspace& s = p.scratch;
-  project(p, block, reads_only);
-  attend_tree(kernels_, {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim}, p.tree, s.kv.data(),
-              reads_only ? p.reads : p.all, s.q.data(), s);
+  project(p, layer, reads_only);
+  attend_tree(kernels_,
+              {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim, is_local(layer) ? windows_[layer] : 0,
+               static_cast<float>(arch_.attention_softcap)},
+              p.tree, s.kv.data(), reads_only ? p.reads : p.all, s.q.data(), s);
   float* stream = s.stream.data();
   std::size_t rows = p.tree.token.size();
   if (reads_only) {
@@ -167,76 +202,105 @@ void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
     stream = s.hidden.data() + (layer + 1) * p.read_tokens.size() * d;
     rows = p.read_tokens.size();
   }
+  const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const std::size_t q_width = std::size_t{arch_.n_heads} * arch_.head_dim;
   float* product = s.product.reserve(chunk_rows * std::max<std::size_t>(d, 2 * arch_.d_ff));
   for (std::size_t first = 0; first < rows; first += chunk_rows) {
     const std::size_t n = std::min(chunk_rows, rows - first);
+    float* at = stream + first * d;
+    const float* x = parallel ? feed_forward_input(p, block, at, n) : nullptr;
     apply(block.o, s.q.data() + first * q_width, n, product, s);
-    kernels_.add(stream + first * d, product, n * d);
-    feed_forward(p, block, stream + first * d, n);
+    add_product(block.attn_post_norm, at, n, s);
+    if (!parallel) x = feed_forward_input(p, block, at, n);
+    feed_forward(p, block, x, at, n);
   }
 }
 
-// Norm, queries, keys and values; queries and keys are turned by their positions, queries scaled.
-void model::project(pass& p, const block_weights& block, bool reads_only) const {
+// The rows themselves where there is no norm, else in `normed`.
+const float* model::normed(const norm_weights& norm, const float* from, std::size_t rows,
+                           workspace& scratch) const {
+  if (!norm.present()) return from;
+  float* out = scratch.normed.reserve(chunk_rows * arch_.d_model);
+  norm.apply(kernels_, from, rows, out);
+  return out;
+}
+
+// stream (rows, D) += the product, normed if there is a norm for it.
+void model::add_product(const norm_weights& post_norm, float* stream, std::size_t rows,
+                        workspace& scratch) const {
+  float* product = scratch.product.data();
+  if (post_norm.present()) post_norm.apply(kernels_, product, rows, product);
+  kernels_.add(stream, product, rows * arch_.d_model);
+}
+
+// Norms, queries, keys and values; queries and keys are turned by their positions, queries scaled.
+void model::project(pass& p, std::uint32_t layer, bool reads_only) const {
+  const block_weights& block = weights_.blocks[layer];
   const std::size_t n = p.tree.token.size(), d = arch_.d_model, head = arch_.head_dim;
   const std::size_t q_width = arch_.n_heads * head, kv_width = 2 * arch_.n_kv_heads * head;
-  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head)));
   const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
   workspace& s = p.scratch;
-  float* normed = s.normed.reserve(chunk_rows * d);
+  const rotary_table& rotary =
+      is_local(layer) && !local_inverse_frequency_.empty() ? s.local_rotary : s.rotary;
   float* q = s.q.reserve(n * q_width);
   float* kv = s.kv.reserve(n * kv_width);
-  const auto norm_rows = [&](const float* from, std::size_t rows) {
-    for (std::size_t i = 0; i < rows; ++i) {
-      kernels_.rms_norm(from + i * d, block.attn_norm.data(), static_cast<float>(arch_.norm_eps), d,
-                        normed + i * d);
-    }
-  };
-  const auto turn = [&](float* row, std::size_t heads, std::int32_t position, float by) {
+  const auto turn = [&](const norm_weights& norm, float* row, std::size_t heads, std::int32_t position,
+                        float by) {
     const auto at = static_cast<std::size_t>(position);
-    kernels_.rotate(row, heads, head, arch_.rope_dims, s.rotary.cosine(at), s.rotary.sine(at), interleaved,
-                    by);
+    if (norm.present()) norm.apply(kernels_, row, heads * head / norm.width(), row);
+    kernels_.rotate(row, heads, head, arch_.rope_dims, rotary.cosine(at), rotary.sine(at), interleaved, by);
   };
-  const auto make_queries = [&](const query_rows& rows, std::size_t first, std::size_t count) {
-    apply(block.q, normed, count, q + first * q_width, s);
-    for (std::size_t i = first; i < first + count; ++i)
-      turn(q + i * q_width, arch_.n_heads, rows.position[i], scale);
+  const auto make_queries = [&](const float* x, const query_rows& rows, std::size_t first,
+                                std::size_t count) {
+    apply(block.q, x, count, q + first * q_width, s);
+    for (std::size_t i = first; i < first + count; ++i) {
+      turn(block.q_norm, q + i * q_width, arch_.n_heads, rows.position[i],
+           static_cast<float>(arch_.attention_scale));
+    }
   };
   for (std::size_t first = 0; first < n; first += chunk_rows) {
     const std::size_t count = std::min(chunk_rows, n - first);
-    norm_rows(s.stream.data() + first * d, count);
-    apply(block.kv, normed, count, kv + first * kv_width, s);
+    const float* x = normed(block.attn_norm, s.stream.data() + first * d, count, s);
+    apply(block.kv, x, count, kv + first * kv_width, s);
     for (std::size_t i = first; i < first + count; ++i)
-      turn(kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
-    if (!reads_only) make_queries(p.all, first, count);
+      turn(block.k_norm, kv + i * kv_width, arch_.n_kv_heads, p.tree.position[i], 1);
+    if (!reads_only) make_queries(x, p.all, first, count);
   }
   const float* kept = s.hidden.data() + (arch_.n_layers - 1) * p.read_tokens.size() * d;
   for (std::size_t first = 0; reads_only && first < p.read_tokens.size(); first += chunk_rows) {
     const std::size_t count = std::min(chunk_rows, p.read_tokens.size() - first);
-    norm_rows(kept + first * d, count);
-    make_queries(p.reads, first, count);
+    make_queries(normed(block.attn_norm, kept + first * d, count, s), p.reads, first, count);
   }
 }
 
-// stream (rows, D) += down(silu(gate x) * up x), x = norm(stream).
-void model::feed_forward(pass& p, const block_weights& block, float* stream, std::size_t rows) const {
-  const std::size_t d = arch_.d_model, f = arch_.d_ff;
+// x of the feed-forward layer for rows of the stream. A parallel block takes it before attention is added, so
+// it is a copy there.
+const float* model::feed_forward_input(pass& p, const block_weights& block, const float* stream,
+                                       std::size_t rows) const {
+  const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
+  const bool of_attention = parallel && !block.ffn_norm.present();
+  const float* x = normed(of_attention ? block.attn_norm : block.ffn_norm, stream, rows, p.scratch);
+  if (!parallel || x != stream) return x;
+  float* copy = p.scratch.normed.reserve(chunk_rows * arch_.d_model);
+  std::copy_n(stream, rows * arch_.d_model, copy);
+  return copy;
+}
+
+// stream (rows, D) += down(activation(gate x) * up x), or down(activation(up x)).
+void model::feed_forward(pass& p, const block_weights& block, const float* x, float* stream,
+                         std::size_t rows) const {
+  const std::size_t f = arch_.d_ff, width = block.gate_up.matrix.outputs();
+  const auto kind = static_cast<activation>(arch_.activation);
   workspace& s = p.scratch;
-  float* normed = s.normed.data();
-  for (std::size_t i = 0; i < rows; ++i) {
-    kernels_.rms_norm(stream + i * d, block.ffn_norm.data(), static_cast<float>(arch_.norm_eps), d,
-                      normed + i * d);
-  }
   float* product = s.product.data();
-  apply(block.gate_up, normed, rows, product, s);
-  float* gated = s.gated.reserve(chunk_rows * f);
+  apply(block.gate_up, x, rows, product, s);
+  float* inner = s.gated.reserve(chunk_rows * f);
   for (std::size_t i = 0; i < rows; ++i) {
-    const float* gate = product + i * 2 * f;
-    kernels_.swiglu(gate, gate + f, f, gated + i * f);
+    const float* row = product + i * width;
+    kernels_.activate(kind, row, block.gated ? row + f : nullptr, f, inner + i * f);
   }
-  apply(block.down, gated, rows, product, s);
-  kernels_.add(stream, product, rows * d);
+  apply(block.down, inner, rows, product, s);
+  add_product(block.ffn_post_norm, stream, rows, s);
 }
 
 }  // namespace depthlens::cpu

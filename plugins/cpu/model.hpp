@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model on the CPU: a plain pre-norm decoder over a pack of tokens, and the readout of lenses.
+// The model on the CPU: a decoder made of the parts that dlens_architecture describes, over a pack of tokens,
+// and the readout of lenses.
 #pragma once
 
 #include "attention.hpp"
@@ -35,15 +36,24 @@ class model {
   struct pass;  // one call of forward
 
   void check_architecture() const;
+  void copy_tables();
+  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
   void embed(pass& p) const;
   void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
-  void project(pass& p, const block_weights& block, bool reads_only) const;
-  void feed_forward(pass& p, const block_weights& block, float* stream, std::size_t rows) const;
+  void project(pass& p, std::uint32_t layer, bool reads_only) const;
+  const float* normed(const norm_weights& norm, const float* from, std::size_t rows,
+                      workspace& scratch) const;
+  const float* feed_forward_input(pass& p, const block_weights& block, const float* stream,
+                                  std::size_t rows) const;
+  void feed_forward(pass& p, const block_weights& block, const float* x, float* stream,
+                    std::size_t rows) const;
+  void add_product(const norm_weights& post_norm, float* stream, std::size_t rows, workspace& scratch) const;
   void keep_reads(pass& p, std::uint32_t layer) const;
   void apply(const linear& map, const float* in, std::size_t rows, float* out, workspace& scratch) const;
 
   dlens_architecture arch_;
-  std::vector<float> inverse_frequency_;
+  std::vector<float> inverse_frequency_, local_inverse_frequency_;  // the second for layers with a window
+  std::vector<std::uint32_t> windows_;                              // (layers), empty = none
   const kernel_table& kernels_;
   mutable matmul_shapes shapes_;
   model_weights weights_;

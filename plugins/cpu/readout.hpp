@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads lenses at positions: rows (position, layer) are stacked, normed, multiplied with one tile of the
 // unembedding after the other, and each tile of logits is reduced while it is in the cache (reduce.hpp).
-// Nothing of size V is kept for a row.
+// Nothing of size V is kept for a row. Bias and soft cap are part of a logit from the start.
 //
 // Logits that are not finite: a NaN target has rank V and 0 ties; NaNs are passed over by rank and top-k
 // (which is filled up with the smallest ids left); logprob, entropy and kl of a row are NaN where a sum is
@@ -40,7 +40,7 @@ struct readout_model {
   const model_weights& weights;
   const kernel_table& kernels;
   std::uint32_t n_layers;
-  float norm_eps;
+  float softcap;                     // of the logits; 0 = none
   const matmul_shape& gather_shape;  // (D, gather_width)
 };
 

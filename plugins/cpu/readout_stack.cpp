@@ -48,7 +48,7 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
       plan_(plan),
       sites_(sites),
       scratch_(scratch),
-      width_(model.weights.final_norm.size()),
+      width_(model.weights.final_norm.width()),
       per_site_(plan.rows.size()),
       states_(sites.n * plan.rows.size()),
       first_target_(1, 0) {
@@ -66,8 +66,8 @@ void readout_stack::make_rows() {
     const float* hidden = request_.hidden + (row.layer * request_.sites.size() + sites_.first) * width_;
     if (row.carry) hidden = carry(*row.carry, hidden);
     for (std::size_t i = 0; i < sites_.n; ++i) {
-      model_.kernels.rms_norm(hidden + i * width_, model_.weights.final_norm.data(), model_.norm_eps, width_,
-                              rows_ + (i * per_site_ + r) * width_);
+      model_.weights.final_norm.apply(model_.kernels, hidden + i * width_, 1,
+                                      rows_ + (i * per_site_ + r) * width_);
     }
   }
 }
@@ -135,10 +135,13 @@ void readout_stack::find_targets() {
 
 void readout_stack::find_targets(std::size_t first, std::size_t n) {
   float* gathered = scratch_.gathered.reserve(gather_width * width_);
+  const std::vector<float>& bias = model_.weights.unembed_bias;
+  float gathered_bias[gather_width] = {};
   for (std::size_t c = 0; c < n; ++c) {
     const target_place& place = places_[first + c];
     const auto id = static_cast<std::size_t>(site_at(place.site).targets[place.k]);
-    model_.weights.unembed.read_row(id, gathered + c * width_);
+    model_.weights.unembed.read_rows(id, 1, gathered + c * width_);
+    if (!bias.empty()) gathered_bias[c] = bias[id];
   }
   packed_matrix packed(model_.gather_shape);
   packed.assign(gathered, scratch_);
@@ -147,6 +150,9 @@ void readout_stack::find_targets(std::size_t first, std::size_t n) {
   for (std::size_t at = places_[first].site * per_site_; at < end; at += chunk_rows) {
     const std::size_t n_rows = std::min(chunk_rows, end - at);
     packed.multiply(rows_ + at * width_, n_rows, logits, scratch_);
+    for (std::size_t i = 0; i < n_rows; ++i) {
+      finish_logits(logits + i * gather_width, gather_width, bias.empty() ? nullptr : gathered_bias);
+    }
     for (std::size_t c = 0; c < n; ++c) {
       const target_place& place = places_[first + c];
       const std::size_t begin = std::max(at, place.site * per_site_);
@@ -158,9 +164,15 @@ void readout_stack::find_targets(std::size_t first, std::size_t n) {
   }
 }
 
+void readout_stack::finish_logits(float* logits, std::size_t n, const float* bias) const {
+  if (bias) model_.kernels.add(logits, bias, n);
+  if (model_.softcap != 0) model_.kernels.soft_cap(logits, n, model_.softcap);
+}
+
 bool readout_stack::run_tiles(row_kind kind) {
   float* logits = scratch_.logits.reserve(chunk_rows * tile_width);
   float* final_weights = plan_.wants_kl ? scratch_.final_weights.reserve(sites_.n * tile_width) : nullptr;
+  const std::vector<float>& bias = model_.weights.unembed_bias;
   bool as_expected = true;
   for (std::size_t t = 0; t < model_.weights.unembed_tiles.size(); ++t) {
     const packed_matrix& tile = model_.weights.unembed_tiles[t];
@@ -170,7 +182,8 @@ bool readout_stack::run_tiles(row_kind kind) {
       tile.multiply(rows_ + first * width_, n_rows, logits, scratch_);
       for (std::size_t i = 0; i < n_rows; ++i) {
         const std::size_t row = first + i;
-        const float* z = logits + i * n;
+        float* z = logits + i * n;
+        finish_logits(z, n, bias.empty() ? nullptr : bias.data() + t * tile_width);
         as_expected &= check_targets(row, t, z);
         const bool final_row = kind == row_kind::layer && row % per_site_ == 0;
         model_.kernels.reduce_tile(

@@ -53,6 +53,8 @@ class readout_stack {
   void reset(const top_entry* finals);
   // True unless a tile has another value for a target than find_targets had.
   bool run_tiles(row_kind kind);
+  // Adds the bias (n), NULL = none, and caps.
+  void finish_logits(float* logits, std::size_t n, const float* bias) const;
   bool check_targets(std::size_t row, std::size_t tile, const float* logits);
   void complete_top(std::size_t row);
   void write_targets(std::size_t i, std::size_t lens, std::size_t layer) const;

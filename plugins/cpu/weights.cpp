@@ -3,9 +3,7 @@
 
 #include "single_thread.hpp"
 
-#include "depthlens/abi_error.hpp"
 #include "depthlens/error.hpp"
-#include "depthlens/model/blocks.hpp"
 
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -14,62 +12,10 @@
 #include <algorithm>
 #include <functional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 namespace depthlens::cpu {
 
 namespace {
-
-// The model's tensors by name, each checked against the shape that the architecture asks for.
-class tensor_set {
- public:
-  explicit tensor_set(const dlens_weights& given) {
-    for (std::uint64_t i = 0; i < given.n_tensors; ++i) {
-      const dlens_tensor* tensor = given.tensors ? given.tensors[i] : nullptr;
-      if (!tensor || tensor->size < sizeof(dlens_tensor))
-        fail(status::internal, "tensor ", i, " is not described");
-      tensors_.emplace(to_view(tensor->name), tensor);
-    }
-  }
-
-  bool has(const std::string& name) const { return tensors_.contains(name); }
-
-  weight_view matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
-    return find(name, 2, rows, columns);
-  }
-
-  std::vector<float> vector(const std::string& name, std::size_t n) const {
-    std::vector<float> out(n);
-    find(name, 1, 1, n).read_row(0, out.data());
-    return out;
-  }
-
- private:
-  weight_view find(const std::string& name, std::uint64_t n_dims, std::size_t rows,
-                   std::size_t columns) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) fail(status::data, "the model has no tensor ", name);
-    const dlens_tensor& t = *found->second;
-    const bool fits =
-        t.n_dims == n_dims && t.shape[n_dims - 1] == columns && (n_dims == 1 || t.shape[0] == rows);
-    if (!fits) {
-      fail(status::data, "tensor ", name, " is not of the shape (", rows, ", ", columns,
-           ") of the architecture");
-    }
-    const auto type = static_cast<dtype>(t.dtype);
-    const block_layout block = block_size(type);
-    if (block.values == 0)
-      fail(status::data, "tensor ", name, " is of element type ", t.dtype, ", which is unknown");
-    if (columns % block.values != 0 || !t.data || t.bytes / block.bytes != rows * (columns / block.values)) {
-      fail(status::data, "tensor ", name, " has ", t.bytes, " bytes, which do not hold ", rows, " x ",
-           columns, " ", dtype_name(type), " values");
-    }
-    return {type, static_cast<const std::byte*>(t.data), rows, columns};
-  }
-
-  std::unordered_map<std::string_view, const dlens_tensor*> tensors_;
-};
 
 using tasks = std::vector<std::function<void(workspace&)>>;
 
@@ -80,9 +26,7 @@ void pack_later(tasks& queue, packed_matrix& to, std::vector<weight_view> parts,
     float* at = rows;
     for (const weight_view& part : parts) {
       const std::size_t n = std::min(part.rows - first, to.outputs());
-      const block_layout block = block_size(part.type);
-      const std::size_t row_bytes = part.columns / block.values * block.bytes;
-      dequantize(part.type, part.data + first * row_bytes, n * part.columns, at);
+      part.read_rows(first, n, at);
       at += n * part.columns;
     }
     to.assign(rows, scratch);
@@ -105,20 +49,39 @@ linear make_linear(const tensor_set& tensors, matmul_shapes& shapes, std::vector
   return out;
 }
 
+// Absent if the model has no tensor of that name.
+norm_weights make_norm(const tensor_set& tensors, const dlens_architecture& arch, const std::string& name,
+                       std::size_t n) {
+  norm_weights out{tensors.optional_vector(name, n), tensors.optional_vector(name + ".bias", n),
+                   arch.norm_kind, static_cast<float>(arch.norm_eps)};
+  for (float& w : out.weight) w += static_cast<float>(arch.norm_offset);
+  return out;
+}
+
 block_weights make_block(const tensor_set& tensors, const dlens_architecture& arch, matmul_shapes& shapes,
                          std::uint32_t layer, std::vector<std::vector<weight_view>>& parts) {
-  const std::size_t d = arch.d_model, f = arch.d_ff;
-  const std::size_t q = std::size_t{arch.n_heads} * arch.head_dim,
-                    kv = std::size_t{arch.n_kv_heads} * arch.head_dim;
+  const std::size_t d = arch.d_model, f = arch.d_ff, head = arch.head_dim;
+  const std::size_t q = arch.n_heads * head, kv = arch.n_kv_heads * head;
   const std::string at = cat("block.", layer, ".");
+  const auto norm = [&](const char* name, std::size_t n) { return make_norm(tensors, arch, at + name, n); };
+  const auto head_norm = [&](const char* name, std::size_t all) {
+    return norm(name, tensors.length(at + name) == all ? all : head);
+  };
   parts.assign(5, {});
   block_weights out;
-  out.attn_norm = tensors.vector(at + "attn_norm", d);
-  out.ffn_norm = tensors.vector(at + "ffn_norm", d);
+  out.attn_norm = norm("attn_norm", d);
+  out.attn_post_norm = norm("attn_post_norm", d);
+  out.q_norm = head_norm("q_norm", q);
+  out.k_norm = head_norm("k_norm", kv);
+  out.ffn_norm = norm("ffn_norm", d);
+  out.ffn_post_norm = norm("ffn_post_norm", d);
+  out.gated = tensors.has(at + "gate");
   out.q = make_linear(tensors, shapes, parts[0], {at + "q"}, q, d);
   out.kv = make_linear(tensors, shapes, parts[1], {at + "k", at + "v"}, kv, d);
   out.o = make_linear(tensors, shapes, parts[2], {at + "o"}, d, q);
-  out.gate_up = make_linear(tensors, shapes, parts[3], {at + "gate", at + "up"}, f, d);
+  std::vector<std::string> inner{at + "up"};
+  if (out.gated) inner.insert(inner.begin(), at + "gate");
+  out.gate_up = make_linear(tensors, shapes, parts[3], inner, f, d);
   out.down = make_linear(tensors, shapes, parts[4], {at + "down"}, d, f);
   return out;
 }
@@ -137,17 +100,24 @@ void run_tasks(const tasks& queue, std::uint32_t threads) {
 
 }  // namespace
 
-void weight_view::read_row(std::size_t row, float* out) const {
-  const block_layout block = block_size(type);
-  dequantize(type, data + row * (columns / block.values * block.bytes), columns, out);
+void norm_weights::apply(const kernel_table& kernels, const float* x, std::size_t rows, float* out) const {
+  const auto kernel = kind == DLENS_NORM_LAYER ? kernels.layer_norm : kernels.rms_norm;
+  const std::size_t n = width();
+  for (std::size_t i = 0; i < rows; ++i) {
+    kernel(x + i * n, weight.data(), eps, n, out + i * n);
+    if (!bias.empty()) kernels.add(out + i * n, bias.data(), n);
+  }
 }
 
 std::size_t model_weights::bytes() const {
-  std::size_t out = final_norm.size() * sizeof(float);
+  std::size_t out = (final_norm.weight.size() + final_norm.bias.size() + unembed_bias.size()) * sizeof(float);
   const auto add = [&out](const linear& l) { out += l.matrix.bytes() + l.bias.size() * sizeof(float); };
   for (const block_weights& b : blocks) {
     for (const linear* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) add(*l);
-    out += (b.attn_norm.size() + b.ffn_norm.size()) * sizeof(float);
+    for (const norm_weights* n :
+         {&b.attn_norm, &b.attn_post_norm, &b.q_norm, &b.k_norm, &b.ffn_norm, &b.ffn_post_norm}) {
+      out += (n->weight.size() + n->bias.size()) * sizeof(float);
+    }
   }
   for (const packed_matrix& tile : unembed_tiles) out += tile.bytes();
   return out;
@@ -160,7 +130,12 @@ model_weights load_weights(const dlens_weights& given, matmul_shapes& shapes, st
   model_weights out;
   out.embed = tensors.matrix("embed", v, d);
   out.unembed = tensors.matrix("unembed", v, d);
-  out.final_norm = tensors.vector("final_norm", d);
+  if (tensors.has("position")) {
+    out.position = tensors.long_matrix("position", std::size_t{arch.max_positions} + arch.position_offset, d);
+  }
+  out.unembed_bias = tensors.optional_vector("unembed.bias", v);
+  out.final_norm = make_norm(tensors, arch, "final_norm", d);
+  if (!out.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
   out.blocks.reserve(arch.n_layers);  // the queued tasks point into it
   out.unembed_tiles.reserve((v + tile_width - 1) / tile_width);
   tasks queue;

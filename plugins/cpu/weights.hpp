@@ -3,26 +3,16 @@
 // as floats, embedding rows read from the mapped file as they are needed.
 #pragma once
 
+#include "kernels.hpp"
 #include "matmul.hpp"
+#include "weight_view.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/tensor.hpp"
 
 #include <cstdint>
 #include <vector>
 
 namespace depthlens::cpu {
-
-// A checked tensor of the model file: (rows, columns), rows = 1 for vectors.
-struct weight_view {
-  dtype type = dtype::f32;
-  const std::byte* data = nullptr;
-  std::size_t rows = 0, columns = 0;
-
-  bool present() const { return data != nullptr; }
-  // Row `row` as floats; out (columns).
-  void read_row(std::size_t row, float* out) const;
-};
 
 // A linear map with an optional bias.
 struct linear {
@@ -30,19 +20,37 @@ struct linear {
   std::vector<float> bias;  // (outputs) or empty
 };
 
+// A norm over n values; without weights it is absent.
+struct norm_weights {
+  std::vector<float> weight;  // (n), the architecture's offset added
+  std::vector<float> bias;    // (n) or empty
+  std::uint32_t kind = DLENS_NORM_RMS;
+  float eps = 0;
+
+  bool present() const { return !weight.empty(); }
+  std::size_t width() const { return weight.size(); }
+  // x, out (rows, n); out may be x.
+  void apply(const kernel_table& kernels, const float* x, std::size_t rows, float* out) const;
+};
+
 struct block_weights {
-  std::vector<float> attn_norm, ffn_norm;  // (D)
+  norm_weights attn_norm, attn_post_norm;  // (D)
+  norm_weights q_norm, k_norm;             // (head_dim), or of all heads
+  norm_weights ffn_norm, ffn_post_norm;    // (D)
   linear q;                                // (H * head_dim, D)
   linear kv;                               // keys, then values: (2 * KV heads * head_dim, D)
   linear o;                                // (D, H * head_dim)
-  linear gate_up;                          // gate, then up: (2 F, D)
-  linear down;                             // (D, F)
+  bool gated = false;
+  linear gate_up;  // gate, then up: (2 F, D); up alone if not gated
+  linear down;     // (D, F)
 };
 
 struct model_weights {
-  weight_view embed;    // (V, D)
-  weight_view unembed;  // (V, D)
-  std::vector<float> final_norm;
+  weight_view embed;                // (V, D)
+  weight_view position;             // (rows, D) or absent
+  weight_view unembed;              // (V, D)
+  std::vector<float> unembed_bias;  // (V) or empty
+  norm_weights final_norm;
   std::vector<block_weights> blocks;
   std::vector<packed_matrix> unembed_tiles;  // tile_width rows of the unembedding each, the last one the rest
 

@@ -39,6 +39,38 @@ std::optional<std::string> value_hash(const tensor_view& t) {
   return hash.finish();
 }
 
+const char* name_of(activation_kind kind) {
+  switch (kind) {
+    case activation_kind::silu:
+      return "silu";
+    case activation_kind::gelu:
+      return "gelu";
+    case activation_kind::gelu_tanh:
+      return "gelu_tanh";
+    case activation_kind::relu:
+      return "relu";
+  }
+  return "";
+}
+
+// What the model is put together from; what most models do without is left out where it is.
+void describe_parts(const architecture& a, boost::json::object& o) {
+  o["norm"] = a.norm == norm_kind::rms ? "rms" : "layer";
+  o["norm_eps"] = a.norm_eps;
+  o["activation"] = name_of(a.activation);
+  o["blocks"] = a.form == block_form::parallel ? "parallel" : "sequential";
+  o["rope_dims"] = a.rope_dims;
+  if (a.norm_offset != 0) o["norm_offset"] = a.norm_offset;
+  if (a.embed_scale != 1) o["embed_scale"] = a.embed_scale;
+  o["attention_scale"] = a.attention_scale;
+  if (a.attention_softcap != 0) o["attention_softcap"] = a.attention_softcap;
+  if (a.final_softcap != 0) o["final_softcap"] = a.final_softcap;
+  if (a.window.empty()) return;
+  boost::json::array windows;
+  for (const std::uint32_t w : a.window) windows.push_back(w);
+  o["windows"] = std::move(windows);
+}
+
 boost::json::object describe_architecture(const architecture& a) {
   boost::json::object o;
   o["family"] = a.family;
@@ -51,6 +83,7 @@ boost::json::object describe_architecture(const architecture& a) {
   o["vocab_size"] = a.vocab_size;
   o["max_positions"] = a.max_positions;
   o["tied"] = a.tied;
+  describe_parts(a, o);
   return o;
 }
 

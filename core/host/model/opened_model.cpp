@@ -35,6 +35,36 @@ std::string display_name(const std::string& asked, const std::filesystem::path& 
   return shown(name.substr(name.rfind('/') + 1));
 }
 
+// Views the architecture's vectors.
+dlens_architecture c_architecture(const architecture& a) {
+  dlens_architecture c{};
+  c.size = sizeof c;
+  c.n_layers = a.n_layers;
+  c.d_model = a.d_model;
+  c.n_heads = a.n_heads;
+  c.n_kv_heads = a.n_kv_heads;
+  c.head_dim = a.head_dim;
+  c.d_ff = a.d_ff;
+  c.vocab_size = a.vocab_size;
+  c.max_positions = a.max_positions;
+  c.norm_kind = static_cast<std::uint32_t>(a.norm);
+  c.activation = static_cast<std::uint32_t>(a.activation);
+  c.block_form = static_cast<std::uint32_t>(a.form);
+  c.rope_kind = static_cast<std::uint32_t>(a.rope);
+  c.rope_dims = a.rope_dims;
+  c.position_offset = a.position_offset;
+  c.norm_eps = a.norm_eps;
+  c.norm_offset = a.norm_offset;
+  c.embed_scale = a.embed_scale;
+  c.attention_scale = a.attention_scale;
+  c.attention_softcap = a.attention_softcap;
+  c.final_softcap = a.final_softcap;
+  c.rope_inverse_frequency = a.rope_inv_freq.data();
+  c.local_rope_inverse_frequency = a.local_rope_inv_freq.empty() ? nullptr : a.local_rope_inv_freq.data();
+  c.window = a.window.empty() ? nullptr : a.window.data();
+  return c;
+}
+
 }  // namespace
 
 opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
@@ -65,26 +95,10 @@ tokenizer open_tokenizer(const std::string& name_or_path) {
 
 backend_model::backend_model(const opened_model& model, const registry::backend& backend, const options& o) {
   const architecture& a = model.files->arch();
-  architecture_ = {
-      sizeof architecture_,
-      a.n_layers,
-      a.d_model,
-      a.n_heads,
-      a.n_kv_heads,
-      a.head_dim,
-      a.d_ff,
-      a.vocab_size,
-      a.max_positions,
-      static_cast<std::uint32_t>(a.rope == rope_kind::half ? DLENS_ROPE_HALF : DLENS_ROPE_INTERLEAVED),
-      a.rope_dims,
-      0,
-      a.norm_eps,
-      a.rope_inv_freq.data()};
+  architecture_ = c_architecture(a);
   for (const tensor_view& t : model.files->tensors()) {
     dlens_tensor c{sizeof c, static_cast<std::uint32_t>(t.type), to_text(t.name), t.shape.size(), {}, t.data,
-                   t.bytes};
-    if (t.shape.size() > 4)
-      fail(status::data, model.path.string(), ": tensor ", t.name, " has over 4 dimensions");
+                   t.bytes,  t.row_group, t.group_stride, t.row_stride, t.column_stride};
     for (std::size_t i = 0; i < t.shape.size(); ++i) c.shape[i] = t.shape[i];
     tensors_.push_back(c);
   }

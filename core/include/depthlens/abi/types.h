@@ -86,15 +86,22 @@ enum {
   DLENS_DTYPE_MXFP4 = 15
 };
 
-// A named read-only view of a weight tensor, row-major, as it lies in the model file.
+// A named read-only view of a weight tensor as it lies in the model file, possibly a part of a fused or transposed one.
+// Element (r, c) of a matrix is element
+//   ((r / row_group) * group_stride + r % row_group) * row_stride + c * column_stride
+// counted from `data`; quantised blocks run along a row, whose column_stride is then 1 and whose row_stride is a
+// multiple of the block. A vector is one column: c = 0. A plain matrix of R rows and C columns has row_group = R,
+// group_stride = R, row_stride = C, column_stride = 1; a plain vector row_stride = 1.
 typedef struct dlens_tensor {
   uint32_t size;
   uint32_t dtype;
   dlens_text name;
   uint64_t n_dims;    // 1 or 2
-  uint64_t shape[4];  // the last of n_dims is contiguous; blocks run along it
+  uint64_t shape[4];  // logical: (rows), or (rows, columns)
   const void *data;   // may be unaligned; valid as long as the model that was made from it
-  uint64_t bytes;
+  uint64_t bytes;     // from data to the end of the last element that is part of the view
+  uint64_t row_group, group_stride;     // rows
+  uint64_t row_stride, column_stride;   // elements
 } dlens_tensor;
 
 enum {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that make a set of weights a model: sizes, norm epsilon, rotary frequencies. Read from
-// config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and checked here. The Llama family: RMSNorm,
-// grouped-query attention with rotary positions, SwiGLU; which is also Mistral without a sliding window.
+// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block, rotary
+// frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and
+// checked here. What the parts compute is written beside dlens_architecture in abi/backend.h.
 #pragma once
 
 #include <cmath>
@@ -17,12 +17,16 @@
 
 namespace depthlens {
 
-// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in Hugging Face weights; interleaved
-// (2i, 2i + 1), as in GGUF llama weights, whose q and k rows are permuted for it.
-enum class rope_kind { half, interleaved };
+// The numbers of these are those of DLENS_ROPE_..., DLENS_NORM_..., DLENS_ACTIVATION_... and DLENS_BLOCK_....
+// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights; interleaved
+// (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
+enum class rope_kind { half = 1, interleaved = 2 };
+enum class norm_kind { rms = 1, layer = 2 };
+enum class activation_kind { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };
+enum class block_form { sequential = 1, parallel = 2 };
 
 struct architecture {
-  std::string family;            // "llama", "mistral"
+  std::string family;            // model_type or general.architecture: "llama", "gpt2", ...
   std::uint32_t n_layers = 0;    // blocks
   std::uint32_t d_model = 0;     // D
   std::uint32_t n_heads = 0;     // H
@@ -31,13 +35,24 @@ struct architecture {
   std::uint32_t d_ff = 0;        // F
   std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
   std::uint32_t max_positions = 0;
+  norm_kind norm = norm_kind::rms;
+  activation_kind activation = activation_kind::silu;
+  block_form form = block_form::sequential;
   double norm_eps = 0;
-  bool tied = false;  // the unembedding is the embedding
-  bool attention_bias = false;
+  double norm_offset = 0;  // added to the weights of norms
+  double embed_scale = 1;
+  double attention_scale = 0;    // 1 / sqrt(head_dim) in most families
+  double attention_softcap = 0;  // 0 = none
+  double final_softcap = 0;      // 0 = none
+  bool tied = false;             // the unembedding is the embedding
+  bool attention_bias = false;   // where it depends on the model
   bool mlp_bias = false;
+  std::uint32_t position_offset = 0;  // of the rows of learned positions
   rope_kind rope = rope_kind::half;
-  std::uint32_t rope_dims = 0;
-  std::vector<float> rope_inv_freq;  // (rope_dims / 2), any scaling applied
+  std::uint32_t rope_dims = 0;             // 0: no rotary positions
+  std::vector<float> rope_inv_freq;        // (rope_dims / 2), any scaling applied
+  std::vector<float> local_rope_inv_freq;  // the same for layers with a window; empty: as the others
+  std::vector<std::uint32_t> window;       // (n_layers), 0 = sees all before it; empty: 0 everywhere
 };
 
 namespace detail {
@@ -117,14 +132,24 @@ inline void check_architecture(const architecture& a, std::string_view label) {
   if (!(a.norm_eps >= 0 && a.norm_eps < 1)) {
     fail(status::data, label, ": the norm epsilon is ", a.norm_eps, ", expected 0 to 1");
   }
-  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+  if (a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
     fail(status::data, label, ": ", a.rope_dims,
          " rotary dimensions, expected an even number up to the head size ", a.head_dim);
   }
-  for (const float freq : a.rope_inv_freq) {
-    if (!std::isfinite(freq) || freq < 0)
-      fail(status::data, label, ": the rotary frequencies are not finite");
+  for (const std::vector<float>* table : {&a.rope_inv_freq, &a.local_rope_inv_freq}) {
+    for (const float freq : *table) {
+      if (!std::isfinite(freq) || freq < 0)
+        fail(status::data, label, ": the rotary frequencies are not finite");
+    }
   }
+  const auto sane = [&](const char* what, double value, double least) {
+    if (!(value >= least && value < 1e6))
+      fail(status::data, label, ": ", what, " is ", value, ", which no model has");
+  };
+  sane("the attention scale", a.attention_scale, 1e-6);
+  sane("the embedding scale", a.embed_scale, 1e-6);
+  sane("the attention soft cap", a.attention_softcap, 0);
+  sane("the final soft cap", a.final_softcap, 0);
 }
 
 // theta and factors must be usable before rope_frequencies gets them.

@@ -130,6 +130,7 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
   a.mlp_bias = file.find_tensor("blk.0.ffn_gate.bias") != nullptr;
   a.rope = rope_kind::interleaved;
   a.rope_dims = file.find_u32("llama.rope.dimension_count").value_or(a.head_dim);
+  a.attention_scale = 1 / std::sqrt(static_cast<double>(a.head_dim));
   if (a.rope_dims != a.head_dim) {
     fail(status::data, file.path(), ": llama.rope.dimension_count is ", a.rope_dims,
          ", expected the head size ", a.head_dim);

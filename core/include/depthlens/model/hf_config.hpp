@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of a Hugging Face model folder to an architecture. Takes the old spelling (rope_theta,
-// rope_scaling, torch_dtype) and the new one (rope_parameters, dtype). A key that is not in the tables below
-// could change the numbers, so unless it is null or false it is refused by name: wrong readings are worse
-// than none.
+// config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the old
+// spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary part is
+// hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could change the
+// numbers, so unless it is null or false it is refused by name: wrong readings are worse than none.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,21 +16,14 @@
 #include "depthlens/error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/families/families.hpp"
+#include "depthlens/model/hf_rope.hpp"
+#include "depthlens/model/hf_windows.hpp"
 #include "depthlens/model/printable.hpp"
 
 namespace depthlens {
 
 namespace detail {
-
-// Keys that are read below.
-inline bool is_read_config_key(std::string_view key) {
-  return is_listed(
-      "attention_bias head_dim hidden_act hidden_size intermediate_size layer_types "
-      "max_position_embeddings mlp_bias model_type num_attention_heads num_hidden_layers "
-      "num_key_value_heads partial_rotary_factor rms_norm_eps rope_parameters rope_scaling rope_theta "
-      "sliding_window tie_word_embeddings vocab_size",
-      key);
-}
 
 // Keys about training, generation, tokens, storage or the library: not about what the weights
 // compute.
@@ -38,8 +33,8 @@ inline bool is_harmless_config_key(std::string_view key) {
       "attention_dropout attn_implementation bad_words_ids begin_suppress_tokens bos_token_id "
       "chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
       "encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task "
-      "forced_bos_token_id forced_eos_token_id id2label initializer_range is_llama_config label2id "
-      "length_penalty max_length max_sequence_length min_length name_or_path no_repeat_ngram_size "
+      "forced_bos_token_id forced_eos_token_id id2label initializer_range is_decoder is_encoder_decoder gradient_checkpointing output_past label2id "
+      "length_penalty max_length min_length name_or_path no_repeat_ngram_size "
       "num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states "
       "output_scores pad_token_id prefix pretraining_tp problem_type pruned_heads remove_invalid_values "
       "repetition_penalty return_dict return_dict_in_generate sep_token_id suppress_tokens "
@@ -49,139 +44,106 @@ inline bool is_harmless_config_key(std::string_view key) {
       key);
 }
 
-inline std::uint32_t config_u32(const json_view& number) {
-  return checked_narrow<std::uint32_t>(number.as_u64(), [&] { return number.place() + "value"; });
+// Does this family's row read or discount `key`?
+inline bool is_family_key(const model_family& f, std::string_view key) {
+  for (const size_key* size : {&f.layers, &f.width, &f.heads, &f.kv_heads, &f.head_dim, &f.feed_forward,
+                               &f.positions, &f.vocabulary}) {
+    if (size->key != nullptr && key == size->key) return true;
+  }
+  for (const char* one : {f.eps_key, f.activation_key}) {
+    if (one != nullptr && key == one) return true;
+  }
+  return is_listed("model_type tie_word_embeddings", key) || is_listed(f.keys, key) ||
+         is_listed(f.harmless, key) || is_listed(f.only_true, key) || is_rope_key(f.rope, key) ||
+         is_window_key(f, key);
 }
 
-inline std::uint32_t config_u32(const json_view& root, std::string_view key, std::uint32_t otherwise) {
-  const auto number = root.find(key);
-  return number ? config_u32(*number) : otherwise;
-}
-
-inline void refuse_unless(bool good, const json_view& value, const char* why) {
-  if (!good)
-    fail(status::data, value.place(), boost::json::serialize(value.value()), " is not supported: ", why);
-}
-
-// {"rope_type" or "type", "factor", ...}; theta is set where the object holds it.
-inline rope_scaling read_rope_object(const json_view& rope, double& theta) {
-  static constexpr std::string_view known =
-      "rope_theta rope_type type factor low_freq_factor high_freq_factor original_max_position_embeddings "
-      "partial_rotary_factor";
-  for (const auto& [key, value] : rope.as_object()) {
-    if (is_listed(known, {key.data(), key.size()})) continue;
-    if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
-    fail(status::data, rope.place(), "key ", printable({key.data(), key.size()}), " is not understood");
-  }
-  if (const auto value = rope.find_double("rope_theta")) theta = *value;
-  if (const auto part = rope.find("partial_rotary_factor")) {
-    refuse_unless(part->as_double() == 1.0, *part, "all of a head is rotated in this family");
-  }
-  rope_scaling out;
-  const auto kind = rope.find("rope_type") ? rope.find("rope_type") : rope.find("type");
-  const std::string_view name = kind ? kind->as_string() : "default";
-  if (name == "default") return out;
-  out.factor = rope.require_double("factor");
-  if (name == "linear") {
-    out.type = rope_scaling::kind::linear;
-  } else if (name == "llama3") {
-    out.type = rope_scaling::kind::llama3;
-    out.low_freq_factor = rope.require_double("low_freq_factor");
-    out.high_freq_factor = rope.require_double("high_freq_factor");
-    out.original_positions = rope.require_double("original_max_position_embeddings");
-  } else {
-    refuse_unless(false, *kind, "the rope types are default, linear and llama3");
-  }
-  return out;
-}
-
-inline void read_rope(const json_view& root, architecture& a) {
-  double theta = root.find_double("rope_theta").value_or(10000.0);
-  const auto parameters = root.find("rope_parameters");
-  const auto scaling = root.find("rope_scaling");
-  if (parameters && scaling && parameters->value() != scaling->value()) {
-    fail(status::data, scaling->place(), "differs from rope_parameters: keep one of them");
-  }
-  rope_scaling scale;
-  if (parameters || scaling) scale = read_rope_object(parameters ? *parameters : *scaling, theta);
-  if (const auto old = root.find_double("rope_theta"); old && *old != theta) {
-    fail(status::data, root.place(), "rope_theta is ", *old, " here and ", theta, " in rope_parameters");
-  }
-  if (const auto part = root.find("partial_rotary_factor")) {
-    refuse_unless(part->as_double() == 1.0, *part, "all of a head is rotated in this family");
-  }
-  check_rope(theta, scale, root.label());
-  a.rope_dims = a.head_dim;
-  a.rope_inv_freq = rope_frequencies(a.rope_dims, theta, scale);
-}
-
-inline void refuse_unknown_config_keys(const json_view& root) {
+inline void refuse_unknown_config_keys(const json_view& root, const model_family& family) {
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
     const bool off = value.is_null() || (value.is_bool() && !value.get_bool());
-    if (off || is_read_config_key(name) || is_harmless_config_key(name)) continue;
+    if (off || is_family_key(family, name) || is_harmless_config_key(name)) continue;
     fail(status::data, root.place(), "key ", printable(name),
          " is not understood and may change what the model computes; remove it if it does not");
   }
-}
-
-// Every token must see all earlier ones: a window or a mixture of layer types is refused.
-inline void check_full_attention(const json_view& root, const architecture& a) {
-  // Mistral's default, where the key is absent, is a window of 4096; null says that there is none.
-  if (a.family == "mistral" && !root.as_object().contains("sliding_window") && a.max_positions > 4096) {
-    fail(status::data, root.place(),
-         "\"sliding_window\" is missing, which means 4096: windows are not supported");
-  }
-  if (const auto window = root.find("sliding_window")) {
-    refuse_unless(window->as_u64() >= a.max_positions, *window, "attention windows are not supported");
-  }
-  if (const auto types = root.find("layer_types")) {
-    for (std::size_t i = 0; i < types->as_array().size(); ++i) {
-      const json_view type = types->at(i);
-      refuse_unless(type.as_string() == "full_attention", type, "only full_attention is");
+  for (const auto& [key, value] : root.as_object()) {
+    const std::string_view name(key.data(), key.size());
+    if (!value.is_null() && is_listed(family.only_true, name)) {
+      const json_view item = root.require(name);
+      refuse_unless(item.as_bool(), item, "only true is");
     }
   }
+}
+
+// `derived` is what the size is where the row says so.
+inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived) {
+  const auto number = size.key == nullptr ? std::nullopt : root.find(size.key);
+  if (!number && size.otherwise == size_key::required) root.require(size.key);
+  const std::uint64_t value =
+      number ? number->as_u64() : size.otherwise == size_key::derived ? derived : size.otherwise;
+  return checked_narrow<std::uint32_t>(value, [&] { return number ? number->place() + "value" : root.place(); });
+}
+
+inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
+  a.n_layers = config_size(root, f.layers, 0);
+  a.d_model = config_size(root, f.width, 0);
+  a.n_heads = config_size(root, f.heads, 0);
+  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads);
+  const bool own_head_dim =
+      f.head_dim.otherwise != size_key::derived || (f.head_dim.key != nullptr && root.find(f.head_dim.key));
+  if (!own_head_dim && (a.n_heads == 0 || a.d_model % a.n_heads != 0)) {
+    fail(status::data, root.place(), a.n_heads, " attention heads do not divide the width ", a.d_model);
+  }
+  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads);
+  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model);
+  a.vocab_size = config_size(root, f.vocabulary, 0);
+  a.max_positions = config_size(root, f.positions, 0);
+}
+
+inline activation_kind read_activation(const json_view& root, const model_family& f) {
+  const auto value = root.find(f.activation_key);
+  const std::string_view name = value ? value->as_string() : f.activation;
+  if (name == "silu" || name == "swish") return activation_kind::silu;
+  if (name == "gelu") return activation_kind::gelu;
+  if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return activation_kind::gelu_tanh;
+  if (name == "relu") return activation_kind::relu;
+  refuse_unless(false, *value, "silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu are");
+  return {};
+}
+
+// The text model's part of a model that also sees images.
+inline json_view text_part(const json_view& root) {
+  return root.require_string("model_type") == "gemma3" ? root.require("text_config") : root;
 }
 
 }  // namespace detail
 
 // The architecture in a parsed config.json. Errors: status::data with file and key.
 inline architecture architecture_from_config(const json_document& config) {
-  const json_view root = config.root();
+  const json_view root = detail::text_part(config.root());
   architecture a;
   a.family = std::string(root.require_string("model_type"));
-  if (a.family != "llama" && a.family != "mistral") {
-    fail(status::data, root.place(), "model_type ", printable(a.family),
-         " is not supported; supported are llama and mistral");
+  const model_family* const family = families::find(a.family);
+  if (family == nullptr) {
+    fail(status::data, root.place(), "model_type ", printable(a.family), " is not supported; supported are ",
+         families::names());
   }
-  detail::refuse_unknown_config_keys(root);
-  a.n_layers = detail::config_u32(root.require("num_hidden_layers"));
-  a.d_model = detail::config_u32(root.require("hidden_size"));
-  a.n_heads = detail::config_u32(root.require("num_attention_heads"));
-  const bool is_llama =
-      a.family == "llama";  // the only one whose defaults for these two are used in the wild
-  a.n_kv_heads = is_llama ? detail::config_u32(root, "num_key_value_heads", a.n_heads)
-                          : detail::config_u32(root.require("num_key_value_heads"));
-  if (!root.find("head_dim") && (a.n_heads == 0 || a.d_model % a.n_heads != 0)) {
-    fail(status::data, root.place(), a.n_heads, " attention heads do not divide the width ", a.d_model);
-  }
-  a.head_dim = root.find("head_dim") ? detail::config_u32(root, "head_dim", 0) : a.d_model / a.n_heads;
-  a.d_ff = detail::config_u32(root.require("intermediate_size"));
-  a.vocab_size = detail::config_u32(root.require("vocab_size"));
-  a.max_positions = is_llama ? detail::config_u32(root, "max_position_embeddings", 2048)
-                             : detail::config_u32(root.require("max_position_embeddings"));
-  a.norm_eps = root.find_double("rms_norm_eps").value_or(1e-6);
-  a.tied = root.find_bool("tie_word_embeddings").value_or(false);
-  a.attention_bias = root.find_bool("attention_bias").value_or(false);
+  detail::refuse_unknown_config_keys(root, *family);
+  detail::read_sizes(root, *family, a);
+  a.norm = family->norm;
+  a.norm_offset = family->norm_offset;
+  a.norm_eps = family->eps;
+  if (family->eps_key != nullptr) a.norm_eps = root.find_double(family->eps_key).value_or(family->eps);
+  a.activation = detail::read_activation(root, *family);
+  a.tied = root.find_bool("tie_word_embeddings").value_or(family->tied);
+  a.attention_bias = root.find_bool("attention_bias").value_or(family->attention_bias);
   a.mlp_bias = root.find_bool("mlp_bias").value_or(false);
-  a.rope = rope_kind::half;
-  a.rope_dims = a.head_dim;
+  a.position_offset = family->position_offset;
+  a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));
+  if (family->more != nullptr) family->more(root, a);
   check_architecture(a, root.label());
-  detail::read_rope(root, a);
-  detail::check_full_attention(root, a);
-  if (const auto act = root.find("hidden_act")) {
-    detail::refuse_unless(act->as_string() == "silu" || act->as_string() == "swish", *act, "only silu is");
-  }
+  detail::read_rope(root, family->rope, a);
+  detail::read_windows(root, *family, a);
   check_architecture(a, root.label());
   return a;
 }

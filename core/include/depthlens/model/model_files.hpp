@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model as it lies on disk: a folder (config.json + safetensors) or a GGUF file. Gives the architecture and
-// the weights under canonical names (tensor_names.hpp), each checked for shape and type, and refuses tensors
-// that the architecture does not explain. Reads no tokenizer and converts no numbers.
+// the weights under canonical names (tensor_names.hpp), mapped and checked by tensor_map.hpp. Reads no tokenizer and
+// converts no numbers.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -22,22 +21,17 @@
 #include "depthlens/hash.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/model/families/families.hpp"
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
 #include "depthlens/model/printable.hpp"
 #include "depthlens/model/safetensors.hpp"
+#include "depthlens/model/tensor_map.hpp"
 #include "depthlens/model/tensor_names.hpp"
 #include "depthlens/tensor.hpp"
 
 namespace depthlens {
-
-// A tensor under the name it has in the file, of any type.
-struct raw_tensor {
-  const tensor_view* view = nullptr;
-  std::string_view type_name;  // as the format spells it: "Q4_K", "I64"
-};
 
 // Owns the mappings; all views live as long as this object, moved or not. Thread-safe once constructed.
 class model_files {
@@ -91,7 +85,8 @@ class model_files {
     return *arch_;
   }
 
-  // Canonical tensors: embed, block.0.*, ..., final_norm, unembed (the data of embed where tied).
+  // Canonical tensors with strides: embed, position, block.0.*, ..., final_norm, unembed (the data of embed where
+  // tied).
   std::span<const tensor_view> tensors() const noexcept { return tensors_; }
   const tensor_view* find_tensor(std::string_view name) const noexcept {
     const auto at = by_name_.find(name);
@@ -138,80 +133,10 @@ class model_files {
   }
 
   void map_tensors() {
-    std::map<std::string_view, std::size_t, std::less<>>
-        left;  // stored name -> index, of tensors not used yet
-    for (std::size_t i = 0; i < raw_.size(); ++i) left.emplace(raw_[i].view->name, i);
-    const auto name = [&](const detail::tensor_rule& rule) {
-      return detail::stored_name(rule, kind(), ".weight");
-    };
-    add(left, name(detail::embed_rule), "embed", detail::weight_shape(detail::embed_rule, *arch_));
-    for (std::uint32_t i = 0; i < arch_->n_layers; ++i) {
-      for (const detail::tensor_rule& rule : detail::block_rules()) add_block(left, rule, i);
-    }
-    add(left, name(detail::final_norm_rule), "final_norm",
-        detail::weight_shape(detail::final_norm_rule, *arch_));
-    if (arch_->tied) {
-      add_tied(left, name(detail::unembed_rule));
-    } else {
-      add(left, name(detail::unembed_rule), "unembed", detail::weight_shape(detail::unembed_rule, *arch_));
-    }
-    for (const auto& [stored, index] : left) {
-      if (detail::is_ignorable(stored, kind())) continue;
-      fail(status::data, path_.string(), ": tensor ", printable(stored), " does not belong to a ",
-           arch_->family, " model of ", arch_->n_layers, " layers; its effect would be lost");
-    }
+    const tensor_table& table =
+        gguf_ ? families::gguf_tensors : families::find(arch_->family)->tensors;
+    tensors_ = canonical_tensors(raw_, *arch_, table, path_.string());
     for (std::size_t i = 0; i < tensors_.size(); ++i) by_name_.emplace(tensors_[i].name, i);
-  }
-
-  using name_map = std::map<std::string_view, std::size_t, std::less<>>;
-
-  void add_block(name_map& left, const detail::tensor_rule& rule, std::uint32_t block) {
-    const std::string canonical = cat("block.", block, ".", rule.canonical);
-    const std::vector<std::uint64_t> shape = detail::weight_shape(rule, *arch_);
-    add(left, detail::stored_name(rule, kind(), block, ".weight"), canonical, shape);
-    // A folder's config says which biases there are; a GGUF has those it has.
-    const std::string bias = detail::stored_name(rule, kind(), block, ".bias");
-    const bool wanted = kind() == model_kind::gguf
-                            ? rule.bias != detail::bias_of::nothing && left.contains(bias)
-                        : rule.bias == detail::bias_of::attention ? arch_->attention_bias
-                        : rule.bias == detail::bias_of::mlp       ? arch_->mlp_bias
-                                                                  : false;
-    if (wanted) add(left, bias, canonical + ".bias", {shape[0]});
-  }
-
-  void add(name_map& left, const std::string& stored, const std::string& canonical,
-           const std::vector<std::uint64_t>& shape) {
-    const auto at = left.find(stored);
-    if (at == left.end()) fail(status::data, path_.string(), ": tensor ", printable(stored), " is missing");
-    const raw_tensor& raw = raw_[at->second];
-    if (raw.view->shape != shape) {
-      fail(status::data, path_.string(), ": tensor ", printable(stored), " has shape ",
-           detail::shape_text(raw.view->shape), ", expected ", detail::shape_text(shape));
-    }
-    if (raw.view->type == dtype::other) {
-      fail(status::data, path_.string(), ": tensor ", printable(stored), " is of type ", raw.type_name,
-           ", which cannot be computed with; ", readable_dtypes(), " can");
-    }
-    tensor_view& view = tensors_.emplace_back(*raw.view);
-    view.name = canonical;
-    left.erase(at);
-  }
-
-  // A tied unembedding may still be stored, then it must be the same; two that differ would make two models.
-  void add_tied(name_map& left, const std::string& stored) {
-    tensor_view view = tensors_.front();
-    if (const auto at = left.find(stored); at != left.end()) {
-      const tensor_view& other = *raw_[at->second].view;
-      const bool same = other.shape == view.shape && other.type == view.type &&
-                        std::memcmp(other.data, view.data, view.bytes) == 0;
-      if (!same) {
-        fail(status::data, path_.string(), ": tie_word_embeddings is true, but tensor ", printable(stored),
-             " differs from the embedding");
-      }
-      left.erase(at);
-    }
-    view.name = "unembed";
-    tensors_.push_back(std::move(view));
   }
 
   static std::string file_hash(const std::filesystem::path& path) {

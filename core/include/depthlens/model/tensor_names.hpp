@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The canonical names of a model's tensors, their names in each file format and their shapes:
-//   embed (V, D)   final_norm (D)   unembed (V, D)
-//   block.{i}.attn_norm (D)  .q (H hd, D)  .k .v (Hkv hd, D)  .o (D, H hd)
-//   block.{i}.ffn_norm (D)  .gate .up (F, D)  .down (D, F)
-//   block.{i}.q.bias (H hd) and so on, where the model has biases.
+// The canonical names of a model's tensors and their logical shapes:
+//   embed (V, D)   position (positions + offset, D)   final_norm (D)   unembed (V, D)
+//   block.{i}.attn_norm (D)  .q (H hd, D)  .k .v (Hkv hd, D)  .o (D, H hd)  .attn_post_norm (D)
+//   block.{i}.q_norm .k_norm (hd), or (H hd) and (Hkv hd)
+//   block.{i}.ffn_norm (D)  .gate .up (F, D)  .down (D, F)  .ffn_post_norm (D)
+// each with .bias (rows) where the model has one; absent where the family has no such part. And the words in which a
+// family's table (families/) says under which names and in which layout its files store them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -19,47 +22,50 @@ namespace depthlens {
 
 enum class model_kind { gguf, folder };
 
-namespace detail {
+enum class extent { one, head, width, query, key_value, feed_forward, vocabulary, positions };
+// present: where the file has one.
+enum class bias_of { nothing, always, attention, mlp, present };
 
-enum class extent { one, width, query, key_value, feed_forward, vocabulary };
-enum class bias_of { nothing, attention, mlp };
+// How a logical tensor lies in the stored one.
+enum class fused_in {
+  nothing,
+  qkv,          // rows of q, then k, then v
+  qkv_by_head,  // for each head its rows of q, k and v
+  gate_up       // rows of gate, then up
+};
 
 struct tensor_rule {
   const char* canonical;
-  const char* in_folder;  // without ".weight" or ".bias"
-  const char* in_gguf;
+  const char* stored;  // without ".weight" or ".bias"
   extent rows;
   extent columns;  // one: a vector
   bias_of bias = bias_of::nothing;
+  bool transposed = false;  // stored (columns, rows)
+  fused_in fused = fused_in::nothing;
+  std::uint32_t slot = 0;  // which part of the fused tensor
 };
 
-inline std::span<const tensor_rule> block_rules() {
-  using enum extent;
-  static constexpr tensor_rule rules[] = {
-      {"attn_norm", "input_layernorm", "attn_norm", width, one},
-      {"q", "self_attn.q_proj", "attn_q", query, width, bias_of::attention},
-      {"k", "self_attn.k_proj", "attn_k", key_value, width, bias_of::attention},
-      {"v", "self_attn.v_proj", "attn_v", key_value, width, bias_of::attention},
-      {"o", "self_attn.o_proj", "attn_output", width, query, bias_of::attention},
-      {"ffn_norm", "post_attention_layernorm", "ffn_norm", width, one},
-      {"gate", "mlp.gate_proj", "ffn_gate", feed_forward, width, bias_of::mlp},
-      {"up", "mlp.up_proj", "ffn_up", feed_forward, width, bias_of::mlp},
-      {"down", "mlp.down_proj", "ffn_down", width, feed_forward, bias_of::mlp},
-  };
-  return rules;
-}
+// Where a family keeps its tensors. Their names begin with the first of `prefixes` under which the embedding is found,
+// but for the head's. `outside` holds embed, then position if there is one.
+struct tensor_table {
+  std::span<const std::string_view> prefixes;
+  std::string_view blocks;  // before the block number
+  std::span<const tensor_rule> outside;
+  std::span<const tensor_rule> block;
+  tensor_rule final_norm;
+  tensor_rule head;
+  std::string_view ignorable;       // endings of stored names that hold nothing the configuration does not say
+  std::string_view ignorable_starts = "";  // beginnings of such names
+};
 
-inline constexpr tensor_rule embed_rule = {"embed", "model.embed_tokens", "token_embd", extent::vocabulary,
-                                           extent::width};
-inline constexpr tensor_rule final_norm_rule = {"final_norm", "model.norm", "output_norm", extent::width,
-                                                extent::one};
-inline constexpr tensor_rule unembed_rule = {"unembed", "lm_head", "output", extent::vocabulary,
-                                             extent::width};
+namespace detail {
 
 inline std::uint64_t length_of(extent e, const architecture& a) {
   switch (e) {
     case extent::one:
       return 1;
+    case extent::head:
+      return a.head_dim;
     case extent::width:
       return a.d_model;
     case extent::query:
@@ -70,30 +76,28 @@ inline std::uint64_t length_of(extent e, const architecture& a) {
       return a.d_ff;
     case extent::vocabulary:
       return a.vocab_size;
+    case extent::positions:
+      return std::uint64_t{a.max_positions} + a.position_offset;
   }
   return 0;
 }
 
-inline std::vector<std::uint64_t> weight_shape(const tensor_rule& rule, const architecture& a) {
-  if (rule.columns == extent::one) return {length_of(rule.rows, a)};
-  return {length_of(rule.rows, a), length_of(rule.columns, a)};
+// Does `name` end with one of the words of a list that single spaces separate?
+inline bool ends_with_one_of(std::string_view name, std::string_view words) {
+  while (!words.empty()) {
+    const std::string_view word = words.substr(0, words.find(' '));
+    if (name.ends_with(word)) return true;
+    words.remove_prefix(std::min(words.size(), word.size() + 1));
+  }
+  return false;
 }
-
-inline std::string stored_name(const tensor_rule& rule, model_kind kind, std::string_view suffix) {
-  return cat(kind == model_kind::gguf ? rule.in_gguf : rule.in_folder, suffix);
-}
-
-inline std::string stored_name(const tensor_rule& rule, model_kind kind, std::uint32_t block,
-                               std::string_view suffix) {
-  return kind == model_kind::gguf ? cat("blk.", block, ".", rule.in_gguf, suffix)
-                                  : cat("model.layers.", block, ".", rule.in_folder, suffix);
-}
-
-// Tensors that hold nothing the configuration does not say: rotary tables that old converters saved.
-// rope_freqs is used up by the architecture.
-inline bool is_ignorable(std::string_view name, model_kind kind) {
-  if (kind == model_kind::folder) return name.ends_with(".rotary_emb.inv_freq");
-  return name == "rope_freqs.weight" || name.ends_with(".attn_rot_embd.weight");
+inline bool starts_with_one_of(std::string_view name, std::string_view words) {
+  while (!words.empty()) {
+    const std::string_view word = words.substr(0, words.find(' '));
+    if (name.starts_with(word)) return true;
+    words.remove_prefix(std::min(words.size(), word.size() + 1));
+  }
+  return false;
 }
 
 inline std::string shape_text(std::span<const std::uint64_t> shape) {

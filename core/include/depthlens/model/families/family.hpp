@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a family of models is, as data: which keys of config.json give which number, what is meant where they are
+// absent, and where the tensors are. One row per family in the files of this folder, all of them in families.hpp; read
+// by hf_config.hpp and tensor_map.hpp.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "depthlens/json.hpp"
+#include "depthlens/model/architecture.hpp"
+#include "depthlens/model/tensor_names.hpp"
+
+namespace depthlens {
+
+// A size that config.json holds under `key`, or what it is without: a number, or one of these.
+struct size_key {
+  static constexpr std::uint32_t required = 0;
+  static constexpr std::uint32_t derived = 0xffffffffu;  // heads for key-value heads, D/H for the head size, 4 D for F
+  const char* key = nullptr;  // null: the family has no such key
+  std::uint32_t otherwise = derived;
+};
+
+// Which layers see only a window, where layer_types does not say.
+enum class windowed {
+  none,      // and a window that would hide anything is refused
+  all,
+  upper,     // from layer max_window_layers on, where use_sliding_window is true
+  patterned  // all but each n-th
+};
+
+struct rope_rule {
+  bool used = false;
+  rope_kind kind = rope_kind::half;
+  const char* theta_key = "rope_theta";
+  const char* part_key = "partial_rotary_factor";  // the share of a head that is rotated
+  double theta = 10000;
+  double part = 1;
+  bool part_varies = false;  // else another share than 1 is refused
+  const char* dims_key = nullptr;  // the number of dimensions itself, instead of a share
+  std::uint32_t dims = 0;
+  const char* local_theta_key = nullptr;  // layers with a window have their own frequencies, never scaled
+  double local_theta = 10000;
+};
+
+struct model_family {
+  std::string_view name;  // model_type
+  size_key layers{"num_hidden_layers", size_key::required};
+  size_key width{"hidden_size", size_key::required};
+  size_key heads{"num_attention_heads", size_key::required};
+  size_key kv_heads{"num_key_value_heads", size_key::derived};
+  size_key head_dim{"head_dim", size_key::derived};
+  size_key feed_forward{"intermediate_size", size_key::required};
+  size_key positions{"max_position_embeddings", size_key::required};
+  size_key vocabulary{"vocab_size", size_key::required};
+  const char* eps_key = "rms_norm_eps";  // null: always eps
+  double eps = 1e-6;
+  const char* activation_key = "hidden_act";
+  std::string_view activation = "silu";
+  std::string_view keys = "";       // further keys that are read
+  std::string_view harmless = "";   // keys that change nothing in this family
+  std::string_view only_true = "";  // keys of which only true, which is also meant without them, is supported
+  norm_kind norm = norm_kind::rms;
+  double norm_offset = 0;
+  bool tied = false;  // without tie_word_embeddings
+  bool attention_bias = false;
+  std::uint32_t position_offset = 0;
+  rope_rule rope = {.used = true};
+  windowed windows = windowed::none;
+  std::uint32_t window = 0;   // without the key sliding_window; 0 = none
+  std::uint32_t pattern = 0;  // each so many layers one sees all
+  void (*more)(const json_view& config, architecture& a) = nullptr;  // what is peculiar to the family
+  tensor_table tensors;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rotary part of config.json: base, share of a head, scaling; as rope_parameters (of all layers, or one object
+// for each kind of layer) or in the older keys that a family's rope_rule names.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/checked.hpp"
+#include "depthlens/error.hpp"
+#include "depthlens/json.hpp"
+#include "depthlens/model/architecture.hpp"
+#include "depthlens/model/families/family.hpp"
+#include "depthlens/model/printable.hpp"
+
+namespace depthlens::detail {
+
+inline void refuse_unless(bool good, const json_view& value, const char* why) {
+  if (!good)
+    fail(status::data, value.place(), boost::json::serialize(value.value()), " is not supported: ", why);
+}
+
+inline bool is_rope_key(const rope_rule& rule, std::string_view key) {
+  if (!rule.used) return false;
+  for (const char* one : {rule.theta_key, rule.part_key, rule.dims_key, rule.local_theta_key}) {
+    if (one != nullptr && key == one) return true;
+  }
+  return rule.theta_key != nullptr &&
+         is_listed("rope_parameters rope_scaling rope_theta partial_rotary_factor", key);
+}
+
+struct rope_numbers {
+  double theta = 10000;
+  double part = 1;
+  rope_scaling scaling;
+};
+
+// {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
+inline void read_rope_object(const json_view& rope, rope_numbers& out) {
+  static constexpr std::string_view known =
+      "rope_theta rope_type type factor low_freq_factor high_freq_factor original_max_position_embeddings "
+      "partial_rotary_factor";
+  const auto kind = rope.find("rope_type") ? rope.find("rope_type") : rope.find("type");
+  const std::string_view name = kind ? kind->as_string() : "default";
+  refuse_unless(is_listed("default linear llama3", name), kind ? *kind : rope,
+                "the rope types are default, linear and llama3");
+  for (const auto& [key, value] : rope.as_object()) {
+    if (is_listed(known, {key.data(), key.size()})) continue;
+    if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
+    fail(status::data, rope.place(), "key ", printable({key.data(), key.size()}), " is not understood");
+  }
+  if (const auto value = rope.find_double("rope_theta")) out.theta = *value;
+  if (const auto value = rope.find_double("partial_rotary_factor")) out.part = *value;
+  if (name == "default") return;
+  out.scaling.factor = rope.require_double("factor");
+  out.scaling.type = rope_scaling::kind::linear;
+  if (name == "linear") return;
+  out.scaling.type = rope_scaling::kind::llama3;
+  out.scaling.low_freq_factor = rope.require_double("low_freq_factor");
+  out.scaling.high_freq_factor = rope.require_double("high_freq_factor");
+  out.scaling.original_positions = rope.require_double("original_max_position_embeddings");
+}
+
+// A number that may stand under several old keys and in the object: all that are there must agree.
+inline void check_old_keys(const json_view& root, const char* first, const char* second, double read) {
+  for (const char* key : {first, second}) {
+    if (key == nullptr) continue;
+    if (const auto old = root.find_double(key); old && *old != read)
+      fail(status::data, root.place(), key, " is ", *old, " here and ", read, " elsewhere in the file");
+  }
+}
+
+inline std::vector<float> frequencies_of(const rope_numbers& n, const json_view& root, std::uint32_t dims) {
+  check_rope(n.theta, n.scaling, root.label());
+  return rope_frequencies(dims, n.theta, n.scaling);
+}
+
+// One object for each kind of layer; `local` where the family has other frequencies within windows.
+inline void read_nested_rope(const json_view& parameters, rope_numbers& global, rope_numbers& local) {
+  for (const auto& [key, value] : parameters.as_object()) {
+    const std::string_view name(key.data(), key.size());
+    if (!is_listed("full_attention sliding_attention", name) && !value.is_null())
+      fail(status::data, parameters.place(), "key ", printable(name), " is not understood");
+  }
+  read_rope_object(parameters.require("full_attention"), global);
+  if (const auto object = parameters.find("sliding_attention")) read_rope_object(*object, local);
+}
+
+// Reads what all layers share into `global`, what windowed ones have to themselves into `local`.
+inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_numbers& global,
+                           rope_numbers& local) {
+  for (const char* key : {"rope_theta", rule.theta_key}) {
+    if (key != nullptr) global.theta = root.find_double(key).value_or(global.theta);
+  }
+  for (const char* key : {"partial_rotary_factor", rule.part_key}) {
+    if (key != nullptr) global.part = root.find_double(key).value_or(global.part);
+  }
+  if (rule.local_theta_key != nullptr)
+    local.theta = root.find_double(rule.local_theta_key).value_or(local.theta);
+  const auto parameters = root.find("rope_parameters");
+  const auto scaling = root.find("rope_scaling");
+  if (parameters && scaling && parameters->value() != scaling->value()) {
+    fail(status::data, scaling->place(), "differs from rope_parameters: keep one of them");
+  }
+  if (parameters && rule.local_theta_key != nullptr) {
+    read_nested_rope(*parameters, global, local);
+  } else if (parameters || scaling) {
+    read_rope_object(parameters ? *parameters : *scaling, global);
+  }
+  check_old_keys(root, "rope_theta", rule.theta_key, global.theta);
+  check_old_keys(root, "partial_rotary_factor", rule.part_key, global.part);
+  check_old_keys(root, rule.local_theta_key, nullptr, local.theta);
+}
+
+// Sets rope, rope_dims and the frequencies of an architecture whose sizes are checked.
+inline void read_rope(const json_view& root, const rope_rule& rule, architecture& a) {
+  if (!rule.used) return;
+  a.rope = rule.kind;
+  rope_numbers global{rule.theta, rule.part, {}}, local{rule.local_theta, rule.part, {}};
+  if (rule.theta_key != nullptr) read_rope_keys(root, rule, global, local);
+  if (!rule.part_varies && (global.part != 1 || local.part != 1)) {
+    fail(status::data, root.place(),
+         "partial_rotary_factor is not supported: all of a head is rotated in this family");
+  }
+  if (!(global.part > 0 && global.part <= 1)) {
+    fail(status::data, root.place(), "the rotated share of a head is ", global.part, ", expected more than 0 to 1");
+  }
+  a.rope_dims = static_cast<std::uint32_t>(global.part * a.head_dim);
+  if (rule.dims_key != nullptr) {
+    const auto dims = root.find(rule.dims_key);
+    a.rope_dims = dims ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
+                       : rule.dims;
+  }
+  if (a.rope_dims < 2) fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
+  check_architecture(a, root.label());
+  a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
+  if (rule.local_theta_key != nullptr) a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
+}
+
+}  // namespace depthlens::detail

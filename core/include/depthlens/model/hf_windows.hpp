@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which layers of a config.json see only a window of the text before them: layer_types where it is given, else by
+// the family's rule. A window that spans all positions is none.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/checked.hpp"
+#include "depthlens/error.hpp"
+#include "depthlens/json.hpp"
+#include "depthlens/model/architecture.hpp"
+#include "depthlens/model/families/family.hpp"
+#include "depthlens/model/hf_rope.hpp"
+
+namespace depthlens::detail {
+
+inline bool is_window_key(const model_family& f, std::string_view key) {
+  if (key == "layer_types" || key == "sliding_window") return true;
+  return f.windows == windowed::upper && is_listed("max_window_layers use_sliding_window", key);
+}
+
+// At most max_positions; nothing where the model has no window.
+inline std::optional<std::uint32_t> read_window(const json_view& root, const model_family& f,
+                                                const architecture& a) {
+  if (f.windows == windowed::upper && !root.find_bool("use_sliding_window").value_or(false)) return {};
+  const auto given = root.find("sliding_window");
+  if (!given && (f.window == 0 || root.as_object().contains("sliding_window"))) return {};
+  const std::uint64_t window = given ? given->as_u64() : f.window;
+  if (given) refuse_unless(window > 0, *given, "a window holds at least the token itself");
+  if (given && f.windows == windowed::none)
+    refuse_unless(window >= a.max_positions, *given, "attention windows are not supported in this family");
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(window, a.max_positions));
+}
+
+inline std::uint32_t read_pattern(const json_view& root, const model_family& f) {
+  std::uint64_t pattern = f.pattern;
+  for (const char* key : {"_sliding_window_pattern", "sliding_window_pattern"}) {
+    const auto given = is_listed(f.keys, key) ? root.find(key) : std::nullopt;
+    if (!given) continue;
+    pattern = given->as_u64();
+    refuse_unless(pattern > 0, *given, "a pattern has at least one layer");
+  }
+  return checked_narrow<std::uint32_t>(pattern, [&] { return root.place() + "sliding_window_pattern"; });
+}
+
+// Has each layer a window? By layer_types.
+inline std::vector<bool> listed_windows(const json_view& types, const model_family& f, const architecture& a) {
+  if (types.as_array().size() != a.n_layers) {
+    fail(status::data, types.place(), "has ", types.as_array().size(), " layers, expected ", a.n_layers);
+  }
+  std::vector<bool> out;
+  for (std::size_t i = 0; i < a.n_layers; ++i) {
+    const json_view type = types.at(i);
+    const bool sliding = type.as_string() == "sliding_attention" && f.windows != windowed::none;
+    refuse_unless(sliding || type.as_string() == "full_attention", type,
+                  f.windows == windowed::none ? "only full_attention is in this family"
+                                              : "full_attention and sliding_attention are");
+    out.push_back(sliding);
+  }
+  return out;
+}
+
+// The same by the family's rule.
+inline std::vector<bool> usual_windows(const json_view& root, const model_family& f, const architecture& a) {
+  std::vector<bool> out(a.n_layers, f.windows == windowed::all);
+  if (f.windows == windowed::upper) {
+    const std::uint64_t first = root.find_u64("max_window_layers").value_or(28);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = i >= first;
+  }
+  if (f.windows == windowed::patterned) {
+    const std::uint32_t pattern = read_pattern(root, f);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = (i + 1) % pattern != 0;
+  }
+  return out;
+}
+
+// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the file.
+inline void read_windows(const json_view& root, const model_family& f, architecture& a) {
+  const std::optional<std::uint32_t> window = read_window(root, f, a);
+  const auto types = root.find("layer_types");
+  const std::vector<bool> sliding = types ? listed_windows(*types, f, a) : usual_windows(root, f, a);
+  if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return;
+  const bool own_rope = !a.local_rope_inv_freq.empty();
+  if (!window && (types || own_rope)) {
+    fail(status::data, root.place(), "there are layers of sliding_attention, but \"sliding_window\" is ",
+         f.windows == windowed::upper ? "not in use" : "missing");
+  }
+  if (!window || (*window == a.max_positions && !own_rope)) return;
+  for (const bool one : sliding) a.window.push_back(one ? *window : 0);
+}
+
+}  // namespace depthlens::detail

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every family but Llama: a tiny config.json and its tensors, the parts that the architecture says, and where the
+// views of fused and transposed tensors lie in the stored ones.
+#include "depthlens/model/families/families.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/model/model_files.hpp"
+#include "model_bytes.hpp"
+#include "tiny_models.hpp"
+
+using namespace depthlens;
+using depthlens::test::fails_with;
+using depthlens::test::family_model;
+using depthlens::test::named_shape;
+using depthlens::test::scratch_folder;
+
+namespace {
+
+architecture from_config(std::string_view text) {
+  return architecture_from_config(json_document(text, "config.json", {}));
+}
+architecture with(const family_model& m, std::string_view more) { return from_config(m.config(more)); }
+bool refuses(const family_model& m, std::string_view more, std::string_view part) {
+  return fails_with(status::data, part, [&] { with(m, more); });
+}
+
+struct opened {
+  scratch_folder folder;
+  model_files files;
+  explicit opened(const family_model& m, std::string_view more = "") : files(write(folder, m, more)) {}
+  static model_files write(const scratch_folder& folder, const family_model& m, std::string_view more) {
+    folder.write("config.json", m.config(more));
+    folder.write("model.safetensors", test::safetensors_text(m.tensors));
+    return model_files::open(folder.path());
+  }
+  // Elements between the data of two tensors.
+  std::ptrdiff_t apart(std::string_view from, std::string_view to) const {
+    return (files.tensor(to).data - files.tensor(from).data) / 4;
+  }
+};
+
+using shape = std::vector<std::uint64_t>;
+shape strides(const tensor_view& t) { return {t.row_group, t.group_stride, t.row_stride, t.column_stride}; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(families_of_models)
+
+BOOST_AUTO_TEST_CASE(every_family_opens_with_all_of_its_tensors_used) {
+  for (const family_model& m : test::family_models()) {
+    BOOST_TEST_CONTEXT(m.name) {
+      const opened o(m);
+      BOOST_TEST(o.files.arch().family == m.name);
+      BOOST_TEST(o.files.tensors().front().name == "embed");
+      BOOST_TEST(o.files.tensors().back().name.starts_with("unembed"));
+      for (const tensor_view& t : o.files.tensors()) {
+        BOOST_TEST(t.row_group >= 1u);
+        BOOST_TEST(t.shape.front() % t.row_group == 0u);
+        const std::uint64_t last = t.shape[0] - 1;
+        const std::uint64_t columns = t.shape.size() == 2 ? t.shape[1] : 1;
+        const std::uint64_t end =
+            (last / t.row_group * t.group_stride + last % t.row_group) * t.row_stride + (columns - 1) * t.column_stride;
+        BOOST_TEST(t.bytes == 4 * (end + 1), t.name);
+      }
+      family_model extra = m;
+      extra.tensors.push_back({"something.else.weight", {1}});
+      BOOST_TEST(fails_with(status::data, "'something.else.weight' does not belong", [&] { opened again(extra); }));
+      family_model less = m;
+      const std::string missing = less.tensors.back().name;
+      less.tensors.pop_back();
+      BOOST_TEST(fails_with(status::data, cat("'", missing, "' is missing"), [&] { opened again(less); }));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_family_refuses_keys_that_may_change_the_numbers) {
+  for (const family_model& m : test::family_models()) {
+    BOOST_TEST_CONTEXT(m.name) {
+      BOOST_TEST(refuses(m, R"("logit_scale":0.5)", "key 'logit_scale' is not understood"));
+      BOOST_TEST(refuses(m, R"("add_cross_attention":true)", "key 'add_cross_attention'"));
+      BOOST_CHECK_NO_THROW(with(m, R"("logit_scale":null,"add_cross_attention":false,"use_cache":true)"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gpt2_has_transposed_thirds_and_learned_positions) {
+  const opened o(test::gpt2_model());
+  const architecture& a = o.files.arch();
+  BOOST_TEST((a.norm == norm_kind::layer && a.activation == activation_kind::gelu_tanh));
+  BOOST_TEST(a.tied);
+  BOOST_TEST(a.rope_dims == 0u);
+  BOOST_TEST(a.d_ff == 32u);
+  BOOST_TEST((o.files.tensor("position").shape == shape{16, 8}));
+  const tensor_view& k = o.files.tensor("block.0.k");
+  BOOST_TEST((k.shape == shape{8, 8}));
+  BOOST_TEST((strides(k) == shape{8, 8, 1, 24}));
+  BOOST_TEST(o.apart("block.0.q", "block.0.k") == 8);
+  BOOST_TEST(o.apart("block.0.q", "block.0.v") == 16);
+  BOOST_TEST(o.apart("block.0.q.bias", "block.0.v.bias") == 16);
+  BOOST_TEST((strides(o.files.tensor("block.0.down")) == shape{8, 8, 1, 8}));
+  BOOST_TEST((o.files.tensor("block.0.down").shape == shape{8, 32}));
+  BOOST_TEST(o.files.find_tensor("block.0.gate") == nullptr);
+  BOOST_TEST(with(test::gpt2_model(), R"("scale_attn_weights":false)").attention_scale == 1.0);
+  BOOST_TEST(refuses(test::gpt2_model(), R"("scale_attn_by_inverse_layer_idx":true)", "scale_attn_by_inverse"));
+}
+
+BOOST_AUTO_TEST_CASE(gpt2_without_its_prefix_and_with_its_masks_opens) {
+  family_model m = test::gpt2_model();
+  for (named_shape& t : m.tensors) t.name = t.name.substr(std::string_view("transformer.").size());
+  m.tensors.push_back({"h.0.attn.bias", {1, 1, 16, 16}});
+  const opened o(m);
+  BOOST_TEST(o.files.find_tensor("block.0.q.bias") != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(gpt_neox_has_its_heads_interleaved) {
+  const opened o(test::gpt_neox_model());
+  const architecture& a = o.files.arch();
+  BOOST_TEST((a.form == block_form::parallel && a.activation == activation_kind::gelu));
+  BOOST_TEST(a.rope_dims == 2u);
+  BOOST_TEST((strides(o.files.tensor("block.0.v")) == shape{4, 12, 8, 1}));
+  BOOST_TEST((strides(o.files.tensor("block.0.v.bias")) == shape{4, 12, 1, 1}));
+  BOOST_TEST(o.apart("block.0.q", "block.0.v") == 2 * 4 * 8);
+  BOOST_TEST(o.apart("block.0.q.bias", "block.0.k.bias") == 4);
+  const architecture serial = with(test::gpt_neox_model(), R"("use_parallel_residual":false)");
+  BOOST_TEST((serial.form == block_form::sequential));
+  BOOST_TEST(with(test::gpt_neox_model(), R"("rotary_pct":null,"rope_parameters":{"partial_rotary_factor":1})")
+                 .rope_dims == 4u);
+  BOOST_TEST(refuses(test::gpt_neox_model(), R"("rope_parameters":{"partial_rotary_factor":1})", "rotary_pct is 0.5"));
+  const architecture old_base = with(test::gpt_neox_model(), R"("rotary_emb_base":100,"rotary_pct":1)");
+  BOOST_TEST(old_base.rope_inv_freq.at(1) == 0.1f);
+}
+
+BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
+  const opened o(test::gptj_model());
+  const architecture& a = o.files.arch();
+  BOOST_TEST((a.form == block_form::parallel && a.rope == rope_kind::interleaved));
+  BOOST_TEST(a.rope_dims == 2u);
+  BOOST_TEST(o.files.find_tensor("block.0.ffn_norm") == nullptr);
+  BOOST_TEST((o.files.tensor("unembed.bias").shape == shape{10}));
+  BOOST_TEST(refuses(test::gptj_model(), R"("scale_attn_weights":false)", "only true is"));
+}
+
+BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {
+  const opened o(test::opt_model());
+  BOOST_TEST(o.files.arch().position_offset == 2u);
+  BOOST_TEST((o.files.arch().activation == activation_kind::relu));
+  BOOST_TEST((o.files.tensor("position").shape == shape{18, 8}));
+  BOOST_TEST(refuses(test::opt_model(), R"("do_layer_norm_before":false)", "do_layer_norm_before"));
+  BOOST_TEST(refuses(test::opt_model(), R"("word_embed_proj_dim":4)", "projected embeddings"));
+  BOOST_TEST(refuses(test::opt_model(), R"("_remove_final_layer_norm":true)", "_remove_final_layer_norm"));
+}
+
+BOOST_AUTO_TEST_CASE(qwen_uses_windows_only_where_it_says_so) {
+  const family_model m = test::qwen2_model();
+  const opened o(m);
+  BOOST_TEST((o.files.tensor("block.0.k.bias").shape == shape{4}));
+  BOOST_TEST(o.files.find_tensor("block.0.o.bias") == nullptr);
+  using list = std::vector<std::uint32_t>;
+  BOOST_TEST(with(m, R"("sliding_window":3,"use_sliding_window":false)").window.empty());
+  BOOST_TEST((with(m, R"("sliding_window":3,"use_sliding_window":true,"max_window_layers":0)").window == list{3}));
+  BOOST_TEST(with(m, R"("sliding_window":3,"use_sliding_window":true,"max_window_layers":1)").window.empty());
+  BOOST_TEST(refuses(m, R"("sliding_window":3,"layer_types":["sliding_attention"])", "not in use"));
+  BOOST_TEST(with(test::qwen3_model(), "").head_dim == 6u);
+}
+
+BOOST_AUTO_TEST_CASE(phi3_has_its_parts_in_row_ranges) {
+  const opened o(test::phi3_model());
+  BOOST_TEST((o.files.tensor("block.0.v").shape == shape{4, 8}));
+  BOOST_TEST(o.apart("block.0.q", "block.0.k") == 8 * 8);
+  BOOST_TEST(o.apart("block.0.q", "block.0.v") == 12 * 8);
+  BOOST_TEST(o.apart("block.0.gate", "block.0.up") == 12 * 8);
+  BOOST_TEST(with(test::phi3_model(), R"("partial_rotary_factor":0.5)").rope_dims == 2u);
+  BOOST_TEST(refuses(test::phi3_model(), R"("rope_scaling":{"type":"longrope","short_factor":[1],"long_factor":[1]})",
+                     "\"longrope\" is not supported"));
+}
+
+BOOST_AUTO_TEST_CASE(olmo2_has_norms_after_its_parts_only) {
+  const opened o(test::olmo2_model());
+  BOOST_TEST(o.files.find_tensor("block.0.attn_norm") == nullptr);
+  BOOST_TEST((o.files.tensor("block.0.q_norm").shape == shape{8}));
+  BOOST_TEST((o.files.tensor("block.0.k_norm").shape == shape{4}));
+  BOOST_TEST(o.files.find_tensor("block.0.ffn_post_norm") != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
+  const architecture two = with(test::gemma2_model(), "");
+  BOOST_TEST(two.norm_offset == 1.0);
+  BOOST_TEST(two.embed_scale == static_cast<double>(std::sqrt(8.0f)));
+  BOOST_TEST(two.attention_scale == 0.25);
+  BOOST_TEST(two.attention_softcap == 50.0);
+  BOOST_TEST(two.final_softcap == 30.0);
+  BOOST_TEST((two.window == std::vector<std::uint32_t>{3}));
+  BOOST_TEST(two.tied);
+  const architecture uncapped = with(test::gemma2_model(), R"("attn_logit_softcapping":null)");
+  BOOST_TEST(uncapped.attention_softcap == 0.0);
+
+  const family_model m = test::gemma3_model();
+  const architecture old_way = with(m, R"("rope_theta":10000,"rope_local_base_freq":100,"rope_scaling":)"
+                                       R"({"rope_type":"linear","factor":8})");
+  BOOST_TEST((old_way.rope_inv_freq == std::vector<float>{0.125f, 0.00125f}));
+  BOOST_TEST((old_way.local_rope_inv_freq == std::vector<float>{1.0f, 0.1f}));
+  BOOST_TEST((old_way.window == std::vector<std::uint32_t>{3}));
+  const architecture new_way =
+      with(m, R"("rope_parameters":{"full_attention":{"rope_theta":10000,"rope_type":"linear","factor":8},)"
+              R"("sliding_attention":{"rope_theta":100,"rope_type":"default"}})");
+  BOOST_TEST((new_way.rope_inv_freq == old_way.rope_inv_freq));
+  BOOST_TEST((new_way.local_rope_inv_freq == old_way.local_rope_inv_freq));
+  BOOST_TEST(with(m, R"("layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(with(m, R"("sliding_window_pattern":1)").window.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

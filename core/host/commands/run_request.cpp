@@ -23,18 +23,25 @@ po::options_description run_options() {
   const auto list = [](const char* name) {
     return po::value<std::vector<std::string>>()->composing()->value_name(name);
   };
-  d.add_options()("experiment", list("EXPERIMENT"), "which experiments to run (given first, without --experiment)")(
-      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")("out,o", text("DIR"), "output folder")(
-      "data", list("KEY[,KEY]=FILE"), "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET")(
-      "lens", list("LENS"), "[LABEL:]logit (default) or [LABEL:]tuned=DIR[@seed]; several times for several lenses")(
-      "target", text("WHAT")->default_value("final"), "rows are about the model's own top-1 (final) or the answer (gold)")(
-      "bos", text("HOW")->default_value("auto"), "BOS before prompts: auto (the tokenizer's rule), always, never")(
+  d.add_options()("experiment", list("EXPERIMENT"),
+                  "which experiments to run (given first, without --experiment)")(
+      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
+      "out,o", text("DIR"), "output folder")("data", list("KEY[,KEY]=FILE"),
+                                             "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET")(
+      "lens", list("LENS"),
+      "[LABEL:]logit (default) or [LABEL:]tuned=DIR[@seed]; several times for several lenses")(
+      "target", text("WHAT")->default_value("final"),
+      "rows are about the model's own top-1 (final) or the answer (gold)")(
+      "bos", text("HOW")->default_value("auto"),
+      "BOS before prompts: auto (the tokenizer's rule), always, never")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16")("threads", text("N"), "default: all allowed")(
-      "limit", text("N"), "only the first N records of each data set")(
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16")(
+      "threads", text("N"), "default: all allowed")("limit", text("N"),
+                                                    "only the first N records of each data set")(
       "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(
-      "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"), "of the model, in files and titles")(
+      "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"),
+                                                             "of the model, in files and titles")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
       "config", text("FILE"), "more options, as lines key = value")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
@@ -50,7 +57,8 @@ std::vector<std::string> leading_words(const arguments& args) {
   std::vector<std::string> out;
   for (const std::string& a : args) {
     if (a.starts_with('-')) break;
-    if (std::find(out.begin(), out.end(), a) != out.end()) fail(status::usage, "experiment ", a, " is named twice");
+    if (std::find(out.begin(), out.end(), a) != out.end())
+      fail(status::usage, "experiment ", a, " is named twice");
     out.push_back(a);
   }
   return out;
@@ -59,11 +67,15 @@ std::vector<std::string> leading_words(const arguments& args) {
 bool makes(file_format format, std::string_view kind) {
   switch (format) {
     case file_format::rows_json:
-    case file_format::rows_jsonl: return kind == "prompt";
+    case file_format::rows_jsonl:
+      return kind == "prompt";
     case file_format::mquake:
-    case file_format::counterfact: return kind == "fact";
-    case file_format::conllu: return kind == "sentence" || kind == "cut";
-    case file_format::text: return kind == "cut";
+    case file_format::counterfact:
+      return kind == "fact";
+    case file_format::conllu:
+      return kind == "sentence" || kind == "cut";
+    case file_format::text:
+      return kind == "cut";
   }
   return false;
 }
@@ -78,13 +90,15 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
     if (set == "*" && !d.set.empty() && best == nullptr) best = e.inputs[i];
   }
   const std::string key = study.word + (d.set.empty() ? "" : "." + d.set);
-  if (best == nullptr) fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no such data set");
+  if (best == nullptr)
+    fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no such data set");
   std::string kinds;
   for (const char* const* k = best->kinds; *k != nullptr; ++k) {
     if (makes(d.format, *k)) return *k;
     kinds += cat(kinds.empty() ? "" : " or ", *k);
   }
-  fail(status::usage, "--data ", key, "=", d.file.string(), ": ", format_name(d.format), " gives no records of kind ", kinds);
+  fail(status::usage, "--data ", key, "=", d.file.string(), ": ", format_name(d.format),
+       " gives no records of kind ", kinds);
 }
 
 // Names of sets and models become parts of file names and titles.
@@ -109,8 +123,10 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
   for (std::string key; std::getline(keys, key, ',');) {
     const std::string word = key.substr(0, key.find('.'));
     d.set = word.size() < key.size() ? key.substr(word.size() + 1) : "";
-    const auto study = std::find_if(r.studies.begin(), r.studies.end(), [&](auto& s) { return s.word == word; });
-    if (study == r.studies.end()) fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command");
+    const auto study =
+        std::find_if(r.studies.begin(), r.studies.end(), [&](auto& s) { return s.word == word; });
+    if (study == r.studies.end())
+      fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command");
     check_name("--data " + key, d.set);
     d.kind = choose_kind(*study, d);
     for (const dataset_plan& other : study->datasets)
@@ -120,7 +136,8 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
 }
 
 void take_lenses(run_request& r, const std::vector<std::string>& texts) {
-  for (const std::string& t : texts.empty() ? std::vector<std::string>{"logit"} : texts) r.lenses.push_back(parse_lens(t));
+  for (const std::string& t : texts.empty() ? std::vector<std::string>{"logit"} : texts)
+    r.lenses.push_back(parse_lens(t));
   std::set<std::string> labels;
   for (const lens_spec& l : r.lenses)
     if (!labels.insert(l.label).second)
@@ -131,7 +148,8 @@ void take_lenses(run_request& r, const std::vector<std::string>& texts) {
 
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const std::vector<std::string> words = leading_words(args);
-  for (const std::string& word : words) r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+  for (const std::string& word : words)
+    r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
   po::options_description d;
   d.add(run_options());
   const bool help = std::find(args.begin(), args.end(), "--help") != args.end();
@@ -146,14 +164,16 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const auto config = std::find(args.begin(), args.end(), "--config");
   const std::string config_file = config != args.end() && config + 1 != args.end() ? *(config + 1) : "";
   const parsed_options o =
-      parse_options(args, "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
+      parse_options(args,
+                    "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
                     "                     [OPTION...]\n",
                     d, {{"experiment", -1}}, config_file);
   if (o.done) return false;
   if (words.empty())
     fail(status::usage, "run needs one or more experiments first; there are: ", plugins.list("experiment"));
   if (o.texts("experiment").size() != words.size())
-    fail(status::usage, "experiments are named before the first option; \"", o.texts("experiment").back(), "\" is not");
+    fail(status::usage, "experiments are named before the first option; \"", o.texts("experiment").back(),
+         "\" is not");
   for (const char* need : {"model", "out"})
     if (!o.has(need)) fail(status::usage, "run needs --", need);
 
@@ -167,14 +187,16 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
   const std::string target = o.text("target");
-  if (target != "final" && target != "gold") fail(status::usage, "--target ", target, ": expected final or gold");
+  if (target != "final" && target != "gold")
+    fail(status::usage, "--target ", target, ": expected final or gold");
   r.target_gold = target == "gold";
   r.seed_compat = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.threads = thread_count(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
-  r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most) : std::numeric_limits<std::uint64_t>::max();
+  r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
+                           : std::numeric_limits<std::uint64_t>::max();
   r.window = parse_number("window", o.text("window"), 1, 1u << 20);
   r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
   r.formats = parse_formats(o.text("format"));
@@ -185,7 +207,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
   for (study_plan& s : r.studies) {
     if (s.datasets.empty())
-      fail(status::usage, "experiment ", s.word, " has no data: give --data ", s.word, "=FILE or --data ", s.word, ".SET=FILE");
+      fail(status::usage, "experiment ", s.word, " has no data: give --data ", s.word, "=FILE or --data ",
+           s.word, ".SET=FILE");
     declared.apply(o, s);
   }
   return true;

@@ -45,13 +45,16 @@ int encode(const arguments& args) {
   po::options_description d("Options");
   d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
       "text", po::value<std::string>()->value_name("TEXT"), "the text to encode")(
-      "texts", po::value<std::string>()->value_name("FILE"), "JSONL: a string, or an object with \"text\", on each line")(
+      "texts", po::value<std::string>()->value_name("FILE"),
+      "JSONL: a string, or an object with \"text\", on each line")(
       "no-special", po::bool_switch(), "add no BOS or EOS; special strings are plain text")(
       "json", po::bool_switch(), "a line {\"ids\":[...]} for each text (always with --texts)");
   d.add(common_options());
-  const parsed_options o = parse_options(
-      args, "usage: depthlens tokens encode --model M (--text TEXT | --texts FILE.jsonl)\n"
-            "                               [--no-special] [--json]\n", d);
+  const parsed_options o =
+      parse_options(args,
+                    "usage: depthlens tokens encode --model M (--text TEXT | --texts FILE.jsonl)\n"
+                    "                               [--no-special] [--json]\n",
+                    d);
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "tokens encode needs --model");
   if (o.has("text") == o.has("texts")) fail(status::usage, "tokens encode needs one of --text and --texts");
@@ -59,8 +62,10 @@ int encode(const arguments& args) {
   const auto mode = o.values["no-special"].as<bool>() ? tokenizer::special::none : tokenizer::special::add;
   if (o.has("text")) {
     const auto ids = t.encode(o.text("text"), mode);
-    if (o.values["json"].as<bool>()) print_ids(ids);
-    else print_table(t, ids);
+    if (o.values["json"].as<bool>())
+      print_ids(ids);
+    else
+      print_table(t, ids);
     return 0;
   }
   std::ifstream in(o.text("texts"));
@@ -79,7 +84,8 @@ int decode(const arguments& args) {
   d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
       "id", po::value<std::vector<std::string>>()->value_name("ID"), "token ids (also without --id)");
   d.add(common_options());
-  const parsed_options o = parse_options(args, "usage: depthlens tokens decode --model M ID...\n", d, {{"id", -1}});
+  const parsed_options o =
+      parse_options(args, "usage: depthlens tokens decode --model M ID...\n", d, {{"id", -1}});
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "tokens decode needs --model");
   const tokenizer t = open_tokenizer(o.text("model"));
@@ -93,7 +99,8 @@ int decode(const arguments& args) {
 int count(const arguments& args) {
   po::options_description d("Options");
   d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
-      "text", po::value<std::string>()->value_name("FILE"), "plain UTF-8 text; every line is encoded by itself")(
+      "text", po::value<std::string>()->value_name("FILE"),
+      "plain UTF-8 text; every line is encoded by itself")(
       "out", po::value<std::string>()->value_name("JSON"), "where the frequencies go");
   d.add(common_options());
   const parsed_options o =
@@ -113,7 +120,8 @@ int tokens_command(const arguments& args) {
   if (what == "encode") return encode(rest);
   if (what == "decode") return decode(rest);
   if (what == "count") return count(rest);
-  if (what != "--help" && what != "-h") fail(status::usage, "tokens ", what, ": expected encode, decode or count");
+  if (what != "--help" && what != "-h")
+    fail(status::usage, "tokens ", what, ": expected encode, decode or count");
   for (const auto part : {&encode, &decode, &count}) {
     part({"--help"});
     std::cout << '\n';

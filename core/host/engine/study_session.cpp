@@ -11,11 +11,15 @@ namespace {
 
 // A description is used without further checks, so what a plugin got wrong is said here.
 void check_description(const dlens_description& d, const std::string& word) {
-  const auto wrong = [&](const auto&... parts) { fail(status::internal, "experiment ", word, ": ", parts...); };
+  const auto wrong = [&](const auto&... parts) {
+    fail(status::internal, "experiment ", word, ": ", parts...);
+  };
   for (std::uint64_t i = 0; i < d.n_tables; ++i) {
     const dlens_table& t = *d.tables[i];
-    if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr) wrong("table ", i, " is incomplete");
-    if (std::string_view(t.file).find('/') != std::string_view::npos) wrong("table ", t.id, ": a file name with '/'");
+    if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr)
+      wrong("table ", i, " is incomplete");
+    if (std::string_view(t.file).find('/') != std::string_view::npos)
+      wrong("table ", t.id, ": a file name with '/'");
     for (std::uint64_t c = 0; c < t.n_columns; ++c)
       if (t.columns[c]->id == nullptr) wrong("table ", t.id, ": column ", c, " has no name");
   }

@@ -147,4 +147,10 @@ BOOST_AUTO_TEST_CASE(numbers_of_the_program_itself_are_checked_with_their_bounds
     check_fails([&] { parse_number("limit", bad, 1, 10); }, status::usage, "--limit", "from 1 to 10");
 }
 
+BOOST_AUTO_TEST_CASE(options_needed_early_are_found_in_both_spellings) {
+  const arguments args = {"pos", "--config", "a.ini", "--config=b.ini", "--configuration=c", "--config"};
+  BOOST_TEST(early_values(args, "--config") == (std::vector<std::string>{"a.ini", "b.ini"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

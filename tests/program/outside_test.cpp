@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(an_experiment_built_against_the_installed_headers_is_loaded
   const scratch_folder folder;
   install(folder.path() / "prefix", "devel");
   fs::copy(source_tree() / "tests/program/outside", folder.path() / "source");
-  must_run({"cmake", "-S", folder.path() / "source", "-B", folder.path() / "build",
+  must_run({"cmake", "-G", "Ninja", "-S", folder.path() / "source", "-B", folder.path() / "build",
             "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
             "-DCMAKE_PREFIX_PATH=" + (folder.path() / "prefix").string()});
   must_run({"cmake", "--build", folder.path() / "build"});

@@ -59,6 +59,9 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
                              const std::vector<std::pair<const char*, int>>& positional = {},
                              const std::string& config_file = "");
 
+// The values of an option, as "--id V" or "--id=V", for what has to be known before the rest can be parsed.
+std::vector<std::string> early_values(const arguments& args, const std::string& id);
+
 // --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
 unsigned thread_count(const parsed_options& options);
 

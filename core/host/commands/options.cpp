@@ -63,6 +63,15 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
   return out;
 }
 
+std::vector<std::string> early_values(const arguments& args, const std::string& id) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == id && i + 1 < args.size()) out.push_back(args[i + 1]);
+    if (args[i].starts_with(id + "=")) out.push_back(args[i].substr(id.size() + 1));
+  }
+  return out;
+}
+
 std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min,
                            std::uint64_t max) {
   std::uint64_t n = 0;

@@ -323,11 +323,7 @@ int run_session::execute() {
 
 int run_command(const arguments& args) {
   std::vector<fs::path> folders;
-  constexpr std::string_view option = "--plugin-path", joined = "--plugin-path=";
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == option && i + 1 < args.size()) folders.emplace_back(args[i + 1]);
-    if (args[i].starts_with(joined)) folders.emplace_back(args[i].substr(joined.size()));
-  }
+  for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
   registry plugins(folders);
   run_request request;
   if (!parse_run(args, plugins, request)) return 0;

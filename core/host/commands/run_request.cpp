@@ -161,8 +161,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   d.add(declared.description());
   d.add(common_options());
   // The config file's name is needed before its contents can be parsed with the rest.
-  const auto config = std::find(args.begin(), args.end(), "--config");
-  const std::string config_file = config != args.end() && config + 1 != args.end() ? *(config + 1) : "";
+  const std::vector<std::string> configs = early_values(args, "--config");
+  const std::string config_file = configs.empty() ? "" : configs.front();
   const parsed_options o =
       parse_options(args,
                     "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"

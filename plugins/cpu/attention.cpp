@@ -19,13 +19,10 @@ struct panels {
   std::size_t stride, value_stride;
 };
 
-// Puts a run's keys and values of one head at their positions. kv points at the first token's keys of that
-// head.
-void write_run(const token_tree& tree, token_run run, const head_shape& shape, const float* kv,
-               const panels& to) {
+// Puts keys and values of one head at the positions first..first+n-1. kv points at the first one's keys of
+// that head.
+void write_run(std::size_t first, std::size_t n, const head_shape& shape, const float* kv, const panels& to) {
   const std::size_t token_stride = 2 * shape.n_kv_heads * shape.head_dim;
-  const std::size_t n = run.end - run.begin;
-  const auto first = static_cast<std::size_t>(tree.position[run.begin]);
   for (std::size_t d = 0; d < shape.head_dim; ++d) {
     float* column = to.keys + d * to.stride + first;
     for (std::size_t t = 0; t < n; ++t) column[t] = kv[t * token_stride + d];
@@ -59,7 +56,9 @@ query_rows make_query_rows(const token_tree& tree) {
 }
 
 void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                 const float* kv, const query_rows& rows, float* q, workspace& scratch) {
+                 const std::vector<kept_rows>& above, const float* kv, const query_rows& rows, float* q,
+                 workspace& scratch) {
+  if (rows.position.empty()) return;
   // An odd number of vectors between rows keeps them out of each other's cache sets.
   std::size_t stride = padded(tree.n_positions);
   if (stride / panel_step % 2 == 0) stride += panel_step;
@@ -83,9 +82,13 @@ void attend_tree(const kernel_table& kernels, const head_shape& shape, const tok
                  shape.window,
                  shape.softcap};
   for (std::size_t head = 0; head < shape.n_kv_heads; ++head) {
+    for (const kept_rows& kept : above) {
+      write_run(kept.begin, kept.end - kept.begin, shape, kept.kv + head * shape.head_dim, panel);
+    }
     for (std::size_t r = 0; r < tree.runs.size(); ++r) {
       const token_run run = tree.runs[r];
-      write_run(tree, run, shape, kv + run.begin * kv_stride + head * shape.head_dim, panel);
+      write_run(static_cast<std::size_t>(tree.position[run.begin]), run.end - run.begin, shape,
+                kv + run.begin * kv_stride + head * shape.head_dim, panel);
       job.n_rows = rows.begin[r + 1] - rows.begin[r];
       if (job.n_rows == 0) continue;
       job.q = q + rows.begin[r] * q_stride + head * group * shape.head_dim;

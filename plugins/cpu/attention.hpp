@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Causal attention over the token tree. Walks the tokens depth first with one pair of panels that hold the
-// keys and values of the current path by position: no keys are gathered, and a token's row never sees another
-// branch.
+// keys and values of the current path by position: no keys are gathered, a token's row never sees another
+// branch, and keys of a kept path are at their places like any others.
 #pragma once
 
+#include "kept_path.hpp"
 #include "kernels.hpp"
 #include "token_tree.hpp"
 #include "workspace.hpp"
@@ -29,9 +30,10 @@ struct query_rows {
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
 query_rows make_query_rows(const token_tree& tree);
 
-// kv (T, 2, n_kv_heads, head_dim): keys, then values. q (rows, n_heads, head_dim), scaled; replaced by the
-// outputs.
+// above: the tree's n_above positions of the kept path. kv (T, 2, n_kv_heads, head_dim): keys, then values.
+// q (rows, n_heads, head_dim), scaled; replaced by the outputs.
 void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                 const float* kv, const query_rows& rows, float* q, workspace& scratch);
+                 const std::vector<kept_rows>& above, const float* kv, const query_rows& rows, float* q,
+                 workspace& scratch);
 
 }  // namespace depthlens::cpu

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pack goes through the model block by block, in tree order; inside a block, everything but attention
-// goes in chunks of rows that stay in the cache. Keys and values exist for one block at a time. The last
-// block computes keys and values of all tokens, and the rest for the tokens that are read.
+// goes in chunks of rows that stay in the cache. Keys and values exist for one block at a time, but for those
+// of a path that is to be kept. The last block computes keys and values of all tokens, and the rest for the
+// tokens that are read.
 #include "model.hpp"
 
 #include "single_thread.hpp"
@@ -47,6 +48,9 @@ struct model::pass {
   query_rows all, reads;
   std::vector<site> sites;  // of read_tokens
   workspace& scratch;
+  std::shared_ptr<const kept_path> above;  // that the pack continues
+  std::shared_ptr<kept_path> kept;         // that it is to keep, and its tokens in tree order
+  std::vector<std::uint32_t> kept_tokens;
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
@@ -58,11 +62,15 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
                      shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");
-  const std::uint64_t kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim;
-  const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width;
-  info_ = {sizeof(dlens_model_info), pack_tokens,         weights_.bytes(), floats * sizeof(float) + 64,
-           "f32, packed by oneDNN",  device_text_.c_str()};
+  const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width();
+  info_ = {sizeof(dlens_model_info),
+           pack_tokens,
+           weights_.bytes(),
+           floats * sizeof(float) + 64,
+           "f32, packed by oneDNN",
+           device_text_.c_str(),
+           arch_.n_layers * kv_width() * sizeof(float)};
 }
 
 void model::copy_tables() {
@@ -113,12 +121,17 @@ lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports)
   return cpu::make_lens(n, transports, arch_.n_layers, arch_.d_model, shapes_);
 }
 
-void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
-                    const dlens_readings* const* readings) const {
-  token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
-  if (batch.n_reads == 0) return;
-  const workspace_pool::handle handle(pool_);
-  pass p{std::move(tree), {}, {}, {}, {}, *handle};
+model::pass model::make_pass(const dlens_batch& batch, workspace& scratch) const {
+  const std::shared_ptr<const kept_path> above = batch.prefix ? batch.prefix->path : nullptr;
+  pass p{make_token_tree(batch, {arch_.vocab_size, arch_.max_positions, above ? above->end : 0}),
+         {},
+         {},
+         {},
+         {},
+         scratch,
+         above,
+         {},
+         {}};
   for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
     p.read_tokens.push_back(p.tree.place[batch.read_token[read]]);
   }
@@ -136,18 +149,45 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   }
   p.all = make_query_rows(p.tree);
   p.reads = make_query_rows(p.tree, p.read_tokens);
+  if (batch.kept) start_keeping(p, batch);
+  return p;
+}
 
+void model::start_keeping(pass& p, const dlens_batch& batch) const {
+  if (batch.keep_token >= batch.n_tokens) {
+    fail(status::internal, "token ", batch.keep_token, " is to be kept; the pack has ", batch.n_tokens);
+  }
+  for (auto t = static_cast<std::int32_t>(batch.keep_token); t >= 0; t = batch.parent[t]) {
+    p.kept_tokens.push_back(p.tree.place[t]);
+  }
+  std::reverse(p.kept_tokens.begin(), p.kept_tokens.end());
+  p.kept = std::make_shared<kept_path>();
+  p.kept->begin = static_cast<std::uint32_t>(p.tree.position[p.kept_tokens.front()]);
+  p.kept->end = p.kept->begin + static_cast<std::uint32_t>(p.kept_tokens.size());
+  if (p.kept->begin > 0) p.kept->above = p.above;
+  p.kept->kv.reserve_raw(arch_.n_layers * p.kept_tokens.size() * kv_width());
+}
+
+std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
+                                                const std::vector<const lens*>& lenses,
+                                                std::int32_t* final_top,
+                                                const dlens_readings* const* readings) const {
+  const workspace_pool::handle handle(pool_);
+  pass p = make_pass(batch, *handle);
+  if (batch.n_reads == 0 && !p.kept) return nullptr;
   run_single_threaded([&] {
     embed(p);
     for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
       keep_reads(p, layer);
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
+    if (p.sites.empty()) return;
     readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(), lenses, final_top, readings};
     read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.final_softcap),
               shapes_.get(arch_.d_model, gather_width)},
              request, p.scratch);
   });
+  return p.kept;
 }
 
 void model::embed(pass& p) const {
@@ -178,6 +218,15 @@ void model::keep_reads(pass& p, std::uint32_t layer) const {
   }
 }
 
+// The layer's keys and values of the path that is kept.
+void model::keep_path(pass& p, std::uint32_t layer) const {
+  const std::size_t width = kv_width();
+  float* to = p.kept->kv.data() + layer * p.kept_tokens.size() * width;
+  for (const std::uint32_t token : p.kept_tokens) {
+    to = std::copy_n(p.scratch.kv.data() + token * width, width, to);
+  }
+}
+
 void model::apply(const linear& map, const float* in, std::size_t rows, float* out,
                   workspace& scratch) const {
   map.matrix.multiply(in, rows, out, scratch);
@@ -191,10 +240,12 @@ void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
   const std::size_t d = arch_.d_model;
   workspace& s = p.scratch;
   project(p, layer, reads_only);
+  if (p.kept) keep_path(p, layer);
   attend_tree(kernels_,
               {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim, is_local(layer) ? windows_[layer] : 0,
                static_cast<float>(arch_.attention_softcap)},
-              p.tree, s.kv.data(), reads_only ? p.reads : p.all, s.q.data(), s);
+              p.tree, rows_of_layer(p.above.get(), p.tree.n_above, layer, kv_width()), s.kv.data(),
+              reads_only ? p.reads : p.all, s.q.data(), s);
   float* stream = s.stream.data();
   std::size_t rows = p.tree.token.size();
   if (reads_only) {
@@ -237,7 +288,7 @@ void model::add_product(const norm_weights& post_norm, float* stream, std::size_
 void model::project(pass& p, std::uint32_t layer, bool reads_only) const {
   const block_weights& block = weights_.blocks[layer];
   const std::size_t n = p.tree.token.size(), d = arch_.d_model, head = arch_.head_dim;
-  const std::size_t q_width = arch_.n_heads * head, kv_width = 2 * arch_.n_kv_heads * head;
+  const std::size_t q_width = arch_.n_heads * head, kv_width = this->kv_width();
   const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
   workspace& s = p.scratch;
   const rotary_table& rotary =

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention.hpp"
+#include "kept_path.hpp"
 #include "kernels.hpp"
 #include "lens.hpp"
 #include "matmul.hpp"
@@ -28,9 +29,10 @@ class model {
 
   const dlens_model_info& info() const { return info_; }
   lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const;
-  // See dlens_model.forward. Thread-safe.
-  void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
-               const dlens_readings* const* readings) const;
+  // See dlens_model.forward; returns the path that the batch wants kept. Thread-safe.
+  std::shared_ptr<const kept_path> forward(const dlens_batch& batch, const std::vector<const lens*>& lenses,
+                                           std::int32_t* final_top,
+                                           const dlens_readings* const* readings) const;
 
  private:
   struct pass;  // one call of forward
@@ -38,6 +40,10 @@ class model {
   void check_architecture() const;
   void copy_tables();
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  pass make_pass(const dlens_batch& batch, workspace& scratch) const;
+  void start_keeping(pass& p, const dlens_batch& batch) const;
+  void keep_path(pass& p, std::uint32_t layer) const;
+  std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
   void embed(pass& p) const;
   void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
   void project(pass& p, std::uint32_t layer, bool reads_only) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugin "backend.cpu": the C tables around the model.
+#include "kept_path.hpp"
 #include "model.hpp"
 
 #include "depthlens/abi/backend.h"
@@ -7,6 +8,7 @@
 #include "depthlens/error.hpp"
 #include "depthlens/plugin.hpp"
 
+#include <utility>
 #include <vector>
 
 #ifndef DEPTHLENS_VERSION
@@ -47,16 +49,20 @@ dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int
       }
       lenses.push_back(&batch->lenses[i]->lens);
     }
-    model_of(self).forward(*batch, lenses, final_top, readings);
+    auto kept = model_of(self).forward(*batch, lenses, final_top, readings);
+    if (batch->kept) *batch->kept = new dlens_prefix{std::move(kept)};
   });
 }
+
+void prefix_release(const dlens_model*, dlens_prefix* prefix) noexcept { delete prefix; }
 
 void model_destroy(dlens_model* self) noexcept;
 
 struct model_object {
   model_object(const dlens_weights& weights, const dlens_model_options& options)
       : implementation(weights, options) {
-    table = {sizeof(dlens_model), 0, this, model_info, lens_create, lens_destroy, forward, model_destroy};
+    table = {sizeof(dlens_model), 0,       this,          model_info,    lens_create,
+             lens_destroy,        forward, model_destroy, prefix_release};
   }
   model_object(const model_object&) = delete;
   model_object& operator=(const model_object&) = delete;

@@ -25,9 +25,14 @@ void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
       fail(status::internal, "token ", t, " of a pack has parent ", parent,
            ", which does not come before it");
     }
-    if (position != (parent < 0 ? 0 : batch.position[parent] + 1)) {
+    const bool continues = parent < 0 && position > 0;
+    if (!continues && position != (parent < 0 ? 0 : batch.position[parent] + 1)) {
       fail(status::internal, "token ", t, " of a pack has position ", position,
            " but another number of ancestors");
+    }
+    if (continues && static_cast<std::uint32_t>(position) > limits.prefix_length) {
+      fail(status::internal, "token ", t, " of a pack has position ", position, " but no ancestors; ",
+           limits.prefix_length, " positions are kept for the pack");
     }
     if (static_cast<std::uint32_t>(position) >= limits.max_positions) {
       fail(status::data, "token ", t, " of a pack is at position ", position, "; the model has positions 0..",
@@ -63,19 +68,31 @@ void check_reads(const dlens_batch& batch, const tree_limits& limits) {
   }
 }
 
-// Places in depth-first order, children in the order of the pack. `parent` (T) in terms of the pack.
+// Places in depth-first order, children in the order of the pack, roots deepest first.
 std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
   const std::uint32_t n = batch.n_tokens;
   std::vector<std::uint32_t> size(n, 1), place(n), next(n);
   for (std::uint32_t t = n; t-- > 0;) {
     if (batch.parent[t] >= 0) size[batch.parent[t]] += size[t];
   }
-  std::uint32_t next_root = 0;
+  std::vector<std::uint32_t> roots;
   for (std::uint32_t t = 0; t < n; ++t) {
-    std::uint32_t& slot = batch.parent[t] < 0 ? next_root : next[batch.parent[t]];
-    place[t] = slot;
-    next[t] = slot + 1;
-    slot += size[t];
+    if (batch.parent[t] < 0) roots.push_back(t);
+  }
+  std::stable_sort(roots.begin(), roots.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return batch.position[a] > batch.position[b]; });
+  std::uint32_t end = 0;
+  for (const std::uint32_t root : roots) {
+    place[root] = end;
+    end += size[root];
+  }
+  for (std::uint32_t t = 0; t < n; ++t) {
+    if (batch.parent[t] >= 0) {
+      std::uint32_t& slot = next[batch.parent[t]];
+      place[t] = slot;
+      slot += size[t];
+    }
+    next[t] = place[t] + 1;
   }
   return place;
 }
@@ -94,7 +111,9 @@ token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits) 
     const std::uint32_t at = tree.place[t];
     tree.token[at] = batch.tokens[t];
     tree.position[at] = batch.position[t];
-    tree.n_positions = std::max(tree.n_positions, static_cast<std::uint32_t>(batch.position[t]) + 1);
+    const auto position = static_cast<std::uint32_t>(batch.position[t]);
+    tree.n_positions = std::max(tree.n_positions, position + 1);
+    if (batch.parent[t] < 0) tree.n_above = std::max(tree.n_above, position);
   }
   // In this order a token one deeper than the one before it is its child.
   for (std::uint32_t t = 0; t < n; ++t) {

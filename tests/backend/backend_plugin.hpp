@@ -60,6 +60,12 @@ struct pack {
     position.push_back(parent_index < 0 ? 0 : position[static_cast<std::size_t>(parent_index)] + 1);
     parent.push_back(parent_index);
   }
+  // A token that continues a kept path of at least `at` tokens.
+  std::uint32_t add_behind_prefix(std::int32_t id, std::int32_t at) {
+    add_token(id, -1);
+    position.back() = at;
+    return static_cast<std::uint32_t>(tokens.size() - 1);
+  }
   void add_read(std::uint32_t token, const std::vector<std::int32_t>& target_ids) {
     read_token.push_back(token);
     targets.insert(targets.end(), target_ids.begin(), target_ids.end());
@@ -141,7 +147,9 @@ class test_model {
     add_lens(layers);
   }
 
-  pack_readings forward(const pack& p) const {
+  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes.
+  pack_readings forward(const pack& p, const dlens_prefix* prefix = nullptr, std::uint32_t keep_token = 0,
+                        dlens_prefix** kept = nullptr) const {
     pack_readings out;
     out.final_top.resize(p.read_token.size());
     std::vector<dlens_readings> tables;
@@ -163,7 +171,10 @@ class test_model {
     }
     std::vector<const dlens_readings*> pointers;
     for (const dlens_readings& t : tables) pointers.push_back(&t);
-    const dlens_batch batch = batch_of(p);
+    dlens_batch batch = batch_of(p);
+    batch.prefix = prefix;
+    batch.keep_token = keep_token;
+    batch.kept = kept;
     checked_call(model_.get().forward, &model_.get(), &batch, out.final_top.data(), pointers.data());
     return out;
   }
@@ -181,7 +192,11 @@ class test_model {
             p.targets.data(),
             static_cast<std::uint32_t>(lenses_.size()),
             0,
-            lenses_.data()};
+            lenses_.data(),
+            nullptr,
+            0,
+            0,
+            nullptr};
   }
 
   const dlens_model& get() const { return model_.get(); }

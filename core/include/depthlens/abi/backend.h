@@ -94,13 +94,17 @@ typedef struct dlens_transport {
 
 typedef struct dlens_lens dlens_lens;  // the backend's own
 
-// A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t.
+// The keys and values, in all layers, of a path of tokens from position 0 on; the backend's own, see `kept` below.
+typedef struct dlens_prefix dlens_prefix;
+
+// A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t. Where the pack has
+// a prefix, a token without a parent in the pack continues it behind any of its positions, as `position` says.
 typedef struct dlens_batch {
   uint32_t size;
   uint32_t n_tokens;         // T
   const int32_t *tokens;     // (T) ids
-  const int32_t *parent;     // (T) index in this pack, -1 = root
-  const int32_t *position;   // (T) number of ancestors
+  const int32_t *parent;     // (T) index in this pack; -1 = root, or child of the prefix's token at position - 1
+  const int32_t *position;   // (T) number of ancestors, those in the prefix included
   uint32_t n_reads;          // P
   uint32_t top_k;            // 0..64 most likely tokens wanted for each reading
   const uint32_t *read_token;    // (P) index in this pack
@@ -109,6 +113,10 @@ typedef struct dlens_batch {
   uint32_t n_lenses;
   uint32_t reserved;
   const dlens_lens *const *lenses;
+  const dlens_prefix *prefix;  // kept by an earlier call on the same model; NULL = none. Not changed, many calls may use it
+  uint32_t keep_token;         // index in this pack: the path from position 0 to this token is to be kept
+  uint32_t reserved2;
+  dlens_prefix **kept;  // where to put that path, for prefix_release to free; NULL = nothing is to be kept
 } dlens_batch;
 
 // The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not wanted.
@@ -131,6 +139,7 @@ typedef struct dlens_model_info {
   uint64_t bytes_per_token;  // scratch of a forward call for each token of a pack
   const char *weights;     // in which form they are held, e.g. "f32, packed"
   const char *device;      // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
+  uint64_t prefix_bytes_per_token;  // held by a dlens_prefix for each token that is not in the prefix it continues
 } dlens_model_info;
 
 typedef struct dlens_model {
@@ -145,12 +154,16 @@ typedef struct dlens_model {
   dlens_status (*lens_create)(const struct dlens_model *, uint64_t n, const dlens_transport *const *transports,
                               dlens_lens **lens, dlens_error *error);
   void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);
-  // Runs the pack and reads every position with every lens; results do not depend on what else is in the pack.
+  // Runs the pack and reads every position with every lens; results do not depend on what else is in the pack, nor on
+  // which ancestors lie in a prefix. On an error nothing is kept.
   // final_top: (P) the model's own top-1 ids. readings: one for each lens, in the order of batch->lenses. All
   // buffers are the caller's. [worker], up to `threads` calls at once.
   dlens_status (*forward)(const struct dlens_model *, const dlens_batch *batch, int32_t *final_top,
                           const dlens_readings *const *readings, dlens_error *error);
   void (*destroy)(struct dlens_model *);  // [main]
+  // Frees a kept path, before the model is destroyed and when no call uses it; paths that continue it stay whole. NULL:
+  // this backend keeps no prefixes, and packs come without them and with all ancestors of their tokens. [worker]
+  void (*prefix_release)(const struct dlens_model *, dlens_prefix *prefix);
 } dlens_model;
 
 typedef struct dlens_backend {

@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 packages=(g++ cmake ninja-build git ca-certificates python3 python3-pip pkg-config
-  libtbb-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libssl-dev zlib1g-dev
+  libtbb-dev libdnnl-dev libpcre2-dev libutf8proc-dev libxxhash-dev libzip-dev libssl-dev zlib1g-dev
   gnuplot-nox fonts-liberation)
 boost_parts=(json program-options test filesystem iostreams)
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "depthlens/error.hpp"
+#include "depthlens/model/config_policy.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -61,6 +62,13 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
 
 // The values of an option, as "--id V" or "--id=V", for what has to be known before the rest can be parsed.
 std::vector<std::string> early_values(const arguments& args, const std::string& id);
+
+// --ignore-config KEY[,KEY...], for every command that opens a model to compute with or describe it.
+void add_ignore_config(boost::program_options::options_description& options);
+config_policy ignored_config(const parsed_options& options);
+
+// --skip-check NAME[,NAME...], for every command that computes; see model/self_check.hpp.
+void add_skip_check(boost::program_options::options_description& options);
 
 // --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
 unsigned thread_count(const parsed_options& options);

@@ -141,9 +141,11 @@ int models_command(const arguments& args) {
       "tensors", po::bool_switch(), "list every tensor")("hash", po::bool_switch(),
                                                          "with --tensors: SHA-256 of the values as float32")(
       "json", po::bool_switch(), "JSON");
+  add_ignore_config(d);
   d.add(common_options());
   const parsed_options o =
-      parse_options(args, "usage: depthlens models M [--tensors [--hash]] [--json]\n", d, {{"model", 1}});
+      parse_options(args, "usage: depthlens models M [--tensors [--hash]] [--ignore-config KEY] [--json]\n",
+                    d, {{"model", 1}});
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "models needs a model: a folder, a .gguf file or [org/]name");
   const bool tensors = o.values["tensors"].as<bool>(), hash = o.values["hash"].as<bool>();
@@ -156,9 +158,10 @@ int models_command(const arguments& args) {
   out["kind"] = raw.kind() == model_kind::gguf ? "gguf" : "folder";
   out["architecture"] = raw.architecture_name();
   try {
-    out["hyperparameters"] = describe_architecture(model_files::open(path).arch());
+    out["hyperparameters"] = describe_architecture(model_files::open(path, ignored_config(o)).arch());
     out["runs"] = true;
   } catch (const error& e) {
+    if (e.code() == status::usage) throw;
     out["runs"] = false;
     out["reason"] = e.what();
   }

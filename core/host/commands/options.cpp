@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <set>
+#include <sstream>
 
 namespace depthlens {
 
@@ -79,6 +81,27 @@ std::uint64_t parse_number(std::string_view option, std::string_view text, std::
   if (code != std::errc{} || end != text.data() + text.size() || n < min || n > max)
     fail(status::usage, "--", option, ' ', text, ": expected a whole number from ", min, " to ", max);
   return n;
+}
+
+void add_ignore_config(po::options_description& options) {
+  options.add_options()("ignore-config",
+                        po::value<std::vector<std::string>>()->composing()->value_name("KEY[,KEY]"),
+                        "keys of config.json or GGUF metadata that change nothing and are not understood");
+}
+
+void add_skip_check(po::options_description& options) {
+  options.add_options()("skip-check", po::value<std::string>()->value_name("NAME[,NAME]"),
+                        "checks of the loaded model to leave out: scale, readout, output, all");
+}
+
+config_policy ignored_config(const parsed_options& options) {
+  std::set<std::string> keys;
+  for (const std::string& list : options.texts("ignore-config")) {
+    std::istringstream parts(list);
+    for (std::string key; std::getline(parts, key, ',');)
+      if (!key.empty()) keys.insert(key);
+  }
+  return {{keys.begin(), keys.end()}};
 }
 
 unsigned thread_count(const parsed_options& options) {

@@ -5,6 +5,7 @@
 #include "figures/draw.hpp"
 #include "figures/figure_spec.hpp"
 #include "model/opened_model.hpp"
+#include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/earlier_data.hpp"
 #include "results/figures_of_run.hpp"
@@ -43,7 +44,7 @@ class run_session {
       : request_(std::move(request)),
         plugins_(plugins),
         limit_(request_.threads),
-        model_(opened_model::open(request_.model, request_.bos, request_.name)) {
+        model_(opened_model::open(request_.model, request_.bos, request_.name, request_.policy)) {
     for (const lens_spec& l : request_.lenses)
       lenses_.emplace_back(l, model_.files->arch().n_layers, model_.files->arch().d_model);
     make_context();
@@ -136,6 +137,8 @@ evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
     const auto start = std::chrono::steady_clock::now();
     running_ = std::make_unique<backend_model>(
         model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
+    manifest_.fields["self_check"] = self_check(
+        *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
     for (const lens_file& l : lenses_)
       running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -4,6 +4,7 @@
 #include "commands/experiment_options.hpp"
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/hash.hpp"
+#include "model/self_check.hpp"
 #include "results/figures_of_run.hpp"
 
 #include <algorithm>
@@ -49,6 +50,8 @@ po::options_description run_options() {
       "dry-run", po::bool_switch(), "count prompts, tokens and memory, run nothing")(
       "window", text("N")->default_value("8192"), "records whose prefixes are shared")(
       "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises");
+  add_ignore_config(d);
+  add_skip_check(d);
   return d;
 }
 
@@ -184,6 +187,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   r.backend = o.text("backend");
   r.device = o.text("device");
   r.precision = o.text("precision");
+  r.policy = ignored_config(o);
+  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
   const std::string target = o.text("target");

@@ -21,6 +21,8 @@ struct run_request {
   std::vector<lens_spec> lenses;
   std::vector<study_plan> studies;
   std::vector<std::string> formats;  // of figures
+  config_policy policy;
+  std::vector<std::string> skipped_checks;
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;

@@ -8,6 +8,7 @@
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
 #include "model/opened_model.hpp"
+#include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
@@ -36,6 +37,8 @@ po::options_description trace_options() {
       "threads", text("N"), "default: all allowed")("bos", text("HOW")->default_value("auto"),
                                                     "auto, always, never")("json", po::bool_switch(),
                                                                            "one JSON object for each prompt");
+  add_ignore_config(d);
+  add_skip_check(d);
   d.add(common_options());
   return d;
 }
@@ -97,7 +100,8 @@ int trace_command(const arguments& args) {
   const thread_limit limit(threads);
 
   registry plugins(o.plugin_paths());
-  const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
+  const opened_model model =
+      opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& arch = model.files->arch();
   const lens_spec spec = parse_lens(o.text("lens"));
   const lens_file lens_data(spec, arch.n_layers, arch.d_model);
@@ -129,6 +133,8 @@ int trace_command(const arguments& args) {
   const registry::backend backend = plugins.choose_backend(o.text("backend"));
   const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
+  self_check(*model.files, running.c(),
+             {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
   const backend_lens lens(running.c(), lens_data);
   const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(lens_data.layers().size())}},
                       {top_k, threads, 0});

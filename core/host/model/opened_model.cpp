@@ -68,11 +68,13 @@ dlens_architecture c_architecture(const architecture& a) {
 }  // namespace
 
 opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
-                                const std::string& shown_name) {
+                                const std::string& shown_name, const config_policy& policy) {
   opened_model m;
   m.path = resolve_model(name_or_path).path;
   m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
-  m.files = std::make_unique<model_files>(model_files::open(m.path));
+  m.files = std::make_unique<model_files>(model_files::open(m.path, policy));
+  for (const std::string& key : policy.ignored)
+    log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
   m.tokens = std::make_unique<tokenizer_service>(tokenizer_of(*m.files, m.path), bos);
   const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
   if (rows > ids)
@@ -82,6 +84,11 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
                     " rows; prompts that use the ids "
                     "without a row are refused"));
   return m;
+}
+
+std::int32_t opened_model::first_token() const {
+  const auto prefix = tokens->prefix();
+  return prefix.empty() || static_cast<std::uint32_t>(prefix[0]) >= files->arch().vocab_size ? 0 : prefix[0];
 }
 
 tokenizer open_tokenizer(const std::string& name_or_path) {
@@ -97,8 +104,17 @@ backend_model::backend_model(const opened_model& model, const registry::backend&
   const architecture& a = model.files->arch();
   architecture_ = c_architecture(a);
   for (const tensor_view& t : model.files->tensors()) {
-    dlens_tensor c{sizeof c, static_cast<std::uint32_t>(t.type), to_text(t.name), t.shape.size(), {}, t.data,
-                   t.bytes,  t.row_group, t.group_stride, t.row_stride, t.column_stride};
+    dlens_tensor c{sizeof c,
+                   static_cast<std::uint32_t>(t.type),
+                   to_text(t.name),
+                   t.shape.size(),
+                   {},
+                   t.data,
+                   t.bytes,
+                   t.row_group,
+                   t.group_stride,
+                   t.row_stride,
+                   t.column_stride};
     for (std::size_t i = 0; i < t.shape.size(); ++i) c.shape[i] = t.shape[i];
     tensors_.push_back(c);
   }

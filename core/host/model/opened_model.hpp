@@ -20,9 +20,13 @@ struct opened_model {
   std::unique_ptr<model_files> files;
   std::unique_ptr<tokenizer_service> tokens;
 
+  // What prompts begin with, or token 0: one that can be computed alone.
+  std::int32_t first_token() const;
+
   // Warns where embedding and tokenizer differ in size; fewer rows than ids is an error only when such an id is used.
+  // Warns of each key that `policy` ignores.
   static opened_model open(const std::string& name_or_path, bos_policy bos,
-                           const std::string& shown_name = "");
+                           const std::string& shown_name = "", const config_policy& policy = {});
 };
 
 // The tokenizer alone: of a model, or of a vocabulary-only GGUF.

@@ -36,6 +36,9 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["mode"] = r.seed_compat ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
   key["bos"] = r.bos_text;
+  std::string ignored;
+  for (const std::string& one : r.policy.ignored) ignored += (ignored.empty() ? "" : ",") + one;
+  key["ignore_config"] = std::move(ignored);
   key["backend"] = backend;
   key["precision"] = r.precision;
   // In the published code's mode the name is part of every file name.
@@ -65,6 +68,10 @@ boost::json::object describe_run(const run_request& r, const opened_model& model
   about["max_positions"] = a.max_positions;
   tokens["kind"] = model.tokens->get().kind();
   tokens["ids"] = model.tokens->get().size();
+  // Rows that no token id has, and ids that no row has.
+  const std::size_t ids = model.tokens->get().size();
+  about["rows_without_id"] = a.vocab_size > ids ? a.vocab_size - ids : 0;
+  tokens["ids_without_row"] = ids > a.vocab_size ? ids - a.vocab_size : 0;
   boost::json::array prefix;
   for (const std::int32_t id : model.tokens->prefix()) prefix.push_back(id);
   tokens["prefix"] = std::move(prefix);

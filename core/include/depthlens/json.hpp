@@ -136,7 +136,21 @@ class json_document {
   const boost::json::value& value() const noexcept { return *value_; }
   json_view root() const { return {*value_, *label_, std::string()}; }
 
+  // Removes a member of the root, or with dots one of an object within; a key that itself has dots is found too. False
+  // where there is none. Views of the document end here.
+  bool remove(std::string_view key) { return remove_from(*value_, key); }
+
  private:
+  static bool remove_from(boost::json::value& from, std::string_view key) {
+    if (!from.is_object()) return false;
+    boost::json::object& object = from.get_object();
+    if (object.erase(key) != 0) return true;
+    const std::size_t dot = key.find('.');
+    if (dot == std::string_view::npos) return false;
+    boost::json::value* const within = object.if_contains(key.substr(0, dot));
+    return within != nullptr && remove_from(*within, key.substr(dot + 1));
+  }
+
   std::unique_ptr<std::string> label_;
   std::unique_ptr<boost::json::value> value_;
 };

@@ -5,6 +5,7 @@
 // keys mean for a model is architecture.hpp, which tensors belong to it is model_files.hpp.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,17 @@ class gguf_file {
   const gguf_value* find(std::string_view key) const noexcept {
     const auto* entry = detail::find_sorted(content_.entries, content_.entries_by_key, key);
     return entry == nullptr ? nullptr : &entry->value;
+  }
+  // Reads the metadata as if it had no such key; false where it has none. Not while others read.
+  bool remove(std::string_view key) {
+    const auto at = std::find_if(content_.entries_by_key.begin(), content_.entries_by_key.end(),
+                                 [&](std::uint32_t i) { return content_.entries[i].key == key; });
+    if (at == content_.entries_by_key.end()) return false;
+    const std::uint32_t entry = *at;
+    content_.entries_by_key.erase(at);
+    content_.entries.erase(content_.entries.begin() + entry);
+    for (std::uint32_t& i : content_.entries_by_key) i -= i > entry ? 1 : 0;
+    return true;
   }
   const gguf_tensor* find_tensor(std::string_view name) const noexcept {
     return detail::find_sorted(content_.tensors, content_.tensors_by_name, name);

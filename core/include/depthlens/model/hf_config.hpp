@@ -2,7 +2,7 @@
 // config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the old
 // spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary part is
 // hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could change the
-// numbers, so unless it is null or false it is refused by name: wrong readings are worse than none.
+// numbers, so unless it is null, false or empty it is refused by name: wrong readings are worse than none.
 #pragma once
 
 #include <algorithm>
@@ -29,18 +29,20 @@ namespace detail {
 // compute.
 inline bool is_harmless_config_key(std::string_view key) {
   return is_listed(
-      "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path architectures "
-      "attention_dropout attn_implementation bad_words_ids begin_suppress_tokens bos_token_id "
-      "chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
+      "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels "
+      "architectures attention_dropout attention_probs_dropout_prob attn_implementation bad_words_ids "
+      "begin_suppress_tokens bos_token_id chunk_size_feed_forward custom_pipelines "
+      "decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
       "encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task "
-      "forced_bos_token_id forced_eos_token_id id2label initializer_range is_decoder is_encoder_decoder gradient_checkpointing output_past label2id "
-      "length_penalty max_length min_length name_or_path no_repeat_ngram_size "
-      "num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states "
-      "output_scores pad_token_id prefix pretraining_tp problem_type pruned_heads remove_invalid_values "
-      "repetition_penalty return_dict return_dict_in_generate sep_token_id suppress_tokens "
-      "task_specific_params temperature tokenizer_class top_k top_p torch_dtype torchscript "
-      "transformers.js_config transformers_version typical_p unk_token_id unsloth_fixed unsloth_version "
-      "use_bfloat16 use_cache",
+      "forced_bos_token_id forced_eos_token_id gradient_checkpointing hidden_dropout_prob id2label "
+      "initializer_range is_decoder is_encoder_decoder label2id length_penalty max_length min_length "
+      "name_or_path no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences "
+      "output_attentions output_hidden_states output_past output_scores pad_token_id prefix "
+      "pretraining_tp problem_type remove_invalid_values repetition_penalty return_dict "
+      "return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
+      "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers.js_config "
+      "transformers_version typical_p unk_token_id unsloth_fixed unsloth_version use_bfloat16 "
+      "use_cache",
       key);
 }
 
@@ -61,10 +63,13 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
 inline void refuse_unknown_config_keys(const json_view& root, const model_family& family) {
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
-    const bool off = value.is_null() || (value.is_bool() && !value.get_bool());
+    const bool off = value.is_null() || (value.is_bool() && !value.get_bool()) ||
+                     (value.is_object() && value.get_object().empty()) ||
+                     (value.is_array() && value.get_array().empty());
     if (off || is_family_key(family, name) || is_harmless_config_key(name)) continue;
     fail(status::data, root.place(), "key ", printable(name),
-         " is not understood and may change what the model computes; remove it if it does not");
+         " is not understood and may change what the model computes; if it does not, --ignore-config passes "
+         "over it");
   }
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
@@ -79,9 +84,11 @@ inline void refuse_unknown_config_keys(const json_view& root, const model_family
 inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived) {
   const auto number = size.key == nullptr ? std::nullopt : root.find(size.key);
   if (!number && size.otherwise == size_key::required) root.require(size.key);
-  const std::uint64_t value =
-      number ? number->as_u64() : size.otherwise == size_key::derived ? derived : size.otherwise;
-  return checked_narrow<std::uint32_t>(value, [&] { return number ? number->place() + "value" : root.place(); });
+  const std::uint64_t value = number                                ? number->as_u64()
+                              : size.otherwise == size_key::derived ? derived
+                                                                    : size.otherwise;
+  return checked_narrow<std::uint32_t>(value,
+                                       [&] { return number ? number->place() + "value" : root.place(); });
 }
 
 inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
@@ -105,15 +112,20 @@ inline activation_kind read_activation(const json_view& root, const model_family
   const std::string_view name = value ? value->as_string() : f.activation;
   if (name == "silu" || name == "swish") return activation_kind::silu;
   if (name == "gelu") return activation_kind::gelu;
-  if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return activation_kind::gelu_tanh;
+  if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh")
+    return activation_kind::gelu_tanh;
   if (name == "relu") return activation_kind::relu;
   refuse_unless(false, *value, "silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu are");
   return {};
 }
 
-// The text model's part of a model that also sees images.
+// The text model's part of a model that also sees images. What is said of its weights stands outside of it.
 inline json_view text_part(const json_view& root) {
-  return root.require_string("model_type") == "gemma3" ? root.require("text_config") : root;
+  if (root.require_string("model_type") != "gemma3") return root;
+  if (const auto quantized = root.find("quantization_config"))
+    fail(status::data, root.place(),
+         "key 'quantization_config' is not understood: the weights must be plain");
+  return root.require("text_config");
 }
 
 }  // namespace detail

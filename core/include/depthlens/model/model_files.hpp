@@ -21,6 +21,7 @@
 #include "depthlens/hash.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/config_policy.hpp"
 #include "depthlens/model/families/families.hpp"
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
@@ -37,9 +38,10 @@ namespace depthlens {
 class model_files {
  public:
   // Opens a model to compute with. Errors: no_input (missing file), data (anything wrong, with file and
-  // name).
-  static model_files open(const std::filesystem::path& path) {
+  // name), usage (a key to ignore that is not there).
+  static model_files open(const std::filesystem::path& path, const config_policy& policy = {}) {
     model_files out = open_raw(path);
+    for (const std::string& key : policy.ignored) out.ignore(key);
     if (out.gguf_) {
       out.arch_ = architecture_from_gguf(*out.gguf_);
     } else {
@@ -132,9 +134,17 @@ class model_files {
     return *config_;
   }
 
+  void ignore(const std::string& key) {
+    if (!gguf_) need_config();
+    const bool of_model = !gguf_ || key.starts_with(architecture_name() + ".");
+    if (!of_model ||
+        !(gguf_ ? gguf_->remove(key) : config_->remove(key) || config_->remove("text_config." + key)))
+      fail(status::usage, path_.string(), ": ", gguf_ ? "the metadata" : "config.json", " has no key ",
+           printable(key), gguf_ ? " of the architecture" : "", " that could be ignored");
+  }
+
   void map_tensors() {
-    const tensor_table& table =
-        gguf_ ? families::gguf_tensors : families::find(arch_->family)->tensors;
+    const tensor_table& table = gguf_ ? families::gguf_tensors : families::find(arch_->family)->tensors;
     tensors_ = canonical_tensors(raw_, *arch_, table, path_.string());
     for (std::size_t i = 0; i < tensors_.size(); ++i) by_name_.emplace(tensors_[i].name, i);
   }

@@ -40,7 +40,8 @@ inline constexpr model_family gpt2 = {
     .activation_key = "activation_function",
     .activation = "gelu_new",
     .keys = "scale_attn_weights",
-    .harmless = "attn_pdrop embd_pdrop resid_pdrop n_ctx output_past reorder_and_upcast_attn summary_activation "
+    .harmless = "attn_pdrop embd_pdrop resid_pdrop n_ctx n_special output_past predict_special_tokens "
+                "reorder_and_upcast_attn summary_activation "
                 "summary_first_dropout summary_proj_to_labels summary_type summary_use_proj",
     .norm = norm_kind::layer,
     .tied = true,

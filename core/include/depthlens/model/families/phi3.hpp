@@ -22,7 +22,7 @@ inline constexpr tensor_rule phi3_block[] = {
 inline constexpr model_family phi3 = {
     .name = "phi3",
     .eps = 1e-5,
-    .harmless = "auto_map embd_pdrop original_max_position_embeddings resid_pdrop",
+    .harmless = "auto_map embd_pdrop full_attn_mod interpolate_factor original_max_position_embeddings resid_pdrop",
     .rope = {.used = true, .part_varies = true},
     .windows = windowed::all,
     .tensors = {model_prefix, "layers.", llama_outside, phi3_block, llama_final_norm, llama_head, rotary_tables, ""},

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/readout_reference.hpp"
+
+#include "depthlens/model/blocks.hpp"
+
+#include <cmath>
+
+namespace depthlens {
+namespace {
+
+// Row r of a canonical tensor; of a vector, its element r.
+std::vector<double> row_of(const tensor_view& t, std::uint64_t r) {
+  const std::uint64_t columns = t.shape.size() == 2 ? t.shape[1] : 1;
+  const std::uint64_t first = ((r / t.row_group) * t.group_stride + r % t.row_group) * t.row_stride;
+  const block_layout block = block_size(t.type);
+  const auto at = [&](std::uint64_t element) { return t.data + element / block.values * block.bytes; };
+  std::vector<float> values(columns);
+  if (columns == 1 || t.column_stride == 1) {
+    dequantize(t.type, at(first), columns, values.data());
+  } else {
+    for (std::uint64_t c = 0; c < columns; ++c)
+      dequantize(t.type, at(first + c * t.column_stride), 1, &values[c]);
+  }
+  return {values.begin(), values.end()};
+}
+
+std::vector<double> vector_of(const tensor_view& t) {
+  std::vector<double> out;
+  for (std::uint64_t r = 0; r < t.shape[0]; ++r) out.push_back(row_of(t, r)[0]);
+  return out;
+}
+
+}  // namespace
+
+readout_reference::readout_reference(const model_files& files) : files_(files) {
+  weight_ = vector_of(files.tensor("final_norm"));
+  if (const tensor_view* bias = files.find_tensor("final_norm.bias")) bias_ = vector_of(*bias);
+}
+
+std::vector<double> readout_reference::embedding(std::int32_t token) const {
+  const architecture& a = files_.arch();
+  std::vector<double> h = row_of(files_.tensor("embed"), static_cast<std::uint64_t>(token));
+  for (double& x : h) x *= a.embed_scale;
+  if (const tensor_view* position = files_.find_tensor("position")) {
+    const std::vector<double> row = row_of(*position, a.position_offset);
+    for (std::size_t i = 0; i < h.size(); ++i) h[i] += row[i];
+  }
+  return h;
+}
+
+std::vector<double> readout_reference::unembedding(std::int32_t token) const {
+  return row_of(files_.tensor("unembed"), static_cast<std::uint64_t>(token));
+}
+
+std::vector<double> readout_reference::normed(std::span<const double> h) const {
+  const architecture& a = files_.arch();
+  const auto n = static_cast<double>(h.size());
+  double mean = 0, square = 0;
+  if (a.norm == norm_kind::layer)
+    for (const double x : h) mean += x / n;
+  for (const double x : h) square += (x - mean) * (x - mean) / n;
+  const double scale = 1 / std::sqrt(square + a.norm_eps);
+  std::vector<double> out(h.size());
+  for (std::size_t i = 0; i < h.size(); ++i)
+    out[i] = (h[i] - mean) * scale * (weight_[i] + a.norm_offset) + (bias_.empty() ? 0 : bias_[i]);
+  return out;
+}
+
+std::vector<reference_logit> readout_reference::logits(std::span<const double> h,
+                                                       std::span<const std::int32_t> tokens) const {
+  const std::vector<double> x = normed(h);
+  const tensor_view* const bias = files_.find_tensor("unembed.bias");
+  const double cap = files_.arch().final_softcap;
+  std::vector<reference_logit> out;
+  for (const std::int32_t token : tokens) {
+    const std::vector<double> row = unembedding(token);
+    reference_logit z;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double product = x[i] * row[i];
+      z.value += product;
+      z.absolute_sum += std::abs(product);
+      z.norm += product * product;
+    }
+    z.norm = std::sqrt(z.norm);
+    if (bias != nullptr) z.value += row_of(*bias, static_cast<std::uint64_t>(token))[0];
+    if (cap > 0) z.value = cap * std::tanh(z.value / cap);
+    out.push_back(z);
+  }
+  return out;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a lens must say, worked out here in double from the model's own tensors: logits of a few tokens for one hidden
+// state, softcap(unembed norm(h) + bias), and the hidden state that enters block 0. Slow and independent of any
+// backend; self_check.hpp holds backends against it.
+#pragma once
+
+#include "depthlens/model/model_files.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+// A logit, and what bounds its rounding errors.
+struct reference_logit {
+  double value = 0;
+  double absolute_sum = 0;  // of |x_i w_i| over D
+  double norm = 0;          // square root of the sum of (x_i w_i)^2
+};
+
+class readout_reference {
+ public:
+  // The files outlive it.
+  explicit readout_reference(const model_files& files);
+
+  // The state of `token` at position 0 as it enters block 0. (D)
+  std::vector<double> embedding(std::int32_t token) const;
+  // The row of the unembedding. (D)
+  std::vector<double> unembedding(std::int32_t token) const;
+  // The logits of `tokens` for the state h. h: (D); result: (K)
+  std::vector<reference_logit> logits(std::span<const double> h, std::span<const std::int32_t> tokens) const;
+
+ private:
+  std::vector<double> normed(std::span<const double> h) const;
+
+  const model_files& files_;
+  std::vector<double> weight_, bias_;  // (D) of the final norm; bias may be empty
+};
+
+}  // namespace depthlens

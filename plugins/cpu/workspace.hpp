@@ -77,12 +77,13 @@ class float_buffer {
 // Cosines and sines of the rotary angles, position by position; grows with the longest sequence seen.
 class rotary_table {
  public:
-  // inverse_frequency (half). Angles are computed in double.
+  // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them: far into
+  // a text an angle in double would be another one. Their cosines and sines are computed in double.
   void reserve(std::size_t positions, const std::vector<float>& inverse_frequency) {
     const std::size_t half = inverse_frequency.size();
     for (std::size_t p = known_; p < positions; ++p) {
       for (std::size_t i = 0; i < 2 * half; ++i) {
-        const double angle = static_cast<double>(p) * static_cast<double>(inverse_frequency[i % half]);
+        const auto angle = static_cast<double>(static_cast<float>(p) * inverse_frequency[i % half]);
         values_.push_back(static_cast<float>(i < half ? std::cos(angle) : std::sin(angle)));
       }
       known_ = p + 1;

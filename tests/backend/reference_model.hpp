@@ -119,7 +119,7 @@ class reference_model {
         const bool interleaved = s_.rope_kind == DLENS_ROPE_INTERLEAVED;
         double& a = x[head * s_.head_dim + (interleaved ? 2 * i : i)];
         double& b = x[head * s_.head_dim + (interleaved ? 2 * i + 1 : i + half)];
-        const double angle = static_cast<double>(position) * static_cast<double>(frequency[i]);
+        const auto angle = static_cast<double>(static_cast<float>(position) * frequency[i]);
         const double turned = a * std::cos(angle) - b * std::sin(angle);
         b = b * std::cos(angle) + a * std::sin(angle);
         a = turned;

@@ -54,7 +54,7 @@ typedef struct dlens_architecture {
   double attention_scale;
   double attention_softcap;  // 0 = none
   double final_softcap;      // 0 = none
-  const float *rope_inverse_frequency;        // (rope_dims / 2), any scaling applied
+  const float *rope_inverse_frequency;        // (rope_dims / 2), any scaling applied; angle = position * it, in f32
   const float *local_rope_inverse_frequency;  // the same for layers with a window; NULL = as the others
   const uint32_t *window;  // (n_layers) a token sees itself and the window - 1 before it; 0 = all; NULL = 0 everywhere
 } dlens_architecture;

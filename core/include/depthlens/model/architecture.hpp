@@ -81,10 +81,12 @@ struct rope_scaling {
 };
 
 // (dims / 2) inverse frequencies theta^(-2i/dims), scaled. In float32 step by step as transformers computes
-// them, so that readings agree to the last digits at long positions.
+// them, reciprocals included, so that readings agree to the last digits at long positions.
 inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& scaling) {
   std::vector<float> out(dims / 2);
   const auto factor = static_cast<float>(scaling.factor);
+  const auto low = static_cast<float>(scaling.low_freq_factor);
+  const auto high = static_cast<float>(scaling.high_freq_factor);
   const double low_wavelength = scaling.original_positions / scaling.low_freq_factor;
   const double high_wavelength = scaling.original_positions / scaling.high_freq_factor;
   for (std::uint32_t i = 0; i < dims / 2; ++i) {
@@ -93,15 +95,14 @@ inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, con
     out[i] = freq;
     if (scaling.type == rope_scaling::kind::linear) out[i] = freq / factor;
     if (scaling.type != rope_scaling::kind::llama3) continue;
-    const double wavelength = 2 * std::numbers::pi / static_cast<double>(freq);
-    if (wavelength < high_wavelength) continue;
-    if (wavelength > low_wavelength) {
+    const float wavelength = 1.0f / freq * (2 * std::numbers::pi_v<float>);
+    if (static_cast<double>(wavelength) < high_wavelength) continue;
+    if (static_cast<double>(wavelength) > low_wavelength) {
       out[i] = freq / factor;
       continue;
     }
-    const auto smooth =
-        static_cast<float>((scaling.original_positions / wavelength - scaling.low_freq_factor) /
-                           (scaling.high_freq_factor - scaling.low_freq_factor));
+    const float smooth =
+        (1.0f / wavelength * static_cast<float>(scaling.original_positions) - low) / (high - low);
     out[i] = (1.0f - smooth) * freq / factor + smooth * freq;
   }
   return out;

@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(broken_rope_factors_are_refused) {
 
 BOOST_AUTO_TEST_CASE(other_architectures_and_missing_numbers_are_refused) {
   gguf_parts other, empty, no_sizes, no_weights = tiny_gguf_metadata();
-  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gpt2"), "'gpt2' is not supported"));
+  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gptj"), "'gptj' is not supported; supported are gemma2"));
   BOOST_TEST(refuses_gguf(empty, "'general.architecture' is missing"));
   BOOST_TEST(refuses_gguf(no_sizes.text("general.architecture", "llama"), "'llama.block_count' is missing"));
   BOOST_TEST(refuses_gguf(no_weights, "no model weights"));

@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(reference_models_of_the_family_open) {
   BOOST_TEST(model_files::open(models / "llama-gqa-tied").arch().tied);
   BOOST_TEST(model_files::open(models / "llama3-rope").arch().rope_inv_freq.size() == 12u);
   for (const char* name : {"gpt2", "gemma2", "mistral", "qwen3"}) {
-    BOOST_TEST(fails_with(status::data, "is not supported", [&] { model_files::open(models / name); }), name);
+    BOOST_TEST(model_files::open(models / name).arch().n_layers >= 3u, name);
   }
 }
 

@@ -144,7 +144,8 @@ class model_files {
   }
 
   void map_tensors() {
-    const tensor_table& table = gguf_ ? families::gguf_tensors : families::find(arch_->family)->tensors;
+    const tensor_table& table =
+        gguf_ ? families::find_gguf(arch_->family)->tensors : families::find(arch_->family)->tensors;
     tensors_ = canonical_tensors(raw_, *arch_, table, path_.string());
     for (std::size_t i = 0; i < tensors_.size(); ++i) by_name_.emplace(tensors_[i].name, i);
   }

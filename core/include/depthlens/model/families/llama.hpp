@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Llama and what is built like it but for a part or two: Mistral (windows), Qwen 2 (biases of q, k and v), Qwen 3
-// (norms of q and k). Also the Llama family as GGUF stores it.
+// (norms of q and k).
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,7 @@
 namespace depthlens::families {
 
 inline constexpr std::string_view model_prefix[] = {"model.", ""};
-inline constexpr std::string_view no_prefix[] = {""};
-inline constexpr tensor_rule llama_outside[] = {
-    {"embed", "embed_tokens", extent::vocabulary, extent::width}};
+inline constexpr tensor_rule llama_outside[] = {{"embed", "embed_tokens", extent::vocabulary, extent::width}};
 inline constexpr tensor_rule llama_final_norm = {"final_norm", "norm", extent::width, extent::one};
 inline constexpr tensor_rule llama_head = {"unembed", "lm_head", extent::vocabulary, extent::width};
 inline constexpr std::string_view rotary_tables = ".rotary_emb.inv_freq";  // saved by old converters
@@ -53,12 +51,12 @@ inline constexpr tensor_rule qwen3_block[] = {
     {"down", "mlp.down_proj", extent::width, extent::feed_forward},
 };
 
-inline constexpr tensor_table llama_tensors = {
-    model_prefix, "layers.", llama_outside, llama_block, llama_final_norm, llama_head, rotary_tables};
-inline constexpr tensor_table qwen2_tensors = {
-    model_prefix, "layers.", llama_outside, qwen2_block, llama_final_norm, llama_head, rotary_tables};
-inline constexpr tensor_table qwen3_tensors = {
-    model_prefix, "layers.", llama_outside, qwen3_block, llama_final_norm, llama_head, rotary_tables};
+inline constexpr tensor_table llama_tensors = {model_prefix,     "layers.",  llama_outside, llama_block,
+                                               llama_final_norm, llama_head, rotary_tables};
+inline constexpr tensor_table qwen2_tensors = {model_prefix,     "layers.",  llama_outside, qwen2_block,
+                                               llama_final_norm, llama_head, rotary_tables};
+inline constexpr tensor_table qwen3_tensors = {model_prefix,     "layers.",  llama_outside, qwen3_block,
+                                               llama_final_norm, llama_head, rotary_tables};
 
 inline constexpr model_family llama = {
     .name = "llama",
@@ -90,25 +88,5 @@ inline constexpr model_family qwen3 = {
     .window = 4096,
     .tensors = qwen3_tensors,
 };
-
-// GGUF: biases where the file has them; rope_freqs is used up by the architecture.
-inline constexpr tensor_rule gguf_outside[] = {{"embed", "token_embd", extent::vocabulary, extent::width}};
-inline constexpr tensor_rule gguf_block[] = {
-    {"attn_norm", "attn_norm", extent::width, extent::one},
-    {"q", "attn_q", extent::query, extent::width, bias_of::present},
-    {"k", "attn_k", extent::key_value, extent::width, bias_of::present},
-    {"v", "attn_v", extent::key_value, extent::width, bias_of::present},
-    {"o", "attn_output", extent::width, extent::query, bias_of::present},
-    {"ffn_norm", "ffn_norm", extent::width, extent::one},
-    {"gate", "ffn_gate", extent::feed_forward, extent::width, bias_of::present},
-    {"up", "ffn_up", extent::feed_forward, extent::width, bias_of::present},
-    {"down", "ffn_down", extent::width, extent::feed_forward, bias_of::present},
-};
-inline constexpr tensor_table gguf_tensors = {
-    no_prefix,  "blk.",
-    gguf_outside,  gguf_block,
-    {"final_norm", "output_norm", extent::width, extent::one},
-    {"unembed", "output", extent::vocabulary, extent::width},
-    ".attn_rot_embd.weight", "rope_freqs.weight"};
 
 }  // namespace depthlens::families

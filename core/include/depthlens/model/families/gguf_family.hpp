@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a family of models is in GGUF, as data: which metadata keys give which number, what the format leaves unsaid,
+// and where the tensors are after what converters do to them. One row per family in gguf_families.hpp, read by
+// gguf_config.hpp and gguf_rope.hpp. Sizes stand under the same keys in every family.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "depthlens/model/architecture.hpp"
+#include "depthlens/model/families/family.hpp"
+#include "depthlens/model/gguf.hpp"
+#include "depthlens/model/tensor_names.hpp"
+
+namespace depthlens {
+
+// Keys are named here without the family's name and point: "attention.sliding_window".
+struct gguf_family {
+  std::string_view name;       // general.architecture, and what the family's keys begin with
+  std::string_view keys = "";  // further keys that are read
+  norm_kind norm = norm_kind::rms;
+  activation_kind activation = activation_kind::silu;
+  bool rotary = true;
+  rope_kind rope = rope_kind::half;
+  bool part_varies = false;   // else rope.dimension_count must be the head size
+  bool freq_factors = false;  // rope_freqs.weight divides the frequencies
+  double local_theta = 0;     // not 0: layers with a window have this base, never scaled
+  windowed windows = windowed::none;
+  std::uint32_t (*window)(const architecture& a) =
+      nullptr;                // without attention.sliding_window; 0 or null = none
+  std::uint32_t pattern = 0;  // each so many layers one sees all
+  void (*more)(const gguf_file& file, architecture& a) = nullptr;  // what is peculiar to the family
+  tensor_table tensors;
+};
+
+}  // namespace depthlens

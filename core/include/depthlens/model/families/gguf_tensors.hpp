@@ -4,6 +4,7 @@
 // "llama" have their rows permuted, so that neighbouring dimensions are rotated together.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "depthlens/model/tensor_names.hpp"

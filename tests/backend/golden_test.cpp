@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tiny models of tests/golden, one of each family and spelling, from their files to their readings: token ids,
+// ranks, log-probabilities, entropies, KL and first ids as transformers gives them, on texts longer than the windows
+// and the original rope length. golden/make.py makes them and says what golden.json holds.
+#include "backend_plugin.hpp"
+
+#include "depthlens/json.hpp"
+#include "engine/evaluator.hpp"
+#include "model/lens.hpp"
+#include "model/opened_model.hpp"
+#include "model/self_check.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace depthlens;
+
+BOOST_AUTO_TEST_SUITE(golden_models)
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> golden_folders() {
+  const char* source = std::getenv("DEPTHLENS_SOURCE");
+  BOOST_REQUIRE_MESSAGE(source != nullptr, "DEPTHLENS_SOURCE must name the source tree");
+  std::vector<fs::path> out;
+  for (const auto& item : fs::directory_iterator(fs::path(source) / "tests/golden/models"))
+    out.push_back(item.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// A model on the backend under test with its logit lens.
+struct running_model {
+  opened_model opened;
+  backend_model model;
+  lens_file layers;
+  backend_lens lens;
+  explicit running_model(const fs::path& folder)
+      : opened(opened_model::open(folder.string(), bos_policy::automatic)),
+        model(opened, {{}, &testing::backend()}, {.threads = 2}),
+        layers(parse_lens("logit"), opened.files->arch().n_layers, opened.files->arch().d_model),
+        lens(model.c(), layers) {}
+
+  // One result for each position of `wanted`.
+  std::vector<std::shared_ptr<const node_result>> read(const std::vector<std::int32_t>& ids,
+                                                       const json_view& wanted) const {
+    std::vector<read_wish> wishes;
+    for (std::size_t i = 0; i < wanted.as_array().size(); ++i)
+      wishes.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
+    std::vector<std::shared_ptr<const node_result>> out(wishes.size());
+    const evaluator run(model.c(), {{lens.c(), static_cast<std::uint32_t>(layers.layers().size())}},
+                        {.top_k = 3, .threads = 2});
+    const std::vector<std::vector<std::int32_t>> texts{ids};
+    run.run(texts, wishes, [&](std::size_t wish, std::shared_ptr<const node_result> result) {
+      out[wish] = std::move(result);
+    });
+    return out;
+  }
+};
+
+std::vector<std::int32_t> ids_of(const json_view& array) {
+  std::vector<std::int32_t> out;
+  for (std::size_t i = 0; i < array.as_array().size(); ++i)
+    out.push_back(static_cast<std::int32_t>(array.at(i).as_u64()));
+  return out;
+}
+
+void check_close(double got, const json_view& layer, const char* key) {
+  const double want = layer.require_double(key);
+  BOOST_TEST(std::abs(got - want) <= 3e-5 * std::max(1.0, std::abs(want)),
+             layer.place() << key << " is " << got << ", expected " << want);
+}
+
+// `position` of golden.json against what was read there. Returns the number of layers.
+std::size_t check_position(const node_result& got, const json_view& position) {
+  BOOST_TEST(got.final_top == static_cast<std::int32_t>(position.require_u64("target")), position.place());
+  const json_view layers = position.require("layers");
+  const std::size_t L = layers.as_array().size();
+  const lens_result& r = got.lenses.at(0);
+  BOOST_REQUIRE(r.logprob.size() == L);
+  for (std::size_t l = 0; l < L; ++l) {
+    const json_view layer = layers.at(l);
+    BOOST_TEST(r.rank[l] == layer.require_u64("rank"), layer.place());
+    BOOST_TEST(r.ties[l] == 0U, layer.place());
+    check_close(static_cast<double>(r.logprob[l]), layer, "logprob");
+    check_close(static_cast<double>(r.entropy[l]), layer, "entropy");
+    check_close(static_cast<double>(r.kl[l]), layer, "kl");
+    const std::vector<std::int32_t> top = ids_of(layer.require("top"));
+    BOOST_TEST(std::equal(top.begin(), top.end(), r.top.begin() + static_cast<std::ptrdiff_t>(3 * l)),
+               layer.place());
+  }
+  return L;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_family_reads_from_its_files_as_transformers_does) {
+  const std::vector<fs::path> folders = golden_folders();
+  BOOST_TEST(folders.size() == 15U);
+  for (const fs::path& folder : folders) {
+    BOOST_TEST_CONTEXT(folder.filename().string()) {
+      const running_model m(folder);
+      const json_document golden = json_document::from_file(folder / "golden.json", {});
+      const json_view texts = golden.root().require("texts");
+      std::size_t compared = 0;
+      for (std::size_t t = 0; t < texts.as_array().size(); ++t) {
+        const std::vector<std::int32_t> ids = ids_of(texts.at(t).require("ids"));
+        BOOST_TEST(m.opened.tokens->encode_prompt(texts.at(t).require_string("text")) == ids,
+                   boost::test_tools::per_element());
+        const json_view positions = texts.at(t).require("positions");
+        const auto results = m.read(ids, positions);
+        for (std::size_t i = 0; i < results.size(); ++i)
+          compared += check_position(*results[i], positions.at(i));
+      }
+      BOOST_TEST(compared >= 60U);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
+  for (const fs::path& folder : golden_folders()) {
+    BOOST_TEST_CONTEXT(folder.filename().string()) {
+      const running_model m(folder);
+      boost::json::object result;
+      BOOST_REQUIRE_NO_THROW(result =
+                                 self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));
+      for (const auto& [name, one] : result)
+        BOOST_TEST(one.at("largest_difference").as_double() < 1e-3, name);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

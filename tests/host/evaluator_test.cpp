@@ -117,6 +117,80 @@ BOOST_AUTO_TEST_CASE(every_wish_gets_the_reading_of_its_own_path_however_packs_a
   }
 }
 
+BOOST_AUTO_TEST_CASE(kept_prefixes_change_no_reading_and_nothing_is_computed_twice) {
+  const fake_lens logit{1, {0, 1, 2, 3, 4}};
+  std::uint64_t continued = 0;
+  for (std::uint32_t seed = 20; seed < 30; ++seed) {
+    const wishes_of_a_test w = random_wishes(seed);
+    for (const std::size_t pack : {0U, 16U, 40U})
+      for (const unsigned threads : {1U, 4U}) {
+        fake_backend backend(kVocabulary, 64, 1000);
+        evaluation_counts c;
+        const results r = run(backend, {&logit}, w, {1, threads, pack}, &c);
+        for (std::size_t i = 0; i < r.size(); ++i)
+          BOOST_REQUIRE(
+              is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+        BOOST_TEST(c.tokens_computed == c.distinct_prefixes);
+        BOOST_TEST(backend.tokens == c.distinct_prefixes);
+        BOOST_TEST(backend.kept_tokens == 0U);
+        BOOST_TEST(backend.most_kept_tokens <= c.most_kept_tokens);
+        continued += backend.packs_with_prefix;
+      }
+  }
+  BOOST_TEST(continued > 100U);
+}
+
+BOOST_AUTO_TEST_CASE(no_more_is_kept_than_allowed_and_what_does_not_fit_is_computed_again) {
+  const fake_lens logit{1, {0, 1}};
+  std::uint64_t again = 0, continued = 0;
+  for (const std::uint64_t tokens : {1U, 4U, 9U, 20U})
+    for (std::uint32_t seed = 30; seed < 40; ++seed) {
+      const wishes_of_a_test w = random_wishes(seed);
+      fake_backend backend(kVocabulary, 64, 1000);
+      evaluation_counts c;
+      const results r = run(backend, {&logit}, w, {1, 3, 16, true, tokens * 1000 + 999}, &c);
+      for (std::size_t i = 0; i < r.size(); ++i)
+        BOOST_REQUIRE(is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+      BOOST_TEST(backend.most_kept_tokens <= tokens);
+      BOOST_TEST(c.most_kept_tokens <= tokens);
+      again += c.tokens_computed - c.distinct_prefixes;
+      continued += backend.packs_with_prefix;
+    }
+  BOOST_TEST(again > 0U);
+  BOOST_TEST(continued > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(without_sharing_every_prompt_is_computed_by_itself_and_reads_alike) {
+  const fake_lens logit{1, {0, 1, 2}};
+  const wishes_of_a_test w = random_wishes(50);
+  fake_backend backend(kVocabulary, 64, 1000);
+  evaluation_counts c, shared;
+  const results r = run(backend, {&logit}, w, {1, 2, 40, false}, &c);
+  for (std::size_t i = 0; i < r.size(); ++i)
+    BOOST_REQUIRE(is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+  run(backend, {&logit}, w, {1, 2, 40}, &shared);
+  BOOST_TEST(c.tokens_given == shared.tokens_given);
+  BOOST_TEST(c.distinct_prefixes == shared.distinct_prefixes);
+  BOOST_TEST(c.tokens_computed >= c.tokens_given);
+  BOOST_TEST(shared.tokens_computed < c.tokens_given);
+}
+
+BOOST_AUTO_TEST_CASE(an_error_while_paths_are_kept_releases_them) {
+  for (const std::uint64_t after : {1U, 2U, 4U, 7U}) {
+    fake_backend backend(kVocabulary, 64, 1000);
+    backend.on_forward = [&] {
+      if (backend.forwards >= after) fail(status::io, "the device is gone");
+    };
+    const fake_lens logit{1, {0}};
+    test::check_fails(
+        [&] {
+          run(backend, {&logit}, random_wishes(3), {0, 3, 16});
+        },
+        status::io, "the device is gone");
+    BOOST_TEST(backend.kept_tokens == 0U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_position_that_several_ask_for_is_read_once) {
   const fake_lens logit{1, {0, 1}};
   const wishes_of_a_test w{{{1, 2, 3}, {1, 2, 4}, {1, 2, 3}},
@@ -158,7 +232,7 @@ BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_
   BOOST_TEST(c.positions_read == backend.reads);
   BOOST_TEST(c.tokens_computed >= backend.tokens);
   BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
-  const evaluation_counts dry = count_work(w.sequences, w.wishes, 20, 2);
+  const evaluation_counts dry = count_work(w.sequences, w.wishes, {20, 2, 0, 0.5});
   BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
   BOOST_TEST(dry.tokens_given == c.tokens_given);
   BOOST_TEST(dry.tokens_computed == c.tokens_computed);

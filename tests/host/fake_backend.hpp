@@ -8,9 +8,12 @@
 #include "depthlens/abi_error.hpp"
 #include "engine/evaluator.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <span>
@@ -38,8 +41,17 @@ struct fake_lens {
 
 class fake_backend {
  public:
-  explicit fake_backend(std::uint32_t vocabulary, std::uint32_t pack_tokens = 64) : vocabulary_(vocabulary) {
-    info_ = {sizeof info_, pack_tokens, 0, 0, "none", "fake"};
+  // kept_token_bytes: 0 = it keeps no prefixes.
+  explicit fake_backend(std::uint32_t vocabulary, std::uint32_t pack_tokens = 64,
+                        std::uint64_t kept_token_bytes = 0)
+      : vocabulary_(vocabulary) {
+    info_ = {sizeof info_, pack_tokens, 0, 0, "none", "fake", kept_token_bytes};
+    if (kept_token_bytes > 0)
+      c_.prefix_release = [](const dlens_model* m, dlens_prefix* p) {
+        auto* kept = reinterpret_cast<kept_path*>(p);
+        self(m).kept_tokens -= kept->own;
+        delete kept;
+      };
     c_.size = sizeof c_;
     c_.self = this;
     c_.info = [](const dlens_model* m) -> const dlens_model_info* { return &self(m).info_; };
@@ -69,7 +81,12 @@ class fake_backend {
     return static_cast<std::int32_t>(mix(at(path, lens, l), 7) % vocabulary_);
   }
 
+  ~fake_backend() {
+    if (kept_tokens != 0) std::abort();  // a path that nobody released
+  }
+
   std::function<void()> on_forward = [] {};  // [any thread] may throw
+  std::atomic<std::uint64_t> kept_tokens{0}, most_kept_tokens{0}, packs_with_prefix{0};
   std::atomic<std::uint64_t> forwards{0}, tokens{0}, reads{0};
   std::mutex guard;
   std::multiset<std::uint64_t> read_paths;  // of all positions read
@@ -81,8 +98,14 @@ class fake_backend {
     return mix(mix(path, lens.salt), static_cast<std::uint64_t>(lens.layers[l]));
   }
 
+  struct kept_path {
+    std::vector<std::int32_t> ids;  // from the root
+    std::uint64_t own;              // tokens that are not in the path it continues
+  };
+
   // The ids from the root to a token of the pack; checks what a pack promises.
-  static std::vector<std::int32_t> path(const dlens_batch& b, std::uint32_t token) {
+  static std::vector<std::int32_t> path(const dlens_batch& b, std::uint32_t token,
+                                        std::size_t* above = nullptr) {
     std::vector<std::int32_t> ids(static_cast<std::size_t>(b.position[token]) + 1);
     std::size_t n = ids.size();
     for (auto t = static_cast<std::int32_t>(token); t >= 0; t = b.parent[t]) {
@@ -90,8 +113,23 @@ class fake_backend {
       ids[--n] = b.tokens[t];
       if (b.parent[t] >= t) fail(status::internal, "a parent does not precede its child");
     }
-    if (n != 0) fail(status::internal, "a token has fewer ancestors than its position says");
+    const auto* prefix = reinterpret_cast<const kept_path*>(b.prefix);
+    if (n > (prefix ? prefix->ids.size() : 0))
+      fail(status::internal, "a token has fewer ancestors than its position says");
+    if (n > 0) std::copy_n(prefix->ids.begin(), n, ids.begin());
+    if (above) *above = n;
     return ids;
+  }
+
+  void keep(const dlens_batch& b) {
+    std::size_t above = 0;
+    auto kept = std::make_unique<kept_path>();
+    kept->ids = path(b, b.keep_token, &above);
+    kept->own = kept->ids.size() - above;
+    const std::uint64_t now = kept_tokens += kept->own;
+    const std::lock_guard lock(guard);
+    if (now > most_kept_tokens) most_kept_tokens = now;
+    *b.kept = reinterpret_cast<dlens_prefix*>(kept.release());
   }
 
   void forward(const dlens_batch& b, std::int32_t* top, const dlens_readings* const* out) {
@@ -99,6 +137,7 @@ class fake_backend {
     ++forwards;
     tokens += b.n_tokens;
     reads += b.n_reads;
+    packs_with_prefix += b.prefix ? 1 : 0;
     for (std::uint32_t p = 0; p < b.n_reads; ++p) {
       const std::uint64_t hash = path_hash(path(b, b.read_token[p]));
       top[p] = final_top(hash);
@@ -107,6 +146,7 @@ class fake_backend {
       const std::lock_guard lock(guard);
       read_paths.insert(hash);
     }
+    if (b.kept) keep(b);
     const std::lock_guard lock(guard);
     lenses_used.insert(b.lenses, b.lenses + b.n_lenses);
   }

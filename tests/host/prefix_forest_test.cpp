@@ -2,6 +2,8 @@
 // Properties of the prefix forest and of its packs, on random sequences with fixed seeds and on the shapes
 // that prompts have: unrelated ones, few-shot prompts with one long beginning, a single long chain.
 #include "engine/prefix_forest.hpp"
+#include "engine/pack_schedule.hpp"
+#include "engine/packs.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -56,7 +58,7 @@ bool parents_precede_and_count_positions(const prefix_forest& f) {
 // Every node once, in order, and with the pack's ancestors all that its nodes attend to.
 void check_packs(const prefix_forest& f, std::size_t tokens) {
   std::int32_t next = 0;
-  for (const pack& p : depthlens::cut_packs(f, tokens)) {
+  for (const pack& p : depthlens::cut_packs(f, {tokens})) {
     BOOST_REQUIRE_EQUAL(p.begin, next);
     BOOST_REQUIRE_GT(p.end, p.begin);
     next = p.end;
@@ -80,8 +82,44 @@ void check_packs(const prefix_forest& f, std::size_t tokens) {
 
 std::size_t computed(const prefix_forest& f, std::size_t tokens) {
   std::size_t n = 0;
-  for (const pack& p : depthlens::cut_packs(f, tokens)) n += p.size();
+  for (const pack& p : depthlens::cut_packs(f, {tokens})) n += p.size();
   return n;
+}
+
+// Plays a schedule with several packs running at once, ended in random order: every node once, prefixes there when
+// they are continued, no more kept than allowed. Returns the packs that were computed.
+void play(const prefix_forest& f, const depthlens::cut_rules& rules, std::mt19937& random) {
+  const std::vector<pack> packs = depthlens::cut_packs(f, rules);
+  depthlens::pack_schedule schedule(packs, rules.kept_tokens);
+  std::vector<std::int32_t> running;
+  std::set<std::int32_t> kept, taken;
+  std::size_t held = 0;
+  while (true) {
+    const std::size_t ready = schedule.ready();
+    const std::int32_t number = running.size() < rules.threads ? schedule.take() : -1;
+    if (number >= 0) {
+      const pack& p = packs[static_cast<std::size_t>(number)];
+      BOOST_REQUIRE_GT(ready, 0U);
+      BOOST_REQUIRE(taken.insert(number).second);
+      BOOST_REQUIRE(p.prefix < 0 || kept.contains(p.prefix));
+      held += p.kept_tokens;
+      BOOST_REQUIRE_LE(held, rules.kept_tokens);
+      running.push_back(number);
+      continue;
+    }
+    if (running.empty()) break;
+    const std::size_t which = random() % running.size();
+    const std::int32_t done = running[which];
+    running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
+    if (packs[static_cast<std::size_t>(done)].keep >= 0) kept.insert(done);
+    for (const std::int32_t freed : schedule.finish(done)) {
+      BOOST_REQUIRE_EQUAL(kept.erase(freed), 1U);
+      held -= packs[static_cast<std::size_t>(freed)].kept_tokens;
+    }
+  }
+  BOOST_REQUIRE_EQUAL(taken.size(), packs.size());
+  BOOST_REQUIRE(kept.empty());
+  BOOST_REQUIRE_EQUAL(held, 0U);
 }
 
 }  // namespace
@@ -138,7 +176,7 @@ BOOST_AUTO_TEST_CASE(no_sequences_and_empty_sequences_make_no_nodes_and_no_packs
   const prefix_forest f = build({{}, {}});
   BOOST_TEST(f.size() == 0U);
   BOOST_TEST(f.last == (std::vector<std::int32_t>{-1, -1}), boost::test_tools::per_element());
-  BOOST_TEST(depthlens::cut_packs(f, 64).empty());
+  BOOST_TEST(depthlens::cut_packs(f, {64}).empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_sequence_between_others_keeps_their_nodes) {
@@ -158,7 +196,7 @@ BOOST_AUTO_TEST_CASE(packs_cover_every_node_once_and_hold_every_ancestor) {
 BOOST_AUTO_TEST_CASE(one_pack_that_holds_all_has_no_ancestors) {
   std::mt19937 random(5);
   const prefix_forest f = build(random_sequences(random, 100, 20, 3));
-  const std::vector<pack> packs = depthlens::cut_packs(f, f.size());
+  const std::vector<pack> packs = depthlens::cut_packs(f, {f.size()});
   BOOST_REQUIRE_EQUAL(packs.size(), 1U);
   BOOST_TEST(packs[0].ancestors.empty());
   BOOST_TEST(packs[0].size() == f.size());
@@ -185,6 +223,52 @@ BOOST_AUTO_TEST_CASE(a_long_common_beginning_is_not_computed_again_for_each_prom
   BOOST_TEST(f.size() >= 4000U);
   BOOST_TEST(computed(f, 256) <= f.size() + f.size() / 2);
   BOOST_TEST(computed(f, 2048) <= f.size() + f.size() / 5);
+}
+
+BOOST_AUTO_TEST_CASE(with_room_for_kept_paths_no_node_is_computed_twice) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 100; ++round) {
+    const prefix_forest f = build(random_sequences(random, 200, 1 + random() % 80, 1 + round % 4));
+    for (const unsigned threads : {1U, 2U, 16U})
+      for (const std::size_t tokens : {16U, 50U, 1000U}) {
+        std::size_t n = 0, end = 0;
+        for (const pack& p : depthlens::cut_packs(f, {tokens, 1000000, threads})) {
+          BOOST_REQUIRE_EQUAL(p.begin, static_cast<std::int32_t>(end));
+          BOOST_REQUIRE(p.ancestors.empty());
+          end = static_cast<std::size_t>(p.end);
+          n += p.size();
+        }
+        BOOST_REQUIRE_EQUAL(n, f.size());
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(schedules_end_in_whatever_order_packs_do_and_keep_no_more_than_allowed) {
+  std::mt19937 random(9);
+  for (int round = 0; round < 150; ++round) {
+    const prefix_forest f = build(random_sequences(random, 300, 1 + random() % 80, 1 + round % 4));
+    for (const unsigned threads : {1U, 2U, 7U})
+      for (const std::size_t kept : {0U, 1U, 5U, 30U, 100U, 100000U})
+        play(f, {16 + random() % 50, kept, threads}, random);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_trunk_is_a_pack_of_its_own_and_its_branches_wait_for_nothing_else) {
+  std::mt19937 random(10);
+  std::vector<sequence> prompts(200, sequence(500, 7));
+  for (sequence& s : prompts)
+    for (int i = 0; i < 20; ++i) s.push_back(static_cast<std::int32_t>(random() % 100000));
+  const prefix_forest f = build(prompts);
+  const std::vector<pack> packs = depthlens::cut_packs(f, {1024, 2000, 2});
+  BOOST_TEST(packs.at(0).end >= 500);
+  BOOST_TEST(packs.at(0).end <= 510);
+  BOOST_TEST(packs.at(0).kept_tokens == 500U);
+  BOOST_TEST(packs.size() > 4U);
+  for (std::size_t i = 1; i < packs.size(); ++i) {
+    BOOST_TEST(packs[i].prefix == 0);
+    BOOST_TEST(packs[i].keep < 0);
+  }
+  BOOST_TEST(packs.back().size() < 600U);  // small ones at the end
 }
 
 BOOST_AUTO_TEST_CASE(a_deep_chain_does_not_explode) {

@@ -122,6 +122,11 @@ BOOST_AUTO_TEST_CASE(windows_and_packs_do_not_change_a_byte) {
   check_same_tables(tables_with(data(), {"--window", "7", "--pack-tokens", "64"}), reference());
 }
 
+BOOST_AUTO_TEST_CASE(sharing_prefixes_does_not_change_a_byte) {
+  check_same_tables(tables_with(data(), {"--sharing", "off"}), reference());
+  check_same_tables(tables_with(data(), {"--sharing", "on", "--pack-tokens", "16"}), reference());
+}
+
 BOOST_AUTO_TEST_CASE(shuffled_rows_give_the_same_tables_when_their_numbers_are_mapped_back) {
   std::vector<std::size_t> order(kRows);
   for (std::size_t i = 0; i < kRows; ++i) order[i] = i;

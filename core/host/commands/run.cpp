@@ -62,6 +62,14 @@ class run_session {
   void take_backend();
   study_runner make_runner();
   evaluator make_evaluator(const std::vector<std::size_t>& lenses);
+  double block_parameters() const;
+  double unembed_parameters() const;
+  std::uint64_t weight_bytes() const {
+    return static_cast<std::uint64_t>(4 * (block_parameters() + unembed_parameters()));
+  }
+  // What reading a layer costs, in tokens.
+  double row_weight() const { return unembed_parameters() / std::max(block_parameters(), 1.0); }
+  std::uint64_t kept_bytes_per_token() const;
   int dry_run();
   void write_results(const study_runner& runner, double seconds);
   void add_figures(const study_session& s, std::size_t lens, const finished_tables& done);
@@ -155,7 +163,25 @@ evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
   std::vector<active_lens> active;
   for (const std::size_t l : lenses)
     active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_[l].layers().size())});
-  return evaluator(running_->c(), std::move(active), {1, request_.threads, request_.pack_tokens});
+  return evaluator(running_->c(), std::move(active),
+                   {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight()});
+}
+
+// Parameters of the blocks, each used once for a token.
+double run_session::block_parameters() const {
+  double parameters = 0;
+  for (const tensor_view& t : model_.files->tensors()) {
+    if (t.name == "embed" || t.name == "unembed") continue;
+    double n = 1;
+    for (const std::uint64_t d : t.shape) n *= static_cast<double>(d);
+    parameters += n;
+  }
+  return parameters;
+}
+
+double run_session::unembed_parameters() const {
+  const architecture& a = model_.files->arch();
+  return static_cast<double>(a.vocab_size) * a.d_model;
 }
 
 study_runner run_session::make_runner() {
@@ -172,32 +198,36 @@ study_runner run_session::make_runner() {
   std::vector<running_lens> lenses;
   for (std::size_t l = 0; l < lenses_.size(); ++l)
     lenses.push_back({context_.lens_labels[l], lenses_[l].layers()});
-  constexpr std::size_t kDryRunPack = 2048;
-  const study_runner::options o{
-      request_.window, request_.threads,
-      request_.dry_run && request_.pack_tokens == 0 ? kDryRunPack : request_.pack_tokens, request_.dry_run};
+  constexpr std::size_t kDryRunPack = 1024;
+  study_runner::options o{request_.window, request_.threads};
+  o.pack_tokens = request_.pack_tokens ? request_.pack_tokens : kDryRunPack;
+  o.dry_run = request_.dry_run;
+  o.sharing = request_.sharing;
+  o.kept_tokens = kept_bytes_for(weight_bytes()) / kept_bytes_per_token();
+  double rows = 1;
+  for (const running_lens& l : lenses) rows += static_cast<double>(l.layers.size());
+  o.read_weight = rows * row_weight();
   return study_runner(
       context_, std::move(studies), std::move(lenses),
       [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);
+}
+
+std::uint64_t run_session::kept_bytes_per_token() const {
+  const architecture& a = model_.files->arch();
+  return std::uint64_t{a.n_layers} * 2 * a.n_kv_heads * a.head_dim * sizeof(float);
 }
 
 int run_session::dry_run() {
   study_runner runner = make_runner();
   runner.run(stop_asked);
   const evaluation_counts& c = runner.counts();
-  const architecture& a = model_.files->arch();
-  double parameters = static_cast<double>(a.vocab_size) * a.d_model;
-  for (const tensor_view& t : model_.files->tensors()) {
-    if (t.name == "embed" || t.name == "unembed") continue;
-    double n = 1;
-    for (const std::uint64_t d : t.shape) n *= static_cast<double>(d);
-    parameters += n;
-  }
   std::uint64_t records = 0;
   for (const auto& s : sessions_) records += s->records_wanted();
   std::cout << "records            " << records << "\npositions read     " << c.positions_read
             << "\ntokens given       " << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes
-            << "\nweights as f32     " << static_cast<std::uint64_t>(parameters * 4 / 1e6) << " MB\n"
+            << "\ntokens to compute  " << c.tokens_computed << "\nweights as f32     "
+            << weight_bytes() / 1000000 << " MB\nkept prefixes      at most "
+            << c.most_kept_tokens * kept_bytes_per_token() / 1000000 << " MB\n"
             << "Rounds after the first (white space asked again, seed mode) are not counted.\n";
   return 0;
 }
@@ -270,6 +300,7 @@ void run_session::write_results(const study_runner& runner, double seconds) {
   work["distinct_prefixes"] = c.distinct_prefixes;
   work["tokens_computed"] = c.tokens_computed;
   work["positions_read"] = c.positions_read;
+  work["most_kept_tokens"] = c.most_kept_tokens;
   work["threads"] = request_.threads;
   work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
   now["last_work"] = std::move(work);

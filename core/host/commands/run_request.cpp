@@ -49,7 +49,9 @@ po::options_description run_options() {
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
       "dry-run", po::bool_switch(), "count prompts, tokens and memory, run nothing")(
       "window", text("N")->default_value("8192"), "records whose prefixes are shared")(
-      "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises");
+      "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises")(
+      "sharing", text("HOW")->default_value("on"),
+      "off: compute every prompt by itself, to measure what shared prefixes save");
   add_ignore_config(d);
   add_skip_check(d);
   return d;
@@ -204,6 +206,9 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
                            : std::numeric_limits<std::uint64_t>::max();
   r.window = parse_number("window", o.text("window"), 1, 1u << 20);
   r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
+  const std::string sharing = o.text("sharing");
+  if (sharing != "on" && sharing != "off") fail(status::usage, "--sharing ", sharing, ": expected on or off");
+  r.sharing = sharing == "on";
   r.formats = parse_formats(o.text("format"));
   take_lenses(r, o.texts("lens"));
   cut_options cuts;

@@ -26,6 +26,7 @@ struct run_request {
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
+  bool sharing = true;  // of prefixes
   unsigned threads = 1;
   std::uint64_t limit = 0;
   std::size_t window = 0, pack_tokens = 0;

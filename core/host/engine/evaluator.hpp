@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs many token sequences through a backend and hands back what was asked for at their positions: builds the prefix
-// forest, cuts packs, calls forward on them in parallel and gives each reading to the caller as soon as it is there.
+// Runs many token sequences through a backend and hands back what was asked for at their positions: plans the work
+// (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and gives each reading
+// to the caller as soon as it is there.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -40,6 +41,7 @@ struct evaluation_counts {
   std::uint64_t distinct_prefixes = 0;  // nodes of the forest
   std::uint64_t tokens_computed = 0;    // ancestors computed again included
   std::uint64_t positions_read = 0;
+  std::uint64_t most_kept_tokens = 0;  // whose keys and values are held for other packs at a time
 };
 
 struct active_lens {
@@ -47,16 +49,29 @@ struct active_lens {
   std::uint32_t n_layers;  // L: layers it reads
 };
 
+struct work_rules {
+  std::size_t pack_tokens = 1024;  // tokens of a pack, about
+  unsigned threads = 1;
+  std::size_t kept_tokens =
+      0;                   // most tokens whose keys and values are kept for other packs; 0 = ancestors are
+                           // computed again where they lie in another pack
+  double read_weight = 8;  // what reading all lenses at a position costs, in tokens
+  bool sharing = true;     // false: every sequence is computed by itself
+};
+
 // The work that such a run takes, without running it.
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_wish> wishes, std::size_t pack_tokens, unsigned threads);
+                             std::span<const read_wish> wishes, const work_rules& rules);
 
 class evaluator {
  public:
   struct options {
     std::uint32_t top_k = 1;
     unsigned threads = 1;
-    std::size_t pack_tokens = 0;  // 0 = as the backend advises
+    std::size_t pack_tokens = 0;   // 0 = as the backend advises
+    bool sharing = true;           // false: every sequence is computed by itself, to measure against
+    std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
+    double row_weight = 0.25;      // what reading one layer costs, in tokens
   };
   // Called from several threads at once, once for each wish.
   using on_result = std::function<void(std::size_t wish, std::shared_ptr<const node_result>)>;
@@ -69,9 +84,14 @@ class evaluator {
                         std::span<const read_wish> wishes, const on_result& done) const;
 
  private:
+  work_rules rules() const;
+
   const dlens_model* model_;
   std::vector<active_lens> lenses_;
   options options_;
 };
+
+// How much memory keys and values of shared prefixes may take, beside weights of that size.
+std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
 
 }  // namespace depthlens

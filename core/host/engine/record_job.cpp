@@ -123,7 +123,11 @@ class answers_state {
 }  // namespace
 
 record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
-    : record_(std::move(r)), dataset_(dataset), study_(study), c_record_(record_, dataset) {}
+    : record_(std::move(r)),
+      dataset_(dataset),
+      study_(study),
+      content_hash_(record_.content_hash()),
+      c_record_(record_, dataset) {}
 
 bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses,
                       std::uint32_t vocab_size) {

@@ -49,6 +49,7 @@ class record_job {
   const dlens_record* c_record() const { return c_record_.c(); }
   std::uint32_t dataset() const { return dataset_; }
   std::uint32_t study() const { return study_; }
+  std::uint64_t content_hash() const { return content_hash_; }
 
   // Calls the study's plan for the next round. False: it asked for nothing, the record is complete.
   bool plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size);
@@ -62,6 +63,7 @@ class record_job {
  private:
   record record_;
   std::uint32_t dataset_, study_;
+  std::uint64_t content_hash_;
   record_abi c_record_;
   std::vector<round> rounds_;
   std::atomic<std::size_t> missing_{0};

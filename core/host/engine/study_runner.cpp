@@ -69,7 +69,7 @@ study_runner::study_runner(const run_context& context, std::vector<running_study
 
 record_key study_runner::key_of(const record_job& job) const {
   return {studies_[job.study()].session->plan().datasets[job.dataset()].set, job.data().index,
-          job.data().content_hash()};
+          job.content_hash()};
 }
 
 // An experiment knows its record but not the file that it came from.
@@ -152,6 +152,16 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   while (!w.waiting.empty() && !stop) run_round(w, stop);
 }
 
+work_rules study_runner::dry_rules() const {
+  work_rules r;
+  r.pack_tokens = options_.pack_tokens;
+  r.threads = options_.threads;
+  r.kept_tokens = options_.sharing ? options_.kept_tokens : 0;
+  r.read_weight = options_.read_weight;
+  r.sharing = options_.sharing;
+  return r;
+}
+
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   std::vector<std::vector<std::int32_t>> sequences;
   std::vector<read_wish> wishes;
@@ -180,8 +190,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   };
   evaluation_counts c;
   try {
-    c = w.run ? w.run->run(sequences, wishes, on_result)
-              : count_work(sequences, wishes, options_.pack_tokens, options_.threads);
+    c = w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
   } catch (const stop_request&) {
     return;
   }
@@ -189,6 +198,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   counts_.distinct_prefixes += c.distinct_prefixes;
   counts_.tokens_computed += c.tokens_computed;
   counts_.positions_read += c.positions_read;
+  counts_.most_kept_tokens = std::max(counts_.most_kept_tokens, c.most_kept_tokens);
   w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
 }
 

@@ -33,8 +33,11 @@ class study_runner {
   struct options {
     std::size_t window = 8192;  // records
     unsigned threads = 1;
-    std::size_t pack_tokens = 0;  // 0 = as the backend advises; needed for a dry run
+    std::size_t pack_tokens = 0;  // of a dry run
     bool dry_run = false;         // plan the first round and count, run nothing
+    bool sharing = true;          // of a dry run, as the next
+    std::size_t kept_tokens = 0;
+    double read_weight = 8;
   };
   // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
   using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
@@ -59,6 +62,7 @@ class study_runner {
   bool plan(record_job& job, const std::vector<lens_column>& columns) const;
   void complete(record_job& job, const std::vector<lens_column>& columns);
   record_key key_of(const record_job& job) const;
+  work_rules dry_rules() const;
 
   const run_context& context_;
   std::vector<running_study> studies_;

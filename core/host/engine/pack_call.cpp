@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/pack_call.hpp"
+
+#include "depthlens/abi_error.hpp"
+
+#include <type_traits>
+
+namespace depthlens {
+namespace {
+
+lens_result make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size_t top_k) {
+  lens_result r;
+  r.rank.resize(K * L);
+  r.ties.resize(K * L);
+  r.logprob.resize(K * L);
+  r.entropy.resize(P * L);
+  r.kl.resize(P * L);
+  r.top.resize(P * L * top_k);
+  r.top_logprob.resize(P * L * top_k);
+  return r;
+}
+
+// The part of one read out of the results of a whole call.
+lens_result cut_out(const lens_result& all, std::size_t read, std::size_t k0, std::size_t k1, std::size_t L,
+                    std::size_t top_k) {
+  const auto part = [](const auto& v, std::size_t from, std::size_t to) {
+    return std::decay_t<decltype(v)>(v.begin() + static_cast<std::ptrdiff_t>(from),
+                                     v.begin() + static_cast<std::ptrdiff_t>(to));
+  };
+  return {part(all.rank, k0 * L, k1 * L),
+          part(all.ties, k0 * L, k1 * L),
+          part(all.logprob, k0 * L, k1 * L),
+          part(all.entropy, read * L, (read + 1) * L),
+          part(all.kl, read * L, (read + 1) * L),
+          part(all.top, read * L * top_k, (read + 1) * L * top_k),
+          part(all.top_logprob, read * L * top_k, (read + 1) * L * top_k)};
+}
+
+}  // namespace
+
+pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
+                     std::uint32_t top_k)
+    : pack_(p), reads_(work.reads_of(p)), active_(lenses), top_k_(top_k) {
+  const prefix_forest& f = work.forest;
+  const auto above = static_cast<std::int32_t>(p.ancestors.size());
+  for (std::int32_t i = 0; i < above; ++i) add(f, p.ancestors[i], i - 1);
+  for (std::int32_t n = p.begin; n < p.end; ++n) {
+    const std::int32_t up = f.parent[n];
+    // An ancestor before the pack is the ancestor of its first node at that position: on the path that the pack
+    // continues, or computed again.
+    const std::int32_t again = up < 0 ? -1 : f.position[up] - p.prefix_length;
+    add(f, n, up >= p.begin ? above + (up - p.begin) : again < 0 ? -1 : again);
+  }
+  target_begin_.push_back(0);
+  for (const node_wishes& r : reads_) {
+    read_token_.push_back(static_cast<std::uint32_t>(above + (r.node - p.begin)));
+    targets_.insert(targets_.end(), r.targets.begin(), r.targets.end());
+    target_begin_.push_back(static_cast<std::uint32_t>(targets_.size()));
+  }
+  final_top_.resize(reads_.size());
+}
+
+void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) {
+  tokens_.push_back(f.token[node]);
+  parent_.push_back(up);
+  position_.push_back(f.position[node]);
+}
+
+dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* prefix) {
+  std::vector<const dlens_lens*> lenses;
+  std::vector<dlens_readings> views;
+  std::vector<const dlens_readings*> view_pointers;
+  for (const active_lens& l : active_) {
+    lenses.push_back(l.lens);
+    lens_result& b = out_.emplace_back(make_buffers(reads_.size(), targets_.size(), l.n_layers, top_k_));
+    views.push_back({sizeof(dlens_readings), 0, b.rank.data(), b.ties.data(), b.logprob.data(),
+                     b.entropy.data(), b.kl.data(), b.top.data(), b.top_logprob.data()});
+  }
+  for (const dlens_readings& v : views) view_pointers.push_back(&v);
+  dlens_prefix* kept = nullptr;
+  const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
+                          static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
+  const dlens_batch batch{sizeof(dlens_batch),
+                          static_cast<std::uint32_t>(tokens_.size()),
+                          tokens_.data(),
+                          parent_.data(),
+                          position_.data(),
+                          static_cast<std::uint32_t>(reads_.size()),
+                          top_k_,
+                          read_token_.data(),
+                          target_begin_.data(),
+                          targets_.data(),
+                          static_cast<std::uint32_t>(lenses.size()),
+                          0,
+                          lenses.data(),
+                          prefix,
+                          keep_token,
+                          0,
+                          pack_.keep < 0 ? nullptr : &kept};
+  checked_call(model->forward, model, &batch, final_top_.data(), view_pointers.data());
+  return kept;
+}
+
+std::shared_ptr<const node_result> pack_call::result(std::size_t read) const {
+  auto one = std::make_shared<node_result>();
+  one->final_top = final_top_[read];
+  one->targets = reads_[read].targets;
+  for (std::size_t l = 0; l < active_.size(); ++l)
+    one->lenses.push_back(
+        cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1], active_[l].n_layers, top_k_));
+  return one;
+}
+
+}  // namespace depthlens

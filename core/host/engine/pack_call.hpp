@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// One forward call: the arrays that the batch and its readings point to, and the results cut out of them.
+#pragma once
+
+#include "engine/planned_work.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+class pack_call {
+ public:
+  // Everything outlives the call.
+  pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
+            std::uint32_t top_k);
+
+  // prefix: the path that the pack continues, if any. Returns the path that it keeps, if any; the caller releases it.
+  dlens_prefix* forward(const dlens_model* model, const dlens_prefix* prefix);
+
+  std::span<const node_wishes> reads() const { return reads_; }
+  std::shared_ptr<const node_result> result(std::size_t read) const;
+
+ private:
+  void add(const prefix_forest& f, std::int32_t node, std::int32_t up);
+
+  const pack& pack_;
+  const std::span<const node_wishes> reads_;  // P
+  const std::vector<active_lens>& active_;
+  const std::uint32_t top_k_;
+  std::vector<std::int32_t> tokens_, parent_, position_, targets_, final_top_;
+  std::vector<std::uint32_t> read_token_, target_begin_;
+  std::vector<lens_result> out_;  // one for each lens, over all reads
+};
+
+}  // namespace depthlens

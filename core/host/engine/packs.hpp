@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The division of a prefix forest into packs, one for each forward call. A pack is a stretch of the depth-first order,
+// so all of its nodes hang under the ancestors of its first one, and all that later packs need of it is one path. That
+// path is kept (keys and values) and continued by those packs, as far as the memory for it goes; beyond, ancestors are
+// computed again.
+#pragma once
+
+#include "engine/prefix_forest.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+// Nodes begin..end-1, and how they come to their ancestors.
+struct pack {
+  std::int32_t begin, end;
+  std::int32_t prefix = -1;             // number of the pack whose kept path this one continues
+  std::int32_t prefix_length = 0;       // ancestors of `begin` that lie on that path
+  std::vector<std::int32_t> ancestors;  // the others, computed again, from the top down
+  std::int32_t keep = -1;               // the node whose path is kept for later packs
+  std::size_t kept_tokens = 0;          // tokens which that adds to the memory
+  double weight = 0;                    // of its nodes
+  std::size_t size() const { return ancestors.size() + static_cast<std::size_t>(end - begin); }
+};
+
+struct cut_rules {
+  std::size_t pack_tokens = 1024;  // nodes of a pack, about
+  std::size_t kept_tokens = 0;     // most tokens held by kept paths at a time; 0 = nothing is kept
+  unsigned threads = 1;  // with more, packs get smaller towards the end, and trunks are packs of their own
+};
+
+// weight: (N) what a node costs; empty = each costs 1. Results do not depend on the cuts.
+std::vector<pack> cut_packs(const prefix_forest& forest, const cut_rules& rules,
+                            std::span<const double> weight = {});
+
+}  // namespace depthlens

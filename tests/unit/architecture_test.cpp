@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   BOOST_TEST(refuses_more(R"("sliding_window":7)", "windows are not supported"));
   BOOST_TEST(refuses_more(R"("layer_types":["full_attention","sliding_attention"])", "layer_types[1]"));
   BOOST_TEST(refuses_more(R"("partial_rotary_factor":0.5)", "partial_rotary_factor"));
-  BOOST_TEST(refuses_more(R"("rope_scaling":{"rope_type":"yarn","factor":4})", "rope_scaling.rope_type"));
+  BOOST_TEST(refuses_more(R"("rope_scaling":{"rope_type":"dynamic","factor":4})", "rope_scaling.rope_type"));
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'mscale'"));
   BOOST_TEST(refuses_more(R"("rope_theta":5,"rope_parameters":{"rope_theta":6})", "rope_theta is 5"));
   BOOST_TEST(
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   };
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("llama.expert_count", 8); }), "'llama.expert_count'"));
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.f32("llama.logit_scale", 2); }), "'llama.logit_scale'"));
-  BOOST_TEST(refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "yarn"); }), "'yarn'"));
+  BOOST_TEST(refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "longrope"); }), "'longrope'"));
   BOOST_TEST(
       refuses_gguf(with([](auto& p) { p.u32("llama.attention.value_length", 8); }), "different head sizes"));
   BOOST_TEST(

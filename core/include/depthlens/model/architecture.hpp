@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numbers>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,44 +69,6 @@ inline bool is_listed(std::string_view words, std::string_view key) noexcept {
 
 }  // namespace detail
 
-// How a model stretches its rotary frequencies.
-struct rope_scaling {
-  enum class kind { none, linear, llama3 };
-  kind type = kind::none;
-  double factor = 1;
-  double low_freq_factor = 1;        // llama3
-  double high_freq_factor = 4;       // llama3
-  double original_positions = 8192;  // llama3
-};
-
-// (dims / 2) inverse frequencies theta^(-2i/dims), scaled. In float32 step by step as transformers computes
-// them, reciprocals included, so that readings agree to the last digits at long positions.
-inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& scaling) {
-  std::vector<float> out(dims / 2);
-  const auto factor = static_cast<float>(scaling.factor);
-  const auto low = static_cast<float>(scaling.low_freq_factor);
-  const auto high = static_cast<float>(scaling.high_freq_factor);
-  const double low_wavelength = scaling.original_positions / scaling.low_freq_factor;
-  const double high_wavelength = scaling.original_positions / scaling.high_freq_factor;
-  for (std::uint32_t i = 0; i < dims / 2; ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
-    const float freq = 1.0f / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
-    out[i] = freq;
-    if (scaling.type == rope_scaling::kind::linear) out[i] = freq / factor;
-    if (scaling.type != rope_scaling::kind::llama3) continue;
-    const float wavelength = 1.0f / freq * (2 * std::numbers::pi_v<float>);
-    if (static_cast<double>(wavelength) < high_wavelength) continue;
-    if (static_cast<double>(wavelength) > low_wavelength) {
-      out[i] = freq / factor;
-      continue;
-    }
-    const float smooth =
-        (1.0f / wavelength * static_cast<float>(scaling.original_positions) - low) / (high - low);
-    out[i] = (1.0f - smooth) * freq / factor + smooth * freq;
-  }
-  return out;
-}
-
 // Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came
 // from.
 inline void check_architecture(const architecture& a, std::string_view label) {
@@ -151,24 +112,6 @@ inline void check_architecture(const architecture& a, std::string_view label) {
   sane("the embedding scale", a.embed_scale, 1e-6);
   sane("the attention soft cap", a.attention_softcap, 0);
   sane("the final soft cap", a.final_softcap, 0);
-}
-
-// theta and factors must be usable before rope_frequencies gets them.
-inline void check_rope(double theta, const rope_scaling& s, std::string_view label) {
-  const auto positive = [&](const char* what, double value) {
-    if (!(value > 0 && value < 1e18))
-      fail(status::data, label, ": ", what, " is ", value, ", expected more than 0");
-  };
-  positive("rope theta", theta);
-  if (s.type == rope_scaling::kind::none) return;
-  positive("the rope scaling factor", s.factor);
-  if (s.type != rope_scaling::kind::llama3) return;
-  positive("rope low_freq_factor", s.low_freq_factor);
-  positive("the original number of positions", s.original_positions);
-  if (!(s.high_freq_factor > s.low_freq_factor && s.high_freq_factor < 1e18)) {
-    fail(status::data, label, ": rope high_freq_factor ", s.high_freq_factor,
-         " must be over low_freq_factor ", s.low_freq_factor);
-  }
 }
 
 }  // namespace depthlens

@@ -32,8 +32,9 @@ inline bool is_known_gguf_key(const gguf_family& f, std::string_view key) {
       "attention.sliding_window attention.value_length block_count context_length embedding_length "
       "feed_forward_length tensor_data_layout vocab_size";
   static constexpr std::string_view rotary =
-      "rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.factor rope.scaling.finetuned "
-      "rope.scaling.original_context_length rope.scaling.type";
+      "rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.attn_factor rope.scaling.factor "
+      "rope.scaling.finetuned rope.scaling.original_context_length rope.scaling.type "
+      "rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow";
   const char* const epsilon =
       f.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   const bool pattern = f.windows == windowed::patterned && key == "attention.sliding_window_pattern";

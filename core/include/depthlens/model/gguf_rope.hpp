@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rotary part of GGUF metadata: how much of a head is rotated, base, scaling, and the divisors of single
-// frequencies that Llama 3 keeps in a tensor.
+// frequencies that Llama 3 and Phi-3 keep in tensors.
 #pragma once
 
 #include <cmath>
@@ -15,22 +15,9 @@
 #include "depthlens/model/families/gguf_family.hpp"
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/printable.hpp"
+#include "depthlens/model/rope_scaling.hpp"
 
 namespace depthlens::detail {
-
-inline rope_scaling read_gguf_scaling(const gguf_file& file, const std::string& prefix) {
-  rope_scaling out;
-  const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
-  double factor = file.find_float(prefix + "rope.scale_linear").value_or(1.0);
-  if (type == "linear") {
-    factor = file.require_float(prefix + "rope.scaling.factor");
-  } else if (!type.empty() && type != "none") {
-    fail(status::data, file.path(), ": rope scaling ", printable(type),
-         " is not supported; none and linear are");
-  }
-  if (factor != 1.0 && factor != 0.0) out = {.type = rope_scaling::kind::linear, .factor = factor};
-  return out;
-}
 
 // The (rope_dims / 2) values of a tensor that divides the frequencies.
 inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor& tensor,
@@ -50,6 +37,51 @@ inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor
   return divisor;
 }
 
+inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& prefix) {
+  rope_scaling out{.type = rope_scaling::kind::yarn};
+  out.factor = file.require_float(prefix + "rope.scaling.factor");
+  out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
+  out.beta_fast = file.find_float(prefix + "rope.scaling.yarn_beta_fast").value_or(out.beta_fast);
+  out.beta_slow = file.find_float(prefix + "rope.scaling.yarn_beta_slow").value_or(out.beta_slow);
+  return out;
+}
+
+// Phi-3 with long contexts: the divisors of short prompts and of long ones are tensors, the type is often not said.
+inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string& prefix,
+                                       const architecture& a) {
+  const gguf_tensor* const factors = file.find_tensor("rope_factors_short.weight");
+  if (factors == nullptr) fail(status::data, file.path(), ": tensor 'rope_factors_short.weight' is missing");
+  rope_scaling out{.type = rope_scaling::kind::longrope};
+  out.divisors = rope_divisors(file, *factors, a);
+  out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
+  if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
+  out.attention_factor = file.find_float(prefix + "rope.scaling.attn_factor").value_or(0.0);
+  return out;
+}
+
+inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a) {
+  const std::string prefix = std::string(f.name) + ".";
+  const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
+  const bool factors = f.long_factors && (file.find_tensor("rope_factors_short.weight") != nullptr ||
+                                          file.find_tensor("rope_factors_long.weight") != nullptr);
+  if (factors && is_listed("longrope none", type.empty() ? "none" : type))
+    return read_gguf_longrope(file, prefix, a);
+  if (const double by = file.find_float(prefix + "rope.scaling.attn_factor").value_or(1.0); by != 1) {
+    fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", by,
+         ", which is understood with rope_factors_short.weight only");
+  }
+  if (type == "yarn") return read_gguf_yarn(file, prefix);
+  double factor = file.find_float(prefix + "rope.scale_linear").value_or(1.0);
+  if (type == "linear") {
+    factor = file.require_float(prefix + "rope.scaling.factor");
+  } else if (!type.empty() && type != "none") {
+    fail(status::data, file.path(), ": rope scaling ", printable(type),
+         " is not supported; none, linear and yarn are, and longrope in Phi-3");
+  }
+  if (factor != 1.0 && factor != 0.0) return {.type = rope_scaling::kind::linear, .factor = factor};
+  return {};
+}
+
 // Sets rope, rope_dims and the frequencies of an architecture whose sizes are checked.
 inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architecture& a) {
   if (!f.rotary) return;
@@ -64,18 +96,20 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     fail(status::data, file.path(), ": ", a.rope_dims, " rotary dimensions, expected 2 or more");
   check_architecture(a, file.path());
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
-  const rope_scaling scaling = read_gguf_scaling(file, prefix);
-  check_rope(theta, scaling, file.path());
+  const rope_scaling scaling = read_gguf_scaling(file, f, a);
+  check_rope(theta, scaling, a.rope_dims, file.path());
   a.rope_inv_freq = rope_frequencies(a.rope_dims, theta, scaling);
   const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr;
   if (factors != nullptr) {
     const std::vector<float> divisor = rope_divisors(file, *factors, a);
     for (std::size_t i = 0; i < divisor.size(); ++i) a.rope_inv_freq[i] /= divisor[i];
   }
-  if (f.local_theta == 0) return;
-  const double local = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
-  check_rope(local, {}, file.path());
-  a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
+  if (f.local_theta != 0) {
+    const double local = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
+    check_rope(local, {}, a.rope_dims, file.path());
+    a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
+  }
+  apply_rope_limits(scaling, a, file.path());
 }
 
 }  // namespace depthlens::detail

@@ -13,6 +13,7 @@
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/family.hpp"
 #include "depthlens/model/printable.hpp"
+#include "depthlens/model/rope_scaling.hpp"
 
 namespace depthlens::detail {
 
@@ -36,30 +37,82 @@ struct rope_numbers {
   rope_scaling scaling;
 };
 
+// The keys that each type of scaling reads.
+inline std::string_view rope_type_keys(std::string_view type) {
+  if (type == "yarn") return "attention_factor beta_fast beta_slow truncate";
+  if (type == "longrope" || type == "su") return "attention_factor long_factor short_factor";
+  return "low_freq_factor high_freq_factor";
+}
+
+inline void refuse_unknown_rope_keys(const json_view& rope, std::string_view type) {
+  static constexpr std::string_view known =
+      "rope_theta rope_type type factor original_max_position_embeddings partial_rotary_factor";
+  for (const auto& [key, value] : rope.as_object()) {
+    const std::string_view name(key.data(), key.size());
+    if (is_listed(known, name) || is_listed(rope_type_keys(type), name)) continue;
+    if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
+    fail(status::data, rope.place(), "key ", printable(name), " is not understood");
+  }
+}
+
+inline std::vector<float> read_divisors(const json_view& values) {
+  std::vector<float> out;
+  for (std::size_t i = 0; i < values.as_array().size(); ++i)
+    out.push_back(static_cast<float>(values.at(i).as_double()));
+  return out;
+}
+
+// What is read besides the type, with the defaults of the published formulas.
+inline void read_scaling(const json_view& rope, std::string_view type, rope_scaling& s) {
+  using kind = rope_scaling::kind;
+  s.type = type == "linear"   ? kind::linear
+           : type == "yarn"   ? kind::yarn
+           : type == "llama3" ? kind::llama3
+                              : kind::longrope;
+  if (s.type == kind::longrope) {
+    s.factor = rope.find_double("factor").value_or(0.0);  // 0: the ratio of the numbers of positions
+    s.divisors = read_divisors(rope.require("short_factor"));
+    s.original_positions = rope.find_double("original_max_position_embeddings").value_or(0.0);
+  } else {
+    s.factor = rope.require_double("factor");
+    if (s.type != kind::linear)
+      s.original_positions = rope.require_double("original_max_position_embeddings");
+  }
+  if (s.type == kind::llama3) {
+    s.low_freq_factor = rope.require_double("low_freq_factor");
+    s.high_freq_factor = rope.require_double("high_freq_factor");
+  }
+  if (s.type == kind::yarn) {
+    s.beta_fast = rope.find_double("beta_fast").value_or(s.beta_fast);
+    s.beta_slow = rope.find_double("beta_slow").value_or(s.beta_slow);
+    s.truncate = rope.find_bool("truncate").value_or(true);
+  }
+  if (s.type == kind::yarn || s.type == kind::longrope)
+    s.attention_factor = rope.find_double("attention_factor").value_or(0.0);
+}
+
 // {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
 inline void read_rope_object(const json_view& rope, rope_numbers& out) {
-  static constexpr std::string_view known =
-      "rope_theta rope_type type factor low_freq_factor high_freq_factor original_max_position_embeddings "
-      "partial_rotary_factor";
   const auto kind = rope.find("rope_type") ? rope.find("rope_type") : rope.find("type");
   const std::string_view name = kind ? kind->as_string() : "default";
-  refuse_unless(is_listed("default linear llama3", name), kind ? *kind : rope,
-                "the rope types are default, linear and llama3");
-  for (const auto& [key, value] : rope.as_object()) {
-    if (is_listed(known, {key.data(), key.size()})) continue;
-    if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
-    fail(status::data, rope.place(), "key ", printable({key.data(), key.size()}), " is not understood");
-  }
+  refuse_unless(is_listed("default linear llama3 longrope su yarn", name), kind ? *kind : rope,
+                "the rope types are default, linear, llama3, longrope and yarn");
+  refuse_unknown_rope_keys(rope, name);
   if (const auto value = rope.find_double("rope_theta")) out.theta = *value;
   if (const auto value = rope.find_double("partial_rotary_factor")) out.part = *value;
-  if (name == "default") return;
-  out.scaling.factor = rope.require_double("factor");
-  out.scaling.type = rope_scaling::kind::linear;
-  if (name == "linear") return;
-  out.scaling.type = rope_scaling::kind::llama3;
-  out.scaling.low_freq_factor = rope.require_double("low_freq_factor");
-  out.scaling.high_freq_factor = rope.require_double("high_freq_factor");
-  out.scaling.original_positions = rope.require_double("original_max_position_embeddings");
+  if (name != "default") read_scaling(rope, name, out.scaling);
+}
+
+// Phi-3 has the number of positions before it was stretched beside the object, not in it.
+inline void read_original_positions(const json_view& root, const architecture& a, rope_scaling& s) {
+  if (s.type != rope_scaling::kind::longrope) return;
+  const auto beside = root.find_double("original_max_position_embeddings");
+  if (beside && s.original_positions != 0 && s.original_positions != *beside) {
+    fail(status::data, root.place(), "original_max_position_embeddings is ", *beside, " here and ",
+         s.original_positions, " in the rope parameters");
+  }
+  if (s.original_positions == 0) s.original_positions = beside.value_or(a.max_positions);
+  if (s.factor == 0 && s.original_positions > 0) s.factor = a.max_positions / s.original_positions;
 }
 
 // A number that may stand under several old keys and in the object: all that are there must agree.
@@ -72,7 +125,7 @@ inline void check_old_keys(const json_view& root, const char* first, const char*
 }
 
 inline std::vector<float> frequencies_of(const rope_numbers& n, const json_view& root, std::uint32_t dims) {
-  check_rope(n.theta, n.scaling, root.label());
+  check_rope(n.theta, n.scaling, dims, root.label());
   return rope_frequencies(dims, n.theta, n.scaling);
 }
 
@@ -124,18 +177,27 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
          "partial_rotary_factor is not supported: all of a head is rotated in this family");
   }
   if (!(global.part > 0 && global.part <= 1)) {
-    fail(status::data, root.place(), "the rotated share of a head is ", global.part, ", expected more than 0 to 1");
+    fail(status::data, root.place(), "the rotated share of a head is ", global.part,
+         ", expected more than 0 to 1");
   }
   a.rope_dims = static_cast<std::uint32_t>(global.part * a.head_dim);
   if (rule.dims_key != nullptr) {
     const auto dims = root.find(rule.dims_key);
-    a.rope_dims = dims ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
-                       : rule.dims;
+    a.rope_dims = dims
+                      ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
+                      : rule.dims;
   }
-  if (a.rope_dims < 2) fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
+  if (a.rope_dims < 2)
+    fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
   check_architecture(a, root.label());
+  read_original_positions(root, a, global.scaling);
   a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
-  if (rule.local_theta_key != nullptr) a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
+  if (rule.local_theta_key != nullptr) {
+    if (scales_attention(local.scaling))
+      fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
+    a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
+  }
+  apply_rope_limits(global.scaling, a, root.label());
 }
 
 }  // namespace depthlens::detail

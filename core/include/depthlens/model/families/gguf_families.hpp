@@ -88,9 +88,10 @@ inline constexpr gguf_family gguf_olmo2 = {
 inline constexpr gguf_family gguf_phi3 = {
     .name = "phi3",
     .part_varies = true,
+    .long_factors = true,
     .windows = windowed::all,
     .window = gguf_phi3_window,
-    .tensors = gguf_table(gguf_phi3_block),
+    .tensors = gguf_table(gguf_phi3_block, "rope_factors_long.weight rope_factors_short.weight"),
 };
 inline constexpr gguf_family gguf_qwen2 = {
     .name = "qwen2",

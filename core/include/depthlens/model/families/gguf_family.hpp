@@ -24,6 +24,7 @@ struct gguf_family {
   rope_kind rope = rope_kind::half;
   bool part_varies = false;   // else rope.dimension_count must be the head size
   bool freq_factors = false;  // rope_freqs.weight divides the frequencies
+  bool long_factors = false;  // rope_factors_short.weight divides them in prompts of the original length
   double local_theta = 0;     // not 0: layers with a window have this base, never scaled
   windowed windows = windowed::none;
   std::uint32_t (*window)(const architecture& a) =

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// How models stretch their rotary frequencies to more positions than they were first trained on: linear, Llama 3's,
+// YaRN (arXiv 2309.00071) and LongRoPE (arXiv 2402.13753). In float32 step by step as transformers computes them,
+// reciprocals included, so that readings agree to the last digits at long positions.
+//
+// LongRoPE has two sets of divisors, one for prompts up to the original number of positions, one for longer ones, so
+// that a token's state would depend on how long the text after it is. Here only the first set is used and the model
+// takes no more positions than that: a prompt is read the same whatever else is in the run, and a longer one is
+// refused instead of being read wrongly.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/error.hpp"
+#include "depthlens/model/architecture.hpp"
+
+namespace depthlens {
+
+struct rope_scaling {
+  enum class kind { none, linear, llama3, yarn, longrope };
+  kind type = kind::none;
+  double factor = 1;
+  double low_freq_factor = 1;        // llama3
+  double high_freq_factor = 4;       // llama3
+  double original_positions = 8192;  // llama3, yarn, longrope
+  double beta_fast = 32;        // yarn: turns within the original positions from which nothing is stretched
+  double beta_slow = 1;         // yarn: turns below which all is
+  bool truncate = true;         // yarn: the range between begins and ends at whole frequencies
+  double attention_factor = 0;  // yarn, longrope: of rotated q and k; 0 = by the published formula
+  std::vector<float> divisors = {};  // longrope, (dims / 2), of short prompts
+};
+
+namespace detail {
+
+inline float llama3_frequency(float freq, const rope_scaling& s) {
+  const auto factor = static_cast<float>(s.factor);
+  const auto low = static_cast<float>(s.low_freq_factor);
+  const auto high = static_cast<float>(s.high_freq_factor);
+  const float wavelength = 1.0f / freq * (2 * std::numbers::pi_v<float>);
+  if (static_cast<double>(wavelength) < s.original_positions / s.high_freq_factor) return freq;
+  if (static_cast<double>(wavelength) > s.original_positions / s.low_freq_factor) return freq / factor;
+  const float smooth = (1.0f / wavelength * static_cast<float>(s.original_positions) - low) / (high - low);
+  return (1.0f - smooth) * freq / factor + smooth * freq;
+}
+
+// The share of frequency i that is not stretched, of the range of frequencies between beta_fast and beta_slow.
+class yarn_ramp {
+ public:
+  yarn_ramp(std::uint32_t dims, double theta, const rope_scaling& s) {
+    const auto frequency_of = [&](double turns) {
+      return dims * std::log(s.original_positions / (turns * 2 * std::numbers::pi)) / (2 * std::log(theta));
+    };
+    const double low = frequency_of(s.beta_fast), high = frequency_of(s.beta_slow);
+    low_ = std::max(s.truncate ? std::floor(low) : low, 0.0);
+    const double end = std::min(s.truncate ? std::ceil(high) : high, dims - 1.0);
+    width_ = end == low_ ? 0.001 : end - low_;
+  }
+  float kept(std::uint32_t i) const {
+    const float at = (static_cast<float>(i) - static_cast<float>(low_)) / static_cast<float>(width_);
+    return 1.0f - std::clamp(at, 0.0f, 1.0f);
+  }
+
+ private:
+  double low_ = 0, width_ = 1;
+};
+
+}  // namespace detail
+
+// (dims / 2) inverse frequencies theta^(-2i/dims), scaled. Numbers that check_rope has passed.
+inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& s) {
+  using kind = rope_scaling::kind;
+  std::vector<float> out(dims / 2);
+  const auto factor = static_cast<float>(s.factor);
+  const bool yarn = s.type == kind::yarn;
+  const detail::yarn_ramp ramp(dims, yarn ? theta : 2.0, yarn ? s : rope_scaling{});
+  for (std::uint32_t i = 0; i < dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
+    const auto power = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
+    const float freq = 1.0f / power;
+    switch (s.type) {
+      case kind::none:
+        out[i] = freq;
+        break;
+      case kind::linear:
+        out[i] = freq / factor;
+        break;
+      case kind::llama3:
+        out[i] = detail::llama3_frequency(freq, s);
+        break;
+      case kind::yarn:
+        out[i] = 1.0f / (factor * power) * (1.0f - ramp.kept(i)) + freq * ramp.kept(i);
+        break;
+      case kind::longrope:
+        out[i] = 1.0f / (s.divisors[i] * power);
+        break;
+    }
+  }
+  return out;
+}
+
+// theta and factors must be usable before rope_frequencies gets them. `label` is the file they came from.
+inline void check_rope(double theta, const rope_scaling& s, std::uint32_t dims, std::string_view label) {
+  using kind = rope_scaling::kind;
+  const auto positive = [&](const char* what, double value) {
+    if (!(value > 0 && value < 1e18))
+      fail(status::data, label, ": ", what, " is ", value, ", expected more than 0");
+  };
+  positive("rope theta", theta);
+  if (s.type == kind::none) return;
+  positive("the rope scaling factor", s.factor);
+  if (s.type == kind::linear) return;
+  positive("the original number of positions", s.original_positions);
+  if (s.type == kind::llama3) {
+    positive("rope low_freq_factor", s.low_freq_factor);
+    if (!(s.high_freq_factor > s.low_freq_factor && s.high_freq_factor < 1e18)) {
+      fail(status::data, label, ": rope high_freq_factor ", s.high_freq_factor,
+           " must be over low_freq_factor ", s.low_freq_factor);
+    }
+    return;
+  }
+  if (s.attention_factor != 0) positive("the rope attention factor", s.attention_factor);
+  if (s.type == kind::yarn) {
+    positive("rope beta_slow", s.beta_slow);
+    if (!(s.beta_fast >= s.beta_slow && s.beta_fast < 1e18) || !(theta > 1)) {
+      fail(status::data, label, ": yarn with beta_fast ", s.beta_fast, ", beta_slow ", s.beta_slow,
+           " and theta ", theta, " has no range");
+    }
+    return;
+  }
+  if (s.divisors.size() != dims / 2) {
+    fail(status::data, label, ": ", s.divisors.size(), " rope factors for ", dims / 2, " frequencies");
+  }
+  for (const float d : s.divisors) positive("a rope factor", static_cast<double>(d));
+}
+
+// Does it scale rotated q and k too?
+inline bool scales_attention(const rope_scaling& s) noexcept {
+  return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
+}
+
+// What YaRN and LongRoPE change besides the frequencies: the scale of rotated q and k, and, see above, the number of
+// positions. A part of a head that is not rotated would need another scale: that is refused.
+inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label) {
+  using kind = rope_scaling::kind;
+  if (!scales_attention(s)) return;
+  double by = s.attention_factor;
+  if (by == 0 && s.factor <= 1) by = 1;
+  if (by == 0 && s.type == kind::yarn) by = 0.1 * std::log(s.factor) + 1;
+  if (by == 0) {
+    if (!(s.original_positions > 1)) fail(status::data, label, ": the original number of positions is 1");
+    by = std::sqrt(1 + std::log(s.factor) / std::log(s.original_positions));
+  }
+  if (by != 1 && a.rope_dims != a.head_dim) {
+    fail(status::data, label, ": ", s.type == kind::yarn ? "yarn" : "longrope",
+         " is not supported in models that rotate only a part of each head (", a.rope_dims, " of ",
+         a.head_dim, " dimensions)");
+  }
+  if (!a.local_rope_inv_freq.empty()) {
+    fail(status::data, label,
+         ": yarn and longrope are not supported where layers with a window have other frequencies");
+  }
+  a.attention_scale *= by * by;
+  if (s.type == kind::longrope && s.original_positions < a.max_positions)
+    a.max_positions = static_cast<std::uint32_t>(s.original_positions);
+}
+
+}  // namespace depthlens

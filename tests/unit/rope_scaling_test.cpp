@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// YaRN and LongRoPE from config.json and GGUF: frequencies against those of transformers, the scale of attention, the
+// positions that LongRoPE leaves, and refusals.
+#include "depthlens/model/rope_scaling.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "depthlens/model/gguf_config.hpp"
+#include "depthlens/model/hf_config.hpp"
+#include "model_bytes.hpp"
+#include "tiny_models.hpp"
+
+using namespace depthlens;
+using depthlens::test::fails_with;
+using depthlens::test::gguf_parts;
+
+namespace {
+
+using floats = std::vector<float>;
+
+architecture from_config(std::string_view text) {
+  return architecture_from_config(json_document(text, "config.json", {}));
+}
+architecture tiny_with(std::string_view rope) {
+  return from_config(test::tiny_config_with(cat(R"("rope_scaling":{)", rope, "}")));
+}
+bool refuses(std::string_view rope, std::string_view part) {
+  return fails_with(status::data, part, [&] { tiny_with(rope); });
+}
+
+void check_close(const floats& got, const floats& want) {
+  BOOST_REQUIRE(got.size() == want.size());
+  for (std::size_t i = 0; i < got.size(); ++i) BOOST_TEST(std::abs(got[i] - want[i]) <= 2.5e-7f * want[i], i);
+}
+
+constexpr std::string_view long_keys = R"("type":"longrope","short_factor":[2,5],"long_factor":[9,9])";
+
+architecture phi3_with(std::string_view rope,
+                       std::string_view more = R"(,"original_max_position_embeddings":4)") {
+  return from_config(test::phi3_model().config(cat(R"("rope_scaling":{)", rope, "}", more)));
+}
+
+template <class Change>
+architecture llama_gguf(Change change) {
+  gguf_parts p = test::tiny_gguf_metadata();
+  change(p);
+  const test::byte_writer bytes = test::add_tiny_tensors(p).file();
+  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+}
+
+// D 8, two heads of 4, 16 positions; the tensors with the factors are those of `names`, values 1 and 2.
+architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0) {
+  gguf_parts p;
+  p.text("general.architecture", "phi3").u32("phi3.block_count", 1).u32("phi3.embedding_length", 8);
+  p.u32("phi3.attention.head_count", 2).u32("phi3.context_length", 16).u32("phi3.feed_forward_length", 12);
+  p.f32("phi3.attention.layer_norm_rms_epsilon", 1e-5f);
+  p.u32("phi3.rope.scaling.original_context_length", original);
+  if (attention > 0) p.f32("phi3.rope.scaling.attn_factor", attention);
+  p.tensor("token_embd.weight", {8, 10});
+  for (const std::string& name : names) p.tensor(name, {2});
+  const test::byte_writer bytes = p.file();
+  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+}
+const std::string short_factors = "rope_factors_short.weight", long_factors = "rope_factors_long.weight";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(rope_scalings)
+
+BOOST_AUTO_TEST_CASE(yarn_gives_the_frequencies_of_transformers) {
+  rope_scaling s{.type = rope_scaling::kind::yarn, .factor = 4, .original_positions = 256};
+  check_close(rope_frequencies(24, 10000, s),
+              {1.0f, 0.394535065f, 0.150810406f, 0.0549999997f, 0.0185663532f, 0.00538608711f, 0.00249999994f,
+               0.00116039743f, 0.000538608583f, 0.000250000012f, 0.000116039737f, 5.38608547e-05f});
+  s.beta_fast = 8;
+  s.beta_slow = 2;
+  s.truncate = false;
+  check_close(rope_frequencies(24, 10000, s),
+              {1.0f, 0.464158893f, 0.215443447f, 0.0634965897f, 0.011603971f, 0.00538608711f, 0.00249999994f,
+               0.00116039743f, 0.000538608583f, 0.000250000012f, 0.000116039737f, 5.38608547e-05f});
+}
+
+BOOST_AUTO_TEST_CASE(yarn_scales_attention_by_the_square_of_its_factor) {
+  constexpr std::string_view keys = R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16)";
+  const double usual = tiny_with(R"("rope_type":"default")").attention_scale;
+  const architecture a = tiny_with(keys);
+  const double by = 0.1 * std::log(4.0) + 1;
+  BOOST_TEST(a.attention_scale == usual * by * by, boost::test_tools::tolerance(1e-15));
+  BOOST_TEST(a.max_positions == 64u);
+  BOOST_TEST(tiny_with(cat(keys, R"(,"attention_factor":2,"beta_fast":8,"beta_slow":2,"truncate":false)"))
+                 .attention_scale == usual * 4);
+  BOOST_TEST(tiny_with(R"("type":"yarn","factor":1,"original_max_position_embeddings":16)").attention_scale ==
+             usual);
+}
+
+BOOST_AUTO_TEST_CASE(yarn_of_a_gguf_is_that_of_a_folder) {
+  const architecture a = llama_gguf([](gguf_parts& p) {
+    p.text("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 4);
+    p.u32("llama.rope.scaling.original_context_length", 16).f32("llama.rope.scaling.yarn_beta_fast", 8);
+  });
+  const architecture b =
+      tiny_with(R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16,"beta_fast":8)");
+  BOOST_TEST(a.rope_inv_freq == b.rope_inv_freq, boost::test_tools::per_element());
+  BOOST_TEST(a.attention_scale == b.attention_scale);
+}
+
+BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_short_factors) {
+  const architecture a = phi3_with(long_keys);
+  check_close(a.rope_inv_freq, {0.5f, 0.002f});
+  BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(a.attention_scale == 0.5 * (1 + std::log(4.0) / std::log(4.0)),
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).attention_scale == 4.5);
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).max_positions == 4u);
+  const std::string old_name = R"("type":"su","short_factor":[2,5],"long_factor":[9,9])";
+  BOOST_TEST(phi3_with(old_name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
+  const architecture a = phi3_gguf({short_factors, long_factors}, 4);
+  check_close(a.rope_inv_freq, {1.0f, 0.005f});
+  BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(a.attention_scale == phi3_with(long_keys).attention_scale);
+  BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).attention_scale == 4.5);
+  const architecture unscaled = phi3_gguf({}, 16);
+  check_close(unscaled.rope_inv_freq, {1.0f, 0.01f});
+  BOOST_TEST(unscaled.max_positions == 16u);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
+  constexpr std::string_view yarn = R"("type":"yarn","factor":4,"original_max_position_embeddings":16)";
+  BOOST_TEST(refuses(R"("type":"yarn","factor":4)", "\"original_max_position_embeddings\" is missing"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'mscale'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'long_factor'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"attention_factor":-1)"), "attention factor is -1"));
+  BOOST_TEST(refuses(R"("type":"longrope","long_factor":[1,2])", "\"short_factor\" is missing"));
+  BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,0],"long_factor":[1,2])", "a rope factor is 0"));
+  const auto fails = [](std::string_view part, auto&& action) {
+    return fails_with(status::data, part, action);
+  };
+  BOOST_TEST(fails("only a part of each head", [] {
+    from_config(test::phi3_model().config(
+        R"("partial_rotary_factor":0.5,"original_max_position_embeddings":4,)"
+        R"("rope_scaling":{"type":"longrope","short_factor":[2],"long_factor":[9]})"));
+  }));
+  BOOST_TEST(fails("is 4 here and 8",
+                   [] { phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":8)")); }));
+  BOOST_TEST(fails("not supported where layers with a window",
+                   [&] { from_config(test::gemma3_model().config(cat(R"("rope_scaling":{)", yarn, "}"))); }));
+  BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
+  BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
+  BOOST_TEST(fails("original number of positions is 0", [] { phi3_gguf({short_factors}, 0); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -77,8 +77,8 @@ class float_buffer {
 // Cosines and sines of the rotary angles, position by position; grows with the longest sequence seen.
 class rotary_table {
  public:
-  // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them: far into
-  // a text an angle in double would be another one. Their cosines and sines are computed in double.
+  // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them:
+  // far into a text an angle in double would be another one. Their cosines and sines are computed in double.
   void reserve(std::size_t positions, const std::vector<float>& inverse_frequency) {
     const std::size_t half = inverse_frequency.size();
     for (std::size_t p = known_; p < positions; ++p) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend in this process that reads lenses as the interface says, in double and by its own code, or with one fault
-// that a real one could have. Its blocks do nothing but triple the state. For models whose tensors are plain F32.
+// A backend in this process that reads lenses as the interface says, in double and by its own code, or with
+// one fault that a real one could have. Its blocks do nothing but triple the state. For models whose tensors
+// are plain F32.
 #pragma once
 
 #include "depthlens/abi/backend.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checks of a loaded model: every family passes them on a backend that is right, and each fault that a backend
-// could have is refused by the name of the check that sees it.
+// The checks of a loaded model: every family passes them on a backend that is right, and each fault that a
+// backend could have is refused by the name of the check that sees it.
 #include "model/self_check.hpp"
 #include "host/faulty_backend.hpp"
 #include "unit/tiny_models.hpp"

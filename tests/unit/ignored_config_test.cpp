@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of a model's description that the caller passes over: as if they were absent, and only those that are there.
+// Keys of a model's description that the caller passes over: as if they were absent, and only those that are
+// there.
 #include "depthlens/model/config_policy.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys that the config.json files of published models hold beside those that say what the model computes, with
-// values as they are found there: none of them may be refused, and those that do change the numbers must be.
+// The keys that the config.json files of published models hold beside those that say what the model computes,
+// with values as they are found there: none of them may be refused, and those that do change the numbers must
+// be.
 #include "depthlens/model/hf_config.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -21,7 +22,8 @@ architecture from(const std::string& keys) {
 
 // What the library writes into nearly every file.
 const std::string library_keys =
-    R"(,"_name_or_path":"a/b","architectures":["X"],"torch_dtype":"bfloat16","transformers_version":"4.40.1",)"
+    R"(,"_name_or_path":"a/b","architectures":["X"],"torch_dtype":"bfloat16",)"
+    R"("transformers_version":"4.40.1",)"
     R"("use_cache":true,"initializer_range":0.02,"bos_token_id":1,"eos_token_id":[1,2],"pad_token_id":0)";
 const std::string summary_keys =
     R"(,"summary_activation":null,"summary_first_dropout":0.1,"summary_proj_to_labels":true,)"
@@ -32,7 +34,8 @@ const std::string llama_sizes =
     R"("num_hidden_layers":22,"vocab_size":32000,"hidden_act":"silu","rms_norm_eps":1e-5)";
 const std::string gemma_sizes =
     R"("hidden_size":1152,"intermediate_size":6912,"num_attention_heads":4,"num_key_value_heads":1,)"
-    R"("num_hidden_layers":26,"vocab_size":262144,"head_dim":256,"rms_norm_eps":1e-6,"query_pre_attn_scalar":256,)"
+    R"("num_hidden_layers":26,"vocab_size":262144,"head_dim":256,"rms_norm_eps":1e-6,)"
+    R"("query_pre_attn_scalar":256,)"
     R"("hidden_activation":"gelu_pytorch_tanh","attention_bias":false,"attention_dropout":0.0)";
 const std::string opt_sizes =
     R"("model_type":"opt","hidden_size":768,"ffn_dim":3072,"num_attention_heads":12,"num_hidden_layers":12,)"
@@ -128,16 +131,16 @@ BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
            R"("hidden_act":"gelu_pytorch_tanh","max_position_embeddings":8192,"rope_theta":10000.0,)"
            R"("sliding_window":4096,"sliding_window_size":4096)");
   BOOST_TEST(two.final_softcap == 30.0);
-  const architecture one = from(
-      R"("model_type":"gemma3_text",)" + gemma_sizes + library_keys +
-      R"(,"attn_logit_softcapping":null,"cache_implementation":"hybrid","final_logit_softcapping":null,)"
-      R"("max_position_embeddings":32768,"rope_local_base_freq":10000,"rope_scaling":null,"rope_theta":1000000,)"
-      R"("sliding_window":512,"sliding_window_pattern":6)");
+  const architecture one =
+      from(R"("model_type":"gemma3_text",)" + gemma_sizes + library_keys +
+           R"(,"attn_logit_softcapping":null,"cache_implementation":"hybrid","final_logit_softcapping":null,)"
+           R"("max_position_embeddings":32768,"rope_local_base_freq":10000,"rope_scaling":null,)"
+           R"("rope_theta":1000000,"sliding_window":512,"sliding_window_pattern":6)");
   BOOST_TEST((one.window.at(4) == 512u && one.window.at(5) == 0u));
   const std::string images =
       R"("model_type":"gemma3","architectures":["Gemma3ForConditionalGeneration"],"boi_token_index":255999,)"
-      R"("mm_tokens_per_image":256,"vision_config":{"hidden_size":1152,"vision_use_head":false},"text_config":)"
-      R"({"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,)"
+      R"("mm_tokens_per_image":256,"vision_config":{"hidden_size":1152,"vision_use_head":false},)"
+      R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,)"
       R"("rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024})";
   const architecture four = from(images);
   BOOST_TEST(four.n_heads == 8u);

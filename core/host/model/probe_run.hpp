@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One token through a backend, read with the logit lens at the first and last layer and with states made up here in
-// place of the model's own. What the readings should be is self_check.hpp's.
+// One token through a backend, read with the logit lens at the first and last layer and with states made up
+// here in place of the model's own. What the readings should be is self_check.hpp's.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -24,8 +24,8 @@ struct probe {
 struct probe_readings {
   std::vector<std::int32_t> targets;  // (K) spread over the vocabulary
   std::int32_t final_top = -1;
-  // One direction in three sizes (root mean square 1, 100, 1000), and a state along the unembedding of a target, whose
-  // logit is then about as large as any; each at the first, middle and last layer.
+  // One direction in three sizes (root mean square 1, 100, 1000), and a state along the unembedding of a
+  // target, whose logit is then about as large as any; each at the first, middle and last layer.
   probe noise_1, noise_100, noise_1000, aligned;
   probe own;  // the model's own state, at layers 0 and n
 };

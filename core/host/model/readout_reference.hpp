@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a lens must say, worked out here in double from the model's own tensors: logits of a few tokens for one hidden
-// state, softcap(unembed norm(h) + bias), and the hidden state that enters block 0. Slow and independent of any
-// backend; self_check.hpp holds backends against it.
+// What a lens must say, worked out here in double from the model's own tensors: logits of a few tokens for
+// one hidden state, softcap(unembed norm(h) + bias), and the hidden state that enters block 0. Slow and
+// independent of any backend; self_check.hpp holds backends against it.
 #pragma once
 
 #include "depthlens/model/model_files.hpp"

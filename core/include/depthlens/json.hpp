@@ -136,8 +136,8 @@ class json_document {
   const boost::json::value& value() const noexcept { return *value_; }
   json_view root() const { return {*value_, *label_, std::string()}; }
 
-  // Removes a member of the root, or with dots one of an object within; a key that itself has dots is found too. False
-  // where there is none. Views of the document end here.
+  // Removes a member of the root, or with dots one of an object within; a key that itself has dots is found
+  // too. False where there is none. Views of the document end here.
   bool remove(std::string_view key) { return remove_from(*value_, key); }
 
  private:

@@ -57,7 +57,8 @@ inline void refuse_unknown_gguf_keys(const gguf_file& file, const gguf_family& f
     if (!entry.key.starts_with(prefix) || is_known_gguf_key(f, entry.key.substr(prefix.size()))) continue;
     if (is_zero(entry.value)) continue;
     fail(status::data, file.path(), ": metadata key ", printable(entry.key),
-         " is not understood and may change what the model computes");
+         " is not understood and may change what the model computes; if it does not, "
+         "--ignore-config passes over it");
   }
   if (!file.find_bool(prefix + "attention.causal").value_or(true)) {
     fail(status::data, file.path(), ": ", prefix,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every family as GGUF: the same model as its Hugging Face folder, what the format leaves unsaid, and refusals.
+// Every family as GGUF: the same model as its Hugging Face folder, what the format leaves unsaid, and
+// refusals.
 #include "depthlens/model/families/gguf_families.hpp"
 
 #include <boost/test/unit_test.hpp>

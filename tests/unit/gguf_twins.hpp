@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One model, two files: a one-layer Hugging Face folder with other values in every place, and the GGUF file that a
-// converter makes of it, with what it does to names, layouts and values.
+// One model, two files: a one-layer Hugging Face folder with other values in every place, and the GGUF file
+// that a converter makes of it, with what it does to names, layouts and values.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// YaRN and LongRoPE from config.json and GGUF: frequencies against those of transformers, the scale of attention, the
-// positions that LongRoPE leaves, and refusals.
+// YaRN and LongRoPE from config.json and GGUF: frequencies against those of transformers, the scale of
+// attention, the positions that LongRoPE leaves, and refusals.
 #include "depthlens/model/rope_scaling.hpp"
 
 #include <boost/test/unit_test.hpp>

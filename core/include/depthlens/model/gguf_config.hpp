@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF metadata to an architecture, by the family's row in families/gguf_families.hpp; the rotary part is
-// gguf_rope.hpp. A key of the family that neither the row nor the table below has could change the numbers, so unless
-// it is zero, false or empty it is refused by name.
+// gguf_rope.hpp. A key of the family that neither the row nor the table below has could change the numbers,
+// so unless it is zero, false or empty it is refused by name.
 #pragma once
 
 #include <algorithm>

@@ -46,7 +46,8 @@ inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& pre
   return out;
 }
 
-// Phi-3 with long contexts: the divisors of short prompts and of long ones are tensors, the type is often not said.
+// Phi-3 with long contexts: the divisors of short prompts and of long ones are tensors, the type is often not
+// said.
 inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string& prefix,
                                        const architecture& a) {
   const gguf_tensor* const factors = file.find_tensor("rope_factors_short.weight");

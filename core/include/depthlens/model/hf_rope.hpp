@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rotary part of config.json: base, share of a head, scaling; as rope_parameters (of all layers, or one object
-// for each kind of layer) or in the older keys that a family's rope_rule names.
+// The rotary part of config.json: base, share of a head, scaling; as rope_parameters (of all layers, or one
+// object for each kind of layer) or in the older keys that a family's rope_rule names.
 #pragma once
 
 #include <cstdint>

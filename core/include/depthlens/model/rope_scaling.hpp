@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How models stretch their rotary frequencies to more positions than they were first trained on: linear, Llama 3's,
-// YaRN (arXiv 2309.00071) and LongRoPE (arXiv 2402.13753). In float32 step by step as transformers computes them,
-// reciprocals included, so that readings agree to the last digits at long positions.
+// How models stretch their rotary frequencies to more positions than they were first trained on: linear,
+// Llama 3's, YaRN (arXiv 2309.00071) and LongRoPE (arXiv 2402.13753). In float32 step by step as transformers
+// computes them, reciprocals included, so that readings agree to the last digits at long positions.
 //
-// LongRoPE has two sets of divisors, one for prompts up to the original number of positions, one for longer ones, so
-// that a token's state would depend on how long the text after it is. Here only the first set is used and the model
-// takes no more positions than that: a prompt is read the same whatever else is in the run, and a longer one is
-// refused instead of being read wrongly.
+// LongRoPE has two sets of divisors, one for prompts up to the original number of positions, one for longer
+// ones, so that a token's state would depend on how long the text after it is. Here only the first set is
+// used and the model takes no more positions than that: a prompt is read the same whatever else is in the
+// run, and a longer one is refused instead of being read wrongly.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,8 @@ inline float llama3_frequency(float freq, const rope_scaling& s) {
   return (1.0f - smooth) * freq / factor + smooth * freq;
 }
 
-// The share of frequency i that is not stretched, of the range of frequencies between beta_fast and beta_slow.
+// The share of frequency i that is not stretched, of the range of frequencies between beta_fast and
+// beta_slow.
 class yarn_ramp {
  public:
   yarn_ramp(std::uint32_t dims, double theta, const rope_scaling& s) {
@@ -144,8 +145,8 @@ inline bool scales_attention(const rope_scaling& s) noexcept {
   return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
 }
 
-// What YaRN and LongRoPE change besides the frequencies: the scale of rotated q and k, and, see above, the number of
-// positions. A part of a head that is not rotated would need another scale: that is refused.
+// What YaRN and LongRoPE change besides the frequencies: the scale of rotated q and k, and, see above, the
+// number of positions. A part of a head that is not rotated would need another scale: that is refused.
 inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label) {
   using kind = rope_scaling::kind;
   if (!scales_attention(s)) return;

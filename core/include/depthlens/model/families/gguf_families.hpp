@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All families that can be computed with from a GGUF file. What the format does not say and llama.cpp knows by heart
-// stands here: activations, the order of windows, Gemma's scales, windows of early Phi-3 files.
+// All families that can be computed with from a GGUF file. What the format does not say and llama.cpp knows
+// by heart stands here: activations, the order of windows, Gemma's scales, windows of early Phi-3 files.
 #pragma once
 
 #include <cmath>
@@ -12,7 +12,8 @@
 
 namespace depthlens::families {
 
-// Pythia was trained with the exact GELU, GPT-NeoX-20B, the one with 44 blocks, with its tanh form; files do not say.
+// Pythia was trained with the exact GELU, GPT-NeoX-20B, the one with 44 blocks, with its tanh form; files do
+// not say.
 inline void read_gguf_gptneox(const gguf_file& file, architecture& a) {
   const bool parallel = file.find_bool("gptneox.use_parallel_residual").value_or(true);
   a.form = parallel ? block_form::parallel : block_form::sequential;
@@ -32,8 +33,8 @@ inline void read_gguf_gemma(const gguf_file& file, architecture& a) {
 
 inline std::uint32_t gguf_gemma2_window(const architecture&) { return 4096; }
 
-// The first files of Phi-3 mini and medium with 4096 positions do not say that they have a window; later ones say 0
-// where there is none.
+// The first files of Phi-3 mini and medium with 4096 positions do not say that they have a window; later ones
+// say 0 where there is none.
 inline std::uint32_t gguf_phi3_window(const architecture& a) {
   return (a.n_layers == 32 || a.n_layers == 40) && a.max_positions == 4096 ? 2047 : 0;
 }

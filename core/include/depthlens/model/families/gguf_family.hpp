@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a family of models is in GGUF, as data: which metadata keys give which number, what the format leaves unsaid,
-// and where the tensors are after what converters do to them. One row per family in gguf_families.hpp, read by
-// gguf_config.hpp and gguf_rope.hpp. Sizes stand under the same keys in every family.
+// What a family of models is in GGUF, as data: which metadata keys give which number, what the format leaves
+// unsaid, and where the tensors are after what converters do to them. One row per family in
+// gguf_families.hpp, read by gguf_config.hpp and gguf_rope.hpp. Sizes stand under the same keys in every
+// family.
 #pragma once
 
 #include <cstdint>

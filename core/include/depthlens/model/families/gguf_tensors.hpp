@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and layouts of the tensors in GGUF files, by family. Converters have made all matrices (out, in), put q, k and
-// v that are one tensor into rows of q, then k, then v, and added Gemma's 1 to the weights of its norms. Q and k of
-// "llama" have their rows permuted, so that neighbouring dimensions are rotated together.
+// Names and layouts of the tensors in GGUF files, by family. Converters have made all matrices (out, in), put
+// q, k and v that are one tensor into rows of q, then k, then v, and added Gemma's 1 to the weights of its
+// norms. Q and k of "llama" have their rows permuted, so that neighbouring dimensions are rotated together.
 #pragma once
 
 #include <span>

@@ -6,7 +6,9 @@
 #include "depthlens/table/csv.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -62,12 +64,24 @@ class table_file {
 
 using table_files = std::vector<std::unique_ptr<table_file>>;  // by number; null = not written here
 
-std::uint32_t table_number(const dlens_description& d, std::string_view id) {
-  for (std::uint32_t i = 0; i < d.n_tables; ++i)
-    if (id == d.tables[i]->id) return i;
-  fail(status::config, "the record log holds rows of a table \"", id,
-       "\" that the experiment no longer has; use --fresh");
-}
+// The numbers of tables by their ids. Rows of one table come one after the other, so the last one is looked at first.
+class table_numbers {
+ public:
+  explicit table_numbers(const dlens_description& d) {
+    for (std::uint32_t i = 0; i < d.n_tables; ++i) ids_.emplace_back(d.tables[i]->id);
+  }
+  std::uint32_t of(std::string_view id) {
+    if (last_ < ids_.size() && ids_[last_] == id) return last_;
+    for (last_ = 0; last_ < ids_.size(); ++last_)
+      if (ids_[last_] == id) return last_;
+    fail(status::config, "the record log holds rows of a table \"", id,
+         "\" that the experiment no longer has; use --fresh");
+  }
+
+ private:
+  std::vector<std::string_view> ids_;
+  std::uint32_t last_ = 0;
+};
 
 // The log may hold more records than are asked for now.
 std::function<bool(const record_key&)> within_limit(const study_session& session) {
@@ -76,41 +90,56 @@ std::function<bool(const record_key&)> within_limit(const study_session& session
   return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
-// The rows of a log, one record in memory at a time, for finish.
+// The rows of a log, one record in memory at a time, for finish. Each record is shown to on_entry when it is read.
 class row_stream {
  public:
-  explicit row_stream(const table_request& request) : request_(request) {
-    keys_ = request.log.keys(request.session.sets(), within_limit(request.session));
+  using on_entry = std::function<void(const entry&)>;
+  row_stream(const table_request& request, table_numbers& numbers, on_entry seen)
+      : log_(request.log),
+        numbers_(numbers),
+        seen_(std::move(seen)),
+        sets_(request.session.sets()),
+        keys_(log_.keys(sets_, within_limit(request.session))) {
     c_ = {sizeof c_, 0, this, &next};
   }
   const dlens_rows* c() const { return &c_; }
+  // Reads what finish has left.
+  void drain() {
+    while (load()) {
+    }
+  }
 
  private:
   static dlens_status next(const dlens_rows* r, const dlens_row** row, dlens_error* e) noexcept {
     return guarded(e, [&] { *row = static_cast<row_stream*>(r->self)->advance(); });
   }
 
+  // The next record; false after the last one.
+  bool load() {
+    if (next_key_ == keys_.size()) return false;
+    current_ = log_.get(keys_[next_key_++]);
+    at_ = 0;
+    dataset_ = static_cast<std::uint32_t>(std::find(sets_.begin(), sets_.end(), current_->key().set) -
+                                          sets_.begin());
+    seen_(*current_);
+    return true;
+  }
+
   const dlens_row* advance() {
-    while (!current_ || at_ == current_->rows().size()) {
-      if (next_key_ == keys_.size()) return nullptr;
-      current_ = request_.log.get(keys_[next_key_++]);
-      at_ = 0;
-    }
+    while (!current_ || at_ == current_->rows().size())
+      if (!load()) return nullptr;
     const logged_row& row = current_->rows()[at_++];
-    const auto sets = request_.session.sets();
-    const auto dataset = std::find(sets.begin(), sets.end(), current_->key().set) - sets.begin();
-    row_ = {sizeof row_,
-            table_number(request_.session.description(), row.table),
-            static_cast<std::uint32_t>(dataset),
-            0,
-            current_->key().index,
-            row.values.data(),
-            row.values.size()};
+    row_ = {sizeof row_,           numbers_.of(row.table), dataset_,         0,
+            current_->key().index, row.values.data(),      row.values.size()};
     return &row_;
   }
 
-  const table_request& request_;
-  std::vector<record_key> keys_;
+  const record_log& log_;
+  table_numbers& numbers_;
+  const on_entry seen_;
+  const std::vector<std::string> sets_;
+  const std::vector<record_key> keys_;
+  std::uint32_t dataset_ = 0;
   std::size_t next_key_ = 0, at_ = 0;
   std::unique_ptr<entry> current_;
   dlens_row row_{};
@@ -184,21 +213,22 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
 
 finished_tables write_tables(const table_request& request, const run_context& context) {
   finished_tables out;
-  const dlens_description& d = request.session.description();
   table_files files = open_tables(request, context, out);
-  request.log.each(request.session.sets(), within_limit(request.session), [&](const entry& e) {
+  table_numbers numbers(request.session.description());
+  const auto write = [&](const entry& e) {
     for (const logged_row& row : e.rows()) {
-      const std::uint32_t t = table_number(d, row.table);
+      const std::uint32_t t = numbers.of(row.table);
       if (files[t]) files[t]->row(row.values.data(), row.values.size());
     }
     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
-  });
+  };
+  row_stream rows(request, numbers, write);
   const dlens_study& study = request.session.c();
   if (study.finish != nullptr) {
-    const row_stream rows(request);
     const finish_sink sink{request, files, out};
     checked_call(study.finish, &study, rows.c(), request.lens, &sink.c);
   }
+  rows.drain();
   for (const auto& f : files)
     if (f) f->commit();
   return out;

@@ -104,6 +104,7 @@ class freq final : public study {
                 "summary",
                 {{"layer", "share", "Layer", "Share of guesses", DLENS_FIGURE_PERCENT_Y}}};
     bars.series = "label";
+    bars.flags = DLENS_FIGURE_TRAINED_LENS;  // as the paper draws it
     if (run.seed_compat != 0) bars.file = "{name}_original_final_plotly_{lens}_long";
     return {bars};
   }

@@ -182,12 +182,24 @@ std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
     if (p.sites.empty()) return;
+    copy_hidden(p, batch);
     readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(), lenses, final_top, readings};
     read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.final_softcap),
               shapes_.get(arch_.d_model, gather_width)},
              request, p.scratch);
   });
   return p.kept;
+}
+
+// The states that were kept at every layer, to the host's buffer, if it wants them.
+void model::copy_hidden(const pass& p, const dlens_batch& batch) const {
+  if (!batch.hidden) return;
+  const std::size_t d = arch_.d_model, layers = arch_.n_layers + std::size_t{1};
+  for (std::size_t i = 0; i < p.sites.size(); ++i)
+    for (std::size_t layer = 0; layer < layers; ++layer)
+      for (const std::uint32_t read : p.sites[i].reads)
+        std::copy_n(p.scratch.hidden.data() + (layer * p.sites.size() + i) * d, d,
+                    batch.hidden + (read * layers + layer) * d);
 }
 
 void model::embed(pass& p) const {

@@ -44,6 +44,7 @@ class model {
   void start_keeping(pass& p, const dlens_batch& batch) const;
   void keep_path(pass& p, std::uint32_t layer) const;
   std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
+  void copy_hidden(const pass& p, const dlens_batch& batch) const;
   void embed(pass& p) const;
   void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
   void project(pass& p, std::uint32_t layer, bool reads_only) const;

@@ -179,6 +179,8 @@ class test_model {
     return out;
   }
 
+  const dlens_model& table() const { return model_.get(); }
+
   dlens_batch batch_of(const pack& p) const {
     return {sizeof(dlens_batch),
             static_cast<std::uint32_t>(p.tokens.size()),

@@ -84,19 +84,19 @@ std::vector<float> counting(float from, std::size_t n) {
 BOOST_AUTO_TEST_CASE(names_of_lenses_are_read) {
   const lens_spec logit = parse_lens("logit");
   BOOST_TEST(logit.label == "logit");
-  BOOST_TEST(!logit.tuned);
+  BOOST_TEST((logit.kind == lens_kind::logit));
   BOOST_TEST(parse_lens("mine-1_b:logit").label == "mine-1_b");
 
   const lens_spec tuned = parse_lens("tuned=a/b");
   BOOST_TEST(tuned.label == "tuned");
-  BOOST_TEST(tuned.tuned);
-  BOOST_TEST(tuned.folder == "a/b");
+  BOOST_TEST((tuned.kind == lens_kind::tuned));
+  BOOST_TEST(tuned.path == "a/b");
   BOOST_TEST(!tuned.seed_alignment);
   BOOST_TEST(tuned.text == "tuned=a/b");
 
   const lens_spec seed = parse_lens("old:tuned=C:/x=y@seed");
   BOOST_TEST(seed.label == "old");
-  BOOST_TEST(seed.folder == "C:/x=y");
+  BOOST_TEST(seed.path == "C:/x=y");
   BOOST_TEST(seed.seed_alignment);
 }
 
@@ -104,6 +104,11 @@ BOOST_AUTO_TEST_CASE(other_names_are_refused) {
   for (const char* bad : {"", "Logit", "x", "logit=", "tuned", ":logit", "a b:logit", "a/b:logit",
                           "../x:tuned=d", "a:b:logit", "jacobian", "logit@seed"})
     check_fails([&] { parse_lens(bad); }, status::usage, "--lens");
+  const lens_spec jacobian = parse_lens("jacobian=a.pt");
+  BOOST_TEST(jacobian.label == "jacobian");
+  BOOST_TEST((jacobian.kind == lens_kind::jacobian));
+  BOOST_TEST(jacobian.path == "a.pt");
+  check_fails([] { parse_lens("jacobian="); }, status::usage, "--lens jacobian=");
   check_fails([] { parse_lens("tuned="); }, status::usage, "--lens tuned=");
   check_fails([] { parse_lens("tuned=@seed"); }, status::usage, "--lens tuned=@seed");
 }
@@ -150,7 +155,7 @@ BOOST_AUTO_TEST_CASE(with_the_published_alignment_translator_l_reads_the_output_
 
 BOOST_AUTO_TEST_CASE(a_missing_file_is_said_with_what_to_do) {
   const scratch_folder folder;
-  check_fails([&] { open(folder.path()); }, status::no_input, "params.safetensors", "save_file");
+  check_fails([&] { open(folder.path()); }, status::no_input, "params.safetensors", "params.pt");
 }
 
 BOOST_AUTO_TEST_CASE(a_lens_of_another_model_is_refused) {

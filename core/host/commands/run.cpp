@@ -27,6 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* mean_file = "null_mean.safetensors";  // beside run.json
+
 std::atomic<bool> stop_asked{false};
 
 extern "C" void on_signal(int number) {
@@ -44,9 +46,9 @@ class run_session {
       : request_(std::move(request)),
         plugins_(plugins),
         limit_(request_.threads),
-        model_(opened_model::open(request_.model, request_.bos, request_.name, request_.policy)) {
-    for (const lens_spec& l : request_.lenses)
-      lenses_.emplace_back(l, model_.files->arch().n_layers, model_.files->arch().d_model);
+        model_(opened_model::open(request_.model, request_.bos, request_.name, request_.policy)),
+        lenses_(request_.lenses, request_.dry_run ? null_kind::none : request_.null, *model_.files,
+                request_.force_lens) {
     make_context();
     if (!request_.fresh && !request_.dry_run)
       add_earlier_data(manifest::read(request_.out / "run.json"), request_.studies);
@@ -60,6 +62,8 @@ class run_session {
   void make_context();
   void open_folder();
   void take_backend();
+  void start_backend();
+  void take_means();
   study_runner make_runner();
   evaluator make_evaluator(const std::vector<std::size_t>& lenses);
   double block_parameters() const;
@@ -80,7 +84,8 @@ class run_session {
   registry& plugins_;
   thread_limit limit_;
   opened_model model_;
-  std::vector<lens_file> lenses_;
+  run_lenses lenses_;
+  std::optional<mean_states> means_;  // of --null mean
   run_context context_;
   std::vector<std::unique_ptr<study_session>> sessions_;
   std::optional<run_folder> folder_;
@@ -100,7 +105,7 @@ void run_session::make_context() {
   context_.max_positions = a.max_positions;
   context_.seed_compat = request_.seed_compat;
   context_.target_gold = request_.target_gold;
-  for (const lens_spec& l : request_.lenses) context_.lens_labels.push_back(l.label);
+  context_.lens_labels = lenses_.labels();
   context_.tokenizer = model_.tokens->c();
   context_.host = plugin_host();
   context_.limit = request_.limit;
@@ -124,7 +129,9 @@ void run_session::open_folder() {
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
   take_backend();
+  if (request_.null == null_kind::mean) take_means();
   boost::json::object key = make_run_key(request_, model_, lenses_, backend_word_);
+  if (means_) key["null_mean"] = means_->sha256();
   if (const auto* old = manifest_.fields.if_contains("key"); old && old->is_object()) {
     const std::vector<std::string> differing = differing_fields(old->get_object(), key);
     std::string text;
@@ -133,36 +140,67 @@ void run_session::open_folder() {
       fail(status::config, folder_->root().string(), " holds a run of another configuration (", text,
            "); choose another --out, or --fresh to move it aside");
   }
+  if (means_ && !fs::exists(folder_->root() / mean_file)) means_->write(folder_->root() / mean_file);
   boost::json::object now = describe_run(request_, model_);
+  now["lenses"] = lenses_.describe();
   now["depthlens"] = DEPTHLENS_VERSION;
   now["format"] = 1;
   now["key"] = std::move(key);
   merge_into(manifest_.fields, now);
 }
 
+void run_session::start_backend() {
+  if (running_) return;
+  const auto start = std::chrono::steady_clock::now();
+  running_ = std::make_unique<backend_model>(
+      model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
+  manifest_.fields["self_check"] = self_check(
+      *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
+               std::setprecision(2), seconds, " s"));
+  boost::json::object about;
+  about["id"] = backend_.about.id;
+  about["version"] = backend_.about.version;
+  about["device"] = running_->info().device;
+  about["weights"] = running_->info().weights;
+  about["weight_bytes"] = running_->info().weight_bytes;
+  manifest_.fields["backend"] = std::move(about);
+}
+
+// A run that has its mean states keeps them; they are part of its key.
+void run_session::take_means() {
+  constexpr std::uint64_t records = 256;
+  const architecture& a = model_.files->arch();
+  const fs::path file = folder_->root() / mean_file;
+  const auto* key = manifest_.fields.if_contains("key");
+  const bool has_them = key && key->is_object() && key->get_object().contains("null_mean");
+  if (has_them) {
+    means_ = mean_states::read(file, a.n_layers, a.d_model);
+  } else {
+    start_backend();
+    const evaluator states(running_->c(), {},
+                           {.threads = request_.threads,
+                            .pack_tokens = request_.pack_tokens,
+                            .sharing = request_.sharing,
+                            .row_weight = row_weight(),
+                            .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
+    means_ = mean_of_states(context_, sessions_, states, a.d_model, records);
+    log_info(cat("--null mean: states of ", means_->positions, " positions"));
+  }
+  lenses_.set_means(*means_);
+}
+
 evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
-  if (!running_) {
-    const auto start = std::chrono::steady_clock::now();
-    running_ = std::make_unique<backend_model>(
-        model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
-    manifest_.fields["self_check"] = self_check(
-        *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
-    for (const lens_file& l : lenses_)
-      running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
-                 std::setprecision(2), seconds, " s"));
-    boost::json::object about;
-    about["id"] = backend_.about.id;
-    about["version"] = backend_.about.version;
-    about["device"] = running_->info().device;
-    about["weights"] = running_->info().weights;
-    about["weight_bytes"] = running_->info().weight_bytes;
-    manifest_.fields["backend"] = std::move(about);
+  start_backend();
+  while (running_lenses_.size() < lenses_.size()) {
+    lens_file& l = lenses_.file(running_lenses_.size());
+    running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
+    l.release();
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses)
-    active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_[l].layers().size())});
+    active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_.layers(l).size())});
   return evaluator(running_->c(), std::move(active),
                    {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight()});
 }
@@ -197,7 +235,7 @@ study_runner run_session::make_runner() {
   }
   std::vector<running_lens> lenses;
   for (std::size_t l = 0; l < lenses_.size(); ++l)
-    lenses.push_back({context_.lens_labels[l], lenses_[l].layers()});
+    lenses.push_back({context_.lens_labels[l], lenses_.layers(l)});
   constexpr std::size_t kDryRunPack = 1024;
   study_runner::options o{request_.window, request_.threads};
   o.pack_tokens = request_.pack_tokens ? request_.pack_tokens : kDryRunPack;
@@ -249,12 +287,16 @@ bool run_session::outputs_complete() const {
   return true;
 }
 
+// A control is drawn beside its lens, and not alone.
 void run_session::add_figures(const study_session& s, std::size_t lens, const finished_tables& done) {
+  if (lenses_.is_null(lens)) return;
   const dlens_description& d = s.description();
   if (!manifest_.fields["figures"].is_object()) manifest_.fields["figures"].emplace_object();
   boost::json::object& figures = manifest_.fields["figures"].get_object();
   for (std::uint64_t i = 0; i < d.n_figures; ++i) {
     const dlens_figure& f = *d.figures[i];
+    const bool of_trained = (f.flags & DLENS_FIGURE_TRAINED_LENS) != 0 && lenses_.has_trained();
+    if (of_trained && !lenses_.is_trained(lens)) continue;
     const std::string stem = file_stem(f.file, context_.lens_labels[lens], context_.name);
     const auto table = std::find_if(d.tables, d.tables + d.n_tables,
                                     [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
@@ -263,6 +305,8 @@ void run_session::add_figures(const study_session& s, std::size_t lens, const fi
     entry["lens"] = context_.lens_labels[lens];
     entry["stem"] = stem;
     entry["csv"] = file_stem((*table)->file, context_.lens_labels[lens], context_.name) + ".csv";
+    if (const auto control = lenses_.null_of(lens))
+      entry["control"] = file_stem((*table)->file, context_.lens_labels[*control], context_.name) + ".csv";
     const auto prompts = done.prompts.find(f.id);
     entry["prompts"] = prompts == done.prompts.end() ? 0 : prompts->second;
     entry["figure"] = to_json(from_abi(f));

@@ -30,7 +30,10 @@ po::options_description run_options() {
       "out,o", text("DIR"), "output folder")("data", list("KEY[,KEY]=FILE"),
                                              "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET")(
       "lens", list("LENS"),
-      "[LABEL:]logit (default) or [LABEL:]tuned=DIR[@seed]; several times for several lenses")(
+      "[LABEL:]logit (default), [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE; several times for several "
+      "lenses")("null", text("STATE"),
+                "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
+      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
       "target", text("WHAT")->default_value("final"),
       "rows are about the model's own top-1 (final) or the answer (gold)")(
       "bos", text("HOW")->default_value("auto"),
@@ -211,6 +214,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   r.sharing = sharing == "on";
   r.formats = parse_formats(o.text("format"));
   take_lenses(r, o.texts("lens"));
+  r.null = parse_null(o.text("null"));
+  r.force_lens = o.values["force-lens"].as<bool>();
   cut_options cuts;
   cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
   cuts.seed = parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());

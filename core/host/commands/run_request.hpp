@@ -3,6 +3,7 @@
 #pragma once
 
 #include "commands/command.hpp"
+#include "commands/run_lenses.hpp"
 #include "engine/study_session.hpp"
 #include "model/lens.hpp"
 #include "model/tokenizer_service.hpp"
@@ -19,6 +20,8 @@ struct run_request {
   std::string model, name, backend, device, precision;
   std::filesystem::path out;
   std::vector<lens_spec> lenses;
+  null_kind null = null_kind::none;
+  bool force_lens = false;
   std::vector<study_plan> studies;
   std::vector<std::string> formats;  // of figures
   config_policy policy;

@@ -7,6 +7,7 @@
 #include "depthlens/data/reader.hpp"
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
+#include "model/lens_match.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -30,7 +31,8 @@ po::options_description trace_options() {
       "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
       "token whose rank is read; default: the model's own final top-1")(
-      "lens", text("LENS")->default_value("logit"), "[LABEL:]logit or [LABEL:]tuned=DIR[@seed]")(
+      "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
+      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
       "precision", text("P")->default_value("f32"), "f32, bf16, f16")(
@@ -105,6 +107,7 @@ int trace_command(const arguments& args) {
   const architecture& arch = model.files->arch();
   const lens_spec spec = parse_lens(o.text("lens"));
   const lens_file lens_data(spec, arch.n_layers, arch.d_model);
+  match_lens(spec, lens_data, *model.files, o.values["force-lens"].as<bool>());
 
   trace_result all;
   std::vector<read_wish> wishes;

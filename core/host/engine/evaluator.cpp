@@ -118,7 +118,7 @@ evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequ
   const work_rules how = rules();
   const planned_work work(sequences, wishes, how);
   const auto compute = [&](const pack& p, const dlens_prefix* prefix, const pack_runner::on_kept& finish) {
-    pack_call call(work, p, lenses_, options_.top_k);
+    pack_call call(work, p, lenses_, options_.top_k, options_.state_floats);
     const bool needed = p.keep >= 0 || !call.reads().empty();
     finish(needed ? call.forward(model_, prefix) : nullptr);
     for (std::size_t r = 0; r < call.reads().size(); ++r) {

@@ -28,6 +28,7 @@ struct node_result {
   std::int32_t final_top = -1;
   std::vector<std::int32_t> targets;  // (K) sorted, as asked for: -1 = final top-1
   std::vector<lens_result> lenses;    // in the order of the evaluator's lenses
+  std::vector<float> hidden;          // (n_layers + 1, D), where the evaluator was asked for states
 };
 
 struct read_wish {
@@ -72,6 +73,7 @@ class evaluator {
     bool sharing = true;           // false: every sequence is computed by itself, to measure against
     std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
     double row_weight = 0.25;      // what reading one layer costs, in tokens
+    std::size_t state_floats = 0;  // (n_layers + 1) * D to get the residual stream at every read
   };
   // Called from several threads at once, once for each wish.
   using on_result = std::function<void(std::size_t wish, std::shared_ptr<const node_result>)>;

@@ -39,8 +39,8 @@ lens_result cut_out(const lens_result& all, std::size_t read, std::size_t k0, st
 }  // namespace
 
 pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
-                     std::uint32_t top_k)
-    : pack_(p), reads_(work.reads_of(p)), active_(lenses), top_k_(top_k) {
+                     std::uint32_t top_k, std::size_t state_floats)
+    : pack_(p), reads_(work.reads_of(p)), active_(lenses), top_k_(top_k), state_floats_(state_floats) {
   const prefix_forest& f = work.forest;
   const auto above = static_cast<std::int32_t>(p.ancestors.size());
   for (std::int32_t i = 0; i < above; ++i) add(f, p.ancestors[i], i - 1);
@@ -80,6 +80,7 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
   dlens_prefix* kept = nullptr;
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
+  hidden_.resize(reads_.size() * state_floats_);
   const dlens_batch batch{sizeof(dlens_batch),
                           static_cast<std::uint32_t>(tokens_.size()),
                           tokens_.data(),
@@ -96,7 +97,8 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
                           prefix,
                           keep_token,
                           0,
-                          pack_.keep < 0 ? nullptr : &kept};
+                          pack_.keep < 0 ? nullptr : &kept,
+                          state_floats_ == 0 ? nullptr : hidden_.data()};
   checked_call(model->forward, model, &batch, final_top_.data(), view_pointers.data());
   return kept;
 }
@@ -108,6 +110,8 @@ std::shared_ptr<const node_result> pack_call::result(std::size_t read) const {
   for (std::size_t l = 0; l < active_.size(); ++l)
     one->lenses.push_back(
         cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1], active_[l].n_layers, top_k_));
+  const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * state_floats_);
+  one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(state_floats_));
   return one;
 }
 

@@ -52,7 +52,9 @@ void check_formats(std::span<const std::string> formats) {
 
 // "MODEL, LENS lens, N prompts"; the model's name gives way where it is too long.
 std::string subtitle(const figure_run& run, double width) {
-  const std::string lens = run.lens.empty() ? "" : ", " + figure_line(run.lens, 40) + " lens";
+  const std::string lens = run.lens.empty() ? ""
+                                            : ", " + figure_line(run.lens, 40) +
+                                                  (run.control.empty() ? " lens" : " lens and its null");
   const std::string rest =
       lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
   const double room = width - text_width(rest, figure_style::text_size);
@@ -97,12 +99,17 @@ class temporary_pictures {
 
 }  // namespace
 
-std::vector<fs::path> draw_figure(const figure_spec& figure, const figure_run& run, const fs::path& csv,
+std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& run, const fs::path& csv,
                                   const fs::path& plots_dir, const std::string& stem,
                                   std::span<const std::string> formats) {
   check_stem(stem);
   check_formats(formats);
-  const figure_data data = read_figure(figure, csv);
+  figure_spec figure = given;
+  figure_data data = read_figure(figure, csv);
+  if (!run.control.empty()) {
+    add_control(data, read_figure(figure, run.control), "null");
+    figure.kind = figure_kind::lines;
+  }
   page_layout page = lay_out(figure, data, run.n_layers);
   page.subtitle = subtitle(run, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);

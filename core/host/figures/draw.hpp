@@ -18,6 +18,8 @@ struct figure_run {
   std::string model, lens;
   std::uint64_t prompts = 0;
   unsigned n_layers = 0;  // blocks: layer axes go from 0 to this; 0 = not known, they end where the data end
+  std::filesystem::path control =
+      {};  // a table of the same form, drawn beside as lines ", null"; empty = none
 };
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as

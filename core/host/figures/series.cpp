@@ -229,4 +229,29 @@ figure_data read_figure(const figure_spec& figure, const std::filesystem::path& 
   return figure_reader(figure, csv).read();
 }
 
+void add_control(figure_data& data, const figure_data& control, const std::string& label) {
+  const std::size_t n = data.series.size();
+  if (n + control.series.size() > max_figure_series)
+    fail(status::data, "more than ", max_figure_series, " series with those of the control");
+  std::size_t dashes = 0, colors = 0;
+  for (const figure_series& s : data.series) {
+    dashes = std::max(dashes, s.dash + 1);
+    colors = std::max(colors, s.color + 1);
+  }
+  for (const figure_series& s : control.series) {
+    const auto same = std::find_if(data.series.begin(), data.series.begin() + static_cast<std::ptrdiff_t>(n),
+                                   [&](const figure_series& other) { return other.name == s.name; });
+    const bool known = same != data.series.begin() + static_cast<std::ptrdiff_t>(n);
+    const std::size_t color = known ? same->color : colors++;
+    data.series.push_back({s.name.empty() ? label : s.name + ", " + label, color, dashes + s.dash});
+  }
+  for (std::size_t p = 0; p < data.panels.size() && p < control.panels.size(); ++p) {
+    if (data.panels[p].categories != control.panels[p].categories) continue;
+    for (panel_series s : control.panels[p].series) {
+      s.series += n;
+      data.panels[p].series.push_back(std::move(s));
+    }
+  }
+}
+
 }  // namespace depthlens

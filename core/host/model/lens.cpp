@@ -3,10 +3,13 @@
 
 #include "depthlens/abi_error.hpp"
 #include "depthlens/hash.hpp"
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/json.hpp"
+#include "model/lens_tensors.hpp"
+#include "terminal/log.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 namespace depthlens {
 namespace {
@@ -17,6 +20,44 @@ bool is_label(std::string_view s) {
   return !s.empty() && std::all_of(s.begin(), s.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_';
   });
+}
+
+// What a tuned lens says about itself in config.json.
+struct tuned_config {
+  bool bias = true;
+  lens_about about;
+};
+
+tuned_config read_tuned_config(const fs::path& file, std::uint32_t n_layers, std::uint32_t d_model) {
+  const json_document json = json_document::from_file(file, {.max_bytes = 1u << 20});
+  const json_view root = json.root();
+  static const std::set<std::string_view> known = {
+      "base_model_name_or_path", "d_model",      "num_hidden_layers", "bias",
+      "base_model_revision",     "unembed_hash", "lens_type"};
+  for (const auto& [key, value] : root.as_object())
+    if (!known.contains(std::string_view(key.data(), key.size())))
+      log_warning(
+          cat(file.string(), ": key ", printable({key.data(), key.size()}), " is not known and not used"));
+  const std::string_view type = root.find_string("lens_type").value_or("linear_tuned_lens");
+  if (type != "linear_tuned_lens")
+    fail(status::data, file.string(), ": lens_type ", printable(type), ", expected 'linear_tuned_lens'");
+  const std::uint64_t width = root.require_u64("d_model"), layers = root.require_u64("num_hidden_layers");
+  if (width != d_model)
+    fail(status::data, file.string(), ": a lens for models of width ", width, ", this one's is ", d_model);
+  if (layers != n_layers)
+    fail(status::data, file.string(), ": a lens for models of ", layers, " layers, this one has ", n_layers,
+         " layers");
+  tuned_config out;
+  out.bias = root.find_bool("bias").value_or(true);
+  if (const auto hash = root.find_string("unembed_hash")) out.about.unembed_hash = std::string(*hash);
+  if (const auto name = root.find_string("base_model_name_or_path")) out.about.model = std::string(*name);
+  return out;
+}
+
+fs::path tuned_params(const fs::path& folder) {
+  for (const char* name : {"params.safetensors", "params.pt"})
+    if (fs::exists(folder / name)) return folder / name;
+  fail(status::no_input, folder.string(), ": holds neither params.safetensors nor params.pt of a tuned lens");
 }
 
 }  // namespace
@@ -32,74 +73,171 @@ lens_spec parse_lens(const std::string& text) {
     if (!is_label(spec.label))
       fail(status::usage, "--lens ", text, ": a label has letters, digits, '-' and '_' only");
   }
+  const auto equals = kind.find('=');
+  const std::string word = kind.substr(0, equals);
+  std::string path = equals == std::string::npos ? "" : kind.substr(equals + 1);
   if (kind == "logit") {
-    if (spec.label.empty()) spec.label = "logit";
-    return spec;
+    spec.kind = lens_kind::logit;
+  } else if (word == "tuned" && equals != std::string::npos) {
+    spec.kind = lens_kind::tuned;
+    constexpr std::string_view seed = "@seed";
+    if (path.ends_with(seed)) {
+      spec.seed_alignment = true;
+      path.resize(path.size() - seed.size());
+    }
+    if (path.empty()) fail(status::usage, "--lens ", text, ": the folder of the tuned lens is missing");
+  } else if (word == "jacobian" && equals != std::string::npos) {
+    spec.kind = lens_kind::jacobian;
+    if (path.empty()) fail(status::usage, "--lens ", text, ": the file of the Jacobian lens is missing");
+  } else {
+    fail(status::usage, "--lens ", text,
+         ": expected [LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE");
   }
-  if (!kind.starts_with("tuned="))
-    fail(status::usage, "--lens ", text, ": expected [LABEL:]logit or [LABEL:]tuned=DIR[@seed]");
-  spec.tuned = true;
-  std::string folder = kind.substr(6);
-  constexpr std::string_view seed = "@seed";
-  if (folder.ends_with(seed)) {
-    spec.seed_alignment = true;
-    folder.resize(folder.size() - seed.size());
-  }
-  if (folder.empty()) fail(status::usage, "--lens ", text, ": the folder of the tuned lens is missing");
-  spec.folder = folder;
-  if (spec.label.empty()) spec.label = "tuned";
+  spec.path = path;
+  if (spec.label.empty()) spec.label = word;
   return spec;
 }
 
 lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
-  if (spec.tuned) {
-    read_tuned(spec, n_layers, d_model);
-    return;
-  }
-  for (std::uint32_t l = 0; l <= n_layers; ++l) {
-    layers_.push_back(static_cast<std::int32_t>(l));
-    transports_.push_back({sizeof(dlens_transport), l, DLENS_TRANSPORT_IDENTITY, 0, nullptr, nullptr});
-  }
+  if (spec.kind == lens_kind::tuned) read_tuned(spec, n_layers, d_model);
+  if (spec.kind == lens_kind::jacobian) read_jacobian(spec, n_layers, d_model);
+  if (spec.kind != lens_kind::logit) return;
+  key_ = "logit";
+  for (std::uint32_t l = 0; l <= n_layers; ++l) add_identity(l);
+}
+
+void lens_file::add_identity(std::uint32_t layer) {
+  layers_.push_back(static_cast<std::int32_t>(layer));
+  transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_IDENTITY, 0, nullptr, nullptr});
+}
+
+float* lens_file::add_values(std::size_t n) {
+  return values_.emplace_back(std::make_unique<std::vector<float>>(n))->data();
 }
 
 void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
-  const fs::path path = spec.folder / "params.safetensors";
-  if (!fs::exists(path))
-    fail(status::no_input, path.string(),
-         ": no such file; a tuned lens is read from params.safetensors (save the "
-         "state dict of params.pt with Python's safetensors.torch.save_file)");
-  const safetensors_file file(path);
+  const fs::path path = tuned_params(spec.path), config = spec.path / "config.json";
+  tuned_config said;
+  if (fs::exists(config) || path.extension() == ".pt") said = read_tuned_config(config, n_layers, d_model);
+  const lens_tensors tensors(path);
   sha256_ = sha256_file(path);
-  for (const auto& t : file.tensors())
-    if (t.view.name == cat(n_layers, ".weight"))
-      fail(status::data, path.string(), ": made for a deeper model: it has tensor ", t.view.name,
-           ", the model has ", n_layers, " layers");
-  const auto values = [&](const std::string& name, const std::vector<std::uint64_t>& shape) {
-    const auto tensors = file.tensors();
-    const auto at =
-        std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.view.name == name; });
-    if (at == tensors.end()) fail(status::data, path.string(), ": tensor ", name, " is missing");
-    if (at->view.shape != shape)
-      fail(status::data, path.string(), ": tensor ", name,
-           " has another shape than the model, whose width is ", d_model);
-    if (at->view.type == dtype::other)
-      fail(status::data, path.string(), ": tensor ", name, " is of type ", at->type_name);
-    std::size_t n = 1;
-    for (const std::uint64_t d : shape) n *= d;
-    auto& v = *values_.emplace_back(std::make_unique<std::vector<float>>(n));
-    dequantize(at->view.type, at->view.data, n, v.data());
-    return v.data();
-  };
+  key_ = cat("tuned", spec.seed_alignment ? "@seed " : " ", sha256_);
+  about_ = std::move(said.about);
+  about_.file = path;
+  about_.dtype = tensors.type_name();
+  const std::size_t d = d_model;
+  std::set<std::string> wanted;
+  for (std::uint32_t i = 0; i < n_layers; ++i) {
+    wanted.insert(cat(i, ".weight"));
+    if (said.bias) wanted.insert(cat(i, ".bias"));
+  }
+  if (tensors.has(cat(n_layers, ".weight")))
+    fail(status::data, path.string(), ": made for a deeper model: it has tensor ", n_layers,
+         ".weight, the model has ", n_layers, " layers");
+  for (const std::string& name : tensors.names())
+    if (!wanted.contains(name))
+      fail(status::data, path.string(), ": tensor ", printable(name), " is no part of a tuned lens");
   for (std::uint32_t i = 0; i < n_layers; ++i) {
     const std::uint32_t layer = spec.seed_alignment ? i + 1 : i;
+    float* a = add_values(d * d);
+    tensors.read(cat(i, ".weight"), {d_model, d_model}, a);
+    float* b = said.bias ? add_values(d) : nullptr;
+    if (b != nullptr) tensors.read(cat(i, ".bias"), {d_model}, b);
     layers_.push_back(static_cast<std::int32_t>(layer));
-    const float* a = values(cat(i, ".weight"), {d_model, d_model});
-    const float* b = values(cat(i, ".bias"), {d_model});
     transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_RESIDUAL, 0, a, b});
   }
-  if (spec.seed_alignment) return;
-  layers_.push_back(static_cast<std::int32_t>(n_layers));
-  transports_.push_back({sizeof(dlens_transport), n_layers, DLENS_TRANSPORT_IDENTITY, 0, nullptr, nullptr});
+  if (!spec.seed_alignment) add_identity(n_layers);
+}
+
+void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
+  const torch_file file(spec.path);
+  const std::string& path = file.path();
+  sha256_ = sha256_file(spec.path);
+  key_ = cat("jacobian ", sha256_);
+  about_.file = spec.path;
+  const auto member = [&](std::string_view key, pickle_kind kind) -> std::optional<pickle_view> {
+    const pickle_view root = file.root();
+    if (root.kind() != pickle_kind::dict)
+      fail(status::data, path, ": holds no dictionary; is this a Jacobian lens?");
+    for (std::size_t i = 0; i < root.size(); i += 2) {
+      if (root.item(i).node().text != key) continue;
+      const pickle_view value = root.item(i + 1);
+      if (value.kind() != kind)
+        fail(status::data, path, ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
+             pickle_kind_name(kind));
+      return value;
+    }
+    return std::nullopt;
+  };
+  const auto matrices = member("J", pickle_kind::dict);
+  if (!matrices) fail(status::data, path, ": has no entry J; is this a Jacobian lens?");
+  if (const auto width = member("d_model", pickle_kind::integer); width && width->node().integer != d_model)
+    fail(status::data, path, ": a lens for models of width ", width->node().integer, ", this one's is ",
+         d_model);
+  if (const auto n = member("n_prompts", pickle_kind::integer); n && n->node().integer >= 0)
+    about_.n_prompts = static_cast<std::uint64_t>(n->node().integer);
+  std::map<std::int64_t, const torch_tensor*> by_layer;
+  for (std::size_t i = 0; i < matrices->size(); i += 2) {
+    const pickle_node& layer = matrices->item(i).node();
+    const torch_tensor* t = file.find_tensor(matrices->item(i + 1));
+    if (layer.kind != pickle_kind::integer || t == nullptr)
+      fail(status::data, path, ": entry ", i / 2, " of J is no matrix of a layer");
+    if (layer.integer < 0 || layer.integer >= n_layers)
+      fail(status::data, path, ": has a matrix for block ", layer.integer, ", the model has ", n_layers,
+           " layers");
+    if (t->view.shape != std::vector<std::uint64_t>{d_model, d_model})
+      fail(status::data, path, ": the matrix of block ", layer.integer,
+           " has another shape than the model, whose width is ", d_model);
+    by_layer.emplace(layer.integer, t);
+  }
+  if (by_layer.empty()) fail(status::data, path, ": J holds no matrix");
+  if (const auto list = member("source_layers", pickle_kind::list)) {
+    std::set<std::int64_t> named;
+    for (std::size_t i = 0; i < list->size(); ++i) named.insert(list->item(i).node().integer);
+    const bool same =
+        named.size() == by_layer.size() &&
+        std::all_of(named.begin(), named.end(), [&](std::int64_t l) { return by_layer.contains(l); });
+    if (!same) fail(status::data, path, ": source_layers names other layers than J has");
+  }
+  about_.dtype = by_layer.begin()->second->type_name;
+  for (const auto& [block, tensor] : by_layer) {
+    const auto layer = static_cast<std::uint32_t>(block + 1);
+    if (layer == n_layers) continue;  // the model's own output needs no matrix
+    float* a = add_values(std::size_t{d_model} * d_model);
+    file.read(*tensor, a);
+    layers_.push_back(static_cast<std::int32_t>(layer));
+    transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_FULL, 0, a, nullptr});
+  }
+  add_identity(n_layers);
+}
+
+lens_file lens_file::null_of(const lens_file& lens, const float* states, std::uint32_t d_model,
+                             bool norm_of_zero_is_constant, const std::string& key) {
+  lens_file out;
+  out.key_ = cat(key, " | ", lens.key_);
+  const std::size_t d = d_model;
+  for (const dlens_transport& t : lens.transports_) {
+    const float* h = states == nullptr ? nullptr : states + t.layer * d;
+    std::vector<float> carried(d);
+    for (std::size_t r = 0; r < d; ++r) {
+      double sum = t.b != nullptr ? static_cast<double>(t.b[r]) : 0;
+      for (std::size_t c = 0; h != nullptr && t.a != nullptr && c < d; ++c)
+        sum += static_cast<double>(t.a[r * d + c]) * static_cast<double>(h[c]);
+      if (h != nullptr && t.form != DLENS_TRANSPORT_FULL) sum += static_cast<double>(h[r]);
+      carried[r] = static_cast<float>(sum);
+    }
+    const bool zero = std::all_of(carried.begin(), carried.end(), [](float v) { return v == 0; });
+    if (zero && norm_of_zero_is_constant) continue;
+    float* b = out.add_values(d);
+    std::copy(carried.begin(), carried.end(), b);
+    out.layers_.push_back(static_cast<std::int32_t>(t.layer));
+    out.transports_.push_back({sizeof(dlens_transport), t.layer, DLENS_TRANSPORT_CONSTANT, 0, nullptr, b});
+  }
+  if (out.layers_.empty())
+    fail(status::usage,
+         "it would read the zero vector at every layer, and the model's final norm has no bias: all "
+         "tokens get the same logit");
+  return out;
 }
 
 backend_lens::backend_lens(const dlens_model* model, const lens_file& file) : model_(model) {

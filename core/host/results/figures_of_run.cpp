@@ -68,12 +68,18 @@ std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::objec
     const auto* spec = entry.if_contains("figure");
     if (spec == nullptr || !spec->is_object())
       fail(status::data, "run.json: figure ", std::string_view(stem), " has no description");
-    const figure_run about{text_at(model->get_object(), "name"), text_at(entry, "lens"),
-                           number_at(entry, "prompts"),
-                           static_cast<unsigned>(number_at(model->get_object(), "n_layers"))};
+    figure_run about{text_at(model->get_object(), "name"), text_at(entry, "lens"),
+                     number_at(entry, "prompts"),
+                     static_cast<unsigned>(number_at(model->get_object(), "n_layers"))};
     const auto pictures = draw_figure(figure_from_json(spec->get_object()), about, csv, run / "plots",
                                       file_name_at(entry, "stem"), formats);
     out.insert(out.end(), pictures.begin(), pictures.end());
+    const figure_spec figure = figure_from_json(spec->get_object());
+    if (!entry.contains("control") || figure.kind == figure_kind::density) continue;
+    about.control = run / "data" / file_name_at(entry, "control");
+    const auto beside =
+        draw_figure(figure, about, csv, run / "plots", file_name_at(entry, "stem") + "_null", formats);
+    out.insert(out.end(), beside.begin(), beside.end());
   }
   return out;
 }

@@ -30,9 +30,9 @@ boost::json::object study_key(const study_plan& s) {
 
 }  // namespace
 
-boost::json::object make_run_key(const run_request& r, const opened_model& model,
-                                 const std::vector<lens_file>& lenses, const std::string& backend) {
-  boost::json::object key, by_label, studies;
+boost::json::object make_run_key(const run_request& r, const opened_model& model, const run_lenses& lenses,
+                                 const std::string& backend) {
+  boost::json::object key, studies;
   key["mode"] = r.seed_compat ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
   key["bos"] = r.bos_text;
@@ -45,12 +45,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   if (r.seed_compat) key["name"] = model.name;
   key["model_sha256"] = model.files->content_hash();
   key["tokenizer_sha256"] = model.tokens->get().content_hash();
-  for (std::size_t i = 0; i < lenses.size(); ++i) {
-    const lens_spec& spec = r.lenses[i];
-    by_label[spec.label] =
-        !spec.tuned ? "logit" : cat("tuned", spec.seed_alignment ? "@seed " : " ", lenses[i].sha256());
-  }
-  key["lenses"] = std::move(by_label);
+  key["lenses"] = lenses.key();
   for (const study_plan& s : r.studies) studies[s.word] = study_key(s);
   key["studies"] = std::move(studies);
   return key;

@@ -2,6 +2,7 @@
 // What results depend on, as the "key" of run.json: contents and options, never paths, threads or dates.
 #pragma once
 
+#include "commands/run_lenses.hpp"
 #include "commands/run_request.hpp"
 #include "model/opened_model.hpp"
 
@@ -10,7 +11,7 @@
 namespace depthlens {
 
 boost::json::object make_run_key(const run_request& request, const opened_model& model,
-                                 const std::vector<lens_file>& lenses, const std::string& backend);
+                                 const run_lenses& lenses, const std::string& backend);
 
 // The parts of run.json that describe the run without being compared: model, tokenizer, data.
 boost::json::object describe_run(const run_request& request, const opened_model& model);

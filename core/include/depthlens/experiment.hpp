@@ -181,6 +181,7 @@ struct figure {
   std::string id, file, title, table;
   std::vector<panel> panels;
   std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
+  std::uint32_t flags = 0;                                                 // DLENS_FIGURE_TRAINED_LENS
 };
 
 // Owns the C form of tables and figures.
@@ -227,10 +228,11 @@ class description {
       pointers.push_back(
           keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
                                     p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
-    figure_pointers_.push_back(keep(
-        c_figures_, dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
-                                 f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
-                                 or_null(f.count), or_null(f.never), pointers.data(), pointers.size()}));
+    figure_pointers_.push_back(
+        keep(c_figures_,
+             dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
+                          f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
+                          or_null(f.count), or_null(f.never), pointers.data(), pointers.size(), f.flags}));
   }
 
   std::vector<table> tables_;

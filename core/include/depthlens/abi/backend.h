@@ -117,6 +117,7 @@ typedef struct dlens_batch {
   uint32_t keep_token;         // index in this pack: the path from position 0 to this token is to be kept
   uint32_t reserved2;
   dlens_prefix **kept;  // where to put that path, for prefix_release to free; NULL = nothing is to be kept
+  float *hidden;  // (P, n_layers + 1, D) the residual stream at every read, layers 0..n; NULL = not wanted
 } dlens_batch;
 
 // The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not wanted.

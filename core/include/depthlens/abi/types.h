@@ -172,6 +172,10 @@ typedef struct dlens_panel {
   const char *where;    // "column=value": only these rows; NULL = all
 } dlens_panel;
 
+enum {
+  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned or Jacobian one
+};
+
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.
 typedef struct dlens_figure {
   uint32_t size;
@@ -187,6 +191,8 @@ typedef struct dlens_figure {
   const char *never;   // column with the number of prompts that never get there, for the legend; NULL = none
   const dlens_panel *const *panels;
   uint64_t n_panels;
+  uint32_t flags;  // DLENS_FIGURE_TRAINED_LENS
+  uint32_t reserved;
 } dlens_figure;
 
 #endif

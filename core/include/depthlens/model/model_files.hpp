@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as it lies on disk: a folder (config.json + safetensors) or a GGUF file. Gives the architecture and
-// the weights under canonical names (tensor_names.hpp), mapped and checked by tensor_map.hpp. Reads no tokenizer and
-// converts no numbers.
+// A model as it lies on disk: a folder (config.json + safetensors, or files of torch.save where there are none) or a
+// GGUF file. Gives the architecture and the weights under canonical names (tensor_names.hpp), mapped and checked by
+// tensor_map.hpp. Reads no tokenizer and converts no numbers.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +30,7 @@
 #include "depthlens/model/safetensors.hpp"
 #include "depthlens/model/tensor_map.hpp"
 #include "depthlens/model/tensor_names.hpp"
+#include "depthlens/model/torch_folder.hpp"
 #include "depthlens/tensor.hpp"
 
 namespace depthlens {
@@ -48,6 +49,7 @@ class model_files {
       out.arch_ = architecture_from_config(out.need_config());
     }
     out.map_tensors();
+    for (const auto& [file, tensor] : out.torch_tensors_) file->verify(tensor);
     return out;
   }
 
@@ -111,6 +113,8 @@ class model_files {
     if (config_) names.push_back("config.json");
     for (const safetensors_file& file : shards_)
       names.push_back(std::filesystem::path(file.path()).filename().string());
+    for (const torch_file& file : torch_)
+      names.push_back(std::filesystem::path(file.path()).filename().string());
     std::sort(names.begin(), names.end());
     sha256_stream all;
     for (const std::string& name : names) all.update(file_hash(path_ / name) + "  " + name + "\n");
@@ -123,10 +127,20 @@ class model_files {
   void open_folder() {
     const auto config = path_ / "config.json";
     if (std::filesystem::exists(config)) config_ = json_document::from_file(config, {.max_bytes = 1u << 20});
+    const bool safetensors = std::filesystem::exists(path_ / "model.safetensors") ||
+                             std::filesystem::exists(path_ / "model.safetensors.index.json");
+    if (!safetensors && has_torch_weights(path_)) return open_torch();
     shards_ = open_safetensors_folder(path_);
     for (const safetensors_file& file : shards_) {
       for (const safetensors_tensor& t : file.tensors()) raw_.push_back({&t.view, t.type_name});
     }
+  }
+
+  void open_torch() {
+    torch_ = open_torch_folder(path_);
+    for (const torch_file& file : torch_)
+      for (torch_tensor& t : file.state_dict()) torch_tensors_.emplace_back(&file, std::move(t));
+    for (const auto& [file, t] : torch_tensors_) raw_.push_back({&t.view, t.type_name});
   }
 
   const json_document& need_config() const {
@@ -163,6 +177,8 @@ class model_files {
   std::unique_ptr<gguf_file> gguf_;
   std::optional<json_document> config_;
   std::vector<safetensors_file> shards_;
+  std::vector<torch_file> torch_;
+  std::vector<std::pair<const torch_file*, torch_tensor>> torch_tensors_;
   std::optional<architecture> arch_;
   std::vector<raw_tensor> raw_;
   std::vector<tensor_view> tensors_;

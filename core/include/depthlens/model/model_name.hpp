@@ -18,6 +18,7 @@
 #include "depthlens/model/hf_cache.hpp"
 #include "depthlens/model/printable.hpp"
 #include "depthlens/model/safetensors.hpp"
+#include "depthlens/model/torch_folder.hpp"
 
 namespace depthlens {
 
@@ -57,11 +58,20 @@ inline std::string download_line(const model_name& name) {
 }
 
 // The first file that a snapshot folder lacks to be a model, empty if it is complete.
+// The same where the weights are files of torch.save, if they are.
+inline std::string find_missing_torch_file(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / torch_weights_name)) return "";
+  if (!std::filesystem::exists(folder / torch_index_name)) return "model.safetensors";
+  for (const auto& [tensor, shard] : read_torch_index(folder / torch_index_name))
+    if (!std::filesystem::exists(folder / shard)) return shard;
+  return "";
+}
+
 inline std::string find_missing_file(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "config.json")) return "config.json";
   if (std::filesystem::exists(folder / "model.safetensors")) return "";
   const auto index = folder / "model.safetensors.index.json";
-  if (!std::filesystem::exists(index)) return "model.safetensors";
+  if (!std::filesystem::exists(index)) return find_missing_torch_file(folder);
   const json_document json = json_document::from_file(index, {.max_bytes = std::size_t{64} << 20});
   const json_view map = json.root().require("weight_map");
   for (const auto& [key, value] : map.as_object()) {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tuned lenses and controls through the whole program, on a tiny model.
+#include "program/demo.hpp"
+#include "program/tiny_folder.hpp"
+#include "unit/torch_bytes.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(lenses_of_runs)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+
+// A tuned lens for the tiny model (D 8, 2 layers) whose values are all the same.
+struct tiny_lens : scratch_folder {
+  explicit tiny_lens(float bias, const std::string& hash = "") {
+    write("config.json", cat(R"({"d_model":8,"num_hidden_layers":2,"bias":true)",
+                             hash.empty() ? "" : ",\"unembed_hash\":\"" + hash + "\"", "}"));
+    std::string dict = pkl_ordered_dict() + "(", zeros(64 * 4, '\0'), biases;
+    for (int i = 0; i < 8; ++i) biases += little(bias * static_cast<float>(i));
+    for (int i = 0; i < 2; ++i)
+      dict += pkl_text(cat(i, ".weight")) +
+              pkl_tensor(pkl_storage("FloatStorage", "0", 64), 0, pkl_ints({8, 8}), pkl_ints({8, 1})) +
+              pkl_text(cat(i, ".bias")) +
+              pkl_tensor(pkl_storage("FloatStorage", "1", 8), 0, pkl_ints({8}), pkl_ints({1}));
+    write("params.pt",
+          zip_of({{"p/data.pkl", pickle_of(dict + "u")}, {"p/data/0", zeros}, {"p/data/1", biases}}));
+  }
+  std::string text() const { return "tuned=" + path().string(); }
+};
+
+struct lens_run : scratch_folder {
+  tiny_folder model;
+  std::string rows =
+      write("rows.json", R"([{"prompt":"ab"},{"prompt":"abc"},{"prompt":"ba"},{"prompt":"b"}])");
+  std::filesystem::path out(const std::string& name = "run") const { return path() / name; }
+  words command(const std::string& name = "run") const {
+    return {"run",      "pos", "--model", model.path(), "--out", out(name), "--data", "pos.BASELINE=" + rows,
+            "--format", "svg", "--lens",  "logit"};
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_translator_of_zeros_gives_the_tables_of_the_logit_lens) {
+  const lens_run r;
+  const tiny_lens zero(0);
+  must_work(r.command() + words{"--lens", zero.text()});
+  int compared = 0;
+  const auto tables = tables_of(r.out());
+  for (const auto& [name, bytes] : tables) {
+    const std::size_t at = name.find("_tuned.csv");
+    if (at == std::string::npos) continue;
+    BOOST_TEST((bytes == tables.at(name.substr(0, at) + "_logit.csv")), name);
+    ++compared;
+  }
+  BOOST_TEST(compared >= 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_control_that_says_nothing_is_refused_with_the_reason) {
+  const lens_run r;
+  check_refused(r.command() + words{"--null", "zero"}, status::usage, "--null zero", "no bias", "same logit");
+  check_refused(r.command() + words{"--null", "one"}, status::usage, "--null one", "zero or mean");
+  const tiny_lens lens(0.25f);
+  const outcome o = must_work(r.command() + words{"--lens", lens.text(), "--null", "zero"});
+  BOOST_TEST(o.err.find("lens logit has no such control") != std::string::npos, o.err);
+  const auto tables = tables_of(r.out());
+  BOOST_TEST(tables.contains("pos_BASELINE_tuned-null.csv"));
+  BOOST_TEST(!tables.contains("pos_BASELINE_logit-null.csv"));
+  // Whatever the prompt, the control says the same, at the layers that have a translator.
+  const boost::json::object lenses = manifest_of(r.out()).at("lenses").as_object();
+  BOOST_TEST(lenses.at("tuned-null").at("control_of").as_string() == "tuned");
+}
+
+BOOST_AUTO_TEST_CASE(mean_states_are_kept_with_the_run_and_do_not_depend_on_threads) {
+  const lens_run r;
+  must_work(r.command("a") + words{"--null", "mean", "--threads", "1"});
+  must_work(r.command("b") + words{"--null", "mean", "--threads", "2", "--pack-tokens", "16"});
+  const auto mean = [&](const char* run) { return read_bytes(r.out(run) / "null_mean.safetensors"); };
+  BOOST_TEST((mean("a") == mean("b")));
+  check_same_tables(tables_of(r.out("a")), tables_of(r.out("b")));
+  BOOST_TEST(tables_of(r.out("a")).contains("pos_BASELINE_logit-null.csv"));
+  const outcome again = must_work(r.command("a") + words{"--null", "mean"});
+  BOOST_TEST(again.err.find("nothing new") != std::string::npos, again.err);
+  std::string changed = mean("a");
+  changed.back() = static_cast<char>(changed.back() ^ 1);
+  r.write("a/null_mean.safetensors", changed);
+  check_refused(r.command("a") + words{"--null", "mean"}, status::config, "null_mean");
+}
+
+BOOST_AUTO_TEST_CASE(a_lens_of_another_unembedding_is_read_by_force_only_and_on_record) {
+  const lens_run r;
+  const tiny_lens lens(0.25f, std::string(64, 'a'));
+  const words command = r.command() + words{"--lens", lens.text()};
+  check_refused(command, status::data, "another unembedding", "--force-lens");
+  check_refused({"trace", "--model", r.model.path(), "--prompt", "ab", "--lens", lens.text()}, status::data,
+                "another unembedding");
+  must_work(command + words{"--force-lens"});
+  const boost::json::object lenses = manifest_of(r.out()).at("lenses").as_object();
+  BOOST_TEST(lenses.at("tuned").at("unembedding").as_string() == "another (forced)");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

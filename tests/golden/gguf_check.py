@@ -211,6 +211,9 @@ def main():
         if c["model_type"] in ("mistral", "qwen2") and c.get("sliding_window"):
             print(f"{folder.name:17s} its windows cannot be stored")
             continue
+        if rope_of(c).get("rope_type") == "longrope":
+            print(f"{folder.name:17s} its rope factors are not converted here")
+            continue
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch) / "model.gguf"
             convert(folder, path)

@@ -104,4 +104,38 @@ BOOST_AUTO_TEST_CASE(a_lens_of_another_unembedding_is_read_by_force_only_and_on_
   BOOST_TEST(lenses.at("tuned").at("unembedding").as_string() == "another (forced)");
 }
 
+BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
+  const lens_run r;
+  const tiny_lens lens(0.25f, std::string(64, 'a'));
+  const std::string alone = must_work({"lens", "info", lens.text()}).out;
+  for (const char* part : {"kind         tuned", "layers       0 1 2", "width        8", "dtype        F32"})
+    BOOST_TEST(alone.find(part) != std::string::npos, alone);
+  check_refused({"lens", "info", lens.text(), "--model", r.model.path()}, status::data,
+                "another unembedding");
+  const std::string forced =
+      must_work({"lens", "info", lens.text(), "--model", r.model.path(), "--force-lens"}).out;
+  BOOST_TEST(forced.find("unembedding  another (forced)") != std::string::npos, forced);
+  check_refused({"lens", "show"}, status::usage, "info or eval");
+  check_refused({"lens", "info", "logit"}, status::usage, "--model");
+}
+
+BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
+  const lens_run r;
+  const tiny_lens zero(0), other(0.5f);
+  const std::string text = r.write("text.jsonl", "{\"prompt\":\"abcabc\"}\n{\"prompt\":\"cab\"}\n");
+  must_work({"lens", "eval", "--model", r.model.path(), "--text", text, "--lens", "logit", "--lens",
+             "a:" + zero.text(), "--lens", "b:" + other.text(), "--out", r.out("eval"), "--format", "svg"});
+  const words rows = lines_of(read_bytes(r.out("eval") / "lens_eval.csv"));
+  BOOST_REQUIRE_EQUAL(rows.size(), 10U);  // three layers of three lenses
+  BOOST_TEST(rows[0].starts_with("lens,layer,positions,kl,kl_low,kl_high,bits"));
+  for (int layer = 0; layer < 3; ++layer) {
+    const std::string logit = rows[1 + static_cast<std::size_t>(layer)],
+                      zeros = rows[4 + static_cast<std::size_t>(layer)];
+    BOOST_TEST(logit.substr(logit.find(',')) == zeros.substr(zeros.find(',')));
+  }
+  BOOST_TEST(rows[3].find("logit,2,5,0,0,0,") != std::string::npos,
+             rows[3]);  // the output is at no distance from itself
+  BOOST_TEST(std::filesystem::exists(r.out("eval") / "lens_eval.svg"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

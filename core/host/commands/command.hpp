@@ -30,6 +30,7 @@ int run_command(const arguments&);
 int plot_command(const arguments&);
 int trace_command(const arguments&);
 int tokens_command(const arguments&);
+int lens_command(const arguments&);
 int plugins_command(const arguments&);
 int models_command(const arguments&);
 int env_command(const arguments&);

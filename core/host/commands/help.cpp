@@ -14,6 +14,7 @@ std::span<const command> all_commands() {
       {"plot", "draw the figures of a run again, from its CSVs", &plot_command},
       {"trace", "what a model would say after each layer of a prompt", &trace_command},
       {"tokens", "encode, decode and count tokens", &tokens_command},
+      {"lens", "what a lens holds, and how close it comes to the output", &lens_command},
       {"plugins", "list backend and experiment plugins, and why any was refused", &plugins_command},
       {"models", "what a model file or folder holds", &models_command},
       {"env", "versions and machine, for bug reports", &env_command},

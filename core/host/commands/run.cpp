@@ -4,6 +4,7 @@
 #include "engine/study_runner.hpp"
 #include "figures/draw.hpp"
 #include "figures/figure_spec.hpp"
+#include "model/model_size.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -66,13 +67,14 @@ class run_session {
   void take_means();
   study_runner make_runner();
   evaluator make_evaluator(const std::vector<std::size_t>& lenses);
-  double block_parameters() const;
-  double unembed_parameters() const;
   std::uint64_t weight_bytes() const {
-    return static_cast<std::uint64_t>(4 * (block_parameters() + unembed_parameters()));
+    return static_cast<std::uint64_t>(4 *
+                                      (block_parameters(*model_.files) + unembed_parameters(*model_.files)));
   }
   // What reading a layer costs, in tokens.
-  double row_weight() const { return unembed_parameters() / std::max(block_parameters(), 1.0); }
+  double row_weight() const {
+    return unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0);
+  }
   std::uint64_t kept_bytes_per_token() const;
   int dry_run();
   void write_results(const study_runner& runner, double seconds);
@@ -203,23 +205,6 @@ evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
     active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_.layers(l).size())});
   return evaluator(running_->c(), std::move(active),
                    {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight()});
-}
-
-// Parameters of the blocks, each used once for a token.
-double run_session::block_parameters() const {
-  double parameters = 0;
-  for (const tensor_view& t : model_.files->tensors()) {
-    if (t.name == "embed" || t.name == "unembed") continue;
-    double n = 1;
-    for (const std::uint64_t d : t.shape) n *= static_cast<double>(d);
-    parameters += n;
-  }
-  return parameters;
-}
-
-double run_session::unembed_parameters() const {
-  const architecture& a = model_.files->arch();
-  return static_cast<double>(a.vocab_size) * a.d_model;
 }
 
 study_runner run_session::make_runner() {

@@ -60,6 +60,8 @@ class torch_file {
   const std::string& path() const noexcept { return zip_->label(); }
   pickle_view root() const { return pickle_->root(); }
 
+  // All tensors, by the number of their value. Their views have no names.
+  const std::map<std::uint32_t, torch_tensor>& tensors() const noexcept { return tensors_; }
   // Null where the value is no tensor. Its view has no name.
   const torch_tensor* find_tensor(const pickle_view& value) const {
     const auto at = tensors_.find(value.index());

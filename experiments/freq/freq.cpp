@@ -72,13 +72,21 @@ class freq final : public study {
         sink.append(summary, std::array{i64_value(layer), text_value(bucket_name(bucket)), i64_value(count),
                                         i64_value(total),
                                         f64_value(static_cast<double>(count) / static_cast<double>(total)),
-                                        text_value(bucket_label(bucket))});
+                                        text_value(bucket_label(bucket)), f64_value(text_share(bucket))});
       }
     }
     sink.figure_prompts(0, n_prompts);
   }
 
  private:
+  // What a guess by frequency alone would give.
+  double text_share(token_bucket bucket) const {
+    std::uint64_t count = 0;
+    for (const token_count& entry : counts_.entries())
+      if (counts_.bucket_of(entry.id) == bucket) count += entry.count;
+    return counts_.total() == 0 ? 0 : static_cast<double>(count) / static_cast<double>(counts_.total());
+  }
+
   enum : std::uint32_t { rows, prompts, summary };  // the order of tables()
 
   static std::vector<table> tables() {
@@ -92,7 +100,8 @@ class freq final : public study {
               {"count", DLENS_I64, "guesses of the bucket"},
               {"prompts", DLENS_I64, "guesses of all buckets: one for each prompt (or position)"},
               {"share", DLENS_F64, "count / prompts"},
-              {"label", DLENS_TEXT, "the bucket in words"}},
+              {"label", DLENS_TEXT, "the bucket in words"},
+              {"text_share", DLENS_F64, "of the bucket among the tokens of the frequency table"}},
              DLENS_TABLE_SUMMARY}};
   }
 
@@ -104,6 +113,7 @@ class freq final : public study {
                 "summary",
                 {{"layer", "share", "Layer", "Share of guesses", DLENS_FIGURE_PERCENT_Y}}};
     bars.series = "label";
+    bars.baseline = "text_share";
     bars.flags = DLENS_FIGURE_TRAINED_LENS;  // as the paper draws it
     if (run.seed_compat != 0) bars.file = "{name}_original_final_plotly_{lens}_long";
     return {bars};

@@ -50,10 +50,10 @@ BOOST_AUTO_TEST_CASE(the_buckets_of_every_layer_add_up_to_the_prompts) {
   host.add("", "prompt", {prompt("on the"), prompt("a small"), prompt("so"), prompt("in")});
   host.model.top = {{"on the", " mat"}, {"a small", " dog"}, {"in", "\n"}};
   host.run();
-  const strings want = {"0|top10|4|4|1|Top 1-10",       "0|top100|0|4|0|Top 11-100",
-                        "0|top1000|0|4|0|Top 101-1000", "0|rest|0|4|0|Rest",
-                        "1|top10|1|4|0.25|Top 1-10",    "1|top100|0|4|0|Top 11-100",
-                        "1|top1000|0|4|0|Top 101-1000", "1|rest|3|4|0.75|Rest"};
+  const strings want = {"0|top10|4|4|1|Top 1-10|1",       "0|top100|0|4|0|Top 11-100|0",
+                        "0|top1000|0|4|0|Top 101-1000|0", "0|rest|0|4|0|Rest|0",
+                        "1|top10|1|4|0.25|Top 1-10|1",    "1|top100|0|4|0|Top 11-100|0",
+                        "1|top1000|0|4|0|Top 101-1000|0", "1|rest|3|4|0.75|Rest|0"};
   BOOST_TEST(host.rows("summary") == want, boost::test_tools::per_element());
   BOOST_TEST(host.figure_prompts.at("frequency_buckets_{lens}") == 4);
 }

@@ -173,6 +173,7 @@ figure_spec from_abi(const dlens_figure& from) {
   to.dash = text_of(from.dash);
   to.count = text_of(from.count);
   to.never = text_of(from.never);
+  to.baseline = text_of(from.baseline);
   for (std::uint64_t i = 0; i < from.n_panels && i <= figure_spec::max_panels; ++i) {
     if (!from.panels || !from.panels[i]) broken("a panel is NULL");
     to.panels.push_back(panel_from_abi(*from.panels[i]));
@@ -195,6 +196,7 @@ boost::json::object to_json(const figure_spec& figure) {
   put(to, "dash", figure.dash);
   put(to, "count", figure.count);
   put(to, "never", figure.never);
+  put(to, "baseline", figure.baseline);
   boost::json::array panels;
   for (const panel_spec& panel : figure.panels) panels.emplace_back(panel_to_json(panel));
   to["panels"] = std::move(panels);
@@ -220,6 +222,7 @@ figure_spec figure_from_json(const boost::json::object& object) {
   to.dash = in.text("dash");
   to.count = in.text("count");
   to.never = in.text("never");
+  to.baseline = in.text("baseline");
   const boost::json::array* const panels = in.array("panels");
   for (std::size_t i = 0; panels && i < panels->size() && i <= figure_spec::max_panels; ++i) {
     const boost::json::object* const panel = (*panels)[i].if_object();

@@ -39,7 +39,7 @@ struct figure_spec {
 
   figure_kind kind = figure_kind::lines;
   std::string id, file, title, table;
-  std::string series, color, dash, count, never;  // column ids
+  std::string series, color, dash, count, never, baseline;  // column ids
   std::vector<panel_spec> panels;
   bool operator==(const figure_spec&) const = default;
 };

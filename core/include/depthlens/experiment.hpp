@@ -182,6 +182,7 @@ struct figure {
   std::vector<panel> panels;
   std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
   std::uint32_t flags = 0;                                                 // DLENS_FIGURE_TRAINED_LENS
+  std::string baseline = {};                                               // column id; empty = none
 };
 
 // Owns the C form of tables and figures.
@@ -228,11 +229,11 @@ class description {
       pointers.push_back(
           keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
                                     p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
-    figure_pointers_.push_back(
-        keep(c_figures_,
-             dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
-                          f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash),
-                          or_null(f.count), or_null(f.never), pointers.data(), pointers.size(), f.flags}));
+    figure_pointers_.push_back(keep(
+        c_figures_,
+        dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
+                     f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash), or_null(f.count),
+                     or_null(f.never), pointers.data(), pointers.size(), f.flags, 0, or_null(f.baseline)}));
   }
 
   std::vector<table> tables_;

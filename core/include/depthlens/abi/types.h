@@ -193,6 +193,7 @@ typedef struct dlens_figure {
   uint64_t n_panels;
   uint32_t flags;  // DLENS_FIGURE_TRAINED_LENS
   uint32_t reserved;
+  const char *baseline;  // column with what y would be of the text alone, drawn beside the controls; NULL = none
 } dlens_figure;
 
 #endif

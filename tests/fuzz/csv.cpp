@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A CSV table; what was read is written and read again. And text made visible, which must come back.
+#include "fuzz/check.hpp"
+#include "fuzz/memory_files.hpp"
+#include "fuzz/targets.hpp"
+
+#include "depthlens/table/csv.hpp"
+#include "depthlens/text.hpp"
+
+#include <string>
+#include <vector>
+
+namespace depthlens::fuzz {
+namespace {
+
+using table = std::vector<std::vector<std::string>>;
+
+table read_table(const std::filesystem::path& path) {
+  csv_reader reader(path);
+  table out;
+  if (reader.header().empty()) return out;
+  out.push_back(reader.header());
+  for (std::vector<std::string> row; reader.next(row);) out.push_back(row);
+  return out;
+}
+
+}  // namespace
+
+void csv(std::string_view input) {
+  static memory_folder folder;
+  constexpr std::string_view label = "table.csv";
+  const std::string shown = visible(input);
+  promise(from_visible(shown) == input, "text made visible does not come back");
+  promise(utf8_first_broken(shown) == shown.npos, "visible text is not UTF-8");
+  const auto path = folder.put(std::string(label), input);
+  const auto rows = read_cleanly(label, input.size(), {.times = 128, .base = std::size_t{256} << 10},
+                                 [&] { return read_table(path); });
+  if (!rows) return;
+  std::string text;
+  csv_writer writer([&](std::string_view row) { text += row; });
+  for (const std::vector<std::string>& row : *rows) {
+    promise(row.size() == rows->front().size(), "rows of different widths");
+    writer.row(row);
+  }
+  promise(read_table(folder.put("again.csv", text)) == *rows,
+          "a table is another after writing and reading it");
+}
+
+}  // namespace depthlens::fuzz

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -236,7 +237,19 @@ BOOST_AUTO_TEST_CASE(a_payload_with_lying_lengths_is_an_error_and_no_crash) {
   const record_key key{"set", 1, 2};
   const std::string whole = payload_of(key, "text");
   for (std::size_t size = 0; size < whole.size(); ++size)
-    check_fails([&] { const entry e(whole.substr(0, size)); }, status::data, "ends too early");
+    check_fails([&] { const entry e(whole.substr(0, size), "a.log"); }, status::data, "a.log", "ends too early");
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_log_leaves_no_file_open) {
+  const scratch_folder folder;
+  const auto file = folder.write("a.log", "some other file of the user");
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = open_files();
+  for (int i = 0; i < 8; ++i)
+    check_fails([&] { const record_log log(file); }, status::config, "not a record log");
+  BOOST_TEST(open_files() == before);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -34,7 +34,7 @@ void put_text(std::string& out, std::string_view s) {
 
 class cursor {
  public:
-  explicit cursor(std::string_view bytes) : rest_(bytes) {}
+  cursor(std::string_view bytes, const std::filesystem::path& file) : rest_(bytes), file_(file) {}
   template <class T>
   T get() {
     T v;
@@ -45,12 +45,13 @@ class cursor {
 
  private:
   std::string_view take(std::size_t n) {
-    if (n > rest_.size()) fail(status::data, "a record of the log ends too early");
+    if (n > rest_.size()) fail(status::data, file_.string(), ": a record of the log ends too early");
     const auto part = rest_.substr(0, n);
     rest_.remove_prefix(n);
     return part;
   }
   std::string_view rest_;
+  const std::filesystem::path& file_;
 };
 
 void write_all(int fd, std::string_view bytes, const std::filesystem::path& file) {
@@ -100,8 +101,8 @@ std::string entry_writer::take() {
   return out;
 }
 
-entry::entry(std::string payload) : payload_(std::move(payload)) {
-  cursor in(payload_);
+entry::entry(std::string payload, const std::filesystem::path& file) : payload_(std::move(payload)) {
+  cursor in(payload_, file);
   key_.set = in.text();
   key_.index = in.get<std::uint64_t>();
   key_.hash = in.get<std::uint64_t>();
@@ -128,7 +129,12 @@ record_log::record_log(const std::filesystem::path& file) : file_(file) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd_ < 0)
     fail(status::cannot_create, file.string(), ": cannot open the record log: ", std::strerror(errno));
-  scan();
+  try {
+    scan();
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
 }
 
 record_log::~record_log() {
@@ -161,13 +167,13 @@ void record_log::scan() {
   }
   for (end_ = kHeader.size(); end_ + kEntryHead <= size;) {
     const std::string head = read({end_, kEntryHead});
-    cursor in(head);
+    cursor in(head, file_);
     const auto length = in.get<std::uint32_t>();
     const auto sum = in.get<std::uint64_t>();
     if (length > kLongestEntry || end_ + kEntryHead + length > size) break;
     const std::string payload = read({end_ + kEntryHead, length});
     if (XXH3_64bits(payload.data(), payload.size()) != sum) break;
-    cursor key_in(payload);
+    cursor key_in(payload, file_);
     record_key key;
     key.set = key_in.text();
     key.index = key_in.get<std::uint64_t>();
@@ -213,7 +219,7 @@ std::vector<record_key> record_log::keys(const std::vector<std::string>& sets,
 }
 
 std::unique_ptr<entry> record_log::get(const record_key& key) const {
-  return std::make_unique<entry>(read(index_.at(key)));
+  return std::make_unique<entry>(read(index_.at(key)), file_);
 }
 
 void record_log::each(const std::vector<std::string>& sets,

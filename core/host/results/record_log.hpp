@@ -49,7 +49,8 @@ class entry_writer {
 // One record read back; views live as long as it does.
 class entry {
  public:
-  explicit entry(std::string payload);
+  // `file` is where the payload comes from. Errors: data, if it is no payload of entry_writer.
+  entry(std::string payload, const std::filesystem::path& file);
   entry(entry&&) = delete;
   const record_key& key() const { return key_; }
   const std::vector<logged_row>& rows() const { return rows_; }

@@ -5,7 +5,7 @@
 #include "fuzz/tokens.hpp"
 #include "fuzz/views.hpp"
 
-#include "depthlens/model/families/families.hpp"
+#include "depthlens/model/families/gguf_families.hpp"
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
 
@@ -27,7 +27,7 @@ void gguf_model(std::string_view input) {
     std::vector<raw_tensor> raw;
     for (const gguf_tensor& t : file->tensors()) raw.push_back({&t.view, t.type_name});
     const auto tensors = read_cleanly(label, input.size(), {.times = 16}, [&] {
-      return canonical_tensors(raw, *a, families::gguf_tensors, std::string(label));
+      return canonical_tensors(raw, *a, families::find_gguf(a->family)->tensors, std::string(label));
     });
     if (tensors) check_canonical(*tensors, raw);
   }

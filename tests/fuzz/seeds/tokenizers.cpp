@@ -124,8 +124,8 @@ void write_characters(const std::filesystem::path& dir) {
   write_scores(dir, t);
   put_seed(dir, "tokenizer_json/characters.json", t.text());
   t.normalizer = "null";
-  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false})";
-  t.decoder = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"first"})";
+  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":false})";
+  t.decoder = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first"})";
   t.merges_as_pairs = true;
   put_seed(dir, "tokenizer_json/metaspace.json", t.text());
 }

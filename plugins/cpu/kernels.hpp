@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is
-// chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp, attend.hpp and
-// reduce.hpp.
+// chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp, attend.hpp,
+// reduce.hpp and bf16.hpp.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace depthlens::cpu {
+
+// The upper half of a float, see bf16.hpp.
+enum class bf16 : std::uint16_t {};
 
 // Query rows that attend over one path of the tree, for the heads that share one key-value head.
 struct attend_job {
@@ -76,6 +79,8 @@ struct kernel_table {
                  const float* sine, bool interleaved, float scale);
   void (*attend)(const attend_job& job);
   void (*reduce_tile)(const logit_tile& tile, row_state& row);
+  void (*to_bf16)(const float* x, std::size_t n, bf16* out);
+  void (*from_bf16)(const bf16* x, std::size_t n, float* out);
 };
 
 // The best table for this CPU; static data.

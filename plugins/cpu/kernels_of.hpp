@@ -5,6 +5,7 @@
 
 #include "activation.hpp"
 #include "attend.hpp"
+#include "bf16.hpp"
 #include "kernels.hpp"
 #include "norm.hpp"
 #include "reduce.hpp"
@@ -23,7 +24,7 @@ constexpr const char* isa_name = "SSE2";
 constexpr const char* isa_name = "generic";
 #endif
 
-constexpr kernel_table table = {isa_name, rms_norm, add,    layer_norm, activate,
-                                soft_cap, rotate,   attend, reduce_tile};
+constexpr kernel_table table = {isa_name, rms_norm, add,         layer_norm, activate, soft_cap,
+                                rotate,   attend,   reduce_tile, to_bf16,    from_bf16};
 
 }  // namespace depthlens::cpu::DEPTHLENS_ISA

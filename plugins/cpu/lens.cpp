@@ -29,7 +29,7 @@ lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32
     if (made.form == transport_form::residual || made.form == transport_form::full) {
       if (!t->a) fail(status::internal, "a lens lacks the matrix of layer ", t->layer);
       run_single_threaded([&] {
-        made.a = std::make_unique<packed_matrix>(shapes.get(d_model, d_model));
+        made.a = std::make_unique<packed_matrix>(shapes.get(d_model, d_model, number::f32));
         made.a->assign(t->a, scratch);
       });
     }

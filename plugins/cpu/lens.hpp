@@ -23,7 +23,7 @@ enum class transport_form : std::uint32_t {
 struct transport {
   std::uint32_t layer = 0;
   transport_form form = transport_form::identity;
-  std::unique_ptr<packed_matrix> a;  // residual and full
+  std::unique_ptr<packed_matrix> a;  // residual and full; float32 whatever the model's weights are
   std::vector<float> b;              // (D), empty = zero
 };
 

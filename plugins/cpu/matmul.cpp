@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "matmul.hpp"
 
+#include "kernels.hpp"
+
 #include "depthlens/error.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-#include <unordered_map>
 
 namespace depthlens::cpu {
 
@@ -16,10 +18,6 @@ namespace {
 using memory = dnnl::memory;
 
 memory::dim to_dim(std::size_t n) { return static_cast<memory::dim>(n); }
-
-memory::desc matrix(std::size_t rows, std::size_t columns, memory::format_tag layout) {
-  return memory::desc({to_dim(rows), to_dim(columns)}, memory::data_type::f32, layout);
-}
 
 // Scratch comes from the caller's workspace: oneDNN's own is not made for concurrent calls.
 dnnl::primitive_attr with_own_scratch() {
@@ -35,15 +33,22 @@ float* scratch_of(const memory::desc& desc, workspace& scratch) {
 // Few rows exactly, because each costs a pass over the weights; else few different sizes.
 std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) / 8 * 8; }
 
+std::size_t bytes_of(number n) { return n == number::bf16 ? sizeof(bf16) : sizeof(float); }
+
+// A buffer's first bytes as bf16, of n values.
+bf16* as_bf16(float_buffer& buffer, std::size_t n) {
+  return reinterpret_cast<bf16*>(buffer.reserve_raw((n + 1) / 2));
+}
+
 struct operands {
-  const float *in, *weights;
+  const void *in, *weights;
   float* out;
 };
 
 void execute(const matmul_shape::primitive& product, const dnnl::engine& engine, dnnl::stream& stream,
              operands data, const memory::desc& packed, workspace& scratch) {
-  const memory in(product.desc.src_desc(), engine, const_cast<float*>(data.in));
-  const memory weights(packed, engine, const_cast<float*>(data.weights));
+  const memory in(product.desc.src_desc(), engine, const_cast<void*>(data.in));
+  const memory weights(packed, engine, const_cast<void*>(data.weights));
   const memory out(product.desc.dst_desc(), engine, data.out);
   const memory pad(product.desc.scratchpad_desc(), engine,
                    scratch_of(product.desc.scratchpad_desc(), scratch));
@@ -54,24 +59,48 @@ void execute(const matmul_shape::primitive& product, const dnnl::engine& engine,
 
 }  // namespace
 
-matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs)
-    : engine_(engine), inputs_(inputs), outputs_(outputs) {
-  plain_ = matrix(inputs, outputs, memory::format_tag::ba);
-  packed_ = describe(max_rows, matrix(inputs, outputs, memory::format_tag::any)).weights_desc();
+matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs,
+                           number weights)
+    : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights) {
+  choose_layout();
   const dnnl::reorder::primitive_desc pack(engine_, plain_, engine_, packed_, with_own_scratch());
   pack_scratch_ = pack.scratchpad_desc();
   pack_ = dnnl::reorder(pack);
   const std::unique_ptr<const primitive> largest = make(max_rows);
-  needs_probe_ = std::string_view(largest->desc.impl_info_str()).substr(0, 3) != "brg";
+  const std::string_view name = largest->desc.impl_info_str();
+  needs_probe_ = !name.starts_with("brg") || name.find("amx") != std::string_view::npos;
   if (!needs_probe_) return;
   expected_ = run_probe(*largest);
   expected_.resize(outputs_);
   rows_are_independent_ = passes_probe(*largest);
 }
 
+// Falls back to float32 where there is no good kernel for bf16.
+void matmul_shape::choose_layout() {
+  const auto choose = [this] {
+    plain_ = matrix(inputs_, outputs_, memory::format_tag::ba);
+    const dnnl::matmul::primitive_desc desc =
+        describe(max_rows, matrix(inputs_, outputs_, memory::format_tag::any));
+    packed_ = desc.weights_desc();
+    return held_ == number::f32 || std::string_view(desc.impl_info_str()).starts_with("brg");
+  };
+  try {
+    if (choose()) return;
+  } catch (const dnnl::error& e) {
+    if (e.status != dnnl_unimplemented || held_ == number::f32) throw;
+  }
+  held_ = number::f32;
+  choose();
+}
+
+memory::desc matmul_shape::matrix(std::size_t rows, std::size_t columns, memory::format_tag layout) const {
+  return memory::desc({to_dim(rows), to_dim(columns)},
+                      held_ == number::bf16 ? memory::data_type::bf16 : memory::data_type::f32, layout);
+}
+
 dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memory::desc& weights) const {
   const memory::desc in = matrix(rows, inputs_, memory::format_tag::ab);
-  const memory::desc out = matrix(rows, outputs_, memory::format_tag::ab);
+  const memory::desc out({to_dim(rows), to_dim(outputs_)}, memory::data_type::f32, memory::format_tag::ab);
 #if DNNL_VERSION_MAJOR >= 3
   return dnnl::matmul::primitive_desc(engine_, in, weights, out, with_own_scratch());
 #else
@@ -86,17 +115,20 @@ std::unique_ptr<const matmul_shape::primitive> matmul_shape::make(std::size_t ro
 
 // The product of equal rows with some weights, (rows, outputs).
 std::vector<float> matmul_shape::run_probe(const primitive& product) const {
-  const auto fill = [](std::vector<float>& values, std::size_t period) {
+  const auto make = [this](std::size_t n, std::size_t period) {
+    std::vector<float> values(n);
     std::uint32_t state = 1;
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < n; ++i) {
       state = state * 1664525u + 1013904223u;
       values[i] = i < period ? static_cast<float>(state >> 8) * 0x1p-23f - 1.0f : values[i - period];
     }
+    if (held_ == number::bf16) kernels().to_bf16(values.data(), n, reinterpret_cast<bf16*>(values.data()));
+    return values;
   };
-  std::vector<float> in(product.rows * inputs_), weights(packed_.get_size() / sizeof(float) + 1);
+  const std::vector<float> in = make(product.rows * inputs_, inputs_);
+  const std::size_t n_weights = packed_.get_size() / bytes_of(held_) + 1;
+  const std::vector<float> weights = make(n_weights, n_weights);
   std::vector<float> out(product.rows * outputs_);
-  fill(in, inputs_);
-  fill(weights, weights.size());
   workspace scratch;
   dnnl::stream stream(engine_);
   execute(product, engine_, stream, {in.data(), weights.data(), out.data()}, packed_, scratch);
@@ -128,10 +160,10 @@ const matmul_shape::primitive& matmul_shape::for_rows(std::size_t rows) const {
   return *made_.back();
 }
 
-const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs) {
+const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs, number weights) {
   const std::lock_guard<std::mutex> guard(lock_);
-  std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs}];
-  if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs);
+  std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs, weights}];
+  if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs, weights);
   return *shape;
 }
 
@@ -141,11 +173,32 @@ bool matmul_shapes::rows_are_independent() const {
                      [](const auto& s) { return s.second->rows_are_independent(); });
 }
 
+std::string matmul_shapes::form() const {
+  if (weights_ == number::f32) return "f32, packed by oneDNN";
+  const std::lock_guard<std::mutex> guard(lock_);
+  const bool all = std::all_of(shapes_.begin(), shapes_.end(), [](const auto& s) {
+    return s.second->weights() == number::f32 || s.second->held() == number::bf16;
+  });
+  return all ? "bf16, packed by oneDNN" : "bf16, some or all multiplied as f32 on this CPU, packed by oneDNN";
+}
+
 void packed_matrix::assign(const float* weights, workspace& scratch) {
   float* packed = data_.reserve_raw((shape_->packed().get_size() + sizeof(float) - 1) / sizeof(float));
   const dnnl::engine& engine = shape_->engine();
+  const void* plain = weights;
+  if (shape_->weights() == number::bf16) {
+    const std::size_t n = inputs() * outputs();
+    bf16* rounded = as_bf16(scratch.rounded, n);
+    kernels().to_bf16(weights, n, rounded);
+    plain = rounded;
+    if (shape_->held() == number::f32) {
+      float* widened = scratch.widened.reserve_raw(n);
+      kernels().from_bf16(rounded, n, widened);
+      plain = widened;
+    }
+  }
   dnnl::stream stream(engine);
-  memory from(shape_->plain(), engine, const_cast<float*>(weights));
+  memory from(shape_->plain(), engine, const_cast<void*>(plain));
   memory to(shape_->packed(), engine, packed);
   memory pad(shape_->pack_scratch(), engine, scratch_of(shape_->pack_scratch(), scratch));
   shape_->pack().execute(stream, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, pad}});
@@ -153,14 +206,36 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
 }
 
 void packed_matrix::multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const {
+  if (shape_->weights() == number::f32) return multiply_held(in, rows, out, scratch);
+  for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
+    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
+    bf16* rounded = as_bf16(scratch.rounded, matmul_shape::max_rows * inputs());
+    kernels().to_bf16(in + first * inputs(), n * inputs(), rounded);
+    multiply(rounded, n, out + first * outputs(), scratch);
+  }
+}
+
+void packed_matrix::multiply(const bf16* in, std::size_t rows, float* out, workspace& scratch) const {
+  if (shape_->held() == number::bf16) return multiply_held(in, rows, out, scratch);
+  for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
+    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
+    float* widened = scratch.widened.reserve(matmul_shape::max_rows * inputs());
+    kernels().from_bf16(in + first * inputs(), n * inputs(), widened);
+    multiply_held(widened, n, out + first * outputs(), scratch);
+  }
+}
+
+// in (rows, inputs) of the number that is held.
+void packed_matrix::multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const {
   dnnl::stream stream(shape_->engine());
-  const auto run = [&](const matmul_shape::primitive& product, const float* from, float* to) {
+  const auto run = [&](const matmul_shape::primitive& product, const void* from, float* to) {
     execute(product, shape_->engine(), stream, {from, data_.data(), to}, shape_->packed(), scratch);
   };
+  const std::size_t row_bytes = inputs() * bytes_of(shape_->held());
   for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
     const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
     const matmul_shape::primitive& product = shape_->for_rows(n);
-    const float* from = in + first * inputs();
+    const std::byte* from = static_cast<const std::byte*>(in) + first * row_bytes;
     float* to = out + first * outputs();
     if (product.rows == n) {
       run(product, from, to);
@@ -168,7 +243,7 @@ void packed_matrix::multiply(const float* in, std::size_t rows, float* out, work
     }
     float* padded_in = scratch.padded_in.reserve(product.rows * inputs());
     float* padded_out = scratch.padded_out.reserve(product.rows * outputs());
-    std::copy_n(from, n * inputs(), padded_in);
+    std::memcpy(padded_in, from, n * row_bytes);
     run(product, padded_in, padded_out);
     stream.wait();
     std::copy_n(padded_out, n * outputs(), to);

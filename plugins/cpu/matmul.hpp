@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activations with weights that oneDNN has packed into its own layout, in float32.
+// Products of activations with weights that oneDNN has packed into its own layout, in float32; with weights
+// held as bf16, activations are rounded to bf16, products and sums are float32.
 //
 // A row of a product does not depend on how many rows there are or on its place among them: rows go through
 // oneDNN in chunks of 256, the rest rounded up to a multiple of 8 if above 16, with one primitive for each
 // (inputs, outputs, chunk) that is made on first use; each call runs on one thread. oneDNN's brgemm kernels
 // keep that promise for every chunk; those of its older kernels that do not (AVX2, 32 rows) are found by a
 // probe and a larger chunk is taken instead. Works with oneDNN 2.6 and later.
+//
+// Where the CPU multiplies no bf16 (or oneDNN has no brgemm kernel for it), rounded values are multiplied as
+// float32: the same numbers but for the order of sums, at the speed and in the memory of float32.
 #pragma once
 
+#include "kernels.hpp"
 #include "workspace.hpp"
 
 #include <dnnl.hpp>
@@ -19,17 +24,20 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 namespace depthlens::cpu {
+
+// What weights, and with them the inputs of products, are rounded to.
+enum class number : std::uint32_t { f32, bf16 };
 
 // The primitives of one pair (inputs K, outputs N). Thread-safe.
 class matmul_shape {
  public:
   static constexpr std::size_t max_rows = 256;
 
-  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs);
+  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs, number weights);
   matmul_shape(const matmul_shape&) = delete;
   matmul_shape& operator=(const matmul_shape&) = delete;
 
@@ -42,6 +50,9 @@ class matmul_shape {
   const primitive& for_rows(std::size_t rows) const;
   // False: no chunk was found that keeps the promise above.
   bool rows_are_independent() const { return rows_are_independent_; }
+  number weights() const { return weights_; }
+  // How weights and inputs are held: weights(), or f32 where bf16 is not multiplied here.
+  number held() const { return held_; }
 
   const dnnl::engine& engine() const { return engine_; }
   const dnnl::memory::desc& plain() const { return plain_; }  // (inputs, outputs), outputs outermost
@@ -52,6 +63,8 @@ class matmul_shape {
   std::size_t outputs() const { return outputs_; }
 
  private:
+  void choose_layout();
+  dnnl::memory::desc matrix(std::size_t rows, std::size_t columns, dnnl::memory::format_tag layout) const;
   dnnl::matmul::primitive_desc describe(std::size_t rows, const dnnl::memory::desc& weights) const;
   std::unique_ptr<const primitive> make(std::size_t rows) const;
   std::vector<float> run_probe(const primitive& product) const;
@@ -59,6 +72,7 @@ class matmul_shape {
 
   dnnl::engine engine_;
   std::size_t inputs_, outputs_;
+  number weights_, held_;
   dnnl::memory::desc plain_, packed_, pack_scratch_;
   dnnl::reorder pack_;
   bool needs_probe_ = false, rows_are_independent_ = true;
@@ -68,17 +82,22 @@ class matmul_shape {
   mutable std::array<std::atomic<const primitive*>, max_rows + 1> by_rows_{};  // into made_
 };
 
-// Shapes by (inputs, outputs), so that layers share primitives. Thread-safe.
+// Shapes by (inputs, outputs, number), so that layers share primitives. Thread-safe.
 class matmul_shapes {
  public:
-  matmul_shapes() : engine_(dnnl::engine::kind::cpu, 0) {}
-  const matmul_shape& get(std::size_t inputs, std::size_t outputs);
+  // weights: of shapes that are asked for without a number.
+  explicit matmul_shapes(number weights) : engine_(dnnl::engine::kind::cpu, 0), weights_(weights) {}
+  const matmul_shape& get(std::size_t inputs, std::size_t outputs) { return get(inputs, outputs, weights_); }
+  const matmul_shape& get(std::size_t inputs, std::size_t outputs, number weights);
   bool rows_are_independent() const;
+  // How most of the weights are held: "bf16, packed by oneDNN".
+  std::string form() const;
 
  private:
   dnnl::engine engine_;
+  number weights_;
   mutable std::mutex lock_;
-  std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<matmul_shape>> shapes_;
+  std::map<std::tuple<std::size_t, std::size_t, number>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
 // One weight matrix, packed.
@@ -95,10 +114,14 @@ class packed_matrix {
   std::size_t outputs() const { return shape_->outputs(); }
   std::size_t bytes() const { return data_.size() * sizeof(float); }
 
-  // out (rows, outputs) = in (rows, inputs) * weights transposed.
+  // out (rows, outputs) = in (rows, inputs) * weights transposed; in is rounded as the weights are.
   void multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const;
+  // The same of rows rounded before; weights of number::bf16 only.
+  void multiply(const bf16* in, std::size_t rows, float* out, workspace& scratch) const;
 
  private:
+  void multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const;
+
   const matmul_shape* shape_ = nullptr;
   float_buffer data_;
 };

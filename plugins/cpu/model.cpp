@@ -20,16 +20,17 @@ namespace {
 constexpr std::size_t chunk_rows = 256;
 constexpr std::uint32_t pack_tokens = 1024;  // more does not run faster
 
-void check_options(const dlens_model_options& options) {
+number number_of(const dlens_model_options& options) {
   const std::string_view device = options.device ? options.device : "auto";
   const std::string_view precision = options.precision ? options.precision : "f32";
   if (device != "auto" && device != "cpu") {
     fail(status::unavailable, "the cpu backend has no device ", device,
          "; use --device cpu or another backend");
   }
-  if (precision != "f32") {
-    fail(status::unavailable, "the cpu backend computes in f32, not in ", precision, "; use --precision f32");
-  }
+  if (precision == "f32") return number::f32;
+  if (precision == "bf16") return number::bf16;
+  fail(status::unavailable, "the cpu backend computes in f32 or bf16, not in ", precision,
+       "; use --precision f32 or bf16");
 }
 
 const dlens_architecture& architecture_of(const dlens_weights& weights) {
@@ -54,21 +55,21 @@ struct model::pass {
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(architecture_of(weights)), kernels_(kernels()) {
-  check_options(options);
+    : arch_(architecture_of(weights)), kernels_(kernels()), shapes_(number_of(options)) {
   check_architecture();
   copy_tables();
   weights_ = load_weights(weights, shapes_, options.threads);
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
                      shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");
+  weights_text_ = shapes_.form();
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim;
   const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width + kv_width();
   info_ = {sizeof(dlens_model_info),
            pack_tokens,
            weights_.bytes(),
            floats * sizeof(float) + 64,
-           "f32, packed by oneDNN",
+           weights_text_.c_str(),
            device_text_.c_str(),
            arch_.n_layers * kv_width() * sizeof(float)};
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model on the CPU: a decoder made of the parts that dlens_architecture describes, over a pack of tokens,
-// and the readout of lenses.
+// and the readout of lenses. With precision bf16 the weights of its linear maps and the unembedding, and what
+// they are multiplied with, are rounded to bf16; all else is float32: sums, the residual stream, norms,
+// attention, logits, lenses.
 #pragma once
 
 #include "attention.hpp"
@@ -65,7 +67,7 @@ class model {
   mutable matmul_shapes shapes_;
   model_weights weights_;
   mutable workspace_pool pool_;
-  std::string device_text_;
+  std::string device_text_, weights_text_;
   dlens_model_info info_;
 };
 

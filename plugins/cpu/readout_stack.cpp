@@ -61,15 +61,26 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
 
 void readout_stack::make_rows() {
   rows_ = scratch_.rows.reserve(states_.size() * width_);
+  const bool rounds = model_.gather_shape.weights() == number::bf16;
+  bf16* const rounded = rounds ? reinterpret_cast<bf16*>(rows_) : nullptr;
+  rounded_ = rounded;
   for (std::size_t r = 0; r < per_site_; ++r) {
-    const planned_row& row = plan_.rows[r];
-    const float* hidden = request_.hidden + (row.layer * request_.sites.size() + sites_.first) * width_;
-    if (row.carry) hidden = carry(*row.carry, hidden);
+    const planned_row& planned = plan_.rows[r];
+    const float* hidden = request_.hidden + (planned.layer * request_.sites.size() + sites_.first) * width_;
+    if (planned.carry) hidden = carry(*planned.carry, hidden);
     for (std::size_t i = 0; i < sites_.n; ++i) {
-      model_.weights.final_norm.apply(model_.kernels, hidden + i * width_, 1,
-                                      rows_ + (i * per_site_ + r) * width_);
+      const std::size_t at = (i * per_site_ + r) * width_;
+      float* row = rounds ? scratch_.normed.reserve(width_) : rows_ + at;
+      model_.weights.final_norm.apply(model_.kernels, hidden + i * width_, 1, row);
+      if (rounds) model_.kernels.to_bf16(row, width_, rounded + at);
     }
   }
+}
+
+// logits (n, outputs) of rows first..first+n-1.
+void readout_stack::multiply(const packed_matrix& unembed, std::size_t first, std::size_t n, float* logits) {
+  if (rounded_) return unembed.multiply(rounded_ + first * width_, n, logits, scratch_);
+  unembed.multiply(rows_ + first * width_, n, logits, scratch_);
 }
 
 const float* readout_stack::carry(const transport& carry, const float* hidden) {
@@ -149,7 +160,7 @@ void readout_stack::find_targets(std::size_t first, std::size_t n) {
   const std::size_t end = (places_[first + n - 1].site + 1) * per_site_;
   for (std::size_t at = places_[first].site * per_site_; at < end; at += chunk_rows) {
     const std::size_t n_rows = std::min(chunk_rows, end - at);
-    packed.multiply(rows_ + at * width_, n_rows, logits, scratch_);
+    multiply(packed, at, n_rows, logits);
     for (std::size_t i = 0; i < n_rows; ++i) {
       finish_logits(logits + i * gather_width, gather_width, bias.empty() ? nullptr : gathered_bias);
     }
@@ -179,7 +190,7 @@ bool readout_stack::run_tiles(row_kind kind) {
     const std::size_t n = tile.outputs();
     for (std::size_t first = 0; first < states_.size(); first += chunk_rows) {
       const std::size_t n_rows = std::min(chunk_rows, states_.size() - first);
-      tile.multiply(rows_ + first * width_, n_rows, logits, scratch_);
+      multiply(tile, first, n_rows, logits);
       for (std::size_t i = 0; i < n_rows; ++i) {
         const std::size_t row = first + i;
         float* z = logits + i * n;

@@ -48,6 +48,7 @@ class readout_stack {
 
   void make_rows();
   const float* carry(const transport& carry, const float* hidden);
+  void multiply(const packed_matrix& unembed, std::size_t first, std::size_t n, float* logits);
   void find_targets();
   void find_targets(std::size_t first, std::size_t n);
   void reset(const top_entry* finals);
@@ -73,7 +74,8 @@ class readout_stack {
   workspace& scratch_;
   const std::size_t width_;                // D
   const std::size_t per_site_;             // rows of a site; row = site * per_site_ + row of the plan
-  float* rows_ = nullptr;                  // (rows, D)
+  float* rows_ = nullptr;                  // (rows, D), normed; unless
+  const bf16* rounded_ = nullptr;          // the same memory as bf16, where the unembedding is
   std::vector<row_state> states_;          // (rows)
   std::vector<target_state> targets_;      // for each row those of its site
   std::vector<target_place> places_;       // all targets of the stack, by site

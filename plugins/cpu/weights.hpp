@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them: matrices dequantised to float32 and packed by oneDNN, vectors
+// A model's weights as the backend holds them: matrices dequantised to float32 or bf16 and packed by oneDNN, vectors
 // as floats, embedding rows read from the mapped file as they are needed.
 #pragma once
 

@@ -113,6 +113,7 @@ struct workspace {
   float_buffer final_weights;         // (read tokens of a stack, tile)
   float_buffer gathered;              // (64, D) rows of the unembedding
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
+  float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again
   rotary_table rotary, local_rotary;                      // of all positions; of layers with a window
 };
 

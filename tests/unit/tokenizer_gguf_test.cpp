@@ -118,6 +118,15 @@ BOOST_AUTO_TEST_CASE(bos_is_added_by_the_flag_or_by_what_the_family_does) {
   BOOST_TEST(load(eos).encode("ab", special::add) == (ids{256, 258}), each);
 }
 
+BOOST_AUTO_TEST_CASE(added_tokens_of_phi3_take_the_white_space_behind_them) {
+  gguf_parts file = score_vocabulary().file();
+  const std::string text = "a!! \na";
+  BOOST_TEST(plain(load(file), text).size() > 3U);
+  file.text("general.architecture", "phi3");
+  BOOST_TEST(plain(load(file), text) == (ids{262, 263, 262}), each);
+  BOOST_TEST(load(file).encode("<s> a", special::add).size() > 3U);  // <s> does not
+}
+
 BOOST_AUTO_TEST_CASE(scores_join_and_bytes_stand_for_what_has_no_token) {
   const tokenizer t = load(score_vocabulary().file());
   BOOST_TEST(t.kind() == "SentencePiece BPE");
@@ -146,7 +155,7 @@ BOOST_AUTO_TEST_CASE(rows_that_converters_fill_up_are_not_found_in_text) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_or_not_understood_is_refused_by_name) {
-  BOOST_TEST(refused(small("tekken"), "memory.gguf: tokenizer.ggml.pre 'tekken' is not supported"));
+  BOOST_TEST(refused(small("viking"), "memory.gguf: tokenizer.ggml.pre 'viking' is not supported"));
   BOOST_TEST(refused(gguf_parts().text("tokenizer.ggml.model", "bert"), "tokenizer.ggml.model 'bert'"));
   BOOST_TEST(refused(gguf_parts(), "'tokenizer.ggml.model' is missing"));
   BOOST_TEST(

@@ -157,6 +157,38 @@ BOOST_AUTO_TEST_CASE(digits_and_published_patterns_cut_words) {
   BOOST_TEST(plain(digits, " 12") == (ids{' ', '1', '2'}), each);
 }
 
+BOOST_AUTO_TEST_CASE(tekken_cuts_where_small_letters_end_and_gpt4o_keeps_contractions) {
+  json_tokenizer t;
+  t.join("a", "B").join("e", "'").join("1", "2");
+  const auto cut_by = [&](std::string_view expression, const char* behavior) {
+    t.pre_tokenizer = R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)" +
+                      boost::json::serialize(boost::json::value(std::string(expression))) +
+                      R"(},"behavior":)" + behavior +
+                      R"(},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
+    return t.load();
+  };
+  const tokenizer tekken = cut_by(split_patterns::tekken, R"("Isolated","invert":false)");
+  BOOST_TEST(tekken.kind() == "byte-level BPE (tekken)");
+  BOOST_TEST(plain(tekken, "aBe's12") == (ids{'a', 'B', 'e', '\'', 's', '1', '2'}), each);
+  const tokenizer gpt4o = cut_by(split_patterns::gpt4o, R"("Removed","invert":true)");
+  BOOST_TEST(plain(gpt4o, "aBe's12") == (ids{'a', 'B', 257, 's', 258}), each);
+}
+
+BOOST_AUTO_TEST_CASE(steps_behind_byte_level_cut_at_digits_of_the_byte_alphabet) {
+  json_tokenizer t;
+  t.join("1", "2").join("12", "3").join("123", "4").join("\xC2", "\xBD").join(".", "a").join("+", "+");
+  t.pre_tokenizer =
+      R"({"type":"Sequence","pretokenizers":[{"type":"Punctuation","behavior":"Contiguous"},)"
+      R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true},{"type":"Digits","individual_digits":false},)"
+      R"({"type":"Split","pattern":{"Regex":"[0-9][0-9][0-9]"},"behavior":"Isolated","invert":false}]})";
+  const tokenizer k = t.load();
+  BOOST_TEST(k.kind() == "byte-level BPE (falcon)");
+  BOOST_TEST(plain(k, "1234") == (ids{257, '4'}), each);
+  BOOST_TEST(plain(k, "\xC2\xBD") == (ids{0xC2, 0xBD}), each);  // 1/2 is a digit as it is written there
+  BOOST_TEST(plain(k, ".a") == (ids{'.', 'a'}), each);
+  BOOST_TEST(plain(k, "++") == (ids{261}), each);
+}
+
 BOOST_AUTO_TEST_CASE(a_blank_is_put_in_front_where_byte_level_says_so) {
   json_tokenizer t = english();
   t.pre_tokenizer = R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":true})";
@@ -258,9 +290,16 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   BOOST_TEST(refused(with(pre, R"({"type":"Split","pattern":{"Regex":"[a-z]+"},"behavior":"Isolated"})"),
                      "'[a-z]+'"));
   BOOST_TEST(refused(with(pre, R"({"type":"ByteLevel","new_option":1})"), "option 'new_option'"));
-  BOOST_TEST(
-      refused(with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]})"),
-              "after ByteLevel, pre_tokenizer 'Digits'"));
+  BOOST_TEST(refused(
+      with(
+          pre,
+          R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits","individual_digits":true}]})"),
+      "after ByteLevel, pre_tokenizer 'Digits'"));
+  BOOST_TEST(refused(
+      with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":)"
+                R"({"Regex":"\\p{N}"},"behavior":"Isolated"}]})"),
+      "after ByteLevel, pre_tokenizer 'Split'"));
+  BOOST_TEST(refused(with(pre, R"({"type":"Punctuation","behavior":"Isolated"})"), "behavior 'Isolated'"));
   BOOST_TEST(refused(with(pre, "null"), "BPE 'without ByteLevel pre_tokenizer and without byte_fallback'"));
   BOOST_TEST(refused(with(pre, R"({"type":7})"), "pre_tokenizer.type"));
   const auto normalizer = &json_tokenizer::normalizer;

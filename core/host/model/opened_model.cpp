@@ -9,12 +9,12 @@
 namespace depthlens {
 namespace {
 
-tokenizer tokenizer_of(const model_files& files, const std::filesystem::path& path) {
-  if (files.gguf() != nullptr) return tokenizer::from_gguf(*files.gguf());
-  const std::filesystem::path file = files.tokenizer_path();
-  if (!std::filesystem::exists(file))
-    fail(status::no_input, path.string(), ": no tokenizer.json; depthlens reads tokenizers from it");
-  return tokenizer::from_json(file);
+// The tokenizer at `path`: a model folder, a GGUF file (`gguf` if it is open already), or a tokenizer.json.
+tokenizer tokenizer_at(const std::filesystem::path& path, const gguf_file* gguf) {
+  if (gguf != nullptr) return tokenizer::from_gguf(*gguf);
+  if (std::filesystem::is_directory(path)) return tokenizer::from_folder(path);
+  if (path.extension() == ".gguf") return tokenizer::from_gguf(gguf_file(path));
+  return tokenizer::from_json(path);
 }
 
 // File names may hold any byte; a name in titles and other file names is short UTF-8 without control
@@ -75,7 +75,7 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   m.files = std::make_unique<model_files>(model_files::open(m.path, policy));
   for (const std::string& key : policy.ignored)
     log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
-  m.tokens = std::make_unique<tokenizer_service>(tokenizer_of(*m.files, m.path), bos);
+  m.tokens = std::make_unique<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
   const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
   if (rows > ids)
     log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));
@@ -92,12 +92,7 @@ std::int32_t opened_model::first_token() const {
 }
 
 tokenizer open_tokenizer(const std::string& name_or_path) {
-  const std::filesystem::path path = resolve_model(name_or_path).path;
-  if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf")
-    return tokenizer::from_gguf(gguf_file(path));
-  const std::filesystem::path file = std::filesystem::is_directory(path) ? path / "tokenizer.json" : path;
-  if (!std::filesystem::exists(file)) fail(status::no_input, file.string(), ": no such file");
-  return tokenizer::from_json(file);
+  return tokenizer_at(resolve_model(name_or_path).path, nullptr);
 }
 
 backend_model::backend_model(const opened_model& model, const registry::backend& backend, const options& o) {

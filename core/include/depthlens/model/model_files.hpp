@@ -75,8 +75,6 @@ class model_files {
   const std::filesystem::path& path() const noexcept { return path_; }
   // The GGUF file, null for a folder.
   const gguf_file* gguf() const noexcept { return gguf_.get(); }
-  // Where the tokenizer is: tokenizer.json of the folder (which may not exist), or the GGUF file itself.
-  std::filesystem::path tokenizer_path() const { return gguf_ ? path_ : path_ / "tokenizer.json"; }
 
   // What the file calls its architecture, e.g. "llama"; empty if it does not say. Works after open_raw too.
   std::string architecture_name() const {

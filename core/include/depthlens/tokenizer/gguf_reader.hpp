@@ -80,6 +80,12 @@ inline std::vector<std::uint8_t> add_gguf_tokens(tokenizer_parts& parts,
   return reachable;
 }
 
+// Phi-3's special tokens take the white space behind them, which its GGUF files do not say.
+inline void strip_behind_added(tokenizer_parts& parts) {
+  for (added_token& t : parts.added)
+    t.rstrip = t.content != "<unk>" && t.content != "<s>" && t.content != "<|endoftext|>";
+}
+
 inline void read_gguf_merges(tokenizer_parts& parts, const gguf_file& file) {
   const auto merges = file.require_strings("tokenizer.ggml.merges");
   parts.vocabulary.merges.reserve(merges.size());
@@ -184,6 +190,7 @@ inline tokenizer_parts read_gguf_tokenizer(const gguf_file& file) {
     detail::read_gguf_bytes(parts, file, reachable, *preset);
   } else {
     detail::read_gguf_scores(parts, file, reachable);
+    if (file.find_string("general.architecture") == "phi3") detail::strip_behind_added(parts);
   }
   detail::read_gguf_frame(parts, file, bytes ? preset->add_bos : true);
   return parts;

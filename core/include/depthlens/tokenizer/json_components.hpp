@@ -92,8 +92,7 @@ inline void read_split(const json_view& at, tokenizer_parts& parts) {
   only_members(pattern, {"String", "Regex"});
   if (const auto regex = pattern.find_string("Regex")) {
     if (!p::known(*regex)) refuse(pattern, "Regex", *regex);
-    const bool total = *regex == p::gpt2 || *regex == p::llama3 || *regex == p::qwen2;
-    parts.splits.push_back({std::string(*regex), false, read_behavior(at, total)});
+    parts.splits.push_back({std::string(*regex), false, read_behavior(at, p::covers_all(*regex))});
   } else {
     const std::string_view text = pattern.require_string("String");
     if (text.empty()) refuse(pattern, "String", "");
@@ -121,7 +120,20 @@ inline void read_metaspace(const json_view& at, tokenizer_parts& parts) {
     parts.splits.push_back({mark, true, split_behavior::merged_with_next});
 }
 
-// Says whether text is cut as bytes (ByteLevel), which has to be the last step.
+// A step behind ByteLevel sees the text in the byte alphabet. Only cuts at digits are read there.
+inline void read_step_on_bytes(const json_view& at, std::string_view type, tokenizer_parts& parts) {
+  namespace p = split_patterns;
+  if (type == "Digits" && !at.find_bool("individual_digits").value_or(false)) {
+    only_members(at, {"type", "individual_digits"});
+    parts.splits.push_back({std::string(p::digit_bytes)});
+  } else if (type == "Split" && at.require("pattern").find_string("Regex") == p::three_digits) {
+    read_split(at, parts);
+  } else {
+    refuse(at, "after ByteLevel, pre_tokenizer", type);
+  }
+}
+
+// Says whether text is cut as bytes (ByteLevel).
 inline bool read_pre_tokenizer(const json_view& root, tokenizer_parts& parts) {
   namespace p = split_patterns;
   bool bytes = false, first = true;
@@ -130,8 +142,9 @@ inline bool read_pre_tokenizer(const json_view& root, tokenizer_parts& parts) {
   for_each_part(*pre_tokenizer, "pretokenizers", [&](const json_view& at) {
     if (parts.splits.size() == max_steps) refuse(at, "a sequence with more than 16 parts,", "pre_tokenizer");
     const std::string_view type = at.require_string("type");
-    if (bytes) refuse(at, "after ByteLevel, pre_tokenizer", type);
-    if (type == "ByteLevel") {
+    if (bytes) {
+      read_step_on_bytes(at, type, parts);
+    } else if (type == "ByteLevel") {
       only_members(at, {"type", "add_prefix_space", "trim_offsets", "use_regex"});
       if (at.find_bool("add_prefix_space").value_or(true)) {
         if (!first) refuse(at, "after another pre_tokenizer, option", "add_prefix_space");
@@ -143,6 +156,11 @@ inline bool read_pre_tokenizer(const json_view& root, tokenizer_parts& parts) {
       only_members(at, {"type", "individual_digits"});
       const bool single = at.find_bool("individual_digits").value_or(false);
       parts.splits.push_back({std::string(single ? p::digit : p::digits)});
+    } else if (type == "Punctuation") {
+      only_members(at, {"type", "behavior"});
+      const std::string_view behavior = at.find_string("behavior").value_or("Isolated");
+      if (behavior != "Contiguous") refuse(at, "behavior", behavior);
+      parts.splits.push_back({std::string(p::punctuation)});
     } else if (type == "Split") {
       read_split(at, parts);
     } else if (type == "Metaspace") {

@@ -35,11 +35,11 @@ struct json_token {
   bool added = false;
 };
 
-inline json_token& token_slot(std::vector<json_token>& tokens, std::uint64_t id, const json_view& at,
+inline json_token& token_slot(std::vector<json_token>& tokens, std::uint64_t id, const std::string& place,
                               std::string_view text) {
   if (id >= tokens.size()) {
-    fail(status::data, at.place(), "token ", printable(text), " has id ", id, ", but there are ",
-         tokens.size(), " tokens: ids must be 0..", tokens.size() - 1, " without gaps");
+    fail(status::data, place, "token ", printable(text), " has id ", id, ", but there are ", tokens.size(),
+         " tokens: ids must be 0..", tokens.size() - 1, " without gaps");
   }
   return tokens[static_cast<std::size_t>(id)];
 }
@@ -67,33 +67,34 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
   return out;
 }
 
-// All tokens of the file by id, dense.
-inline std::vector<json_token> collect_tokens(const json_view& root, const std::vector<added_token>& added) {
-  const json_view vocab = root.require("model").require("vocab");
+// The tokens of a vocabulary (an object of ids by token) and the added ones by id, dense. `added_place` starts
+// an error about an added one.
+inline std::vector<json_token> collect_tokens(const json_view& vocab, const std::vector<added_token>& added,
+                                              const std::string& added_place) {
   const auto& object = vocab.as_object();
   std::size_t count = object.size();
   for (const added_token& t : added) count += !object.contains(t.content);
   if (count == 0 || count > max_tokens)
     fail(status::data, vocab.place(), count, " tokens, expected 1..", max_tokens);
   std::vector<json_token> tokens(count);
+  const std::string vocab_place = vocab.place();
   for (const auto& member : object) {
     const std::string_view text(member.key().data(), member.key().size());
     // A view with its place costs a string; it is only made where there is something to say.
     const bool plain = member.value().is_int64() && member.value().get_int64() >= 0;
     const std::uint64_t id =
         plain ? static_cast<std::uint64_t>(member.value().get_int64()) : vocab.require_u64(text);
-    json_token& t = token_slot(tokens, id, vocab, text);
+    json_token& t = token_slot(tokens, id, vocab_place, text);
     if (t.present) {
-      fail(status::data, vocab.place(), "tokens ", printable(t.text), " and ", printable(text),
+      fail(status::data, vocab_place, "tokens ", printable(t.text), " and ", printable(text),
            " have the same id ", id);
     }
     t = {text, true, true, false};
   }
   for (const added_token& a : added) {
-    const json_view list = root.require("added_tokens");
-    json_token& t = token_slot(tokens, static_cast<std::uint64_t>(a.id), list, a.content);
+    json_token& t = token_slot(tokens, static_cast<std::uint64_t>(a.id), added_place, a.content);
     if (t.added || (t.present && t.text != a.content)) {
-      fail(status::data, list.place(), "tokens ", printable(t.text), " and ", printable(a.content),
+      fail(status::data, added_place, "tokens ", printable(t.text), " and ", printable(a.content),
            " have the same id ", a.id);
     }
     t = {a.content, true, t.in_model, true};
@@ -142,36 +143,56 @@ inline void add_json_tokens(tokenizer_parts& parts, const std::vector<json_token
   }
 }
 
-// One merge: "a b", or ["a", "b"].
-inline void read_merge(tokenizer_parts& parts, const json_view& merges, std::size_t i, std::string& left,
-                       std::string& right, std::string& buffer) {
-  const boost::json::value& value = merges.value().get_array()[i];
-  std::string_view l, r;
-  if (value.is_string()) {
-    const std::string_view text(value.get_string().data(), value.get_string().size());
+// Adds merges as they are written in files, one after the other. place() starts an error.
+class merge_reader {
+ public:
+  explicit merge_reader(tokenizer_parts& parts) : parts_(parts) {}
+
+  template <class Place>
+  void add(std::string_view l, std::string_view r, const Place& place) {
+    left_.assign(l);
+    right_.assign(r);
+    if (parts_.vocabulary.units == bpe_vocabulary::unit_kind::bytes) {
+      left_.clear();
+      right_.clear();
+      const auto& alphabet = byte_alphabet::get();
+      if (!alphabet.append_bytes(left_, l) || !alphabet.append_bytes(right_, r)) {
+        fail(status::data, place(), "has a character that no byte-level token has");
+      }
+    }
+    add_merge(parts_.vocabulary, left_, right_, buffer_, parts_.file);
+  }
+
+  // "left right"
+  template <class Place>
+  void add(std::string_view text, const Place& place) {
     const std::size_t blank = text.find(' ');
     if (blank == std::string_view::npos || text.find(' ', blank + 1) != std::string_view::npos) {
-      fail(status::data, merges.at(i).place(), printable(text), ", expected two tokens with a blank between");
+      fail(status::data, place(), printable(text), ", expected two tokens with a blank between");
     }
-    l = text.substr(0, blank);
-    r = text.substr(blank + 1);
-  } else {
-    const json_view pair = merges.at(i);
-    if (pair.as_array().size() != 2) fail(status::data, pair.place(), "expected two tokens");
-    l = pair.at(0).as_string();
-    r = pair.at(1).as_string();
+    add(text.substr(0, blank), text.substr(blank + 1), place);
   }
-  left.assign(l);
-  right.assign(r);
-  if (parts.vocabulary.units == bpe_vocabulary::unit_kind::bytes) {
-    left.clear();
-    right.clear();
-    const auto& alphabet = byte_alphabet::get();
-    if (!alphabet.append_bytes(left, l) || !alphabet.append_bytes(right, r)) {
-      fail(status::data, merges.at(i).place(), "has a character that no byte-level token has");
+
+ private:
+  tokenizer_parts& parts_;
+  std::string left_, right_, buffer_;
+};
+
+// Each merge is "a b", or ["a", "b"].
+inline void read_json_merges(tokenizer_parts& parts, const json_view& merges) {
+  const auto& list = merges.as_array();
+  parts.vocabulary.merges.reserve(list.size());
+  merge_reader reader(parts);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto place = [&] { return merges.at(i).place(); };
+    if (list[i].is_string()) {
+      reader.add({list[i].get_string().data(), list[i].get_string().size()}, place);
+    } else {
+      const json_view pair = merges.at(i);
+      if (pair.as_array().size() != 2) fail(status::data, pair.place(), "expected two tokens");
+      reader.add(pair.at(0).as_string(), pair.at(1).as_string(), place);
     }
   }
-  add_merge(parts.vocabulary, left, right, buffer, parts.file);
 }
 
 // The options of the model that change ids; those that would make it another algorithm are refused.
@@ -224,14 +245,10 @@ inline tokenizer_parts read_tokenizer_json(const std::filesystem::path& path) {
   detail::read_model_options(model, parts, byte_level);
   detail::read_normalizer(root, parts);
   parts.added = detail::read_added_tokens(root);
-  detail::add_json_tokens(parts, detail::collect_tokens(root, parts.added));
+  const std::string added_place = cat(parts.file, ": added_tokens: ");
+  detail::add_json_tokens(parts, detail::collect_tokens(model.require("vocab"), parts.added, added_place));
   detail::read_unknown(model, parts);
-  const json_view merges = model.require("merges");
-  parts.vocabulary.merges.reserve(merges.as_array().size());
-  std::string left, right, buffer;
-  for (std::size_t i = 0; i < merges.as_array().size(); ++i) {
-    detail::read_merge(parts, merges, i, left, right, buffer);
-  }
+  detail::read_json_merges(parts, model.require("merges"));
   detail::read_post_processor(root, parts);
   detail::read_decoder(root, parts);
   parts.kind = byte_level ? cat("byte-level BPE (", detail::name_of_splits(parts), ")") : "SentencePiece BPE";

@@ -31,22 +31,25 @@ class pretokenizer {
  public:
   pretokenizer() = default;
   explicit pretokenizer(std::vector<split_step> steps) : steps_(std::move(steps)) {
-    for (const split_step& s : steps_) {
-      patterns_.push_back(
-          s.literal ? nullptr : std::make_shared<const pattern>(split_patterns::for_pcre2(s.expression)));
-    }
+    for (const split_step& s : steps_) patterns_.push_back(s.literal ? nullptr : compiled(s.expression));
   }
 
   const std::vector<split_step>& steps() const noexcept { return steps_; }
 
   // Calls emit(word) for each word of `text` (valid UTF-8) in order; joined, the words are the text. No word
-  // is empty.
+  // is empty; a pattern of bytes may cut inside a character.
   template <class Emit>
   void split(std::string_view text, Emit&& emit) const {
     cut(0, text, emit);
   }
 
  private:
+  static std::shared_ptr<const pattern> compiled(std::string_view expression) {
+    const bool bytes = split_patterns::of_bytes(expression);
+    return std::make_shared<const pattern>(split_patterns::for_pcre2(expression),
+                                           bytes ? pattern::units::bytes : pattern::units::characters);
+  }
+
   template <class Emit>
   void cut(std::size_t step, std::string_view text, Emit& emit) const {
     if (text.empty()) return;
@@ -111,7 +114,9 @@ inline const std::vector<pretokenizer_preset>& pretokenizer_presets() {
       {"dbrx", "llama-3", {p::llama3}},
       {"qwen2", "qwen2", {p::qwen2}, true},
       {"deepseek-r1-qwen", "qwen2", {p::qwen2}, true},
-      {"falcon", "falcon", {p::punctuation, p::gpt2, p::three_digits}},
+      {"tekken", "tekken", {p::tekken}, false, true, true},
+      {"gpt-4o", "gpt-4o", {p::gpt4o}},
+      {"falcon", "falcon", {p::punctuation, p::gpt2, p::digit_bytes, p::three_digits}},
   };
   return presets;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to token ids and back, for byte-level BPE (GPT-2 and its successors) and SentencePiece-style BPE with
 // one token per byte. The ids are those of Hugging Face's tokenizers library. What is read from which file is
-// json_reader.hpp and gguf_reader.hpp; all that they do not understand is refused by name.
+// json_reader.hpp, folder_reader.hpp and gguf_reader.hpp; all that they do not understand is refused by name.
 //
 // Text that is not valid UTF-8: each byte that is no part of a character becomes its byte token by itself,
 // and the text before and after it is tokenized separately; decode gives the same bytes back. A byte without
@@ -14,6 +14,7 @@
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/tokenizer/added_tokens.hpp"
 #include "depthlens/tokenizer/bpe.hpp"
+#include "depthlens/tokenizer/folder_reader.hpp"
 #include "depthlens/tokenizer/gguf_reader.hpp"
 #include "depthlens/tokenizer/json_reader.hpp"
 #include "depthlens/tokenizer/normalizer.hpp"
@@ -42,10 +43,15 @@ class tokenizer {
     none,  // neither: special tokens are plain text (tokens that are added but not special are still found)
   };
 
-  // Errors of all three: status::data, naming the file and what it is in it that is wrong or not understood.
-  // The file is all that counts: a tokenizer_config.json beside it is not followed.
+  // Errors of all four: status::data, naming the file and what it is in it that is wrong or not understood.
+  // tokenizer.json is all that counts where there is one: a tokenizer_config.json beside it is not followed.
   static tokenizer from_json(const std::filesystem::path& path) {
     return tokenizer(read_tokenizer_json(path));
+  }
+  // tokenizer.json of a model folder, or else its vocab.json and merges.txt. Errors: no_input, if it has
+  // neither.
+  static tokenizer from_folder(const std::filesystem::path& folder) {
+    return tokenizer(read_folder_tokenizer(folder));
   }
   static tokenizer from_gguf(const gguf_file& file) { return tokenizer(read_gguf_tokenizer(file)); }
   explicit tokenizer(tokenizer_parts parts) : data_(std::make_shared<const data>(std::move(parts))) {}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/headeronly/version.h>
+
+#include <dlfcn.h>
+
+namespace depthlens::torch_backend {
+
+namespace {
+
+// libtorch's CUDA part registers itself when it is opened. Empty = it is there and finds a GPU.
+std::string cuda_problem() {
+  static const std::string problem = [] {
+    if (void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL); driver == nullptr)
+      return std::string("there is no NVIDIA driver (libcuda.so.1)");
+    if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+      const char* reason = ::dlerror();
+      return cat("this libtorch has no usable CUDA part (", reason ? reason : "libtorch_cuda.so", ")");
+    }
+    try {
+      if (at::detail::getCUDAHooks().deviceCount() > 0) return std::string();
+      return std::string("CUDA starts but finds no GPU (is CUDA_VISIBLE_DEVICES set?)");
+    } catch (const c10::Error& e) {
+      return cat("CUDA cannot start: ", e.what_without_backtrace());
+    }
+  }();
+  return problem;
+}
+
+at::Device parse_device(std::string_view text) {
+  if (text == "auto") return cuda_problem().empty() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (text == "cpu") return at::Device(at::kCPU);
+  const bool numbered = text.starts_with("cuda:");
+  std::size_t index = 0;
+  for (const char c : numbered ? text.substr(5) : "0") {
+    if (c < '0' || c > '9' || index > 1000)
+      fail(status::unavailable, "--device ", text, ": expected cuda:NUMBER");
+    index = index * 10 + static_cast<std::size_t>(c - '0');
+  }
+  if (text != "cuda" && (!numbered || text.size() == 5))
+    fail(status::unavailable, "the torch backend has no device ", text,
+         "; it has auto, cpu, cuda and cuda:NUMBER");
+  if (!cuda_problem().empty()) fail(status::unavailable, "--device ", text, ": ", cuda_problem());
+  const auto n = static_cast<std::size_t>(at::detail::getCUDAHooks().deviceCount());
+  if (index >= n)
+    fail(status::unavailable, "--device ", text, ": this machine has ", n, " GPUs, counted from 0");
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace
+
+std::vector<at::Device> parse_devices(std::string_view text) {
+  std::vector<at::Device> out;
+  while (true) {
+    const auto comma = text.find(',');
+    out.push_back(parse_device(text.substr(0, comma)));
+    if (out.back().type() != out.front().type())
+      fail(status::unavailable, "the CPU and GPUs do not share a run; name devices of one kind");
+    if (comma == std::string_view::npos) return out;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+at::ScalarType parse_precision(std::string_view text) {
+  if (text == "f32") return at::kFloat;
+  if (text == "bf16") return at::kBFloat16;
+  if (text == "f16") return at::kHalf;
+  fail(status::unavailable, "the torch backend computes in f32, bf16 or f16, not in ", text);
+}
+
+void set_numeric_options() {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowTF32CuDNN(false);
+  context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+}
+
+std::size_t free_device_memory(at::Device device) {
+  if (device.type() != at::kCUDA) return 0;
+  using query = int (*)(std::size_t*, std::size_t*);
+  const auto ask = reinterpret_cast<query>(::dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
+  const c10::DeviceGuard guard(device);
+  std::size_t free = 0, total = 0;
+  return ask != nullptr && ask(&free, &total) == 0 ? free : 0;
+}
+
+std::string describe_devices(const std::vector<at::Device>& devices) {
+  std::string out;
+  for (const at::Device& d : devices) out += (out.empty() ? "" : " + ") + d.str();
+  return cat(out, ", libtorch " TORCH_VERSION, devices.front().type() == at::kCUDA ? ", TF32 off" : "");
+}
+
+}  // namespace depthlens::torch_backend

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C tables around the model of this backend.
+#include "engine.h"
+
+#include "model.hpp"
+
+#include "depthlens/abi/version.h"
+#include "depthlens/abi_error.hpp"
+
+#include <c10/util/Exception.h>
+
+#include <vector>
+
+struct dlens_lens {
+  depthlens::torch_backend::lens lens;
+};
+
+namespace depthlens::torch_backend {
+
+namespace {
+
+const model& model_of(const dlens_model* table);
+
+// libtorch's own errors carry a stack trace; users get the first line.
+template <class Function>
+dlens_status run_guarded(dlens_error* error, Function&& fn) noexcept {
+  return guarded(error, [&] {
+    try {
+      fn();
+    } catch (const c10::OutOfMemoryError& e) {
+      fail(status::unavailable, "the device is out of memory: ", e.what_without_backtrace());
+    } catch (const c10::Error& e) {
+      fail(status::internal, "libtorch: ", e.what_without_backtrace());
+    }
+  });
+}
+
+const dlens_model_info* model_info(const dlens_model* self) noexcept { return &model_of(self).info(); }
+
+dlens_status lens_create(const dlens_model* self, std::uint64_t n, const dlens_transport* const* transports,
+                         dlens_lens** out, dlens_error* error) noexcept {
+  return run_guarded(error, [&] { *out = new dlens_lens{model_of(self).make_lens(n, transports)}; });
+}
+
+void lens_destroy(const dlens_model*, dlens_lens* lens) noexcept { delete lens; }
+
+dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int32_t* final_top,
+                     const dlens_readings* const* readings, dlens_error* error) noexcept {
+  return run_guarded(error, [&] {
+    if (batch->size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
+    std::vector<const lens*> lenses;
+    for (std::uint32_t i = 0; i < batch->n_lenses; ++i) {
+      if (!readings || !readings[i] || readings[i]->size < sizeof(dlens_readings))
+        fail(status::internal, "lens ", i, " of a pack has no room for its readings");
+      lenses.push_back(&batch->lenses[i]->lens);
+    }
+    model_of(self).forward(*batch, lenses, final_top, readings);
+  });
+}
+
+void model_destroy(dlens_model* self) noexcept;
+
+struct model_object {
+  model_object(const dlens_weights& weights, const dlens_model_options& options)
+      : implementation(weights, options) {
+    table.size = sizeof(dlens_model);
+    table.self = this;
+    table.info = model_info;
+    table.lens_create = lens_create;
+    table.lens_destroy = lens_destroy;
+    table.forward = forward;
+    table.destroy = model_destroy;
+  }
+  model_object(const model_object&) = delete;
+  model_object& operator=(const model_object&) = delete;
+
+  model implementation;
+  dlens_model table{};
+};
+
+const model& model_of(const dlens_model* table) {
+  return static_cast<const model_object*>(table->self)->implementation;
+}
+
+void model_destroy(dlens_model* self) noexcept { delete static_cast<model_object*>(self->self); }
+
+dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options, dlens_model** out,
+                          dlens_error* error) noexcept {
+  return run_guarded(error, [&] {
+    if (options->size < sizeof(dlens_model_options))
+      fail(status::internal, "the options are of an older interface");
+    *out = &(new model_object(*weights, *options))->table;
+  });
+}
+
+}  // namespace
+
+}  // namespace depthlens::torch_backend
+
+extern "C" __attribute__((visibility("default"))) const dlens_torch_engine* dlens_torch_engine_v1(void);
+extern "C" __attribute__((visibility("default"))) const dlens_torch_engine* dlens_torch_engine_v1(void) {
+  static const dlens_torch_engine engine = {sizeof(dlens_torch_engine), DLENS_ABI_MAJOR, DLENS_ABI_MINOR, 0,
+                                            depthlens::torch_backend::model_create};
+  return &engine;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model on libtorch: a decoder made of the parts that dlens_architecture describes, over a pack of tokens, and the
+// readout of lenses. One copy of the weights on each device; a call takes the copy with the fewest calls in flight.
+#pragma once
+
+#include "attention.hpp"
+#include "lens.hpp"
+#include "readout.hpp"
+#include "weights.hpp"
+
+#include "depthlens/abi/backend.h"
+
+#include <ATen/ATen.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace depthlens::torch_backend {
+
+class model {
+ public:
+  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or precision
+  // that cannot be had.
+  model(const dlens_weights& weights, const dlens_model_options& options);
+
+  const dlens_model_info& info() const { return info_; }
+  lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const;
+  // See dlens_model.forward. Thread-safe.
+  void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+               const dlens_readings* const* readings) const;
+
+ private:
+  struct replica {
+    at::Device device;
+    model_weights weights;
+    at::Tensor inverse_frequency, local_inverse_frequency;  // (rope_dims / 2)
+    mutable std::atomic<int> in_flight{0};
+  };
+  struct pass;  // one call of forward
+
+  void check_architecture() const;
+  void make_info(std::uint32_t threads);
+  const replica& take_replica() const;
+  std::vector<std::uint32_t> distinct_windows() const;
+  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  void copy_hidden(const pass& p, const std::vector<site>& sites, const dlens_batch& batch) const;
+  at::Tensor embed(const pass& p) const;
+  void run_block(pass& p, std::uint32_t layer) const;
+  at::Tensor attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries) const;
+  at::Tensor feed_forward(const block_weights& block, const at::Tensor& x) const;
+  at::Tensor turn(const at::Tensor& heads, const at::Tensor& cosine, const at::Tensor& sine) const;
+  at::Tensor activate(const at::Tensor& x) const;
+
+  dlens_architecture arch_;
+  std::vector<float> inverse_frequency_, local_inverse_frequency_;
+  std::vector<std::uint32_t> windows_;  // (layers), empty = none
+  at::ScalarType type_;
+  std::vector<std::unique_ptr<replica>> replicas_;
+  std::string device_text_, weights_text_;
+  dlens_model_info info_;
+};
+
+}  // namespace depthlens::torch_backend

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a machine without
+// it, or with a broken one, has everything else.
+#include "engine_library.hpp"
+
+#include "depthlens/abi/backend.h"
+#include "depthlens/abi_error.hpp"
+#include "depthlens/plugin.hpp"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+
+#ifndef DEPTHLENS_VERSION
+#define DEPTHLENS_VERSION "0.1.0"
+#endif
+
+namespace depthlens::torch_backend {
+
+namespace {
+
+constexpr std::uint32_t score_with_gpu = 20, score_without = 5;  // the cpu backend's is between
+
+bool has_cuda_driver() {
+  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver != nullptr) ::dlclose(driver);
+  return driver != nullptr;
+}
+
+// An engine that is there but cannot be opened says so when a model is made; asked by name it should say why.
+std::uint32_t probe(dlens_error* reason) noexcept {
+  std::uint32_t score = 0;
+  const dlens_status said = guarded(reason, [&] {
+    if (!std::filesystem::exists(engine_path())) open_engine();
+    score = has_cuda_driver() ? score_with_gpu : score_without;
+  });
+  return said == DLENS_OK ? score : 0;
+}
+
+dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options,
+                          dlens_model** model, dlens_error* error) noexcept {
+  const dlens_torch_engine* engine = nullptr;
+  const dlens_status opened = guarded(error, [&] { engine = &open_engine(); });
+  return opened == DLENS_OK ? engine->model_create(weights, options, model, error) : opened;
+}
+
+constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create};
+
+}  // namespace
+
+}  // namespace depthlens::torch_backend
+
+DEPTHLENS_PLUGIN("backend.torch", DEPTHLENS_VERSION, "Runs models with libtorch, on NVIDIA GPUs or the CPU.",
+                 DLENS_BACKEND_INTERFACE, &depthlens::torch_backend::backend, nullptr);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lenses read: rows (layer, position) of many reads go through the final norm and, tile by tile of the
+// vocabulary, through the unembedding; each tile is reduced at once, and no row of logits is ever kept.
+#pragma once
+
+#include "lens.hpp"
+#include "weights.hpp"
+
+#include "cpu/token_tree.hpp"
+
+#include "depthlens/abi/backend.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace depthlens::torch_backend {
+
+// A distinct token that is read, with all that was asked for there.
+struct site {
+  std::int64_t token;                 // in tree order
+  std::vector<std::uint32_t> reads;   // of the batch
+  std::vector<std::int32_t> targets;  // of those reads, one after the other; -1 = final top-1
+};
+
+// In tree order.
+std::vector<site> make_sites(const dlens_batch& batch, const cpu::token_tree& tree);
+
+struct readout_model {
+  const model_weights& weights;
+  double softcap;  // 0 = none
+  std::uint32_t n_layers;
+  std::size_t device_index;  // which of a lens's sets of transports
+};
+
+struct readout_request {
+  const dlens_batch* batch;
+  std::vector<site> sites;                // (P)
+  const std::vector<at::Tensor>& hidden;  // layers 0..n, (P, D) float32
+  const std::vector<const lens*>& lenses;
+  std::int32_t* final_top;                // (reads), may be NULL
+  const dlens_readings* const* readings;  // one for each lens
+};
+
+void read_out(const readout_model& model, const readout_request& request);
+
+}  // namespace depthlens::torch_backend

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights.hpp"
+
+#include "cpu/weight_view.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <functional>
+#include <string>
+#include <unordered_set>
+
+namespace depthlens::torch_backend {
+
+namespace {
+
+using cpu::tensor_set;
+using cpu::weight_view;
+
+struct loader {
+  tensor_set tensors;
+  const dlens_architecture& arch;
+  at::ScalarType type;
+  at::Device device;
+
+  at::Tensor vector(const std::string& name, std::size_t n) const {
+    const std::vector<float> values = tensors.optional_vector(name, n);
+    if (values.empty()) return {};
+    return at::tensor(at::ArrayRef<float>(values), at::kFloat).to(device);
+  }
+
+  // The stacked views as one matrix: unpacked to float32 by rows, on as many threads as libtorch has.
+  at::Tensor stack(const std::vector<weight_view>& parts) const {
+    std::int64_t rows = 0;
+    for (const weight_view& part : parts) rows += static_cast<std::int64_t>(part.rows);
+    at::Tensor out = at::empty({rows, static_cast<std::int64_t>(parts[0].columns)}, type);
+    constexpr std::int64_t grain = 64;
+    std::int64_t first = 0;
+    for (const weight_view& part : parts) {
+      at::parallel_for(0, static_cast<std::int64_t>(part.rows), grain,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         for (std::int64_t row = begin; row < end; row += grain) {
+                           const std::int64_t n = std::min(grain, end - row);
+                           at::Tensor values = at::empty({n, out.size(1)}, at::kFloat);
+                           part.read_rows(static_cast<std::size_t>(row), static_cast<std::size_t>(n),
+                                          values.data_ptr<float>());
+                           out.narrow(0, first + row, n).copy_(values);
+                         }
+                       });
+      first += static_cast<std::int64_t>(part.rows);
+    }
+    return out.to(device);
+  }
+
+  at::Tensor matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
+    return stack({tensors.matrix(name, rows, columns)});
+  }
+
+  linear make_linear(const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) const {
+    std::vector<weight_view> parts;
+    std::vector<at::Tensor> biases;
+    bool biased = false;
+    for (const std::string& name : names) {
+      parts.push_back(tensors.matrix(name, rows, inputs));
+      const at::Tensor bias = vector(name + ".bias", rows);
+      biased |= bias.defined();
+      biases.push_back(bias.defined() ? bias
+                                      : at::zeros({static_cast<std::int64_t>(rows)}, at::kFloat).to(device));
+    }
+    return {stack(parts), biased ? at::cat(biases).to(type) : at::Tensor()};
+  }
+
+  norm_weights make_norm(const std::string& name, std::size_t n) const {
+    norm_weights out{vector(name, n), vector(name + ".bias", n), arch.norm_kind, arch.norm_eps};
+    if (out.present() && arch.norm_offset != 0) out.weight = out.weight + arch.norm_offset;
+    return out;
+  }
+
+  block_weights make_block(std::uint32_t layer) const {
+    const std::size_t d = arch.d_model, f = arch.d_ff, head = arch.head_dim;
+    const std::size_t q = arch.n_heads * head, kv = arch.n_kv_heads * head;
+    const std::string at = cat("block.", layer, ".");
+    const auto head_norm = [&](const char* name, std::size_t all) {
+      return make_norm(at + name, tensors.length(at + name) == all ? all : head);
+    };
+    block_weights out;
+    out.attn_norm = make_norm(at + "attn_norm", d);
+    out.attn_post_norm = make_norm(at + "attn_post_norm", d);
+    out.q_norm = head_norm("q_norm", q);
+    out.k_norm = head_norm("k_norm", kv);
+    out.ffn_norm = make_norm(at + "ffn_norm", d);
+    out.ffn_post_norm = make_norm(at + "ffn_post_norm", d);
+    out.gated = tensors.has(at + "gate");
+    out.q = make_linear({at + "q"}, q, d);
+    out.kv = make_linear({at + "k", at + "v"}, kv, d);
+    out.o = make_linear({at + "o"}, d, q);
+    std::vector<std::string> inner{at + "up"};
+    if (out.gated) inner.insert(inner.begin(), at + "gate");
+    out.gate_up = make_linear(inner, f, d);
+    out.down = make_linear({at + "down"}, d, f);
+    return out;
+  }
+};
+
+template <class Weights, class Visit>
+void visit_block(Weights& b, const Visit& visit) {
+  for (auto* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) visit(l->weight), visit(l->bias);
+  for (auto* n : {&b.attn_norm, &b.attn_post_norm, &b.q_norm, &b.k_norm, &b.ffn_norm, &b.ffn_post_norm})
+    visit(n->weight), visit(n->bias);
+}
+
+template <class Weights, class Visit>
+void visit_tensors(Weights& w, const Visit& visit) {
+  for (auto* t :
+       {&w.embed, &w.position, &w.unembed, &w.unembed_bias, &w.final_norm.weight, &w.final_norm.bias})
+    visit(*t);
+  for (auto& b : w.blocks) visit_block(b, visit);
+}
+
+}  // namespace
+
+at::Tensor norm_weights::apply(const at::Tensor& x) const {
+  if (kind == DLENS_NORM_LAYER) return at::layer_norm(x, {width()}, weight, bias, eps);
+  const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
+  at::Tensor out = (x * scale).mul_(weight);
+  return bias.defined() ? out.add_(bias) : out;
+}
+
+std::size_t model_weights::bytes() const {
+  std::unordered_set<const void*> seen;
+  std::size_t out = 0;
+  visit_tensors(*this, [&](const at::Tensor& t) {
+    if (t.defined() && seen.insert(t.const_data_ptr()).second) out += t.nbytes();
+  });
+  return out;
+}
+
+model_weights model_weights::to(at::Device device) const {
+  model_weights out = *this;
+  const bool tied = embed.is_same(unembed);
+  visit_tensors(out, [&](at::Tensor& t) {
+    if (t.defined()) t = t.to(device, t.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  });
+  if (tied) out.unembed = out.embed;
+  return out;
+}
+
+model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
+                           std::uint32_t threads) {
+  const dlens_architecture& arch = *given.architecture;
+  const loader load{tensor_set(given), arch, type, device};
+  const std::size_t d = arch.d_model, v = arch.vocab_size;
+  at::set_num_threads(static_cast<int>(std::clamp(threads, 1u, 256u)));
+  model_weights out;
+  out.unembed = load.matrix("unembed", v, d);
+  const bool tied = load.tensors.matrix("embed", v, d).data == load.tensors.matrix("unembed", v, d).data;
+  out.embed = tied ? out.unembed : load.matrix("embed", v, d);
+  if (load.tensors.has("position")) {
+    out.position = load.stack(
+        {load.tensors.long_matrix("position", std::size_t{arch.max_positions} + arch.position_offset, d)});
+  }
+  out.unembed_bias = load.vector("unembed.bias", v);
+  out.final_norm = load.make_norm("final_norm", d);
+  if (!out.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
+  for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) out.blocks.push_back(load.make_block(layer));
+  return out;
+}
+
+}  // namespace depthlens::torch_backend

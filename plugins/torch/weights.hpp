@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model's weights as the backend holds them on one device: matrices in the precision asked for, vectors in float32.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace depthlens::torch_backend {
+
+// x (rows, inputs) -> (rows, outputs).
+struct linear {
+  at::Tensor weight;  // (outputs, inputs)
+  at::Tensor bias;    // (outputs), undefined = none
+};
+
+// A norm over n values; without a weight it is absent.
+struct norm_weights {
+  at::Tensor weight;  // (n), the architecture's offset added
+  at::Tensor bias;    // (n), undefined = none
+  std::uint32_t kind = DLENS_NORM_RMS;
+  double eps = 0;
+
+  bool present() const { return weight.defined(); }
+  std::int64_t width() const { return weight.size(0); }
+  // x (..., n) of float32.
+  at::Tensor apply(const at::Tensor& x) const;
+};
+
+struct block_weights {
+  norm_weights attn_norm, attn_post_norm;  // (D)
+  norm_weights q_norm, k_norm;             // (head_dim), or of all heads
+  norm_weights ffn_norm, ffn_post_norm;    // (D)
+  linear q, kv, o;                         // kv: keys, then values
+  bool gated = false;
+  linear gate_up;  // gate, then up: (2 F, D); up alone if not gated
+  linear down;
+};
+
+struct model_weights {
+  at::Tensor embed;         // (V, D)
+  at::Tensor position;      // (rows, D), undefined = none
+  at::Tensor unembed;       // (V, D)
+  at::Tensor unembed_bias;  // (V), undefined = none
+  norm_weights final_norm;
+  std::vector<block_weights> blocks;
+
+  std::size_t bytes() const;
+  model_weights to(at::Device device) const;
+};
+
+// Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the tensor's name
+// for one that is missing or has another shape than the architecture.
+model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
+                           std::uint32_t threads);
+
+}  // namespace depthlens::torch_backend

@@ -159,11 +159,12 @@ BOOST_AUTO_TEST_CASE(the_words_of_random_text_are_the_text) {
 }
 
 BOOST_AUTO_TEST_CASE(long_runs_do_not_reach_the_limits_of_a_match) {
-  const std::string blanks(1U << 20, ' '), letters(1U << 20, 'x');
+  const std::string blanks(1U << 20, ' '), letters(1U << 20, 'x'), signs(1U << 20, '=');
   for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "falcon"}) {
     BOOST_TEST(cut(of_family(family), blanks).size() == 1U);
     BOOST_TEST(cut(of_family(family), blanks + "x").size() == 2U);
     BOOST_TEST(cut(of_family(family), letters).size() == 1U);
+    BOOST_TEST(cut(of_family(family), signs).size() == 1U);
   }
 }
 

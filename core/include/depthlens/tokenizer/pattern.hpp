@@ -124,7 +124,7 @@ inline std::string for_pcre2(std::string_view p) {
       R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
   if (p == punctuation) {
     return cat("(?:(?![", unicode_classes::no_punctuation, R"(])[\p{P}$+<=>^`|~)",
-               unicode_classes::more_punctuation, "])+");
+               unicode_classes::more_punctuation, "])++");
   }
   std::string out;
   bool in_class = false;

@@ -11,6 +11,7 @@ namespace {
 
 // Of this thread, in bytes. Memory that another thread frees makes `live` too large there, never too small here.
 thread_local std::ptrdiff_t live = 0, peak_live = 0;
+thread_local std::size_t largest_piece = 0;
 
 void* counted(void* p) noexcept {
   if (p == nullptr) return p;
@@ -20,12 +21,14 @@ void* counted(void* p) noexcept {
 }
 
 void* allocate(std::size_t size) {
+  largest_piece = std::max(largest_piece, size);
   void* const p = counted(std::malloc(size == 0 ? 1 : size));
   if (p == nullptr) throw std::bad_alloc();
   return p;
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) {
+  largest_piece = std::max(largest_piece, size);
   void* p = nullptr;
   const auto to = std::max(static_cast<std::size_t>(alignment), sizeof(void*));
   if (::posix_memalign(&p, to, size == 0 ? 1 : size) != 0) throw std::bad_alloc();
@@ -59,10 +62,15 @@ void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { releas
 
 namespace depthlens::test {
 
-allocation_meter::allocation_meter() : before_(live) { peak_live = live; }
+allocation_meter::allocation_meter() : before_(live) {
+  peak_live = live;
+  largest_piece = 0;
+}
 
 std::size_t allocation_meter::peak() const {
   return static_cast<std::size_t>(std::max<std::ptrdiff_t>(peak_live - before_, 0));
 }
+
+std::size_t allocation_meter::largest() const { return largest_piece; }
 
 }  // namespace depthlens::test

@@ -14,6 +14,8 @@ class allocation_meter {
   allocation_meter();
   // The most that was held at once, above what was held at construction.
   std::size_t peak() const;
+  // The largest single piece that was asked for.
+  std::size_t largest() const;
 
  private:
   std::ptrdiff_t before_;

@@ -3,9 +3,9 @@
 // than 64 MiB at once.
 #include "depthlens/model/torch_file.hpp"
 
-#include "allocations.hpp"
 #include "data_files.hpp"
 #include "torch_bytes.hpp"
+#include "unit/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -35,9 +35,9 @@ void open_and_read(const std::filesystem::path& path) {
 void refused(const std::string& content, std::string_view reason) {
   static const scratch_folder folder;
   const auto path = folder.write("bad.pt", content);
-  forget_allocations();
+  const allocation_meter meter;
   check_fails([&] { open_and_read(path); }, status::data, "bad.pt", reason);
-  BOOST_TEST(largest_allocation() < most, reason);
+  BOOST_TEST(meter.largest() < most, reason);
 }
 
 void pickle_refused(const std::string& body, std::string_view reason) {
@@ -276,13 +276,13 @@ BOOST_AUTO_TEST_CASE(no_changed_byte_of_a_good_file_does_harm) {
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
       const auto path = folder.write("flipped.pt", bad);
-      forget_allocations();
+      const allocation_meter meter;
       try {
         open_and_read(path);
       } catch (const error& e) {
         BOOST_TEST(static_cast<int>(e.code()) == static_cast<int>(status::data));
       }
-      BOOST_TEST(largest_allocation() < most);
+      BOOST_TEST(meter.largest() < most);
     }
 }
 

@@ -77,8 +77,8 @@ BOOST_AUTO_TEST_CASE(opt_has_its_bos_in_front_by_add_bos_token) {
       .write(
           "tokenizer_config.json",
           R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"add_prefix_space":false,)"
-          R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,"rstrip":false,)"
-          R"("single_word":false},"bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
+          R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,)"
+          R"("rstrip":false,"single_word":false},"bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
   const tokenizer t = f.load();
   BOOST_TEST(t.size() == 261U);
   BOOST_TEST(t.prefix() == (ids{259}), each);
@@ -104,9 +104,9 @@ BOOST_AUTO_TEST_CASE(added_tokens_keep_their_ids_and_special_ones_without_an_id_
   old_folder f;
   f.write("config.json", gpt2_model)
       .write("added_tokens.json", R"({"<x>":261,"  ":260})")
-      .write(
-          "special_tokens_map.json",
-          R"({"bos_token":"<x>","pad_token":{"content":"<pad>","lstrip":true,"rstrip":false,"normalized":false}})");
+      .write("special_tokens_map.json",
+             R"({"bos_token":"<x>","pad_token":{"content":"<pad>","lstrip":true,"rstrip":false,)"
+             R"("normalized":false}})");
   const tokenizer t = f.load();
   BOOST_TEST(t.size() == 263U);
   BOOST_TEST(t.is_special(261));
@@ -120,10 +120,10 @@ BOOST_AUTO_TEST_CASE(added_tokens_decoder_goes_before_the_older_files) {
   old_folder f;
   f.write("added_tokens.json", R"({"<y>":260})")
       .write("special_tokens_map.json", R"({"bos_token":"<y>"})")
-      .write(
-          "tokenizer_config.json",
-          R"({"tokenizer_class":"CodeGenTokenizer","add_prefix_space":true,"add_eos_token":true,"added_tokens_decoder":{)"
-          R"("259":{"content":"<|endoftext|>","special":true},"260":{"content":"<z>","rstrip":true}}})");
+      .write("tokenizer_config.json",
+             R"({"tokenizer_class":"CodeGenTokenizer","add_prefix_space":true,)"
+             R"("add_eos_token":true,"added_tokens_decoder":{)"
+             R"("259":{"content":"<|endoftext|>","special":true},"260":{"content":"<z>","rstrip":true}}})");
   const tokenizer t = f.load();
   BOOST_TEST(t.size() == 261U);
   BOOST_TEST(framed(t, "the<z> he") == (ids{258, 260, ' ', 256, 259}), each);

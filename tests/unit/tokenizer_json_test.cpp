@@ -179,7 +179,8 @@ BOOST_AUTO_TEST_CASE(steps_behind_byte_level_cut_at_digits_of_the_byte_alphabet)
   t.join("1", "2").join("12", "3").join("123", "4").join("\xC2", "\xBD").join(".", "a").join("+", "+");
   t.pre_tokenizer =
       R"({"type":"Sequence","pretokenizers":[{"type":"Punctuation","behavior":"Contiguous"},)"
-      R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true},{"type":"Digits","individual_digits":false},)"
+      R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true},)"
+      R"({"type":"Digits","individual_digits":false},)"
       R"({"type":"Split","pattern":{"Regex":"[0-9][0-9][0-9]"},"behavior":"Isolated","invert":false}]})";
   const tokenizer k = t.load();
   BOOST_TEST(k.kind() == "byte-level BPE (falcon)");
@@ -290,11 +291,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   BOOST_TEST(refused(with(pre, R"({"type":"Split","pattern":{"Regex":"[a-z]+"},"behavior":"Isolated"})"),
                      "'[a-z]+'"));
   BOOST_TEST(refused(with(pre, R"({"type":"ByteLevel","new_option":1})"), "option 'new_option'"));
-  BOOST_TEST(refused(
-      with(
-          pre,
-          R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits","individual_digits":true}]})"),
-      "after ByteLevel, pre_tokenizer 'Digits'"));
+  BOOST_TEST(refused(with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},)"
+                               R"({"type":"Digits","individual_digits":true}]})"),
+                     "after ByteLevel, pre_tokenizer 'Digits'"));
   BOOST_TEST(refused(
       with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":)"
                 R"({"Regex":"\\p{N}"},"behavior":"Isolated"}]})"),

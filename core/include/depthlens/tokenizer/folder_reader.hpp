@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tokenizer of a model folder that has vocab.json and merges.txt instead of tokenizer.json: byte-level BPE
-// as Hugging Face's GPT2Tokenizer, CodeGenTokenizer and Qwen2Tokenizer read it. How text is cut follows
+// The tokenizer of a model folder that has vocab.json and merges.txt instead of tokenizer.json: byte-level
+// BPE as Hugging Face's GPT2Tokenizer, CodeGenTokenizer and Qwen2Tokenizer read it. How text is cut follows
 // tokenizer_class of tokenizer_config.json, else model_type of config.json. Special tokens come from
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json. What these files leave open is refused
-// by name.
+// tokenizer_config.json, special_tokens_map.json and added_tokens.json. What these files leave open is
+// refused by name.
 #pragma once
 
 #include "depthlens/error.hpp"
@@ -282,8 +282,8 @@ inline tokenizer_parts read_vocab_and_merges(const std::filesystem::path& folder
   return parts;
 }
 
-// The tokenizer of a model folder: tokenizer.json, or vocab.json with merges.txt. Errors: no_input where there
-// is neither; data; those of mapped_file.
+// The tokenizer of a model folder: tokenizer.json, or vocab.json with merges.txt. Errors: no_input where
+// there is neither; data; those of mapped_file.
 inline tokenizer_parts read_folder_tokenizer(const std::filesystem::path& folder) {
   const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
   if (has("tokenizer.json")) return read_tokenizer_json(folder / "tokenizer.json");

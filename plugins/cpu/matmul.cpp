@@ -229,7 +229,10 @@ void packed_matrix::multiply(const bf16* in, std::size_t rows, float* out, works
 void packed_matrix::multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const {
   dnnl::stream stream(shape_->engine());
   const auto run = [&](const matmul_shape::primitive& product, const void* from, float* to) {
+    const std::uint64_t start = now_ns();
     execute(product, shape_->engine(), stream, {from, data_.data(), to}, shape_->packed(), scratch);
+    stream.wait();
+    scratch.products.add(product.rows, inputs(), outputs(), start);
   };
   const std::size_t row_bytes = inputs() * bytes_of(shape_->held());
   for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
@@ -245,10 +248,8 @@ void packed_matrix::multiply_held(const void* in, std::size_t rows, float* out, 
     float* padded_out = scratch.padded_out.reserve(product.rows * outputs());
     std::memcpy(padded_in, from, n * row_bytes);
     run(product, padded_in, padded_out);
-    stream.wait();
     std::copy_n(padded_out, n * outputs(), to);
   }
-  stream.wait();
 }
 
 std::string matmul_description() {

@@ -5,6 +5,7 @@
 // tokens that are read.
 #include "model.hpp"
 
+#include "product_rate.hpp"
 #include "single_thread.hpp"
 
 #include "depthlens/error.hpp"
@@ -177,17 +178,23 @@ std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
   pass p = make_pass(batch, *handle);
   if (batch.n_reads == 0 && !p.kept) return nullptr;
   run_single_threaded([&] {
+    p.scratch.products = {};
+    const std::uint64_t start = now_ns();
     embed(p);
     for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
       keep_reads(p, layer);
       run_block(p, layer, layer + 1 == arch_.n_layers);
     }
-    if (p.sites.empty()) return;
-    copy_hidden(p, batch);
-    readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(), lenses, final_top, readings};
-    read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.final_softcap),
-              shapes_.get(arch_.d_model, gather_width)},
-             request, p.scratch);
+    const std::uint64_t read_start = now_ns();
+    if (!p.sites.empty()) {
+      copy_hidden(p, batch);
+      readout_request request{&batch, std::move(p.sites), p.scratch.hidden.data(),
+                              lenses, final_top,          readings};
+      read_out({weights_, kernels_, arch_.n_layers, static_cast<float>(arch_.final_softcap),
+                shapes_.get(arch_.d_model, gather_width)},
+               request, p.scratch);
+    }
+    work_.add(p.scratch.products, read_start - start, now_ns() - read_start);
   });
   return p.kept;
 }
@@ -201,6 +208,17 @@ void model::copy_hidden(const pass& p, const dlens_batch& batch) const {
       for (const std::uint32_t read : p.sites[i].reads)
         std::copy_n(p.scratch.hidden.data() + (layer * p.sites.size() + i) * d, d,
                     batch.hidden + (read * layers + layer) * d);
+}
+
+// In the proportions of a run that reads a row of the vocabulary for each token.
+double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
+  const block_weights& block = weights_.blocks.front();
+  std::vector<product_shape> shapes;
+  for (const linear* l : {&block.q, &block.kv, &block.o, &block.gate_up, &block.down}) {
+    shapes.insert(shapes.end(), arch_.n_layers, {l->matrix.inputs(), l->matrix.outputs()});
+  }
+  for (const packed_matrix& tile : weights_.unembed_tiles) shapes.push_back({tile.inputs(), tile.outputs()});
+  return measure_product_rate(shapes, precision, threads, seconds);
 }
 
 void model::embed(pass& p) const {

@@ -13,12 +13,14 @@
 #include "readout.hpp"
 #include "token_tree.hpp"
 #include "weights.hpp"
+#include "work_counters.hpp"
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens::cpu {
@@ -35,6 +37,10 @@ class model {
   std::shared_ptr<const kept_path> forward(const dlens_batch& batch, const std::vector<const lens*>& lenses,
                                            std::int32_t* final_top,
                                            const dlens_readings* const* readings) const;
+  // What the calls of forward have done so far. Thread-safe.
+  const work_counters& work() const { return work_; }
+  // See dlens_model.product_rate.
+  double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
 
  private:
   struct pass;  // one call of forward
@@ -67,6 +73,7 @@ class model {
   mutable matmul_shapes shapes_;
   model_weights weights_;
   mutable workspace_pool pool_;
+  mutable work_counters work_;
   std::string device_text_, weights_text_;
   dlens_model_info info_;
 };

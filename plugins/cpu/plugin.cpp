@@ -8,6 +8,7 @@
 #include "depthlens/error.hpp"
 #include "depthlens/plugin.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -58,11 +59,21 @@ void prefix_release(const dlens_model*, dlens_prefix* prefix) noexcept { delete 
 
 void model_destroy(dlens_model* self) noexcept;
 
+void work(const dlens_model* self, dlens_work* out) noexcept { model_of(self).work().write(*out); }
+
+dlens_status product_rate(const dlens_model* self, const char* precision, std::uint32_t threads,
+                          double seconds, double* flops_per_second, dlens_error* error) noexcept {
+  return guarded(error, [&] {
+    *flops_per_second = model_of(self).product_rate(precision, std::max(threads, 1u), seconds);
+  });
+}
+
 struct model_object {
   model_object(const dlens_weights& weights, const dlens_model_options& options)
       : implementation(weights, options) {
-    table = {sizeof(dlens_model), 0,       this,          model_info,    lens_create,
-             lens_destroy,        forward, model_destroy, prefix_release};
+    table = {sizeof(dlens_model), 0,       this,          model_info,     lens_create,
+             lens_destroy,        forward, model_destroy, prefix_release, work,
+             product_rate};
   }
   model_object(const model_object&) = delete;
   model_object& operator=(const model_object&) = delete;

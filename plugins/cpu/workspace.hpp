@@ -3,6 +3,8 @@
 // for its first and largest packs; a pool hands a workspace to each call in flight.
 #pragma once
 
+#include "work_counters.hpp"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -114,6 +116,7 @@ struct workspace {
   float_buffer gathered;              // (64, D) rows of the unembedding
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again
+  product_counter products;                               // of the call in flight
   rotary_table rotary, local_rotary;                      // of all positions; of layers with a window
 };
 

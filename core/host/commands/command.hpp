@@ -29,6 +29,7 @@ std::span<const command> all_commands();
 int run_command(const arguments&);
 int plot_command(const arguments&);
 int trace_command(const arguments&);
+int bench_command(const arguments&);
 int tokens_command(const arguments&);
 int lens_command(const arguments&);
 int plugins_command(const arguments&);

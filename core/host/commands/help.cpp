@@ -13,6 +13,7 @@ std::span<const command> all_commands() {
       {"run", "run experiments on a model: tables, figures, run.json", &run_command},
       {"plot", "draw the figures of a run again, from its CSVs", &plot_command},
       {"trace", "what a model would say after each layer of a prompt", &trace_command},
+      {"bench", "how fast prompts are computed here, beside what the machine can do", &bench_command},
       {"tokens", "encode, decode and count tokens", &tokens_command},
       {"lens", "what a lens holds, and how close it comes to the output", &lens_command},
       {"plugins", "list backend and experiment plugins, and why any was refused", &plugins_command},

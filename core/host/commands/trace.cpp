@@ -3,8 +3,8 @@
 // a run (tokens, prefix forest, backend, lens readout) without an experiment.
 #include "commands/command.hpp"
 
+#include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
-#include "depthlens/data/reader.hpp"
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
 #include "model/lens_match.hpp"
@@ -13,9 +13,8 @@
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
-#include <algorithm>
 #include <iostream>
-#include <sstream>
+#include <limits>
 
 namespace depthlens {
 namespace {
@@ -45,29 +44,6 @@ po::options_description trace_options() {
   return d;
 }
 
-// "all", "last" or a list like 0,3,-1, as positions of a prompt of n tokens.
-std::vector<std::uint32_t> parse_positions(const std::string& text, std::size_t n) {
-  std::vector<std::uint32_t> out;
-  if (n == 0) return out;
-  if (text == "last") return {static_cast<std::uint32_t>(n - 1)};
-  if (text == "all") {
-    for (std::uint32_t i = 0; i < n; ++i) out.push_back(i);
-    return out;
-  }
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
-    const bool from_end = part.starts_with('-');
-    const std::uint64_t v =
-        parse_number("positions", from_end ? part.substr(1) : part, from_end ? 1 : 0, 1u << 30);
-    if (v > n || (!from_end && v >= n))
-      fail(status::usage, "--positions ", text, ": the prompt has ", n, " tokens");
-    out.push_back(static_cast<std::uint32_t>(from_end ? n - v : v));
-  }
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
 std::int32_t parse_target(const std::string& text, const tokenizer_service& tokens,
                           std::uint32_t vocab_size) {
   if (text.starts_with('#'))
@@ -79,13 +55,10 @@ std::int32_t parse_target(const std::string& text, const tokenizer_service& toke
   return ids[0];
 }
 
-std::vector<std::string> read_prompts(const parsed_options& o) {
+std::vector<std::string> asked_prompts(const parsed_options& o) {
   if (o.has("prompt") == o.has("prompts")) fail(status::usage, "trace needs one of --prompt and --prompts");
   if (o.has("prompt")) return {o.text("prompt")};
-  std::vector<std::string> out;
-  const auto reader = open_records(o.text("prompts"), detect_format(o.text("prompts")), "prompt");
-  for (record r; reader->next(r);) out.push_back(*r.find("prompt"));
-  return out;
+  return read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
 }
 
 }  // namespace
@@ -96,7 +69,7 @@ int trace_command(const arguments& args) {
                     trace_options());
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "trace needs --model");
-  const std::vector<std::string> prompts = read_prompts(o);
+  const std::vector<std::string> prompts = asked_prompts(o);
   const auto top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
   const unsigned threads = thread_count(o);
   const thread_limit limit(threads);
@@ -119,12 +92,7 @@ int trace_command(const arguments& args) {
       targets.push_back(parse_target(t, *model.tokens, arch.vocab_size));
   }
   for (const std::string& prompt : prompts) {
-    trace_prompt p{prompt, model.tokens->encode_prompt(prompt), {}};
-    if (p.ids.size() > arch.max_positions)
-      fail(status::data, "a prompt of ", p.ids.size(), " tokens; the model takes ", arch.max_positions);
-    for (const std::int32_t id : p.ids)
-      if (static_cast<std::uint32_t>(id) >= arch.vocab_size)
-        fail(status::data, "token id ", id, " has no row in the embedding of ", arch.vocab_size, " rows");
+    trace_prompt p{prompt, prompt_ids(model, prompt), {}};
     for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size())) {
       wishes.push_back({static_cast<std::uint32_t>(all.prompts.size()), position, targets});
       owner.emplace_back(all.prompts.size(), p.readings.size());

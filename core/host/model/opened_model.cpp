@@ -6,6 +6,8 @@
 #include "depthlens/model/model_name.hpp"
 #include "terminal/log.hpp"
 
+#include <chrono>
+
 namespace depthlens {
 namespace {
 
@@ -69,13 +71,18 @@ dlens_architecture c_architecture(const architecture& a) {
 
 opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
                                 const std::string& shown_name, const config_policy& policy) {
+  using clock = std::chrono::steady_clock;
+  const auto start = clock::now();
   opened_model m;
   m.path = resolve_model(name_or_path).path;
   m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
   m.files = std::make_unique<model_files>(model_files::open(m.path, policy));
   for (const std::string& key : policy.ignored)
     log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
+  const auto opened = clock::now();
   m.tokens = std::make_unique<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
+  m.files_seconds = std::chrono::duration<double>(opened - start).count();
+  m.tokenizer_seconds = std::chrono::duration<double>(clock::now() - opened).count();
   const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
   if (rows > ids)
     log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));

@@ -19,6 +19,7 @@ struct opened_model {
   std::filesystem::path path;  // what the name was resolved to
   std::unique_ptr<model_files> files;
   std::unique_ptr<tokenizer_service> tokens;
+  double files_seconds = 0, tokenizer_seconds = 0;  // that opening them took
 
   // What prompts begin with, or token 0: one that can be computed alone.
   std::int32_t first_token() const;

@@ -143,6 +143,17 @@ typedef struct dlens_model_info {
   uint64_t prefix_bytes_per_token;  // held by a dlens_prefix for each token that is not in the prefix it continues
 } dlens_model_info;
 
+// What the forward calls of a model have done so far, all threads together. Counters only grow.
+typedef struct dlens_work {
+  uint32_t size;
+  uint32_t reserved;
+  uint64_t calls;          // of forward
+  uint64_t product_flops;  // of the products with weight matrices; a multiply-add is 2; filled-up rows count
+  uint64_t product_ns;     // spent in those products by all threads
+  uint64_t blocks_ns;      // in the blocks, their products included
+  uint64_t readout_ns;     // in reading lenses, their products included
+} dlens_work;
+
 typedef struct dlens_model {
   uint32_t size;
   uint32_t reserved;
@@ -165,6 +176,15 @@ typedef struct dlens_model {
   // Frees a kept path, before the model is destroyed and when no call uses it; paths that continue it stay whole. NULL:
   // this backend keeps no prefixes, and packs come without them and with all ancestors of their tokens. [worker]
   void (*prefix_release)(const struct dlens_model *, dlens_prefix *prefix);
+
+  // For measurement; a backend may leave them out (NULL).
+  // The counters of dlens_work, as far as work->size reaches. [any]
+  void (*work)(const struct dlens_model *, dlens_work *work);
+  // The rate that plain products of this model's shapes reach on its device by `threads` threads, in flop per second,
+  // measured for about `seconds`. Errors: DLENS_UNAVAILABLE for a precision that the device has no products in. [main],
+  // no forward call meanwhile.
+  dlens_status (*product_rate)(const struct dlens_model *, const char *precision, uint32_t threads, double seconds,
+                               double *flops_per_second, dlens_error *error);
 } dlens_model;
 
 typedef struct dlens_backend {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens bench: prompts per second of the whole path of a run on this machine, where the time goes, and which share
+// of the rate of plain matrix products the useful work reaches.
+#include "commands/command.hpp"
+
+#include "commands/bench_print.hpp"
+#include "commands/prompts.hpp"
+#include "depthlens/abi_error.hpp"
+#include "model/thread_limit.hpp"
+#include "terminal/log.hpp"
+
+#include <chrono>
+#include <iostream>
+
+namespace depthlens {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr double kRateSeconds = 1.0;  // of measuring plain products, for each precision
+
+po::options_description bench_options() {
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  const auto preset = [&](const char* name, const char* value) { return text(name)->default_value(value); };
+  d.add_options()("model", text("M"), "folder, file.gguf or [org/]name in the local cache")(
+      "prompts", text("FILE"), "rows JSON or JSONL with \"prompt\"; else made-up tokens")(
+      "data", text("FILE"), "the same as --prompts")("tokens", preset("T", "128"),
+                                                     "made-up tokens of a prompt")("count", preset("B", "64"),
+                                                                                   "made-up prompts")(
+      "limit", text("N"), "only the first N prompts of a file")("positions", preset("LIST", "last"),
+                                                                "read there: last, all, or numbers: 0,3,-1")(
+      "lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
+      "as for run; may be given again; default: logit")(
+      "repeat", preset("N", "1"), "passes; the fastest is stated, the first one warms up")(
+      "backend", preset("NAME", "auto"), "auto, cpu, ...")("device", preset("DEV", "auto"),
+                                                           "auto, cpu, cuda[:i]")(
+      "precision", preset("P", "f32"), "f32, bf16, f16")("threads", text("N"), "default: all allowed")(
+      "bos", preset("HOW", "auto"), "auto, always, never")("window", preset("N", "8192"),
+                                                           "prompts whose prefixes are shared")(
+      "pack-tokens", preset("N", "0"), "tokens of one forward pass; 0 = as the backend advises")(
+      "json", po::bool_switch(), "one JSON object");
+  d.add(common_options());
+  return d;
+}
+
+bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
+  const bool prompts = o.has("prompts"), data = o.has("data");
+  if (prompts && data) fail(status::usage, "bench takes one of --prompts and --data");
+  if (prompts || data) {
+    const std::uint64_t limit =
+        o.has("limit") ? parse_number("limit", o.text("limit"), 1, 1ull << 40) : 1ull << 40;
+    bench_prompts out{read_prompts(o.text(prompts ? "prompts" : "data"), limit), {}};
+    if (out.size() == 0) fail(status::data, o.text(prompts ? "prompts" : "data"), ": no prompts");
+    return out;
+  }
+  const std::uint64_t tokens = parse_number("tokens", o.text("tokens"), 1, arch.max_positions);
+  return synthetic_prompts(parse_number("count", o.text("count"), 1, (1u << 26) / tokens), tokens,
+                           arch.vocab_size);
+}
+
+// The model on its backend, with its lenses.
+class bench_session {
+ public:
+  explicit bench_session(const parsed_options& o, registry& plugins)
+      : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")))),
+        prompts_(asked_prompts(o, model_.files->arch())),
+        plan_{o.text("positions"), parse_number("window", o.text("window"), 1, 1u << 20),
+              parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20), thread_count(o)} {
+    const architecture& arch = model_.files->arch();
+    std::vector<std::string> lenses = o.texts("lens");
+    if (lenses.empty()) lenses = {"logit"};
+    for (const std::string& l : lenses) lens_files_.emplace_back(parse_lens(l), arch.n_layers, arch.d_model);
+    const registry::backend backend = plugins.choose_backend(o.text("backend"));
+    report_.backend = backend.about.word;
+    report_.precision = o.text("precision");
+    const auto start = std::chrono::steady_clock::now();
+    running_ = std::make_unique<backend_model>(
+        model_, backend, backend_model::options{o.text("device"), report_.precision, plan_.threads});
+    for (const lens_file& file : lens_files_) {
+      lenses_.push_back(std::make_unique<backend_lens>(running_->c(), file));
+      active_.push_back({lenses_.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
+    }
+    report_.weights = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    log_info(cat("backend ", report_.backend, ": ", running_->info().device));
+  }
+
+  const bench_report& measure(std::uint64_t repeats) {
+    for (std::uint64_t i = 0; i < repeats; ++i)
+      report_.passes.push_back(run_pass(model_, *running_, lens_files_, active_, prompts_, plan_));
+    report_.peak_bytes = peak_memory();
+    for (const char* precision : {"f32", "bf16", "f16"})
+      report_.product_rates.emplace_back(precision, plain_rate(precision));
+    describe();
+    return report_;
+  }
+
+ private:
+  void describe() {
+    report_.model = model_.name;
+    report_.device = running_->info().device;
+    report_.weights_form = running_->info().weights;
+    report_.weight_bytes = running_->info().weight_bytes;
+    report_.threads = plan_.threads;
+    report_.prompts = prompts_.size();
+    report_.rows_of_a_read = rows_of(lens_files_, model_.files->arch().n_layers).logits;
+    report_.files = model_.files_seconds;
+    report_.tokenizer = model_.tokenizer_seconds;
+  }
+  std::optional<double> plain_rate(const char* precision) const {
+    const dlens_model* m = running_->c();
+    if (!DLENS_HAS(dlens_model, m, product_rate) || m->product_rate == nullptr) return std::nullopt;
+    double rate = 0;
+    try {
+      checked_call(m->product_rate, m, precision, plan_.threads, kRateSeconds, &rate);
+    } catch (const error& e) {
+      if (e.code() == status::unavailable) return std::nullopt;
+      throw;
+    }
+    return rate;
+  }
+
+  opened_model model_;
+  bench_prompts prompts_;
+  bench_plan plan_;
+  std::vector<lens_file> lens_files_;
+  std::unique_ptr<backend_model> running_;
+  std::vector<std::unique_ptr<backend_lens>> lenses_;
+  std::vector<active_lens> active_;
+  bench_report report_;
+};
+
+}  // namespace
+
+int bench_command(const arguments& args) {
+  const parsed_options o = parse_options(
+      args, "usage: depthlens bench --model M [--prompts FILE | --tokens T --count B] [OPTION...]\n",
+      bench_options());
+  if (o.done) return 0;
+  if (!o.has("model")) fail(status::usage, "bench needs --model");
+  const std::uint64_t repeats = parse_number("repeat", o.text("repeat"), 1, 1000);
+  const thread_limit limit(thread_count(o));
+  registry plugins(o.plugin_paths());
+  bench_session session(o, plugins);
+  const bench_report& report = session.measure(repeats);
+  std::cout << (o.values["json"].as<bool>() ? bench_json(report) : bench_table(report));
+  return 0;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/bench_work.hpp"
+
+#include "commands/prompts.hpp"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <random>
+
+namespace depthlens {
+namespace {
+
+// Adds the wall time of fn() to `seconds`.
+template <class Function>
+void timed(double& seconds, Function&& fn) {
+  const auto start = std::chrono::steady_clock::now();
+  fn();
+  seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// What the backend has done so far.
+dlens_work work_so_far(const dlens_model* model) {
+  dlens_work out{};
+  out.size = sizeof out;
+  if (DLENS_HAS(dlens_model, model, work) && model->work != nullptr) model->work(model, &out);
+  return out;
+}
+
+dlens_work difference(const dlens_work& after, const dlens_work& before) {
+  return {sizeof(dlens_work),
+          0,
+          after.calls - before.calls,
+          after.product_flops - before.product_flops,
+          after.product_ns - before.product_ns,
+          after.blocks_ns - before.blocks_ns,
+          after.readout_ns - before.readout_ns};
+}
+
+struct window_input {
+  std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<read_wish> wishes;
+};
+
+window_input read_window(const opened_model& model, const bench_prompts& prompts,
+                         const std::string& positions, std::size_t first, std::size_t n) {
+  window_input out;
+  out.sequences.resize(n);
+  tbb::parallel_for(std::size_t{0}, n, [&](std::size_t i) {
+    out.sequences[i] =
+        prompts.texts.empty() ? prompts.ids[first + i] : prompt_ids(model, prompts.texts[first + i]);
+  });
+  for (std::size_t i = 0; i < n; ++i)
+    for (const std::uint32_t position : parse_positions(positions, out.sequences[i].size()))
+      out.wishes.push_back({static_cast<std::uint32_t>(i), position, {-1}});
+  return out;
+}
+
+useful_work useful_in(const model_files& files, const prefix_forest& forest, const window_input& in,
+                      const reading_rows& rows) {
+  std::vector<std::int32_t> reads;
+  for (const read_wish& w : in.wishes) reads.push_back(forest.node(w.sequence, w.position));
+  std::sort(reads.begin(), reads.end());
+  reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+  return work_needed(files, forest, reads, rows);
+}
+
+// The parts of the sequences up to their last position read.
+std::vector<std::span<const std::int32_t>> needed_parts(const window_input& in) {
+  std::vector<std::size_t> length(in.sequences.size(), 0);
+  for (const read_wish& w : in.wishes)
+    length[w.sequence] = std::max<std::size_t>(length[w.sequence], w.position + 1);
+  std::vector<std::span<const std::int32_t>> out;
+  for (std::size_t i = 0; i < in.sequences.size(); ++i)
+    out.push_back(std::span(in.sequences[i]).first(length[i]));
+  return out;
+}
+
+}  // namespace
+
+bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint32_t vocab_size) {
+  std::mt19937_64 next(1);
+  bench_prompts out;
+  out.ids.assign(count, std::vector<std::int32_t>(tokens));
+  for (auto& ids : out.ids)
+    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(next() % vocab_size);
+  return out;
+}
+
+bench_pass run_pass(const opened_model& model, const backend_model& running,
+                    const std::vector<lens_file>& lens_files, const std::vector<active_lens>& lenses,
+                    const bench_prompts& prompts, const bench_plan& plan) {
+  const evaluator run(running.c(), lenses,
+                      {.top_k = 1, .threads = plan.threads, .pack_tokens = plan.pack_tokens});
+  const reading_rows rows = rows_of(lens_files, model.files->arch().n_layers);
+  const dlens_work before = work_so_far(running.c());
+  bench_pass out;
+  for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
+    const std::size_t n = std::min(plan.window, prompts.size() - first);
+    window_input in;
+    timed(out.tokenise, [&] { in = read_window(model, prompts, plan.positions, first, n); });
+    prefix_forest forest;
+    timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
+    out.useful += useful_in(*model.files, forest, in, rows);
+    std::atomic<std::size_t> answered{0};
+    evaluation_counts c;
+    timed(out.forward, [&] {
+      c = run.run(in.sequences, in.wishes,
+                  [&](std::size_t, const std::shared_ptr<const node_result>&) { ++answered; });
+    });
+    if (answered != in.wishes.size())
+      fail(status::internal, answered.load(), " of ", in.wishes.size(), " readings came");
+    out.counts.tokens_given += c.tokens_given;
+    out.counts.distinct_prefixes += c.distinct_prefixes;
+    out.counts.tokens_computed += c.tokens_computed;
+    out.counts.positions_read += c.positions_read;
+  }
+  out.backend = difference(work_so_far(running.c()), before);
+  return out;
+}
+
+std::uint64_t peak_memory() {
+  std::ifstream in("/proc/self/status");
+  for (std::string word; in >> word;) {
+    if (word != "VmHWM:") continue;
+    std::uint64_t kilobytes = 0;
+    in >> kilobytes;
+    return kilobytes * 1024;
+  }
+  return 0;
+}
+
+}  // namespace depthlens

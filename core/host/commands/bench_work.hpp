@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `depthlens bench` measures: prompts through the path of a run (tokens, prefix forest, backend, readout; nothing
+// is written), timed by stage, and the work they took.
+#pragma once
+
+#include "engine/evaluator.hpp"
+#include "engine/useful_work.hpp"
+#include "model/lens.hpp"
+#include "model/opened_model.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// Texts, or token ids where there are no texts.
+struct bench_prompts {
+  std::vector<std::string> texts;
+  std::vector<std::vector<std::int32_t>> ids;
+
+  std::size_t size() const { return texts.empty() ? ids.size() : texts.size(); }
+};
+
+// `count` sequences of `tokens` ids each, evenly distributed over the vocabulary and always the same.
+bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint32_t vocab_size);
+
+struct bench_plan {
+  std::string positions;        // as --positions
+  std::size_t window = 0;       // prompts whose prefixes are shared
+  std::size_t pack_tokens = 0;  // 0 = as the backend advises
+  unsigned threads = 1;
+};
+
+// One pass over all prompts. Seconds of wall time; forward includes the division into packs.
+struct bench_pass {
+  double tokenise = 0, forest = 0, forward = 0;
+  evaluation_counts counts;
+  useful_work useful;
+  dlens_work backend{};  // of this pass; zeros where the backend does not count
+
+  double seconds() const { return tokenise + forward; }  // a run builds the forest within forward
+};
+
+bench_pass run_pass(const opened_model& model, const backend_model& running,
+                    const std::vector<lens_file>& lens_files, const std::vector<active_lens>& lenses,
+                    const bench_prompts& prompts, const bench_plan& plan);
+
+// Largest memory of this process so far, in bytes; 0 where the system does not say.
+std::uint64_t peak_memory();
+
+}  // namespace depthlens

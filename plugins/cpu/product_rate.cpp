@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "product_rate.hpp"
+
+#include "single_thread.hpp"
+#include "work_counters.hpp"
+
+#include "depthlens/error.hpp"
+
+#include <dnnl.hpp>
+
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace depthlens::cpu {
+
+namespace {
+
+using memory = dnnl::memory;
+
+constexpr memory::dim rows = 256;
+
+memory::desc matrix(memory::dim n, memory::dim m, memory::data_type type, memory::format_tag layout) {
+  return memory::desc({n, m}, type, layout);
+}
+
+dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const memory::desc& in,
+                                      const memory::desc& weights, const memory::desc& out) {
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul::primitive_desc(engine, in, weights, out);
+#else
+  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(in, weights, out), engine);
+#endif
+}
+
+// Values of 0.008 to 2 and their negatives, whichever of the types they are read as.
+void fill(const memory& to) {
+  const std::size_t halves = to.get_desc().get_size() / sizeof(std::uint16_t);
+  auto* at = static_cast<std::uint16_t*>(to.get_data_handle());
+  std::uint32_t state = 1;
+  for (std::size_t i = 0; i < halves; ++i) {
+    state = state * 1664525u + 1013904223u;
+    at[i] = static_cast<std::uint16_t>(0x3c00u | (state >> 16 & 0x83ffu));
+  }
+}
+
+// A product of one shape with operands of its own.
+struct product {
+  dnnl::matmul run;
+  memory in, weights, out;
+  double flops;
+
+  product(const dnnl::engine& engine, const product_shape& shape, memory::data_type type) {
+    const auto k = static_cast<memory::dim>(shape.inputs), n = static_cast<memory::dim>(shape.outputs);
+    const memory::desc from = matrix(rows, k, type, memory::format_tag::ab);
+    const memory::desc to = matrix(rows, n, memory::data_type::f32, memory::format_tag::ab);
+    const auto desc = describe(engine, from, matrix(k, n, type, memory::format_tag::any), to);
+    run = dnnl::matmul(desc);
+    in = memory(from, engine);
+    weights = memory(desc.weights_desc(), engine);
+    out = memory(to, engine);
+    fill(in);
+    fill(weights);
+    flops = 2.0 * static_cast<double>(rows) * static_cast<double>(k) * static_cast<double>(n);
+  }
+};
+
+// The products of one thread: one for each different shape, in the order of `shapes`.
+class product_round {
+ public:
+  product_round(const std::vector<product_shape>& shapes, memory::data_type type)
+      : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+    std::map<std::pair<std::size_t, std::size_t>, std::size_t> made;
+    for (const product_shape& s : shapes) {
+      const auto [at, fresh] = made.try_emplace({s.inputs, s.outputs}, products_.size());
+      if (fresh) products_.emplace_back(engine_, s, type);
+      order_.push_back(at->second);
+    }
+  }
+  // Runs each once; flops.
+  double run() {
+    double flops = 0;
+    for (const std::size_t i : order_) {
+      product& p = products_[i];
+      p.run.execute(stream_, {{DNNL_ARG_SRC, p.in}, {DNNL_ARG_WEIGHTS, p.weights}, {DNNL_ARG_DST, p.out}});
+      flops += p.flops;
+    }
+    stream_.wait();
+    return flops;
+  }
+
+ private:
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  std::vector<product> products_;
+  std::vector<std::size_t> order_;
+};
+
+memory::data_type type_of(std::string_view precision) {
+  if (precision == "f32") return memory::data_type::f32;
+  if (precision == "bf16") return memory::data_type::bf16;
+  fail(status::unavailable, "the cpu backend has no products in ", precision);
+}
+
+double rate_of_this_thread(const std::vector<product_shape>& shapes, memory::data_type type, double seconds) {
+  product_round round(shapes, type);
+  round.run();  // makes and touches everything
+  const std::uint64_t start = now_ns();
+  const auto wanted = static_cast<std::uint64_t>(seconds * 1e9);
+  double flops = 0;
+  std::uint64_t spent = 0;
+  for (; spent < wanted || flops == 0; spent = now_ns() - start) flops += round.run();
+  return flops / (static_cast<double>(spent) / 1e9);
+}
+
+}  // namespace
+
+double measure_product_rate(const std::vector<product_shape>& shapes, std::string_view precision,
+                            std::uint32_t threads, double seconds) {
+  const memory::data_type type = type_of(precision);
+  std::mutex guard;
+  double flops_per_second = 0;
+  std::exception_ptr failed;
+  const auto measure = [&] {
+    try {
+      run_single_threaded([&] {
+        const double rate = rate_of_this_thread(shapes, type, seconds);
+        const std::lock_guard lock(guard);
+        flops_per_second += rate;
+      });
+    } catch (...) {
+      const std::lock_guard lock(guard);
+      failed = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::uint32_t t = 1; t < threads; ++t) others.emplace_back(measure);
+    measure();
+  }
+  if (failed) {
+    try {
+      std::rethrow_exception(failed);
+    } catch (const error& e) {
+      fail(status::unavailable, "no products in ", precision, " on this CPU: ", e.what());
+    }
+  }
+  return flops_per_second;
+}
+
+}  // namespace depthlens::cpu

@@ -6,9 +6,13 @@
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
 #include "depthlens/abi_error.hpp"
+#include "model/lens_match.hpp"
+#include "model/model_size.hpp"
+#include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -21,27 +25,41 @@ constexpr double kRateSeconds = 1.0;  // of measuring plain products, for each p
 
 po::options_description bench_options() {
   po::options_description d("Options");
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  const auto preset = [&](const char* name, const char* value) { return text(name)->default_value(value); };
-  d.add_options()("model", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "prompts", text("FILE"), "rows JSON or JSONL with \"prompt\"; else made-up tokens")(
-      "data", text("FILE"), "the same as --prompts")("tokens", preset("T", "128"),
-                                                     "made-up tokens of a prompt")("count", preset("B", "64"),
-                                                                                   "made-up prompts")(
-      "limit", text("N"), "only the first N prompts of a file")("positions", preset("LIST", "last"),
-                                                                "read there: last, all, or numbers: 0,3,-1")(
-      "lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
-      "as for run; may be given again; default: logit")(
-      "repeat", preset("N", "1"), "passes; the fastest is stated, the first one warms up")(
-      "backend", preset("NAME", "auto"), "auto, cpu, ...")("device", preset("DEV", "auto"),
-                                                           "auto, cpu, cuda[:i]")(
-      "precision", preset("P", "f32"), "f32, bf16, f16")("threads", text("N"), "default: all allowed")(
-      "bos", preset("HOW", "auto"), "auto, always, never")("window", preset("N", "8192"),
-                                                           "prompts whose prefixes are shared")(
-      "pack-tokens", preset("N", "0"), "tokens of one forward pass; 0 = as the backend advises")(
-      "json", po::bool_switch(), "one JSON object");
+  const auto add = [&d](const char* name, const char* value, const char* help) {
+    d.add_options()(name, po::value<std::string>()->value_name(value), help);
+  };
+  const auto preset = [&d](const char* name, const char* value, const char* from, const char* help) {
+    d.add_options()(name, po::value<std::string>()->value_name(value)->default_value(from), help);
+  };
+  add("model", "M", "folder, file.gguf or [org/]name in the local cache");
+  add("prompts", "FILE", "rows JSON or JSONL with \"prompt\"; else made-up tokens");
+  add("data", "FILE", "the same as --prompts");
+  add("limit", "N", "only the first N prompts of a file");
+  preset("tokens", "T", "128", "made-up tokens of a prompt");
+  preset("count", "B", "64", "made-up prompts");
+  preset("positions", "LIST", "last", "read there: last, all, or numbers: 0,3,-1");
+  d.add_options()("lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
+                  "as for run; may be given again; default: logit")(
+      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  preset("repeat", "N", "1", "passes; the fastest is stated, the first one warms up");
+  preset("backend", "NAME", "auto", "auto, cpu, ...");
+  preset("device", "DEV", "auto", "auto, cpu, cuda[:i]");
+  preset("precision", "P", "f32", "f32, bf16, f16");
+  add("threads", "N", "default: all allowed");
+  preset("bos", "HOW", "auto", "auto, always, never");
+  preset("sharing", "HOW", "on", "on; off: every prompt by itself, to measure against");
+  preset("window", "N", "8192", "prompts whose prefixes are shared");
+  preset("pack-tokens", "N", "0", "tokens of one forward pass; 0 = as the backend advises");
+  d.add_options()("json", po::bool_switch(), "one JSON object");
+  add_ignore_config(d);
+  add_skip_check(d);
   d.add(common_options());
   return d;
+}
+
+bool asked_sharing(const std::string& text) {
+  if (text != "on" && text != "off") fail(status::usage, "--sharing ", text, ": expected on or off");
+  return text == "on";
 }
 
 bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
@@ -63,31 +81,21 @@ bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
 class bench_session {
  public:
   explicit bench_session(const parsed_options& o, registry& plugins)
-      : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")))),
+      : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o))),
         prompts_(asked_prompts(o, model_.files->arch())),
-        plan_{o.text("positions"), parse_number("window", o.text("window"), 1, 1u << 20),
-              parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20), thread_count(o)} {
-    const architecture& arch = model_.files->arch();
-    std::vector<std::string> lenses = o.texts("lens");
-    if (lenses.empty()) lenses = {"logit"};
-    for (const std::string& l : lenses) lens_files_.emplace_back(parse_lens(l), arch.n_layers, arch.d_model);
-    const registry::backend backend = plugins.choose_backend(o.text("backend"));
-    report_.backend = backend.about.word;
-    report_.precision = o.text("precision");
-    const auto start = std::chrono::steady_clock::now();
-    running_ = std::make_unique<backend_model>(
-        model_, backend, backend_model::options{o.text("device"), report_.precision, plan_.threads});
-    for (const lens_file& file : lens_files_) {
-      lenses_.push_back(std::make_unique<backend_lens>(running_->c(), file));
-      active_.push_back({lenses_.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
-    }
-    report_.weights = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    log_info(cat("backend ", report_.backend, ": ", running_->info().device));
+        plan_{o.text("positions"),
+              parse_number("window", o.text("window"), 1, 1u << 20),
+              parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
+              thread_count(o),
+              asked_sharing(o.text("sharing")),
+              unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
+    std::vector<lens_file> lens_files = read_lenses(o);
+    load(o, plugins.choose_backend(o.text("backend")), lens_files);
   }
 
   const bench_report& measure(std::uint64_t repeats) {
     for (std::uint64_t i = 0; i < repeats; ++i)
-      report_.passes.push_back(run_pass(model_, *running_, lens_files_, active_, prompts_, plan_));
+      report_.passes.push_back(run_pass(model_, *running_, active_, prompts_, plan_));
     report_.peak_bytes = peak_memory();
     for (const char* precision : {"f32", "bf16", "f16"})
       report_.product_rates.emplace_back(precision, plain_rate(precision));
@@ -96,6 +104,37 @@ class bench_session {
   }
 
  private:
+  std::vector<lens_file> read_lenses(const parsed_options& o) {
+    const architecture& arch = model_.files->arch();
+    std::vector<std::string> texts = o.texts("lens");
+    if (texts.empty()) texts = {"logit"};
+    std::vector<lens_file> out;
+    for (const std::string& text : texts) {
+      const lens_spec spec = parse_lens(text);
+      out.emplace_back(spec, arch.n_layers, arch.d_model);
+      match_lens(spec, out.back(), *model_.files, o.values["force-lens"].as<bool>());
+    }
+    plan_.rows = rows_of(out, arch.n_layers);
+    return out;
+  }
+  void load(const parsed_options& o, const registry::backend& backend, const std::vector<lens_file>& lenses) {
+    report_.backend = backend.about.word;
+    report_.precision = o.text("precision");
+    using clock = std::chrono::steady_clock;
+    const auto start = clock::now();
+    running_ = std::make_unique<backend_model>(
+        model_, backend, backend_model::options{o.text("device"), report_.precision, plan_.threads});
+    for (const lens_file& file : lenses) {
+      lenses_.push_back(std::make_unique<backend_lens>(running_->c(), file));
+      active_.push_back({lenses_.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
+    }
+    const auto loaded = clock::now();
+    report_.weights = std::chrono::duration<double>(loaded - start).count();
+    self_check(*model_.files, running_->c(),
+               {report_.precision, model_.first_token(), parse_skipped_checks(o.text("skip-check"))});
+    report_.check = std::chrono::duration<double>(clock::now() - loaded).count();
+    log_info(cat("backend ", report_.backend, ": ", running_->info().device));
+  }
   void describe() {
     report_.model = model_.name;
     report_.device = running_->info().device;
@@ -103,7 +142,7 @@ class bench_session {
     report_.weight_bytes = running_->info().weight_bytes;
     report_.threads = plan_.threads;
     report_.prompts = prompts_.size();
-    report_.rows_of_a_read = rows_of(lens_files_, model_.files->arch().n_layers).logits;
+    report_.rows_of_a_read = plan_.rows.logits;
     report_.files = model_.files_seconds;
     report_.tokenizer = model_.tokenizer_seconds;
   }
@@ -123,7 +162,6 @@ class bench_session {
   opened_model model_;
   bench_prompts prompts_;
   bench_plan plan_;
-  std::vector<lens_file> lens_files_;
   std::unique_ptr<backend_model> running_;
   std::vector<std::unique_ptr<backend_lens>> lenses_;
   std::vector<active_lens> active_;

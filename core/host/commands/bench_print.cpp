@@ -80,8 +80,8 @@ std::string time_lines(const bench_report& r, const bench_pass& p) {
                    percent(readout / (blocks + readout)), "; products ",
                    percent(seconds_of(p.backend.product_ns) / (blocks + readout)));
   }
-  return line("load", cat(shown(r.files + r.tokenizer + r.weights), " s  files ", shown(r.files),
-                          ", tokenizer ", shown(r.tokenizer), ", weights ", shown(r.weights))) +
+  return line("load", cat(shown(r.load()), " s  files ", shown(r.files), ", tokenizer ", shown(r.tokenizer),
+                          ", weights ", shown(r.weights), ", self-check ", shown(r.check))) +
          line("tokenise", shown(p.tokenise) + " s") + line("forest", shown(p.forest) + " s") +
          line("forward", forward);
 }
@@ -140,10 +140,11 @@ std::string bench_json(const bench_report& r) {
       {"tokens_per_s", of_all(p.counts.tokens_given)},
       {"distinct_prefixes_per_s", of_all(p.counts.distinct_prefixes)},
       {"seconds",
-       {{"load", r.files + r.tokenizer + r.weights},
+       {{"load", r.load()},
         {"files", r.files},
         {"tokenizer", r.tokenizer},
         {"weights", r.weights},
+        {"check", r.check},
         {"tokenise", p.tokenise},
         {"forest", p.forest},
         {"forward", p.forward},

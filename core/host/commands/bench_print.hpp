@@ -16,13 +16,14 @@ struct bench_report {
   std::string model, backend, device, precision, weights_form;
   unsigned threads = 1;
   std::size_t prompts = 0;
-  std::uint64_t rows_of_a_read = 0;              // of logits
-  double files = 0, tokenizer = 0, weights = 0;  // seconds of loading
-  std::vector<bench_pass> passes;                // one for each repeat
+  std::uint64_t rows_of_a_read = 0;                         // of logits
+  double files = 0, tokenizer = 0, weights = 0, check = 0;  // seconds of loading
+  std::vector<bench_pass> passes;                           // one for each repeat
   // Flop per second that plain products reach, by precision; empty where the backend cannot say.
   std::vector<std::pair<std::string, std::optional<double>>> product_rates;
   std::uint64_t weight_bytes = 0, peak_bytes = 0;
 
+  double load() const { return files + tokenizer + weights + check; }
   const bench_pass& fastest() const;
   // useful flop per second / rate of plain products of this precision
   std::optional<double> share() const;

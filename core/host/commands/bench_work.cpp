@@ -91,11 +91,14 @@ bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint
 }
 
 bench_pass run_pass(const opened_model& model, const backend_model& running,
-                    const std::vector<lens_file>& lens_files, const std::vector<active_lens>& lenses,
-                    const bench_prompts& prompts, const bench_plan& plan) {
+                    const std::vector<active_lens>& lenses, const bench_prompts& prompts,
+                    const bench_plan& plan) {
   const evaluator run(running.c(), lenses,
-                      {.top_k = 1, .threads = plan.threads, .pack_tokens = plan.pack_tokens});
-  const reading_rows rows = rows_of(lens_files, model.files->arch().n_layers);
+                      {.top_k = 1,
+                       .threads = plan.threads,
+                       .pack_tokens = plan.pack_tokens,
+                       .sharing = plan.sharing,
+                       .row_weight = plan.row_weight});
   const dlens_work before = work_so_far(running.c());
   bench_pass out;
   for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
@@ -104,7 +107,7 @@ bench_pass run_pass(const opened_model& model, const backend_model& running,
     timed(out.tokenise, [&] { in = read_window(model, prompts, plan.positions, first, n); });
     prefix_forest forest;
     timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
-    out.useful += useful_in(*model.files, forest, in, rows);
+    out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
     evaluation_counts c;
     timed(out.forward, [&] {

@@ -30,6 +30,9 @@ struct bench_plan {
   std::size_t window = 0;       // prompts whose prefixes are shared
   std::size_t pack_tokens = 0;  // 0 = as the backend advises
   unsigned threads = 1;
+  bool sharing = true;    // false: every prompt is computed by itself
+  double row_weight = 0;  // what reading one layer costs, in tokens
+  reading_rows rows;      // of one position read
 };
 
 // One pass over all prompts. Seconds of wall time; forward includes the division into packs.
@@ -43,8 +46,8 @@ struct bench_pass {
 };
 
 bench_pass run_pass(const opened_model& model, const backend_model& running,
-                    const std::vector<lens_file>& lens_files, const std::vector<active_lens>& lenses,
-                    const bench_prompts& prompts, const bench_plan& plan);
+                    const std::vector<active_lens>& lenses, const bench_prompts& prompts,
+                    const bench_plan& plan);
 
 // Largest memory of this process so far, in bytes; 0 where the system does not say.
 std::uint64_t peak_memory();

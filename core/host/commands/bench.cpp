@@ -21,7 +21,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr double kRateSeconds = 1.0;  // of measuring plain products, for each precision
+constexpr std::uint32_t kTokens = 128;  // of a made-up prompt
+constexpr double kRateSeconds = 1.0;    // of measuring plain products, for each precision
 
 po::options_description bench_options() {
   po::options_description d("Options");
@@ -35,7 +36,7 @@ po::options_description bench_options() {
   add("prompts", "FILE", "rows JSON or JSONL with \"prompt\"; else made-up tokens");
   add("data", "FILE", "the same as --prompts");
   add("limit", "N", "only the first N prompts of a file");
-  preset("tokens", "T", "128", "made-up tokens of a prompt");
+  add("tokens", "T", "made-up tokens of a prompt; default: 128, or what the model takes");
   preset("count", "B", "64", "made-up prompts");
   preset("positions", "LIST", "last", "read there: last, all, or numbers: 0,3,-1");
   d.add_options()("lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
@@ -72,7 +73,9 @@ bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
     if (out.size() == 0) fail(status::data, o.text(prompts ? "prompts" : "data"), ": no prompts");
     return out;
   }
-  const std::uint64_t tokens = parse_number("tokens", o.text("tokens"), 1, arch.max_positions);
+  const std::uint64_t tokens = o.has("tokens")
+                                   ? parse_number("tokens", o.text("tokens"), 1, arch.max_positions)
+                                   : std::min(kTokens, arch.max_positions);
   return synthetic_prompts(parse_number("count", o.text("count"), 1, (1u << 26) / tokens), tokens,
                            arch.vocab_size);
 }
@@ -171,9 +174,8 @@ class bench_session {
 }  // namespace
 
 int bench_command(const arguments& args) {
-  const parsed_options o = parse_options(
-      args, "usage: depthlens bench --model M [--prompts FILE | --tokens T --count B] [OPTION...]\n",
-      bench_options());
+  const parsed_options o =
+      parse_options(args, "usage: depthlens bench --model M [--prompts FILE] [OPTION...]\n", bench_options());
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "bench needs --model");
   const std::uint64_t repeats = parse_number("repeat", o.text("repeat"), 1, 1000);

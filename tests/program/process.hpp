@@ -50,6 +50,8 @@ class process {
     std::vector<char*> arguments;
     for (const std::string& w : command) arguments.push_back(const_cast<char*>(w.c_str()));
     arguments.push_back(nullptr);
+    for (const char* name : {"out", "err"})
+      std::ofstream(scratch_.path() / name);  // it may be killed before it writes
     pid_ = ::fork();
     BOOST_REQUIRE(pid_ >= 0);
     if (pid_ == 0) become(arguments, s);

@@ -5,6 +5,7 @@
 # installed if it has JSON (1.75 or later), else the distribution's default, else the newest that apt offers.
 #   share/setup-packages.sh             install what is missing
 #   share/setup-packages.sh --missing   only print the missing packages, one a line
+#   share/setup-packages.sh --fuzz      install clang and its sanitizers, which only tests/fuzz/run.sh needs
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
@@ -58,8 +59,27 @@ choose_boost() {
   fi
 }
 
+# clang of the distribution and the libraries of its sanitizers, which older ones have in another package.
+clang_packages() {
+  local version
+  version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | sed -n 1p)
+  printf '%s\n' clang
+  [[ -n "$version" ]] || return 0
+  if apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then
+    printf 'libclang-rt-%s-dev\n' "$version"
+  else
+    printf 'libclang-common-%s-dev\n' "$version"
+  fi
+}
+
 # Fills the array `missing`; an unknown Boost counts as missing under a readable name.
 find_missing() {
+  if [[ $wanted_for == fuzz ]]; then
+    local -a clang
+    mapfile -t clang < <(clang_packages)
+    mapfile -t missing < <(not_installed "${clang[@]}")
+    return
+  fi
   local boost
   boost=$(choose_boost)
   local -a wanted=("${packages[@]}")
@@ -130,6 +150,8 @@ main() {
     [[ -z "${CONDA_PREFIX:-}" ]] || { say "no apt here; taking libraries from $CONDA_PREFIX"; return; }
     fail "this script knows apt only; with any other system use conda: conda/README.md"
   fi
+  wanted_for=build
+  if [[ "${1:-}" == --fuzz ]]; then wanted_for=fuzz; fi
   find_missing
   if [[ "${1:-}" == --missing ]]; then
     if ((${#missing[@]})); then printf '%s\n' "${missing[@]}"; fi
@@ -154,10 +176,10 @@ main() {
       install_missing || install_failed
     fi
   fi
-  bash "$here/get-gnuplot-iostream.sh" >/dev/null
+  if [[ $wanted_for == build ]]; then bash "$here/get-gnuplot-iostream.sh" >/dev/null; fi
 }
 
 case "${1:-}" in
-  "" | --missing) main "$@" ;;
-  *) printf 'usage: setup-packages.sh [--missing]\n' >&2; exit 64 ;;
+  "" | --missing | --fuzz) main "$@" ;;
+  *) printf 'usage: setup-packages.sh [--missing | --fuzz]\n' >&2; exit 64 ;;
 esac

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds everything and runs all tests; the status is ctest's.
+# Builds everything, runs all tests, and fuzzes each reader for a moment where clang is; the status is ctest's, or 1.
 #   tests/run.sh [--quick] [--with-torch] [CTEST ARGUMENT...]
-# --quick leaves out the tests labelled slow; --with-torch finds libtorch or installs it (about 1.3 GB), builds the torch
-# backend and tests it too.
+# --quick leaves out the tests labelled slow and the fuzzing; --with-torch finds libtorch or installs it (about 1.3 GB),
+# builds the torch backend and tests it too. Arguments for ctest leave out the fuzzing.
+# DEPTHLENS_FUZZ_SECONDS=N fuzzes each reader for N seconds (default 10; 0 = not at all),
 # DEPTHLENS_NO_INSTALL=1 installs no packages, DEPTHLENS_MODEL=FILE.gguf takes that demo model,
 # DEPTHLENS_REFERENCE=DIR holds the reference data (default: ../shared, where there is one).
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-case "${1:-}" in -h | --help) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
+case "${1:-}" in -h | --help) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
 if [[ -n "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(realpath -- "$DEPTHLENS_MODEL"); fi
 if [[ -n "${DEPTHLENS_REFERENCE:-}" ]]; then
   DEPTHLENS_REFERENCE=$(realpath -- "$DEPTHLENS_REFERENCE")
@@ -33,8 +34,22 @@ if [[ -z "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(bash share/get-model.
 export DEPTHLENS_MODEL
 built=$((SECONDS - begin))
 
+fuzz_seconds=${DEPTHLENS_FUZZ_SECONDS:-10}
+if (($# + ${#labels[@]} > 0)); then fuzz_seconds=0; fi
 status=0
 ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "${labels[@]}" "$@" </dev/null ||
   status=$?
+if [[ "$fuzz_seconds" != 0 ]]; then
+  if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then
+    bash share/setup-packages.sh --fuzz || echo "tests/run.sh: clang cannot be installed" >&2
+  fi
+  fuzzed=0
+  DEPTHLENS_FUZZ_SEED=1 bash tests/fuzz/run.sh "$fuzz_seconds" || fuzzed=$?
+  case $fuzzed in
+    0) ;;
+    69) echo "tests/run.sh: skipped: fuzzing (no clang); the corpus was replayed by the test fuzz-corpus" >&2 ;;
+    *) status=1 ;;
+  esac
+fi
 printf 'tests/run.sh: %s s to set up and build, %s s in all\n' "$built" "$((SECONDS - begin))" >&2
 exit "$status"

@@ -77,6 +77,12 @@ BOOST_AUTO_TEST_CASE(fields_are_quoted_only_where_they_must_be) {
   BOOST_TEST(written({{"", ""}}) == ",\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_table_that_begins_with_a_byte_order_mark_can_be_read_again) {
+  const rows table{{"\xEF\xBB\xBFx", "\xEF\xBB\xBF"}, {"\xEF\xBB\xBF", "1"}};
+  BOOST_TEST(written(table) == "\"\xEF\xBB\xBFx\",\xEF\xBB\xBF\n\xEF\xBB\xBF,1\n");
+  BOOST_TEST((parse_table(written(table)) == table));
+}
+
 BOOST_AUTO_TEST_CASE(typed_fields_are_written_in_their_shortest_form) {
   std::string out;
   csv_writer writer([&](std::string_view bytes) { out += bytes; });

@@ -58,6 +58,7 @@ void write_text(const std::filesystem::path& dir) {
   put_seed(dir, "conllu/prose",
            "A first paragraph of plain text that\ngoes on.\n\n  The second one is here to be cut.\n");
   put_seed(dir, "csv/table", "id,text\n1,\"a \"\"b\"\", c\"\n2,\r\n\n\"3\",\"two\nlines\"");
+  put_seed(dir, "csv/quoted_mark", "\"\xEF\xBB\xBF\"\na\n");
   put_seed(dir, "csv/escapes", "x\n\\x41 \\\\x \\xff\xC3\xA9\n\"\"\n");
 }
 

@@ -28,11 +28,13 @@ class csv_writer {
   using sink = std::function<void(std::string_view)>;
   explicit csv_writer(sink to) : to_(std::move(to)) {}
 
-  // Quoted where it holds a comma, a quote, CR or LF. A NUL byte is status::internal.
+  // Quoted where it holds a comma, a quote, CR or LF, or begins the file with U+FEFF. A NUL byte is status::internal.
   void text(std::string_view value) {
     begin_field();
     if (value.find('\0') != std::string_view::npos) fail(status::internal, "a CSV field with a NUL byte");
-    if (value.find_first_of(",\"\r\n") == std::string_view::npos) {
+    // At the start of a file a bare U+FEFF would be taken for a byte order mark.
+    const bool mark = width_ == 0 && fields_ == 1 && value.starts_with("\xEF\xBB\xBF");
+    if (!mark && value.find_first_of(",\"\r\n") == std::string_view::npos) {
       row_ += value;
       return;
     }

@@ -108,7 +108,7 @@ class added_token_finder {
       at = end;
       if ((skip_special && token->special) || (token->single_word && touches_word(text, begin, end)))
         continue;
-      if (token->lstrip) begin = std::max(done, white_before(text, begin));
+      if (token->lstrip) begin = white_before(text, begin, done);
       if (token->rstrip) end = white_after(text, end);
       if (done < begin) on_text(text.substr(done, begin - done), done);
       on_token(*token, end);
@@ -145,13 +145,14 @@ class added_token_finder {
            (end < text.size() && word(utf8_at(text, end)));
   }
 
-  static std::size_t white_before(std::string_view text, std::size_t at) {
-    while (at > 0) {
+  // Not before `from`: looking at the same blanks again for each token would be quadratic.
+  static std::size_t white_before(std::string_view text, std::size_t at, std::size_t from) {
+    while (at > from) {
       const utf8_character c = detail::utf8_before(text, at);
       if (!c.valid || !detail::is_unicode_white(c.value)) break;
       at -= c.size;
     }
-    return at;
+    return std::max(at, from);
   }
 
   static std::size_t white_after(std::string_view text, std::size_t at) {

@@ -22,6 +22,10 @@ namespace depthlens::detail {
 // Of a normalizer or pre_tokenizer; published ones have up to 4.
 inline constexpr std::size_t max_steps = 16;
 
+// What a template may put around a text: published ones have up to 4 ids. A few bytes of a template can name a list of
+// many ids, so that the memory would be the product of both.
+inline constexpr std::size_t max_frame_ids = 256;
+
 [[noreturn]] inline void refuse(const json_view& at, std::string_view what, std::string_view name) {
   fail(status::data, at.place(), what, " ", printable(name, 200), " is not supported");
 }
@@ -96,6 +100,8 @@ inline void read_split(const json_view& at, tokenizer_parts& parts) {
   } else {
     const std::string_view text = pattern.require_string("String");
     if (text.empty()) refuse(pattern, "String", "");
+    if (text.size() > max_added_token)
+      fail(status::data, pattern.place(), "String of ", text.size(), " bytes, expected at most ", max_added_token);
     parts.splits.push_back({std::string(text), true, read_behavior(at, false)});
   }
 }
@@ -190,6 +196,8 @@ inline void read_template(const json_view& at, tokenizer_parts& parts) {
     }
     const std::string_view name = item.require("SpecialToken").require_string("id");
     const json_view ids = at.require("special_tokens").require(name).require("ids");
+    if (ids.as_array().size() > max_frame_ids - parts.prefix.size() - parts.suffix.size())
+      fail(status::data, item.place(), "more than ", max_frame_ids, " special tokens around a text");
     for (std::size_t k = 0; k < ids.as_array().size(); ++k) {
       const std::uint64_t id = ids.at(k).as_u64();
       if (id >= parts.surface.size()) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Prints a folder that holds libtorch, for -DCMAKE_PREFIX_PATH=...: DEPTHLENS_LIBTORCH_PREFIX, or that of python3's torch,
+# Prints a folder that holds libtorch, for -DDEPTHLENS_LIBTORCH_DIR=...: DEPTHLENS_LIBTORCH_PREFIX, or that of python3's torch,
 # or one in the cache folder, filled with the parts of the PyPI wheels that the CPU needs (about 1.3 GB).
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '3,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac

@@ -27,7 +27,7 @@ if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then bash share/setup-packages.sh; fi
 options=(-DDEPTHLENS_TESTS=ON)
 if ((torch)); then
   prefix=$(bash share/get-torch.sh)
-  options+=(-DDEPTHLENS_TORCH=ON "-DCMAKE_PREFIX_PATH=$prefix")
+  options+=(-DDEPTHLENS_TORCH=ON "-DDEPTHLENS_LIBTORCH_DIR=$prefix")
 fi
 bash share/build.sh release "${options[@]}"
 if [[ -z "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(bash share/get-model.sh); fi

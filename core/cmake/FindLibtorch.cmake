@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# libtorch 2.4 or newer, from a conda or libtorch prefix (CMAKE_PREFIX_PATH, CONDA_PREFIX) or from the folder of the
-# PyPI wheel of the python3 on the PATH (DEPTHLENS_PYTHON names another). Only libtorch_cpu and libc10 are linked: what
-# needs CUDA is opened at run time. Its own CMake package is not used, as that asks for the CUDA toolkit.
-set(_libtorch_hints $ENV{CONDA_PREFIX})
+# libtorch 2.4 or newer: from DEPTHLENS_LIBTORCH_DIR, a conda prefix, or the folder of the PyPI wheel of the python3 on
+# the PATH (DEPTHLENS_PYTHON names another). A wheel holds oneDNN's headers too, of another version than the library that
+# the cpu backend is linked with, so its folder must not stand in CMAKE_PREFIX_PATH. Only libtorch_cpu and libc10 are
+# linked: what needs CUDA is opened at run time. Its own CMake package is not used, as that asks for the CUDA toolkit.
+set(DEPTHLENS_LIBTORCH_DIR "" CACHE PATH "Folder of libtorch, with include and lib; empty = look in the usual places")
+set(_libtorch_hints ${DEPTHLENS_LIBTORCH_DIR} $ENV{CONDA_PREFIX})
 find_program(DEPTHLENS_PYTHON python3 DOC "The Python whose torch wheel is taken")
 if(DEPTHLENS_PYTHON)
   execute_process(
@@ -40,7 +42,7 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(Libtorch
   REQUIRED_VARS Libtorch_CPU_LIBRARY Libtorch_C10_LIBRARY Libtorch_INCLUDE_DIR VERSION_VAR Libtorch_VERSION
   REASON_FAILURE_MESSAGE
-    "${Libtorch_FOUND_REASON} install it (pip install torch==2.11.0, or conda's libtorch) or name it with -DCMAKE_PREFIX_PATH=DIR or -DDEPTHLENS_PYTHON=PYTHON")
+    "${Libtorch_FOUND_REASON} install it (pip install torch==2.11.0, or conda's libtorch) or name it with -DDEPTHLENS_LIBTORCH_DIR=DIR or -DDEPTHLENS_PYTHON=PYTHON")
 if(Libtorch_FOUND AND NOT TARGET Libtorch::Libtorch)
   add_library(Libtorch::Libtorch INTERFACE IMPORTED)
   target_include_directories(Libtorch::Libtorch SYSTEM INTERFACE ${Libtorch_INCLUDE_DIR})

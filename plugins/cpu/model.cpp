@@ -8,6 +8,7 @@
 #include "product_rate.hpp"
 #include "single_thread.hpp"
 
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/error.hpp"
 
 #include <algorithm>
@@ -34,14 +35,6 @@ number number_of(const dlens_model_options& options) {
        "; use --precision f32 or bf16");
 }
 
-const dlens_architecture& architecture_of(const dlens_weights& weights) {
-  if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
-      weights.architecture->size < sizeof(dlens_architecture)) {
-    fail(status::internal, "the weights come without an architecture that this backend understands");
-  }
-  return *weights.architecture;
-}
-
 }  // namespace
 
 struct model::pass {
@@ -56,8 +49,7 @@ struct model::pass {
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(architecture_of(weights)), kernels_(kernels()), shapes_(number_of(options)) {
-  check_architecture();
+    : arch_(checked_architecture(weights)), kernels_(kernels()), shapes_(number_of(options)) {
   copy_tables();
   weights_ = load_weights(weights, shapes_, options.threads);
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
@@ -85,38 +77,6 @@ void model::copy_tables() {
   if (arch_.window) windows_.assign(arch_.window, arch_.window + arch_.n_layers);
   arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
   arch_.window = nullptr;
-}
-
-void model::check_architecture() const {
-  const auto need = [](bool ok, const char* what) {
-    if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
-  };
-  constexpr std::uint32_t most = 1u << 24;
-  for (const std::uint32_t n : {arch_.n_layers, arch_.d_model, arch_.n_heads, arch_.n_kv_heads,
-                                arch_.head_dim, arch_.d_ff, arch_.vocab_size, arch_.max_positions}) {
-    need(n > 0 && n <= most, "a size is 0 or above 16777216");
-  }
-  need(arch_.n_heads % arch_.n_kv_heads == 0, "the key-value heads do not divide the heads");
-  need(1ull * arch_.n_heads * arch_.head_dim <= most, "the heads are too wide");
-  need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim,
-       "the rotary dimensions do not fit the head");
-  need(
-      arch_.rope_dims == 0 || arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED,
-      "unknown rotary pairing");
-  need(arch_.rope_dims == 0 || arch_.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
-  need(arch_.norm_kind == DLENS_NORM_RMS || arch_.norm_kind == DLENS_NORM_LAYER, "unknown norm");
-  need(arch_.activation >= DLENS_ACTIVATION_SILU && arch_.activation <= DLENS_ACTIVATION_RELU,
-       "unknown activation");
-  need(arch_.block_form == DLENS_BLOCK_SEQUENTIAL || arch_.block_form == DLENS_BLOCK_PARALLEL,
-       "unknown form of a block");
-  need(arch_.position_offset <= most, "the position offset is above 16777216");
-  const auto from_zero = [](double x) { return std::isfinite(x) && x >= 0; };
-  need(from_zero(arch_.norm_eps), "the norm's epsilon is not a positive number");
-  need(from_zero(arch_.attention_softcap) && from_zero(arch_.final_softcap),
-       "a soft cap is not a positive number");
-  need(std::isfinite(arch_.norm_offset) && std::isfinite(arch_.embed_scale) &&
-           std::isfinite(arch_.attention_scale),
-       "a scale is not a number");
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {

@@ -45,7 +45,6 @@ class model {
  private:
   struct pass;  // one call of forward
 
-  void check_architecture() const;
   void copy_tables();
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
   pass make_pass(const dlens_batch& batch, workspace& scratch) const;

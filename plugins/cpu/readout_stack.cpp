@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "readout_stack.hpp"
 
+#include "row_measures.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -11,28 +13,6 @@ namespace depthlens::cpu {
 namespace {
 
 constexpr std::size_t chunk_rows = 128;  // logits of so many rows and one tile stay in a second-level cache
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-// Natural log of the sum of exp(logits). `weighted` meets every NaN of the row.
-double log_sum(const row_state& row) {
-  return std::isnan(row.weighted) ? nan : static_cast<double>(row.maximum) + std::log(row.sum);
-}
-
-double entropy_of(const row_state& row) {
-  return std::isnan(row.weighted) ? nan : std::log(row.sum) - row.weighted / row.sum;
-}
-
-// Mean of log p(row) under the final output's distribution.
-double cross_of(const row_state& row, const row_state& final_row) {
-  return row.crossed / final_row.sum + static_cast<double>(row.centre) - log_sum(row);
-}
-
-double kl_of(const row_state& row, const row_state& final_row) {
-  if (&row == &final_row) return std::isnan(row.weighted) ? nan : 0.0;
-  const double kl = cross_of(final_row, final_row) - cross_of(row, final_row);
-  return kl < 0 ? 0.0 : kl;
-}
 
 template <class T>
 void put(T* buffer, std::size_t at, T value) {

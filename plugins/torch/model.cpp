@@ -7,6 +7,7 @@
 #include "device.hpp"
 #include "readout.hpp"
 
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/error.hpp"
 
 #include <ATen/Parallel.h>
@@ -19,14 +20,6 @@
 namespace depthlens::torch_backend {
 
 namespace {
-
-const dlens_architecture& architecture_of(const dlens_weights& weights) {
-  if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
-      weights.architecture->size < sizeof(dlens_architecture)) {
-    fail(status::internal, "the weights come without an architecture that this backend understands");
-  }
-  return *weights.architecture;
-}
 
 at::Tensor apply(const linear& map, const at::Tensor& x) {
   return at::linear(x.to(map.weight.scalar_type()), map.weight, map.bias);
@@ -60,9 +53,8 @@ struct model::pass {
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(architecture_of(weights)), type_(parse_precision(options.precision ? options.precision : "f32")) {
+    : arch_(checked_architecture(weights)), type_(parse_precision(options.precision ? options.precision : "f32")) {
   const c10::InferenceMode guard;
-  check_architecture();
   set_numeric_options();
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
   const std::size_t half = arch_.rope_dims / 2;
@@ -104,38 +96,6 @@ void model::make_info(std::uint32_t threads) {
   info_ = {
       sizeof(dlens_model_info), static_cast<std::uint32_t>(pack), bytes, per_token, weights_text_.c_str(),
       device_text_.c_str()};
-}
-
-void model::check_architecture() const {
-  const auto need = [](bool ok, const char* what) {
-    if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
-  };
-  constexpr std::uint32_t most = 1u << 24;
-  for (const std::uint32_t n : {arch_.n_layers, arch_.d_model, arch_.n_heads, arch_.n_kv_heads,
-                                arch_.head_dim, arch_.d_ff, arch_.vocab_size, arch_.max_positions}) {
-    need(n > 0 && n <= most, "a size is 0 or above 16777216");
-  }
-  need(arch_.n_heads % arch_.n_kv_heads == 0, "the key-value heads do not divide the heads");
-  need(1ull * arch_.n_heads * arch_.head_dim <= most, "the heads are too wide");
-  need(arch_.rope_dims % 2 == 0 && arch_.rope_dims <= arch_.head_dim,
-       "the rotary dimensions do not fit the head");
-  need(
-      arch_.rope_dims == 0 || arch_.rope_kind == DLENS_ROPE_HALF || arch_.rope_kind == DLENS_ROPE_INTERLEAVED,
-      "unknown rotary pairing");
-  need(arch_.rope_dims == 0 || arch_.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
-  need(arch_.norm_kind == DLENS_NORM_RMS || arch_.norm_kind == DLENS_NORM_LAYER, "unknown norm");
-  need(arch_.activation >= DLENS_ACTIVATION_SILU && arch_.activation <= DLENS_ACTIVATION_RELU,
-       "unknown activation");
-  need(arch_.block_form == DLENS_BLOCK_SEQUENTIAL || arch_.block_form == DLENS_BLOCK_PARALLEL,
-       "unknown form of a block");
-  need(arch_.position_offset <= most, "the position offset is above 16777216");
-  const auto from_zero = [](double x) { return std::isfinite(x) && x >= 0; };
-  need(from_zero(arch_.norm_eps), "the norm's epsilon is not a positive number");
-  need(from_zero(arch_.attention_softcap) && from_zero(arch_.final_softcap),
-       "a soft cap is not a positive number");
-  need(std::isfinite(arch_.norm_offset) && std::isfinite(arch_.embed_scale) &&
-           std::isfinite(arch_.attention_scale),
-       "a scale is not a number");
 }
 
 std::vector<std::uint32_t> model::distinct_windows() const {

@@ -41,7 +41,6 @@ class model {
   };
   struct pass;  // one call of forward
 
-  void check_architecture() const;
   void make_info(std::uint32_t threads);
   const replica& take_replica() const;
   std::vector<std::uint32_t> distinct_windows() const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "readout_stack.hpp"
 
+#include "cpu/row_measures.hpp"
+
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
@@ -12,30 +14,14 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+using cpu::entropy_of;
+using cpu::kl_of;
+using cpu::log_sum;
+
 constexpr float lowest = -std::numeric_limits<float>::infinity();
 
 // Logits of a stack and a tile stay in the second-level cache.
 std::int64_t tile_ids(at::Device device) { return device.type() == at::kCUDA ? 4096 : 1024; }
-
-double log_sum(const row_state& row) {
-  return std::isnan(row.weighted) ? nan : static_cast<double>(row.maximum) + std::log(row.sum);
-}
-
-double entropy_of(const row_state& row) {
-  return std::isnan(row.weighted) ? nan : std::log(row.sum) - row.weighted / row.sum;
-}
-
-// Mean of log p(row) under the final output's distribution.
-double cross_of(const row_state& row, const row_state& final_row) {
-  return row.crossed / final_row.sum + static_cast<double>(row.centre) - log_sum(row);
-}
-
-double kl_of(const row_state& row, const row_state& final_row) {
-  if (&row == &final_row) return std::isnan(row.weighted) ? nan : 0.0;
-  const double kl = cross_of(final_row, final_row) - cross_of(row, final_row);
-  return kl < 0 ? 0.0 : kl;
-}
 
 template <class T>
 void put(T* buffer, std::size_t at, T value) {

@@ -2,6 +2,7 @@
 // The program: picks the command and turns errors into one line on stderr and an exit code.
 #include "commands/command.hpp"
 #include "plugins/library.hpp"
+#include "terminal/cut_file_guard.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
 
@@ -33,6 +34,7 @@ int dispatch(const depthlens::arguments& args) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  depthlens::end_cleanly_on_cut_files();
   int code = static_cast<int>(depthlens::status::internal);
   try {
     code = dispatch({argv + 1, argv + argc});

@@ -184,8 +184,8 @@ double model::product_rate(std::string_view precision, std::uint32_t threads, do
 void model::embed(pass& p) const {
   const std::size_t n = p.tree.token.size(), d = arch_.d_model;
   workspace& s = p.scratch;
-  s.rotary.reserve(p.tree.n_positions, inverse_frequency_);
-  s.local_rotary.reserve(p.tree.n_positions, local_inverse_frequency_);
+  s.rotary.reserve(p.tree.n_positions, inverse_frequency_, static_cast<float>(arch_.rope_scale));
+  s.local_rotary.reserve(p.tree.n_positions, local_inverse_frequency_, 1);
   float* place = s.normed.reserve(chunk_rows * d);
   const auto scale = static_cast<float>(arch_.embed_scale);
   s.stream.reserve(n * d);

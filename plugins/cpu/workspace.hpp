@@ -80,13 +80,14 @@ class float_buffer {
 class rotary_table {
  public:
   // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them:
-  // far into a text an angle in double would be another one. Their cosines and sines are computed in double.
-  void reserve(std::size_t positions, const std::vector<float>& inverse_frequency) {
+  // far into a text an angle in double would be another one. Their cosines and sines are computed in double, and
+  // multiplied by `scale` in f32.
+  void reserve(std::size_t positions, const std::vector<float>& inverse_frequency, float scale) {
     const std::size_t half = inverse_frequency.size();
     for (std::size_t p = known_; p < positions; ++p) {
       for (std::size_t i = 0; i < 2 * half; ++i) {
         const auto angle = static_cast<double>(static_cast<float>(p) * inverse_frequency[i % half]);
-        values_.push_back(static_cast<float>(i < half ? std::cos(angle) : std::sin(angle)));
+        values_.push_back(static_cast<float>(i < half ? std::cos(angle) : std::sin(angle)) * scale);
       }
       known_ = p + 1;
     }

@@ -34,10 +34,14 @@ struct turned {
 };
 
 // Angles are products in float32, as dlens_architecture says.
-turned angles(const at::Tensor& position, const at::Tensor& inverse_frequency) {
+turned angles(const at::Tensor& position, const at::Tensor& inverse_frequency, double scale) {
   const at::Tensor angle =
       (position.to(at::kFloat).unsqueeze(1) * inverse_frequency.unsqueeze(0)).to(at::kDouble);
-  return {angle.cos().to(at::kFloat).unsqueeze(1), angle.sin().to(at::kFloat).unsqueeze(1)};
+  const auto table = [&](const at::Tensor& values) {
+    const at::Tensor rounded = values.to(at::kFloat).unsqueeze(1);
+    return scale == 1 ? rounded : rounded * scale;
+  };
+  return {table(angle.cos()), table(angle.sin())};
 }
 
 }  // namespace
@@ -142,8 +146,9 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
       tree,
       position,
       indices(read_tokens, on.device),
-      angles(position, on.inverse_frequency),
-      angles(position, local_inverse_frequency_.empty() ? on.inverse_frequency : on.local_inverse_frequency),
+      angles(position, on.inverse_frequency, arch_.rope_scale),
+      local_inverse_frequency_.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
+                                       : angles(position, on.local_inverse_frequency, 1),
       tree_attention(tree, every, distinct_windows(), on.device),
       tree_attention(tree, read_tokens, distinct_windows(), on.device),
       {},

@@ -32,6 +32,7 @@ struct model_shape {
   std::uint32_t position_offset = 0;
   double norm_offset = 0, embed_scale = 1, attention_scale = 0;  // scale 0: 1 / sqrt(head_dim)
   double attention_softcap = 0, final_softcap = 0;
+  double rope_scale = 1;
   std::vector<std::uint32_t> windows{};  // (layers) or empty
 };
 
@@ -137,7 +138,8 @@ class weights_view {
                     .final_softcap = s.final_softcap,
                     .rope_inverse_frequency = s.rope_dims > 0 ? model.inverse_frequency.data() : nullptr,
                     .local_rope_inverse_frequency = local,
-                    .window = s.windows.empty() ? nullptr : s.windows.data()};
+                    .window = s.windows.empty() ? nullptr : s.windows.data(),
+                    .rope_scale = s.rope_scale};
     for (const auto& [name, m] : model.tensors) {
       dlens_tensor& t = tensors_.emplace_back();
       t = {.size = sizeof(dlens_tensor),

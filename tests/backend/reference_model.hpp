@@ -114,6 +114,7 @@ class reference_model {
     const bool local = window(layer) != 0 && s_.local_rope;
     const auto& frequency = local ? w_.local_inverse_frequency : w_.inverse_frequency;
     const std::size_t half = s_.rope_dims / 2;
+    const double scale = local ? 1 : s_.rope_scale;
     for (std::size_t head = 0; head < heads; ++head) {
       for (std::size_t i = 0; i < half; ++i) {
         const bool interleaved = s_.rope_kind == DLENS_ROPE_INTERLEAVED;
@@ -121,8 +122,8 @@ class reference_model {
         double& b = x[head * s_.head_dim + (interleaved ? 2 * i + 1 : i + half)];
         const auto angle = static_cast<double>(static_cast<float>(position) * frequency[i]);
         const double turned = a * std::cos(angle) - b * std::sin(angle);
-        b = b * std::cos(angle) + a * std::sin(angle);
-        a = turned;
+        b = scale * (b * std::cos(angle) + a * std::sin(angle));
+        a = scale * turned;
       }
     }
   }

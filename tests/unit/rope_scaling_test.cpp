@@ -85,17 +85,17 @@ BOOST_AUTO_TEST_CASE(yarn_gives_the_frequencies_of_transformers) {
                0.00116039743f, 0.000538608583f, 0.000250000012f, 0.000116039737f, 5.38608547e-05f});
 }
 
-BOOST_AUTO_TEST_CASE(yarn_scales_attention_by_the_square_of_its_factor) {
+BOOST_AUTO_TEST_CASE(yarn_scales_rotated_dimensions_by_its_factor) {
   constexpr std::string_view keys = R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16)";
-  const double usual = tiny_with(R"("rope_type":"default")").attention_scale;
+  const architecture usual = tiny_with(R"("rope_type":"default")");
   const architecture a = tiny_with(keys);
-  const double by = 0.1 * std::log(4.0) + 1;
-  BOOST_TEST(a.attention_scale == usual * by * by, boost::test_tools::tolerance(1e-15));
+  BOOST_TEST(usual.rope_scale == 1);
+  BOOST_TEST(a.rope_scale == 0.1 * std::log(4.0) + 1, boost::test_tools::tolerance(1e-15));
+  BOOST_TEST(a.attention_scale == usual.attention_scale);
   BOOST_TEST(a.max_positions == 64u);
   BOOST_TEST(tiny_with(cat(keys, R"(,"attention_factor":2,"beta_fast":8,"beta_slow":2,"truncate":false)"))
-                 .attention_scale == usual * 4);
-  BOOST_TEST(tiny_with(R"("type":"yarn","factor":1,"original_max_position_embeddings":16)").attention_scale ==
-             usual);
+                 .rope_scale == 2);
+  BOOST_TEST(tiny_with(R"("type":"yarn","factor":1,"original_max_position_embeddings":16)").rope_scale == 1);
 }
 
 BOOST_AUTO_TEST_CASE(yarn_of_a_gguf_is_that_of_a_folder) {
@@ -106,16 +106,17 @@ BOOST_AUTO_TEST_CASE(yarn_of_a_gguf_is_that_of_a_folder) {
   const architecture b =
       tiny_with(R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16,"beta_fast":8)");
   BOOST_TEST(a.rope_inv_freq == b.rope_inv_freq, boost::test_tools::per_element());
-  BOOST_TEST(a.attention_scale == b.attention_scale);
+  BOOST_TEST(a.rope_scale == b.rope_scale);
 }
 
 BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_short_factors) {
   const architecture a = phi3_with(long_keys);
   check_close(a.rope_inv_freq, {0.5f, 0.002f});
   BOOST_TEST(a.max_positions == 4u);
-  BOOST_TEST(a.attention_scale == 0.5 * (1 + std::log(4.0) / std::log(4.0)),
+  BOOST_TEST(a.attention_scale == 0.5);
+  BOOST_TEST(a.rope_scale == std::sqrt(1 + std::log(4.0) / std::log(4.0)),
              boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).attention_scale == 4.5);
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).rope_scale == 3);
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).max_positions == 4u);
   const std::string old_name = R"("type":"su","short_factor":[2,5],"long_factor":[9,9])";
   BOOST_TEST(phi3_with(old_name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
@@ -125,11 +126,20 @@ BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
   const architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});
   BOOST_TEST(a.max_positions == 4u);
-  BOOST_TEST(a.attention_scale == phi3_with(long_keys).attention_scale);
-  BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).attention_scale == 4.5);
+  BOOST_TEST(a.rope_scale == phi3_with(long_keys).rope_scale);
+  BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).rope_scale == 3);
   const architecture unscaled = phi3_gguf({}, 16);
   check_close(unscaled.rope_inv_freq, {1.0f, 0.01f});
   BOOST_TEST(unscaled.max_positions == 16u);
+}
+
+BOOST_AUTO_TEST_CASE(longrope_of_a_part_of_each_head_scales_that_part) {
+  const architecture a = from_config(test::phi3_model().config(
+      R"("partial_rotary_factor":0.5,"original_max_position_embeddings":4,)"
+      R"("rope_scaling":{"type":"longrope","short_factor":[2],"long_factor":[9]})"));
+  BOOST_TEST(a.rope_dims == 2u);
+  check_close(a.rope_inv_freq, {0.5f});
+  BOOST_TEST(a.rope_scale == std::sqrt(2.0), boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
@@ -144,11 +154,6 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   const auto fails = [](std::string_view part, auto&& action) {
     return fails_with(status::data, part, action);
   };
-  BOOST_TEST(fails("only a part of each head", [] {
-    from_config(test::phi3_model().config(
-        R"("partial_rotary_factor":0.5,"original_max_position_embeddings":4,)"
-        R"("rope_scaling":{"type":"longrope","short_factor":[2],"long_factor":[9]})"));
-  }));
   BOOST_TEST(fails("is 4 here and 8",
                    [] { phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":8)")); }));
   BOOST_TEST(fails("not supported where layers with a window",

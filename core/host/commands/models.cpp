@@ -60,6 +60,7 @@ void describe_parts(const architecture& a, boost::json::object& o) {
   o["activation"] = name_of(a.activation);
   o["blocks"] = a.form == block_form::parallel ? "parallel" : "sequential";
   o["rope_dims"] = a.rope_dims;
+  if (a.rope_scale != 1) o["rope_scale"] = a.rope_scale;
   if (a.norm_offset != 0) o["norm_offset"] = a.norm_offset;
   if (a.embed_scale != 1) o["embed_scale"] = a.embed_scale;
   o["attention_scale"] = a.attention_scale;

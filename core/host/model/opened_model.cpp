@@ -64,6 +64,7 @@ dlens_architecture c_architecture(const architecture& a) {
   c.rope_inverse_frequency = a.rope_inv_freq.data();
   c.local_rope_inverse_frequency = a.local_rope_inv_freq.empty() ? nullptr : a.local_rope_inv_freq.data();
   c.window = a.window.empty() ? nullptr : a.window.data();
+  c.rope_scale = a.rope_scale;
   return c;
 }
 

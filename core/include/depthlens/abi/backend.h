@@ -25,8 +25,9 @@ enum {
 // A decoder of n_layers blocks, put together from these parts; tensors by the names of model_files.hpp:
 //   h = embed[token] * embed_scale (+ position[position + position_offset], where there is such a tensor)
 //   attention(h): x = attn_norm(h), or h where there is none; q, k, v = W x (+ bias); q_norm and k_norm over each head,
-//     or over the whole width if the norm's weight has that width; rotary; scores = attention_scale q.k, capped by
-//     attention_softcap; softmax over the ancestors within the layer's window; W_o (+ bias); attn_post_norm, if any
+//     or over the whole width if the norm's weight has that width; rotary, times rope_scale; scores =
+//     attention_scale q.k, capped by attention_softcap; softmax over the ancestors within the layer's window;
+//     W_o (+ bias); attn_post_norm, if any
 //   mlp(h): x = ffn_norm(h); without ffn_norm, the x of attention in a parallel block, else h; with gate:
 //     down(activation(gate x) * up x), without: down(activation(up x)) (+ biases); ffn_post_norm, if any
 //   logits = softcap(unembed final_norm(h) (+ unembed.bias))
@@ -57,6 +58,7 @@ typedef struct dlens_architecture {
   const float *rope_inverse_frequency;        // (rope_dims / 2), any scaling applied; angle = position * it, in f32
   const float *local_rope_inverse_frequency;  // the same for layers with a window; NULL = as the others
   const uint32_t *window;  // (n_layers) a token sees itself and the window - 1 before it; 0 = all; NULL = 0 everywhere
+  double rope_scale;       // multiplies the rotated dimensions of q and k in layers without local frequencies; 1 = none
 } dlens_architecture;
 
 // The weights by canonical names, see core/include/depthlens/model/model_files.hpp. Valid as long as the model.

@@ -44,7 +44,7 @@ inline const dlens_architecture& checked_architecture(const dlens_weights& weigh
   need(from_zero(arch.attention_softcap) && from_zero(arch.final_softcap),
        "a soft cap is not a positive number");
   need(std::isfinite(arch.norm_offset) && std::isfinite(arch.embed_scale) &&
-           std::isfinite(arch.attention_scale),
+           std::isfinite(arch.attention_scale) && std::isfinite(arch.rope_scale),
        "a scale is not a number");
   return arch;
 }

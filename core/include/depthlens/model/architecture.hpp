@@ -51,6 +51,7 @@ struct architecture {
   std::uint32_t rope_dims = 0;             // 0: no rotary positions
   std::vector<float> rope_inv_freq;        // (rope_dims / 2), any scaling applied
   std::vector<float> local_rope_inv_freq;  // the same for layers with a window; empty: as the others
+  double rope_scale = 1;                   // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
   std::vector<std::uint32_t> window;       // (n_layers), 0 = sees all before it; empty: 0 everywhere
 };
 
@@ -110,6 +111,7 @@ inline void check_architecture(const architecture& a, std::string_view label) {
   };
   sane("the attention scale", a.attention_scale, 1e-6);
   sane("the embedding scale", a.embed_scale, 1e-6);
+  sane("the rope attention factor", a.rope_scale, 1e-6);
   sane("the attention soft cap", a.attention_softcap, 0);
   sane("the final soft cap", a.final_softcap, 0);
 }

@@ -145,8 +145,8 @@ inline bool scales_attention(const rope_scaling& s) noexcept {
   return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
 }
 
-// What YaRN and LongRoPE change besides the frequencies: the scale of rotated q and k, and, see above, the
-// number of positions. A part of a head that is not rotated would need another scale: that is refused.
+// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and, see
+// above, the number of positions.
 inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label) {
   using kind = rope_scaling::kind;
   if (!scales_attention(s)) return;
@@ -157,16 +157,11 @@ inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::strin
     if (!(s.original_positions > 1)) fail(status::data, label, ": the original number of positions is 1");
     by = std::sqrt(1 + std::log(s.factor) / std::log(s.original_positions));
   }
-  if (by != 1 && a.rope_dims != a.head_dim) {
-    fail(status::data, label, ": ", s.type == kind::yarn ? "yarn" : "longrope",
-         " is not supported in models that rotate only a part of each head (", a.rope_dims, " of ",
-         a.head_dim, " dimensions)");
-  }
   if (!a.local_rope_inv_freq.empty()) {
     fail(status::data, label,
          ": yarn and longrope are not supported where layers with a window have other frequencies");
   }
-  a.attention_scale *= by * by;
+  a.rope_scale = by;
   if (s.type == kind::longrope && s.original_positions < a.max_positions)
     a.max_positions = static_cast<std::uint32_t>(s.original_positions);
 }

@@ -75,7 +75,7 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   }
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
-    r->weights.make_ready(cpu_pack_tokens);
+    r->weights.make_ready(cpu_pack_tokens, options.threads);
     finish_stream(r->device);  // calls come on streams of their own
   }
   make_info(options.threads);

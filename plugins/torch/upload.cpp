@@ -2,12 +2,12 @@
 #include "upload.hpp"
 
 #include "device.hpp"
+#include "parallel.hpp"
 
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
 #include "cuda_kernels.hpp"
 #endif
 
-#include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
@@ -19,16 +19,17 @@ namespace {
 
 constexpr std::int64_t chunk_bytes = std::int64_t{32} << 20;  // of page-locked memory for each copy
 
-// Rows of the part, unpacked to float32 on as many threads as libtorch has.
-void unpack_on_host(const weight_view& part, const at::Tensor& out) {
-  constexpr std::int64_t grain = 64;
-  at::parallel_for(0, out.size(0), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; row += grain) {
-      const std::int64_t n = std::min(grain, end - row);
-      at::Tensor values = at::empty({n, out.size(1)}, at::kFloat);
-      part.read_rows(static_cast<std::size_t>(row), static_cast<std::size_t>(n), values.data_ptr<float>());
-      out.narrow(0, row, n).copy_(values);
-    }
+// Rows of the part, unpacked to float32 on the way to `out`.
+void unpack_on_host(const weight_view& part, const at::Tensor& out, std::uint32_t threads) {
+  constexpr std::int64_t step = 256;
+  const auto steps = static_cast<std::size_t>((out.size(0) + step - 1) / step);
+  for_each_index(steps, threads, [&](std::size_t i) {
+    const std::int64_t first = static_cast<std::int64_t>(i) * step, n = std::min(step, out.size(0) - first);
+    const at::Tensor to = out.narrow(0, first, n);
+    const bool direct = to.scalar_type() == at::kFloat;
+    const at::Tensor values = direct ? to : at::empty({n, out.size(1)}, at::kFloat);
+    part.read_rows(static_cast<std::size_t>(first), static_cast<std::size_t>(n), values.data_ptr<float>());
+    if (!direct) to.copy_(values);
   });
 }
 
@@ -86,7 +87,8 @@ void unpack_on_device(const weight_view& part, const at::Tensor& out) {
 
 }  // namespace
 
-at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at::Device device) {
+at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at::Device device,
+                  std::uint32_t threads) {
   std::int64_t rows = 0;
   for (const weight_view& part : parts) rows += static_cast<std::int64_t>(part.rows);
   const auto columns = static_cast<std::int64_t>(parts[0].columns);
@@ -98,10 +100,10 @@ at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at
     if (becomes_numbers_there(part, device)) {
       unpack_on_device(part, to);
     } else if (device.type() == at::kCPU) {
-      unpack_on_host(part, to);
+      unpack_on_host(part, to, threads);
     } else {
       const at::Tensor here = at::empty({n, columns}, type);
-      unpack_on_host(part, here);
+      unpack_on_host(part, here, threads);
       to.copy_(here);
     }
     first += n;

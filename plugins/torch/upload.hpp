@@ -7,11 +7,14 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace depthlens::torch_backend {
 
-// The views, all of as many columns, one below the other: (rows, columns) of `type` on `device`.
-at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at::Device device);
+// The views, all of as many columns, one below the other: (rows, columns) of `type` on `device`; what is unpacked on the
+// host, on up to `threads` threads.
+at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at::Device device,
+                  std::uint32_t threads);
 
 }  // namespace depthlens::torch_backend

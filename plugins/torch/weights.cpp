@@ -2,14 +2,13 @@
 #include "weights.hpp"
 
 #include "device.hpp"
+#include "parallel.hpp"
 #include "upload.hpp"
 
 #include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/error.hpp"
 
-#include <ATen/Parallel.h>
-
-#include <functional>
+#include <algorithm>
 #include <string>
 #include <unordered_set>
 
@@ -22,6 +21,7 @@ struct loader {
   const dlens_architecture& arch;
   at::ScalarType type;
   at::Device device;
+  std::uint32_t threads;
 
   at::Tensor vector(const std::string& name, std::size_t n) const {
     const std::vector<float> values = tensors.optional_vector(name, n);
@@ -29,10 +29,12 @@ struct loader {
     return to_device(values, device);
   }
 
-  at::Tensor stack(const std::vector<weight_view>& parts) const { return upload(parts, type, device); }
+  at::Tensor stack(const std::vector<weight_view>& parts, std::uint32_t n_threads = 1) const {
+    return upload(parts, type, device, n_threads);
+  }
 
   at::Tensor matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
-    return stack({tensors.matrix(name, rows, columns)});
+    return stack({tensors.matrix(name, rows, columns)}, threads);
   }
 
   linear make_linear(const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) const {
@@ -130,26 +132,29 @@ model_weights model_weights::to(at::Device device) const {
 
 std::int64_t tile_ids(at::Device device) { return device.type() == at::kCUDA ? 4096 : 1024; }
 
-void model_weights::make_ready(std::int64_t pack_tokens) {
+void model_weights::make_ready(std::int64_t pack_tokens, std::uint32_t threads) {
   const at::Device device = unembed.device();
   const std::int64_t vocabulary = unembed.size(0), width = tile_ids(device);
   const bool cpu = device.type() == at::kCPU;
-  for (std::int64_t first = 0; first < vocabulary; first += width) {
-    const std::int64_t n = std::min(width, vocabulary - first);
+  unembed_tiles.resize(static_cast<std::size_t>((vocabulary + width - 1) / width));
+  for_each_index(unembed_tiles.size(), threads, [&](std::size_t tile) {
+    const std::int64_t first = static_cast<std::int64_t>(tile) * width,
+                       n = std::min(width, vocabulary - first);
     const at::Tensor rows = unembed.narrow(0, first, n);
     const at::Tensor bias = unembed_bias.defined() ? unembed_bias.narrow(0, first, n) : at::Tensor();
-    unembed_tiles.push_back(cpu ? linear(rows.to(at::kFloat), bias).packed(pack_tokens) : linear(rows, bias));
-  }
-  for (block_weights& b : blocks)
+    unembed_tiles[tile] = cpu ? linear(rows.to(at::kFloat), bias).packed(pack_tokens) : linear(rows, bias);
+  });
+  for_each_index(blocks.size(), threads, [&](std::size_t layer) {
+    block_weights& b = blocks[layer];
     for (linear* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) *l = l->packed(pack_tokens);
+  });
 }
 
 model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
                            std::uint32_t threads) {
   const dlens_architecture& arch = *given.architecture;
-  const loader load{tensor_set(given), arch, type, device};
+  const loader load{tensor_set(given), arch, type, device, threads};
   const std::size_t d = arch.d_model, v = arch.vocab_size;
-  at::set_num_threads(static_cast<int>(std::clamp(threads, 1u, 256u)));
   model_weights out;
   out.unembed = load.matrix("unembed", v, d);
   const bool tied = load.tensors.matrix("embed", v, d).data == load.tensors.matrix("unembed", v, d).data;
@@ -161,7 +166,10 @@ model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::
   out.unembed_bias = load.vector("unembed.bias", v);
   out.final_norm = load.make_norm("final_norm", d);
   if (!out.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
-  for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) out.blocks.push_back(load.make_block(layer));
+  out.blocks.resize(arch.n_layers);
+  for_each_index(arch.n_layers, threads, [&](std::size_t layer) {
+    out.blocks[layer] = load.make_block(static_cast<std::uint32_t>(layer));
+  });
   return out;
 }
 

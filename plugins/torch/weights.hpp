@@ -54,8 +54,8 @@ struct model_weights {
   std::size_t bytes() const;
   // A copy on a device.
   model_weights to(at::Device device) const;
-  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens.
-  void make_ready(std::int64_t pack_tokens);
+  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens, on up to `threads` threads.
+  void make_ready(std::int64_t pack_tokens, std::uint32_t threads);
 };
 
 // Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the tensor's name

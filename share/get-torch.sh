@@ -15,8 +15,11 @@ if [[ -z "$wheel" ]]; then
   wheel=$folder/torch
   if [[ ! -e "$wheel/lib/libtorch_cpu.so" ]]; then
     rm -rf -- "$folder.part"
-    python3 -m pip install --quiet --no-deps --target "$folder.part" \
-      torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 >&2
+    if ! python3 -m pip install --quiet --no-deps --target "$folder.part" \
+      torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 >&2; then
+      echo "share/get-torch.sh: libtorch cannot be installed; name one that is there with DEPTHLENS_LIBTORCH_PREFIX" >&2
+      exit 1
+    fi
     rm -rf -- "$folder"
     mv -- "$folder.part" "$folder"
   fi

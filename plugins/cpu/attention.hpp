@@ -6,8 +6,9 @@
 
 #include "kept_path.hpp"
 #include "kernels.hpp"
-#include "token_tree.hpp"
 #include "workspace.hpp"
+
+#include "depthlens/backend/token_tree.hpp"
 
 #include <cstdint>
 #include <vector>

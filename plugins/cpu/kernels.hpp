@@ -4,6 +4,8 @@
 // reduce.hpp and bf16.hpp.
 #pragma once
 
+#include "depthlens/backend/row_state.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -31,34 +33,6 @@ struct attend_job {
 
 // DLENS_ACTIVATION_...
 enum class activation : std::uint32_t { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };
-
-struct target_state {
-  float logit;
-  std::uint32_t above;  // logits larger than it so far
-  std::uint32_t equal;  // logits equal to it so far, itself among them
-};
-
-struct top_entry {
-  float logit;
-  std::int32_t id;
-};
-
-// What has been seen of one row of logits.
-struct row_state {
-  float maximum = -__builtin_inff();
-  float centre = 0;                 // a constant near the maximum, for `crossed`
-  double sum = 0;                   // of exp(z - maximum)
-  double weighted = 0;              // of exp(z - maximum) (z - maximum)
-  double crossed = 0;               // of w (z - centre), w = exp(z_final - its maximum)
-  target_state* targets = nullptr;  // (n_targets)
-  top_entry* top = nullptr;         // (top_k), the first n_top are filled, largest first
-  std::uint32_t n_targets = 0;
-  std::uint32_t top_k = 0;
-  std::uint32_t n_top = 0;
-};
-
-// top_only: maximum and top; final: the model's own output, whose maximum is known; layer: any other.
-enum class row_kind : std::uint32_t { top_only, final, layer };
 
 struct logit_tile {
   const float* logits;  // (n)

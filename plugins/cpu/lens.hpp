@@ -25,6 +25,8 @@ struct transport {
   transport_form form = transport_form::identity;
   std::unique_ptr<packed_matrix> a;  // residual and full; float32 whatever the model's weights are
   std::vector<float> b;              // (D), empty = zero
+
+  bool is_identity() const { return form == transport_form::identity; }
 };
 
 struct lens {

@@ -41,7 +41,7 @@ struct model::pass {
   token_tree tree;
   std::vector<std::uint32_t> read_tokens;  // distinct, in tree order
   query_rows all, reads;
-  std::vector<site> sites;  // of read_tokens
+  std::vector<read_site> sites;  // of read_tokens
   workspace& scratch;
   std::shared_ptr<const kept_path> above;  // that the pack continues
   std::shared_ptr<kept_path> kept;         // that it is to keep, and its tokens in tree order
@@ -94,21 +94,8 @@ model::pass model::make_pass(const dlens_batch& batch, workspace& scratch) const
          above,
          {},
          {}};
-  for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
-    p.read_tokens.push_back(p.tree.place[batch.read_token[read]]);
-  }
-  std::sort(p.read_tokens.begin(), p.read_tokens.end());
-  p.read_tokens.erase(std::unique(p.read_tokens.begin(), p.read_tokens.end()), p.read_tokens.end());
-  p.sites.resize(p.read_tokens.size());
-  for (std::uint32_t read = 0; read < batch.n_reads; ++read) {
-    const std::uint32_t token = p.tree.place[batch.read_token[read]];
-    const auto at =
-        std::lower_bound(p.read_tokens.begin(), p.read_tokens.end(), token) - p.read_tokens.begin();
-    site& s = p.sites[static_cast<std::size_t>(at)];
-    s.reads.push_back(read);
-    s.targets.insert(s.targets.end(), batch.targets + batch.target_begin[read],
-                     batch.targets + batch.target_begin[read + 1]);
-  }
+  p.sites = make_read_sites(batch, p.tree);
+  for (const read_site& site : p.sites) p.read_tokens.push_back(site.token);
   p.all = make_query_rows(p.tree);
   p.reads = make_query_rows(p.tree, p.read_tokens);
   if (batch.kept) start_keeping(p, batch);

@@ -11,12 +11,12 @@
 #include "lens.hpp"
 #include "matmul.hpp"
 #include "readout.hpp"
-#include "token_tree.hpp"
 #include "weights.hpp"
-#include "work_counters.hpp"
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/token_tree.hpp"
+#include "depthlens/backend/work_counters.hpp"
 
 #include <cstdint>
 #include <string>

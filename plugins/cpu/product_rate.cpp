@@ -2,8 +2,8 @@
 #include "product_rate.hpp"
 
 #include "single_thread.hpp"
-#include "work_counters.hpp"
 
+#include "depthlens/backend/work_counters.hpp"
 #include "depthlens/error.hpp"
 
 #include <dnnl.hpp>

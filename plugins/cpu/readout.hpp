@@ -15,22 +15,17 @@
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/read_sites.hpp"
 
 #include <cstdint>
 #include <vector>
 
 namespace depthlens::cpu {
 
-// A token that is read, with all reads of it.
-struct site {
-  std::vector<std::uint32_t> reads;   // indices of reads of the batch
-  std::vector<std::int32_t> targets;  // of all its reads, one after the other
-};
-
 struct readout_request {
   const dlens_batch* batch;
-  std::vector<site> sites;  // (S) in the order of the rows of hidden
-  const float* hidden;      // (n_layers + 1, S, D)
+  std::vector<read_site> sites;  // (S) in the order of the rows of hidden
+  const float* hidden;           // (n_layers + 1, S, D)
   std::vector<const lens*> lenses;
   std::int32_t* final_top;                // (P) or NULL
   const dlens_readings* const* readings;  // one for each lens

@@ -3,6 +3,7 @@
 
 #include "single_thread.hpp"
 
+#include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/error.hpp"
 
 #include <oneapi/tbb/info.h>

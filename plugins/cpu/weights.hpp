@@ -5,9 +5,9 @@
 
 #include "kernels.hpp"
 #include "matmul.hpp"
-#include "weight_view.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/weight_view.hpp"
 
 #include <cstdint>
 #include <vector>

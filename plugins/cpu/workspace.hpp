@@ -3,7 +3,8 @@
 // for its first and largest packs; a pool hands a workspace to each call in flight.
 #pragma once
 
-#include "work_counters.hpp"
+#include "depthlens/backend/work_counters.hpp"
+
 
 #if defined(__linux__)
 #include <sys/mman.h>

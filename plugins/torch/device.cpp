@@ -6,9 +6,13 @@
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/headeronly/version.h>
 
 #include <dlfcn.h>
+
+#include <cstring>
+#include <map>
 
 namespace depthlens::torch_backend {
 
@@ -67,18 +71,47 @@ std::vector<at::Device> parse_devices(std::string_view text) {
   }
 }
 
-at::ScalarType parse_precision(std::string_view text) {
-  if (text == "f32") return at::kFloat;
-  if (text == "bf16") return at::kBFloat16;
-  if (text == "f16") return at::kHalf;
-  fail(status::unavailable, "the torch backend computes in f32, bf16 or f16, not in ", text);
+number_form parse_precision(std::string_view text, at::Device device) {
+  if (text == "f32") return {at::kFloat, false};
+  if (text == "bf16") return {at::kBFloat16, false};
+  if (text == "f16") return {at::kHalf, false};
+  if (text == "tf32" && device.type() == at::kCUDA) return {at::kFloat, true};
+  fail(status::unavailable, "the torch backend computes in f32, bf16 or f16, on GPUs also in tf32; not in ",
+       text, " on ", device.str());
 }
 
-void set_numeric_options() {
+void set_numeric_options(const number_form& form) {
   at::Context& context = at::globalContext();
-  context.setAllowTF32CuBLAS(false);
-  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(form.tf32);
+  context.setAllowTF32CuDNN(form.tf32);
   context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+}
+
+at::Tensor to_device(const void* values, std::size_t n, at::ScalarType type, at::Device device) {
+  const bool gpu = device.type() == at::kCUDA;
+  const at::Tensor here =
+      at::empty({static_cast<std::int64_t>(n)}, at::TensorOptions(type).pinned_memory(gpu && n > 0));
+  if (n > 0) std::memcpy(here.mutable_data_ptr(), values, here.nbytes());
+  return gpu ? here.to(device, type, /*non_blocking=*/true) : here;
+}
+
+own_stream::own_stream(at::Device device) {
+  if (device.type() != at::kCUDA) return;
+  thread_local std::map<c10::DeviceIndex, c10::Stream> streams;
+  auto found = streams.find(device.index());
+  if (found == streams.end()) {
+    const c10::impl::VirtualGuardImpl cuda(device.type());
+    found = streams.emplace(device.index(), cuda.getStreamFromGlobalPool(device)).first;
+  }
+  guard_.emplace(found->second);
+}
+
+void finish_stream(at::Device device) {
+  if (device.type() == at::kCUDA) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+}
+
+void* current_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
 }
 
 std::size_t free_device_memory(at::Device device) {
@@ -90,10 +123,15 @@ std::size_t free_device_memory(at::Device device) {
   return ask != nullptr && ask(&free, &total) == 0 ? free : 0;
 }
 
-std::string describe_devices(const std::vector<at::Device>& devices) {
+std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form) {
   std::string out;
   for (const at::Device& d : devices) out += (out.empty() ? "" : " + ") + d.str();
-  return cat(out, ", libtorch " TORCH_VERSION, devices.front().type() == at::kCUDA ? ", TF32 off" : "");
+  const bool gpu = devices.front().type() == at::kCUDA;
+  return cat(out, ", libtorch " TORCH_VERSION,
+             !gpu        ? ""
+             : form.tf32 ? ", TF32 on"
+                         : ", TF32 off",
+             gpu ? ", deterministic where libtorch can be" : ", deterministic");
 }
 
 }  // namespace depthlens::torch_backend

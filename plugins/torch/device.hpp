@@ -3,8 +3,10 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/StreamGuard.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,16 +17,53 @@ namespace depthlens::torch_backend {
 // "auto" is the first GPU where CUDA can start, else the CPU. Errors: status::unavailable with the reason.
 std::vector<at::Device> parse_devices(std::string_view text);
 
-// "f32", "bf16" or "f16". Errors: status::unavailable.
-at::ScalarType parse_precision(std::string_view text);
+// How numbers are held, and whether products of float32 may round them to TF32.
+struct number_form {
+  at::ScalarType type;
+  bool tf32;
+};
 
-// TF32 off, reductions in full precision, deterministic algorithms where libtorch has them. For the process.
-void set_numeric_options();
+// "f32", "bf16", "f16", and on GPUs "tf32": float32 with such products. Errors: status::unavailable.
+number_form parse_precision(std::string_view text, at::Device device);
+
+// TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them. For the process.
+void set_numeric_options(const number_form& form);
+
+// n values of `type`, on the device. To a GPU they go through page-locked memory, and the host goes on meanwhile.
+at::Tensor to_device(const void* values, std::size_t n, at::ScalarType type, at::Device device);
+
+inline at::Tensor to_device(const at::Tensor& here, at::Device device) {
+  return to_device(here.const_data_ptr(), static_cast<std::size_t>(here.numel()), here.scalar_type(), device)
+      .view(here.sizes());
+}
+
+template <class T>
+at::Tensor to_device(const std::vector<T>& values, at::Device device) {
+  return to_device(values.data(), values.size(), c10::CppTypeToScalarType<T>::value, device);
+}
+
+// On a GPU: while it lives, what this thread asks for goes to a stream of its own, so that the calls of several threads
+// overlap, copies of one with products of the other. The stream is the thread's for good, as libtorch keeps memory by
+// stream.
+class own_stream {
+ public:
+  explicit own_stream(at::Device device);
+
+ private:
+  std::optional<c10::StreamGuard> guard_;
+};
+
+// Waits until all that this thread's stream was asked for is done.
+void finish_stream(at::Device device);
+
+// The cudaStream_t of this thread.
+void* current_stream(at::Device device);
 
 // Free memory of a CUDA device in bytes; 0 where it is not known.
 std::size_t free_device_memory(at::Device device);
 
-// "cpu, libtorch 2.11.0", "cuda:0, libtorch 2.11.0, TF32 off": what results may depend on.
-std::string describe_devices(const std::vector<at::Device>& devices);
+// "cpu, libtorch 2.11.0, deterministic", "cuda:0, libtorch 2.11.0, TF32 off, deterministic where libtorch can be": what
+// results may depend on.
+std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form);
 
 }  // namespace depthlens::torch_backend

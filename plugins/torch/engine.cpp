@@ -9,6 +9,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <vector>
 
 struct dlens_lens {
@@ -58,6 +59,15 @@ dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int
   });
 }
 
+void work(const dlens_model* self, dlens_work* out) noexcept { model_of(self).work().write(*out); }
+
+dlens_status product_rate(const dlens_model* self, const char* precision, std::uint32_t threads,
+                          double seconds, double* flops_per_second, dlens_error* error) noexcept {
+  return run_guarded(error, [&] {
+    *flops_per_second = model_of(self).product_rate(precision, std::max(threads, 1u), seconds);
+  });
+}
+
 void model_destroy(dlens_model* self) noexcept;
 
 struct model_object {
@@ -70,6 +80,8 @@ struct model_object {
     table.lens_destroy = lens_destroy;
     table.forward = forward;
     table.destroy = model_destroy;
+    table.work = work;
+    table.product_rate = product_rate;
   }
   model_object(const model_object&) = delete;
   model_object& operator=(const model_object&) = delete;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lens.hpp"
 
+#include "linear.hpp"
+
 #include "depthlens/error.hpp"
 
 namespace depthlens::torch_backend {
@@ -24,9 +26,9 @@ transport make_transport(const dlens_transport& t, std::int64_t width, at::Devic
 
 }  // namespace
 
-at::Tensor transport::carry(const at::Tensor& h) const {
-  if (form == DLENS_TRANSPORT_IDENTITY) return h;
-  at::Tensor out = a.defined() ? at::linear(h, a) : at::zeros_like(h);
+at::Tensor transport::carry(const at::Tensor& h, product_counter& count) const {
+  if (is_identity()) return h;
+  at::Tensor out = a.defined() ? linear(a, {}).apply(h, &count) : at::zeros_like(h);
   if (form == DLENS_TRANSPORT_RESIDUAL) out.add_(h);
   return b.defined() ? out.add_(b) : out;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/work_counters.hpp"
 
 #include <ATen/ATen.h>
 
@@ -18,7 +19,8 @@ struct transport {
   at::Tensor b;  // (D) float32, undefined = zero
 
   // h (P, D) -> (P, D), float32.
-  at::Tensor carry(const at::Tensor& h) const;
+  at::Tensor carry(const at::Tensor& h, product_counter& count) const;
+  bool is_identity() const { return form == DLENS_TRANSPORT_IDENTITY; }
 };
 
 struct lens {

@@ -5,6 +5,7 @@
 #include "model.hpp"
 
 #include "device.hpp"
+#include "product_rate.hpp"
 #include "readout.hpp"
 
 #include "depthlens/backend/checked_architecture.hpp"
@@ -21,13 +22,7 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-at::Tensor apply(const linear& map, const at::Tensor& x) {
-  return at::linear(x.to(map.weight.scalar_type()), map.weight, map.bias);
-}
-
-at::Tensor indices(const std::vector<std::int64_t>& values, at::Device device) {
-  return at::tensor(at::ArrayRef<std::int64_t>(values), at::kLong).to(device);
-}
+constexpr std::int64_t cpu_pack_tokens = 1024;  // more does not run faster
 
 struct turned {
   at::Tensor cosine, sine;  // (T, 1, rope_dims / 2), float32
@@ -48,19 +43,22 @@ turned angles(const at::Tensor& position, const at::Tensor& inverse_frequency, d
 
 struct model::pass {
   const replica& on;
-  const cpu::token_tree& tree;
+  const token_tree& tree;
   at::Tensor position, reads;  // (T), (P): indices in tree order
   turned everywhere, local;    // rotary angles, the second for layers with a window
   tree_attention all, of_reads;
   at::Tensor stream;               // (T, D) float32
   std::vector<at::Tensor> hidden;  // layers 0..n of the read tokens, (P, D) float32
+  product_counter products;
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(checked_architecture(weights)), type_(parse_precision(options.precision ? options.precision : "f32")) {
+    : arch_(checked_architecture(weights)) {
   const c10::InferenceMode guard;
-  set_numeric_options();
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
+  const number_form form = parse_precision(options.precision ? options.precision : "f32", devices[0]);
+  set_numeric_options(form);
+  type_ = form.type;
   const std::size_t half = arch_.rope_dims / 2;
   const float* local = arch_.local_rope_inverse_frequency;
   if (half > 0) inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + half);
@@ -68,9 +66,10 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   if (arch_.window) windows_.assign(arch_.window, arch_.window + arch_.n_layers);
   arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
   arch_.window = nullptr;
+  attention_shape_ = make_attention_shape();
   model_weights first = load_weights(weights, type_, devices[0], options.threads);
   const auto frequencies = [&](const std::vector<float>& values, at::Device device) {
-    return at::tensor(at::ArrayRef<float>(values), at::kFloat).to(device);
+    return to_device(values, device);
   };
   for (std::size_t i = 0; i < devices.size(); ++i) {
     auto r = std::make_unique<replica>(
@@ -78,7 +77,11 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
         frequencies(inverse_frequency_, devices[i]), frequencies(local_inverse_frequency_, devices[i]));
     replicas_.push_back(std::move(r));
   }
-  device_text_ = describe_devices(devices);
+  device_text_ = describe_devices(devices, form);
+  for (const auto& r : replicas_) {
+    r->weights.make_ready(cpu_pack_tokens, options.threads);
+    finish_stream(r->device);  // calls come on streams of their own
+  }
   make_info(options.threads);
 }
 
@@ -88,7 +91,7 @@ void model::make_info(std::uint32_t threads) {
                       kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
   const std::uint64_t per_token =
       4ull * (6ull * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
-  std::uint64_t pack = 1024;
+  std::uint64_t pack = cpu_pack_tokens;
   if (device.type() == at::kCUDA) {
     // Half of what is free, shared by the calls in flight; more than this keeps no GPU busier.
     const std::uint64_t room = free_device_memory(device) / 2 / std::max(1u, threads);
@@ -102,17 +105,25 @@ void model::make_info(std::uint32_t threads) {
       device_text_.c_str()};
 }
 
-std::vector<std::uint32_t> model::distinct_windows() const {
-  if (windows_.empty()) return {0};
-  const std::set<std::uint32_t> distinct(windows_.begin(), windows_.end());
-  return {distinct.begin(), distinct.end()};
+attention_shape model::make_attention_shape() const {
+  std::set<std::uint32_t> windows(windows_.begin(), windows_.end());
+  if (windows.empty()) windows.insert(0);
+  return {arch_.n_heads,
+          arch_.n_kv_heads,
+          arch_.head_dim,
+          arch_.attention_scale,
+          arch_.attention_softcap,
+          {windows.begin(), windows.end()},
+          type_};
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
   const c10::InferenceMode guard;
   std::vector<at::Device> devices;
   for (const auto& r : replicas_) devices.push_back(r->device);
-  return torch_backend::make_lens(n, transports, arch_.n_layers, arch_.d_model, devices);
+  lens made = torch_backend::make_lens(n, transports, arch_.n_layers, arch_.d_model, devices);
+  for (const at::Device& device : devices) finish_stream(device);
+  return made;
 }
 
 const model::replica& model::take_replica() const {
@@ -126,7 +137,7 @@ const model::replica& model::take_replica() const {
 void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                     const dlens_readings* const* readings) const {
   if (batch.prefix || batch.kept) fail(status::internal, "this backend keeps no prefixes");
-  const cpu::token_tree tree = cpu::make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
+  const token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
   if (batch.n_reads == 0) return;
   const c10::InferenceMode guard;
   const replica& on = take_replica();
@@ -134,41 +145,61 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
     const replica& r;
     ~release() { --r.in_flight; }
   } releases{on};
+  const own_stream stream(on.device);
   if (on.device.type() == at::kCPU)
     at::set_num_threads(1);  // the host calls from as many threads as there are
-  std::vector<site> sites = make_sites(batch, tree);
+  std::vector<read_site> sites = make_read_sites(batch, tree);
   std::vector<std::int64_t> every(tree.token.size()), read_tokens;
   for (std::size_t t = 0; t < every.size(); ++t) every[t] = static_cast<std::int64_t>(t);
-  for (const site& s : sites) read_tokens.push_back(s.token);
-  const at::Tensor position = at::tensor(at::ArrayRef<std::int32_t>(tree.position), at::kInt).to(on.device);
+  for (const read_site& s : sites) read_tokens.push_back(s.token);
+  const at::Tensor position = to_device(tree.position, on.device);
   pass p{
       on,
       tree,
       position,
-      indices(read_tokens, on.device),
+      to_device(read_tokens, on.device),
       angles(position, on.inverse_frequency, arch_.rope_scale),
       local_inverse_frequency_.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
                                        : angles(position, on.local_inverse_frequency, 1),
-      tree_attention(tree, every, distinct_windows(), on.device),
-      tree_attention(tree, read_tokens, distinct_windows(), on.device),
+      tree_attention(tree, every, attention_shape_, on.device),
+      tree_attention(tree, read_tokens, attention_shape_, on.device),
+      {},
       {},
       {}};
+  const std::uint64_t start = now_ns();
   p.stream = embed(p);
   for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
     p.hidden.push_back(p.stream.index_select(0, p.reads));
     run_block(p, layer);
   }
   p.hidden.push_back(p.stream);
+  finish_stream(on.device);
+  const std::uint64_t read_start = now_ns();
   copy_hidden(p, sites, batch);
   const auto index = static_cast<std::size_t>(
       std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
       replicas_.begin());
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index},
-           {&batch, std::move(sites), p.hidden, lenses, final_top, readings});
+  readout_request request{&batch, std::move(sites), p.hidden, lenses, final_top, readings};
+  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index, p.products}, request);
+  work_.add(p.products, read_start - start, now_ns() - read_start);
+}
+
+// In the proportions of a run that reads a row of the vocabulary for each token.
+double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
+  const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
+  const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
+  const model_weights& w = replicas_[0]->weights;
+  const std::int64_t inner = w.blocks.front().gated ? 2 * f : f;
+  std::vector<product_shape> shapes;
+  for (const product_shape& s : {product_shape{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}})
+    shapes.insert(shapes.end(), arch_.n_layers, s);
+  for (const linear& tile : w.unembed_tiles) shapes.push_back({d, tile.weight().size(0)});
+  const at::Device device = replicas_[0]->device;
+  return measure_product_rate(shapes, parse_precision(precision, device).type, device, threads, seconds);
 }
 
 // To the host's buffer, if it wants them.
-void model::copy_hidden(const pass& p, const std::vector<site>& sites, const dlens_batch& batch) const {
+void model::copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const {
   if (!batch.hidden) return;
   const std::size_t d = arch_.d_model, layers = p.hidden.size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
@@ -181,7 +212,7 @@ void model::copy_hidden(const pass& p, const std::vector<site>& sites, const dle
 
 at::Tensor model::embed(const pass& p) const {
   const model_weights& w = p.on.weights;
-  const at::Tensor token = at::tensor(at::ArrayRef<std::int32_t>(p.tree.token), at::kInt).to(p.on.device);
+  const at::Tensor token = to_device(p.tree.token, p.on.device);
   at::Tensor h = w.embed.index_select(0, token).to(at::kFloat);
   if (arch_.embed_scale != 1) h = h * arch_.embed_scale;
   if (w.position.defined())
@@ -200,11 +231,11 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   const at::Tensor mixed = normed(block.attn_post_norm, attention(p, layer, x, x_rows));
   if (parallel) {
     const at::Tensor inner = block.ffn_norm.present() ? block.ffn_norm.apply(h) : x_rows;
-    p.stream = h + mixed + normed(block.ffn_post_norm, feed_forward(block, inner));
+    p.stream = h + mixed + normed(block.ffn_post_norm, feed_forward(p, block, inner));
     return;
   }
-  h = h + mixed;
-  p.stream = h + normed(block.ffn_post_norm, feed_forward(block, normed(block.ffn_norm, h)));
+  h.add_(mixed);
+  p.stream = h.add_(normed(block.ffn_post_norm, feed_forward(p, block, normed(block.ffn_norm, h))));
 }
 
 // x (T, D), x_queries (T or P, D) -> (T or P, D), float32.
@@ -224,22 +255,20 @@ at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
     }
     return turn(heads.to(at::kFloat), cosine, sine).to(type);
   };
-  at::Tensor q = apply(block.q, x_queries).view({-1, n_heads, head});
-  const at::Tensor kv = apply(block.kv, x).view({-1, 2 * n_kv, head});
+  at::Tensor q = block.q.apply(x_queries, &p.products).view({-1, n_heads, head});
+  const at::Tensor kv = block.kv.apply(x, &p.products).view({-1, 2 * n_kv, head});
   q = place(block.q_norm, q, select(angle.cosine), select(angle.sine));
   const at::Tensor k = place(block.k_norm, kv.narrow(1, 0, n_kv), angle.cosine, angle.sine);
   const tree_attention& tree = reads_only ? p.of_reads : p.all;
-  const at::Tensor out = tree.apply(q, k, kv.narrow(1, n_kv, n_kv),
-                                    {n_heads, n_kv, head, arch_.attention_scale, arch_.attention_softcap},
-                                    windows_.empty() ? 0 : windows_[layer]);
-  return apply(block.o, out).to(at::kFloat);
+  const at::Tensor out = tree.apply(q, k, kv.narrow(1, n_kv, n_kv), windows_.empty() ? 0 : windows_[layer]);
+  return block.o.apply(out, &p.products).to(at::kFloat);
 }
 
-at::Tensor model::feed_forward(const block_weights& block, const at::Tensor& x) const {
-  const at::Tensor inner = apply(block.gate_up, x);
-  if (!block.gated) return apply(block.down, activate(inner)).to(at::kFloat);
+at::Tensor model::feed_forward(pass& p, const block_weights& block, const at::Tensor& x) const {
   const std::int64_t f = arch_.d_ff;
-  return apply(block.down, activate(inner.narrow(1, 0, f)).mul_(inner.narrow(1, f, f))).to(at::kFloat);
+  at::Tensor inner = block.gate_up.apply(x, &p.products);
+  inner = block.gated ? activate(inner.narrow(1, 0, f)).mul_(inner.narrow(1, f, f)) : activate(inner);
+  return block.down.apply(inner, &p.products).to(at::kFloat);
 }
 
 at::Tensor model::activate(const at::Tensor& x) const {

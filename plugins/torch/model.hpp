@@ -9,6 +9,7 @@
 #include "weights.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/work_counters.hpp"
 
 #include <ATen/ATen.h>
 
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens::torch_backend {
@@ -31,6 +33,10 @@ class model {
   // See dlens_model.forward. Thread-safe.
   void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                const dlens_readings* const* readings) const;
+  // What the calls of forward have done so far. Thread-safe.
+  const work_counters& work() const { return work_; }
+  // See dlens_model.product_rate; of the first device.
+  double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
 
  private:
   struct replica {
@@ -43,21 +49,23 @@ class model {
 
   void make_info(std::uint32_t threads);
   const replica& take_replica() const;
-  std::vector<std::uint32_t> distinct_windows() const;
+  attention_shape make_attention_shape() const;
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
-  void copy_hidden(const pass& p, const std::vector<site>& sites, const dlens_batch& batch) const;
+  void copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
   void run_block(pass& p, std::uint32_t layer) const;
   at::Tensor attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries) const;
-  at::Tensor feed_forward(const block_weights& block, const at::Tensor& x) const;
+  at::Tensor feed_forward(pass& p, const block_weights& block, const at::Tensor& x) const;
   at::Tensor turn(const at::Tensor& heads, const at::Tensor& cosine, const at::Tensor& sine) const;
   at::Tensor activate(const at::Tensor& x) const;
 
   dlens_architecture arch_;
   std::vector<float> inverse_frequency_, local_inverse_frequency_;
   std::vector<std::uint32_t> windows_;  // (layers), empty = none
-  at::ScalarType type_;
+  attention_shape attention_shape_;
+  at::ScalarType type_ = at::kFloat;
   std::vector<std::unique_ptr<replica>> replicas_;
+  mutable work_counters work_;
   std::string device_text_, weights_text_;
   dlens_model_info info_;
 };

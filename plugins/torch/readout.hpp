@@ -6,9 +6,8 @@
 #include "lens.hpp"
 #include "weights.hpp"
 
-#include "cpu/token_tree.hpp"
-
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/read_sites.hpp"
 
 #include <ATen/ATen.h>
 
@@ -17,32 +16,24 @@
 
 namespace depthlens::torch_backend {
 
-// A distinct token that is read, with all that was asked for there.
-struct site {
-  std::int64_t token;                 // in tree order
-  std::vector<std::uint32_t> reads;   // of the batch
-  std::vector<std::int32_t> targets;  // of those reads, one after the other; -1 = final top-1
-};
-
-// In tree order.
-std::vector<site> make_sites(const dlens_batch& batch, const cpu::token_tree& tree);
-
 struct readout_model {
   const model_weights& weights;
   double softcap;  // 0 = none
   std::uint32_t n_layers;
   std::size_t device_index;  // which of a lens's sets of transports
+  product_counter& products;
 };
 
 struct readout_request {
   const dlens_batch* batch;
-  std::vector<site> sites;                // (P)
+  std::vector<read_site> sites;           // (P)
   const std::vector<at::Tensor>& hidden;  // layers 0..n, (P, D) float32
   const std::vector<const lens*>& lenses;
   std::int32_t* final_top;                // (reads), may be NULL
   const dlens_readings* const* readings;  // one for each lens
 };
 
-void read_out(const readout_model& model, const readout_request& request);
+// Fills the readings and final_top.
+void read_out(const readout_model& model, readout_request& request);
 
 }  // namespace depthlens::torch_backend

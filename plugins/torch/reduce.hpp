@@ -3,30 +3,14 @@
 // backend, on a GPU by one kernel (reduce_cuda.cu) where it was built, else by ATen's operations.
 #pragma once
 
-#include "cpu/kernels.hpp"
+#include "depthlens/backend/row_table.hpp"
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace depthlens::torch_backend {
-
-using cpu::row_kind;
-using cpu::row_state;
-using cpu::target_state;
-using cpu::top_entry;
-
-// The rows of one stack and what has been seen of them. Row r belongs to site r % n_sites; the first n_sites rows are
-// the final outputs. `states` point into `targets` and `tops`.
-struct row_table {
-  std::int64_t n_sites = 0;
-  std::uint32_t top_k = 0;
-  std::vector<row_state> states;
-  std::vector<target_state> targets;
-  std::vector<top_entry> tops;
-};
 
 class tile_reducer {
  public:

@@ -117,7 +117,7 @@ class aten_reducer final : public tile_reducer {
     weighted.add_((e * x).sum(1));
     if (!with_kl) return;
     if (kind == row_kind::final) final_weights_ = e;
-    const at::Tensor w = final_weights_.repeat({n / table_.n_sites, 1});
+    const at::Tensor w = final_weights_.repeat({n / static_cast<std::int64_t>(table_.n_sites), 1});
     crossed_.narrow(0, first, n).add_((w * logits).sum(1));
   }
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reduce.hpp"
 
+#include "cpu/kernels.hpp"
+
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
 #include "reduce_cuda.hpp"
 #endif
+
+#include <vector>
 
 namespace depthlens::torch_backend {
 
@@ -17,10 +21,11 @@ class cpu_reducer final : public tile_reducer {
            bool with_kl) override {
     const std::int64_t n = logits.size(0), width = logits.size(1);
     const float* z = logits.const_data_ptr<float>();
-    if (with_kl) weights_.resize(static_cast<std::size_t>(table_.n_sites * width));
+    if (with_kl) weights_.resize(table_.n_sites * static_cast<std::size_t>(width));
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t row = first + i;
-      float* weights = with_kl ? weights_.data() + row % table_.n_sites * width : nullptr;
+      float* weights =
+          with_kl ? weights_.data() + row % static_cast<std::int64_t>(table_.n_sites) * width : nullptr;
       cpu::kernels().reduce_tile({z + i * width, static_cast<std::size_t>(width),
                                   static_cast<std::int32_t>(first_id), kind, weights},
                                  table_.states[static_cast<std::size_t>(row)]);

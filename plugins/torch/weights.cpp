@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights.hpp"
 
-#include "cpu/weight_view.hpp"
+#include "device.hpp"
+#include "parallel.hpp"
+#include "upload.hpp"
 
+#include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/error.hpp"
 
-#include <ATen/Parallel.h>
-
-#include <functional>
+#include <algorithm>
 #include <string>
 #include <unordered_set>
 
@@ -15,46 +16,25 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-using cpu::tensor_set;
-using cpu::weight_view;
-
 struct loader {
   tensor_set tensors;
   const dlens_architecture& arch;
   at::ScalarType type;
   at::Device device;
+  std::uint32_t threads;
 
   at::Tensor vector(const std::string& name, std::size_t n) const {
     const std::vector<float> values = tensors.optional_vector(name, n);
     if (values.empty()) return {};
-    return at::tensor(at::ArrayRef<float>(values), at::kFloat).to(device);
+    return to_device(values, device);
   }
 
-  // The stacked views as one matrix: unpacked to float32 by rows, on as many threads as libtorch has.
-  at::Tensor stack(const std::vector<weight_view>& parts) const {
-    std::int64_t rows = 0;
-    for (const weight_view& part : parts) rows += static_cast<std::int64_t>(part.rows);
-    at::Tensor out = at::empty({rows, static_cast<std::int64_t>(parts[0].columns)}, type);
-    constexpr std::int64_t grain = 64;
-    std::int64_t first = 0;
-    for (const weight_view& part : parts) {
-      at::parallel_for(0, static_cast<std::int64_t>(part.rows), grain,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         for (std::int64_t row = begin; row < end; row += grain) {
-                           const std::int64_t n = std::min(grain, end - row);
-                           at::Tensor values = at::empty({n, out.size(1)}, at::kFloat);
-                           part.read_rows(static_cast<std::size_t>(row), static_cast<std::size_t>(n),
-                                          values.data_ptr<float>());
-                           out.narrow(0, first + row, n).copy_(values);
-                         }
-                       });
-      first += static_cast<std::int64_t>(part.rows);
-    }
-    return out.to(device);
+  at::Tensor stack(const std::vector<weight_view>& parts, std::uint32_t n_threads = 1) const {
+    return upload(parts, type, device, n_threads);
   }
 
   at::Tensor matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
-    return stack({tensors.matrix(name, rows, columns)});
+    return stack({tensors.matrix(name, rows, columns)}, threads);
   }
 
   linear make_linear(const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) const {
@@ -68,7 +48,7 @@ struct loader {
       biases.push_back(bias.defined() ? bias
                                       : at::zeros({static_cast<std::int64_t>(rows)}, at::kFloat).to(device));
     }
-    return {stack(parts), biased ? at::cat(biases).to(type) : at::Tensor()};
+    return linear(stack(parts), biased ? at::cat(biases).to(type) : at::Tensor());
   }
 
   norm_weights make_norm(const std::string& name, std::size_t n) const {
@@ -105,7 +85,7 @@ struct loader {
 
 template <class Weights, class Visit>
 void visit_block(Weights& b, const Visit& visit) {
-  for (auto* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) visit(l->weight), visit(l->bias);
+  for (auto* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) l->visit_tensors(visit);
   for (auto* n : {&b.attn_norm, &b.attn_post_norm, &b.q_norm, &b.k_norm, &b.ffn_norm, &b.ffn_post_norm})
     visit(n->weight), visit(n->bias);
 }
@@ -130,9 +110,13 @@ at::Tensor norm_weights::apply(const at::Tensor& x) const {
 std::size_t model_weights::bytes() const {
   std::unordered_set<const void*> seen;
   std::size_t out = 0;
-  visit_tensors(*this, [&](const at::Tensor& t) {
-    if (t.defined() && seen.insert(t.const_data_ptr()).second) out += t.nbytes();
-  });
+  const auto add = [&](const at::Tensor& t) {
+    if (t.defined() && seen.insert(t.unsafeGetTensorImpl()).second)
+      out += static_cast<std::size_t>(t.numel()) * t.element_size();
+  };
+  visit_tensors(*this, add);
+  if (unembed.device().type() == at::kCPU)
+    for (const linear& tile : unembed_tiles) add(tile.weight());
   return out;
 }
 
@@ -146,12 +130,31 @@ model_weights model_weights::to(at::Device device) const {
   return out;
 }
 
+std::int64_t tile_ids(at::Device device) { return device.type() == at::kCUDA ? 4096 : 1024; }
+
+void model_weights::make_ready(std::int64_t pack_tokens, std::uint32_t threads) {
+  const at::Device device = unembed.device();
+  const std::int64_t vocabulary = unembed.size(0), width = tile_ids(device);
+  const bool cpu = device.type() == at::kCPU;
+  unembed_tiles.resize(static_cast<std::size_t>((vocabulary + width - 1) / width));
+  for_each_index(unembed_tiles.size(), threads, [&](std::size_t tile) {
+    const std::int64_t first = static_cast<std::int64_t>(tile) * width,
+                       n = std::min(width, vocabulary - first);
+    const at::Tensor rows = unembed.narrow(0, first, n);
+    const at::Tensor bias = unembed_bias.defined() ? unembed_bias.narrow(0, first, n) : at::Tensor();
+    unembed_tiles[tile] = cpu ? linear(rows.to(at::kFloat), bias).packed(pack_tokens) : linear(rows, bias);
+  });
+  for_each_index(blocks.size(), threads, [&](std::size_t layer) {
+    block_weights& b = blocks[layer];
+    for (linear* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) *l = l->packed(pack_tokens);
+  });
+}
+
 model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
                            std::uint32_t threads) {
   const dlens_architecture& arch = *given.architecture;
-  const loader load{tensor_set(given), arch, type, device};
+  const loader load{tensor_set(given), arch, type, device, threads};
   const std::size_t d = arch.d_model, v = arch.vocab_size;
-  at::set_num_threads(static_cast<int>(std::clamp(threads, 1u, 256u)));
   model_weights out;
   out.unembed = load.matrix("unembed", v, d);
   const bool tied = load.tensors.matrix("embed", v, d).data == load.tensors.matrix("unembed", v, d).data;
@@ -163,7 +166,10 @@ model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::
   out.unembed_bias = load.vector("unembed.bias", v);
   out.final_norm = load.make_norm("final_norm", d);
   if (!out.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
-  for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) out.blocks.push_back(load.make_block(layer));
+  out.blocks.resize(arch.n_layers);
+  for_each_index(arch.n_layers, threads, [&](std::size_t layer) {
+    out.blocks[layer] = load.make_block(static_cast<std::uint32_t>(layer));
+  });
   return out;
 }
 

@@ -2,6 +2,8 @@
 // A model's weights as the backend holds them on one device: matrices in the precision asked for, vectors in float32.
 #pragma once
 
+#include "linear.hpp"
+
 #include "depthlens/abi/backend.h"
 
 #include <ATen/ATen.h>
@@ -10,12 +12,6 @@
 #include <vector>
 
 namespace depthlens::torch_backend {
-
-// x (rows, inputs) -> (rows, outputs).
-struct linear {
-  at::Tensor weight;  // (outputs, inputs)
-  at::Tensor bias;    // (outputs), undefined = none
-};
 
 // A norm over n values; without a weight it is absent.
 struct norm_weights {
@@ -40,16 +36,26 @@ struct block_weights {
   linear down;
 };
 
+// Ids of a tile: the logits of a stack of rows and a tile stay in the second-level cache.
+std::int64_t tile_ids(at::Device device);
+
 struct model_weights {
   at::Tensor embed;         // (V, D)
   at::Tensor position;      // (rows, D), undefined = none
   at::Tensor unembed;       // (V, D)
   at::Tensor unembed_bias;  // (V), undefined = none
+  // tile_ids rows of the unembedding each, the last one the rest: what rows of a readout are multiplied with. On the
+  // CPU in float32 and packed, else parts of `unembed`.
+  std::vector<linear> unembed_tiles;
   norm_weights final_norm;
   std::vector<block_weights> blocks;
 
+  // Held in memory.
   std::size_t bytes() const;
+  // A copy on a device.
   model_weights to(at::Device device) const;
+  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens, on up to `threads` threads.
+  void make_ready(std::int64_t pack_tokens, std::uint32_t threads);
 };
 
 // Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the tensor's name

@@ -118,8 +118,9 @@ class loaded_model {
 // A model from random weights, and the lenses made for it.
 class test_model {
  public:
-  explicit test_model(const random_model& weights, std::uint32_t threads = 2, const char* precision = "f32")
-      : view_(weights), model_(view_.weights, threads, "auto", precision), n_layers_(weights.shape.layers) {}
+  explicit test_model(const random_model& weights, std::uint32_t threads = 2, const char* precision = "f32",
+                      const char* device = "auto")
+      : view_(weights), model_(view_.weights, threads, device, precision), n_layers_(weights.shape.layers) {}
   test_model(const dlens_weights& weights, std::uint32_t n_layers, std::uint32_t threads)
       : view_(random_model({.layers = 1})), model_(weights, threads), n_layers_(n_layers) {}
   ~test_model() {

@@ -15,6 +15,7 @@ BOOST_AUTO_TEST_SUITE(cpu_reduce)
 
 namespace {
 
+using namespace depthlens;
 using namespace depthlens::cpu;
 
 constexpr std::size_t width = 960;

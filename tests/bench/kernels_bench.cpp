@@ -9,6 +9,7 @@
 
 namespace {
 
+using namespace depthlens;
 using namespace depthlens::cpu;
 using depthlens::benchmarks::random_floats;
 

@@ -97,8 +97,8 @@ void readout(benchmark::State& state) {
   const std::vector<float> hidden = random_floats(answers::L * sites * width);
   workspace scratch;
   for (auto _ : state) {
-    std::vector<site> asked;
-    for (std::uint32_t i = 0; i < sites; ++i) asked.push_back({{i}, {-1}});
+    std::vector<depthlens::read_site> asked;
+    for (std::uint32_t i = 0; i < sites; ++i) asked.push_back({i, {i}, {-1}});
     readout_request request{&batch, std::move(asked), hidden.data(), {&logit}, out.final_top.data(), tables};
     run_single_threaded([&] {
       read_out({model.weights, kernels(), n_layers, 0, model.shapes.get(width, gather_width)}, request,

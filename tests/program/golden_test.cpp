@@ -21,7 +21,7 @@ fs::path reference_folder() {
 }
 
 // Runs a checker of the reference data; false, with a message, where that is not there.
-bool check(const std::string& tool, const words& arguments) {
+bool check(const std::string& tool, const words& arguments, const char* backend = "") {
   const fs::path file = reference_folder() / "tools" / tool;
   if (!fs::exists(file)) {
     BOOST_TEST_MESSAGE("skipped: no reference data, " << file << " is missing");
@@ -29,9 +29,17 @@ bool check(const std::string& tool, const words& arguments) {
   }
   surroundings s;
   s.patience = std::chrono::seconds(900);
+  s.environment["BACKEND"] = backend;
   const outcome o = run(words{file} + arguments, s);
   BOOST_TEST(o.code == 0, tool << " says:\n" << o.out << o.err);
   return true;
+}
+
+boost::test_tools::assertion_result has_torch(boost::unit_test::test_unit_id) {
+  const fs::path lib = fs::path(program()).parent_path().parent_path() / "lib/depthlens";
+  boost::test_tools::assertion_result found(fs::exists(lib / "torch/libdepthlens-torch.so"));
+  if (!found) found.message() << "the torch backend's engine was not built";
+  return found;
 }
 
 }  // namespace
@@ -43,6 +51,15 @@ BOOST_AUTO_TEST_CASE(the_eight_tables_of_the_published_code_are_met) {
 BOOST_AUTO_TEST_CASE(readings_of_tiny_models_are_met) {
   check("check_models.py",
         {program(), reference_folder() / "models/tiny", "--only", "llama,llama-gqa-tied,llama3-rope"});
+}
+
+BOOST_AUTO_TEST_CASE(the_torch_backend_meets_the_same_tables, *boost::unit_test::precondition(has_torch)) {
+  check("check_all.sh", {program(), demo_model(), "--golden-only", "--device", "cpu"}, "torch");
+}
+
+BOOST_AUTO_TEST_CASE(the_torch_backend_meets_the_readings_of_all_tiny_models_and_their_lenses,
+                     *boost::unit_test::precondition(has_torch)) {
+  check("check_models.py", {program(), reference_folder() / "models/tiny", "--lenses", "--backend", "torch"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

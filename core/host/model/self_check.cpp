@@ -21,7 +21,7 @@ class checker {
   checker(const model_files& files, const dlens_model* model, const self_check_options& o)
       : files_(files), reference_(files), token_(o.token), r_(run_probes(files, model, o.token)) {
     if (o.precision == "bf16") unit_ = std::ldexp(1.0, -9);
-    if (o.precision == "f16") unit_ = std::ldexp(1.0, -12);
+    if (o.precision == "f16" || o.precision == "tf32") unit_ = std::ldexp(1.0, -12);
   }
 
   // Each returns the largest difference seen, in nats.

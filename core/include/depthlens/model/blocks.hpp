@@ -17,6 +17,45 @@
 
 namespace depthlens {
 
+namespace detail {
+
+// `blocks` blocks of a quantised type to floats at dst; nothing for a type of plain floats.
+DEPTHLENS_DEVICE inline void decode_blocks(dtype type, const std::byte* src, std::size_t blocks,
+                                           float* dst) noexcept {
+  switch (type) {
+    case dtype::q4_0:
+      return dequantize_nibbles<false, false>(src, blocks, dst);
+    case dtype::q4_1:
+      return dequantize_nibbles<true, false>(src, blocks, dst);
+    case dtype::q5_0:
+      return dequantize_nibbles<false, true>(src, blocks, dst);
+    case dtype::q5_1:
+      return dequantize_nibbles<true, true>(src, blocks, dst);
+    case dtype::q8_0:
+      return dequantize_q8_0(src, blocks, dst);
+    case dtype::q2_k:
+      return dequantize_q2_k(src, blocks, dst);
+    case dtype::q3_k:
+      return dequantize_q3_k(src, blocks, dst);
+    case dtype::q4_k:
+      return dequantize_q45_k<false>(src, blocks, dst);
+    case dtype::q5_k:
+      return dequantize_q45_k<true>(src, blocks, dst);
+    case dtype::q6_k:
+      return dequantize_q6_k(src, blocks, dst);
+    case dtype::iq4_nl:
+      return dequantize_iq4_nl(src, blocks, dst);
+    case dtype::iq4_xs:
+      return dequantize_iq4_xs(src, blocks, dst);
+    case dtype::mxfp4:
+      return dequantize_mxfp4(src, blocks, dst);
+    default:
+      return;
+  }
+}
+
+}  // namespace detail
+
 // n values of `type` at src to floats at dst (n). n is a multiple of block_size(type).values; src may be
 // unaligned and holds n / values * bytes bytes; src and dst do not overlap. Errors: status::data for
 // dtype::other or an n that splits a block. Thread-safe.
@@ -35,34 +74,8 @@ inline void dequantize(dtype type, const std::byte* src, std::size_t n, float* d
       return detail::widen<f16_to_f32>(src, n, dst);
     case dtype::bf16:
       return detail::widen<bf16_to_f32>(src, n, dst);
-    case dtype::q4_0:
-      return detail::dequantize_nibbles<false, false>(src, blocks, dst);
-    case dtype::q4_1:
-      return detail::dequantize_nibbles<true, false>(src, blocks, dst);
-    case dtype::q5_0:
-      return detail::dequantize_nibbles<false, true>(src, blocks, dst);
-    case dtype::q5_1:
-      return detail::dequantize_nibbles<true, true>(src, blocks, dst);
-    case dtype::q8_0:
-      return detail::dequantize_q8_0(src, blocks, dst);
-    case dtype::q2_k:
-      return detail::dequantize_q2_k(src, blocks, dst);
-    case dtype::q3_k:
-      return detail::dequantize_q3_k(src, blocks, dst);
-    case dtype::q4_k:
-      return detail::dequantize_q45_k<false>(src, blocks, dst);
-    case dtype::q5_k:
-      return detail::dequantize_q45_k<true>(src, blocks, dst);
-    case dtype::q6_k:
-      return detail::dequantize_q6_k(src, blocks, dst);
-    case dtype::iq4_nl:
-      return detail::dequantize_iq4_nl(src, blocks, dst);
-    case dtype::iq4_xs:
-      return detail::dequantize_iq4_xs(src, blocks, dst);
-    case dtype::mxfp4:
-      return detail::dequantize_mxfp4(src, blocks, dst);
-    case dtype::other:
-      break;
+    default:
+      return detail::decode_blocks(type, src, blocks, dst);
   }
 }
 

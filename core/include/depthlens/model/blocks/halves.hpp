@@ -3,6 +3,8 @@
 // scales of quantised blocks are stored.
 #pragma once
 
+#include "depthlens/device_code.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +14,7 @@ namespace depthlens {
 
 // IEEE half to float, every bit pattern, without branches, so that a loop over it becomes vector code.
 // Subnormal halves are rebuilt by an exact subtraction and so survive a CPU set to flush subnormal floats.
-inline float f16_to_f32(std::uint16_t h) noexcept {
+DEPTHLENS_DEVICE inline float f16_to_f32(std::uint16_t h) noexcept {
   const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7fffu) << 13;
   const std::uint32_t exponent = magnitude & 0x0f800000u;
   const std::uint32_t normal = magnitude + 0x38000000u + (exponent == 0x0f800000u ? 0x38000000u : 0u);
@@ -21,21 +23,23 @@ inline float f16_to_f32(std::uint16_t h) noexcept {
   return std::bit_cast<float>(bits | static_cast<std::uint32_t>(h & 0x8000u) << 16);
 }
 
-inline float bf16_to_f32(std::uint16_t h) noexcept {
+DEPTHLENS_DEVICE inline float bf16_to_f32(std::uint16_t h) noexcept {
   return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16);
 }
 
 namespace detail {
 
-inline std::uint16_t load_u16(const std::byte* at) noexcept {
+DEPTHLENS_DEVICE inline std::uint16_t load_u16(const std::byte* at) noexcept {
   std::uint16_t out;
   std::memcpy(&out, at, sizeof out);
   return out;
 }
 
-inline float load_half(const std::byte* at) noexcept { return f16_to_f32(load_u16(at)); }
+DEPTHLENS_DEVICE inline float load_half(const std::byte* at) noexcept { return f16_to_f32(load_u16(at)); }
 
-inline unsigned load_u8(const std::byte* at) noexcept { return std::to_integer<unsigned>(*at); }
+DEPTHLENS_DEVICE inline unsigned load_u8(const std::byte* at) noexcept {
+  return std::to_integer<unsigned>(*at);
+}
 
 // 16-bit floats in chunks through a local array, because src may be unaligned.
 template <float (*Widen)(std::uint16_t) noexcept>

@@ -12,17 +12,25 @@
 
 namespace depthlens::detail {
 
-inline constexpr float iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                         1,    13,   25,  38,  53,  69,  89,  113};
+struct nibble_levels {
+  float at[16];
+};
+
+// Functions, as GPUs do not see the constants of the host.
+DEPTHLENS_DEVICE constexpr nibble_levels iq4_levels() noexcept {
+  return {{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}};
+}
 
 // Twice the values of a 4-bit float (1 sign, 2 exponent, 1 fraction bit). -0 reads as 0.
-inline constexpr float mxfp4_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+DEPTHLENS_DEVICE constexpr nibble_levels mxfp4_doubled() noexcept {
+  return {{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}};
+}
 
 // 16 packed bytes to 32 values d * levels[nibble]: low nibbles first.
-inline void look_up_nibbles(const std::byte* src, float d, const float* levels,
-                            float* __restrict dst) noexcept {
+DEPTHLENS_DEVICE inline void look_up_nibbles(const std::byte* src, float d, const nibble_levels& levels,
+                                             float* __restrict dst) noexcept {
   float scaled[16];
-  for (unsigned i = 0; i < 16; ++i) scaled[i] = d * levels[i];
+  for (unsigned i = 0; i < 16; ++i) scaled[i] = d * levels.at[i];
   for (unsigned i = 0; i < 16; ++i) {
     const unsigned b = load_u8(src + i);
     dst[i] = scaled[b & 15u];
@@ -31,15 +39,17 @@ inline void look_up_nibbles(const std::byte* src, float d, const float* levels,
 }
 
 // Half scale, 16 bytes of nibbles.
-inline void dequantize_iq4_nl(const std::byte* src, std::size_t blocks, float* dst) noexcept {
+DEPTHLENS_DEVICE inline void dequantize_iq4_nl(const std::byte* src, std::size_t blocks,
+                                               float* dst) noexcept {
   for (std::size_t b = 0; b < blocks; ++b, src += 18, dst += 32) {
-    look_up_nibbles(src + 2, load_half(src), iq4_levels, dst);
+    look_up_nibbles(src + 2, load_half(src), iq4_levels(), dst);
   }
 }
 
 // Half scale, the upper pairs of 8 scales, their low nibbles in 4 bytes (two scales a byte), then the nibbles
 // of 8 groups of 32 values; scale 32 stands for 0.
-inline void dequantize_iq4_xs(const std::byte* src, std::size_t blocks, float* dst) noexcept {
+DEPTHLENS_DEVICE inline void dequantize_iq4_xs(const std::byte* src, std::size_t blocks,
+                                               float* dst) noexcept {
   for (std::size_t b = 0; b < blocks; ++b, src += 136, dst += 256) {
     const float d = load_half(src);
     const unsigned upper = load_u16(src + 2);
@@ -47,21 +57,21 @@ inline void dequantize_iq4_xs(const std::byte* src, std::size_t blocks, float* d
       const unsigned low = load_u8(src + 4 + g / 2) >> 4 * (g % 2) & 15u;
       const unsigned high = upper >> 2 * g & 3u;
       const float scale = d * static_cast<float>(static_cast<int>(low | high << 4) - 32);
-      look_up_nibbles(src + 8 + 16 * g, scale, iq4_levels, dst + 32 * g);
+      look_up_nibbles(src + 8 + 16 * g, scale, iq4_levels(), dst + 32 * g);
     }
   }
 }
 
 // 2^(e - 128), half of what the exponent byte e says, because the table holds doubled values. No e is a NaN.
-inline float mxfp4_scale(unsigned e) noexcept {
+DEPTHLENS_DEVICE inline float mxfp4_scale(unsigned e) noexcept {
   return std::bit_cast<float>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
 }
 
 // Exponent byte, 16 bytes of nibbles. Values below 2^-126 (e < 2 only) are subnormal, and zero on a CPU set
 // to flush those.
-inline void dequantize_mxfp4(const std::byte* src, std::size_t blocks, float* dst) noexcept {
+DEPTHLENS_DEVICE inline void dequantize_mxfp4(const std::byte* src, std::size_t blocks, float* dst) noexcept {
   for (std::size_t b = 0; b < blocks; ++b, src += 17, dst += 32) {
-    look_up_nibbles(src + 1, mxfp4_scale(load_u8(src)), mxfp4_doubled, dst);
+    look_up_nibbles(src + 1, mxfp4_scale(load_u8(src)), mxfp4_doubled(), dst);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What forward calls have done: each counts in its own workspace and adds that to the model's totals when it
-// ends. Time is wall time of the calling thread.
+// For backends: what forward calls have done. Each counts for itself and adds that to the model's totals when it ends.
+// Time is wall time of the calling thread.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace depthlens::cpu {
+namespace depthlens {
 
 inline std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -55,4 +55,4 @@ class work_counters {
   std::atomic<std::uint64_t> calls_{0}, product_flops_{0}, product_ns_{0}, blocks_ns_{0}, readout_ns_{0};
 };
 
-}  // namespace depthlens::cpu
+}  // namespace depthlens

@@ -1,18 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "weight_view.hpp"
+// For backends: a tensor of the model file, checked against the architecture and read as float32 by whole rows: plain,
+// grouped and transposed matrices, and vectors. tensor_set.hpp finds them by name.
+#pragma once
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/abi/types.h"
 #include "depthlens/error.hpp"
 #include "depthlens/model/blocks.hpp"
+#include "depthlens/tensor.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 
-namespace depthlens::cpu {
+namespace depthlens {
 
-namespace {
+// A checked tensor (rows, columns), columns = 1 for vectors; see dlens_tensor for where an element lies.
+struct weight_view {
+  dtype type = dtype::f32;
+  const std::byte* data = nullptr;
+  std::size_t rows = 0, columns = 0;
+  std::size_t row_group = 0, group_stride = 0;    // rows
+  std::size_t row_stride = 0, column_stride = 0;  // elements
+
+  bool present() const { return data != nullptr; }
+  // True if the rows lie one behind the other, without gaps, as they are read.
+  bool is_contiguous() const {
+    return column_stride == 1 && row_stride == columns && (rows <= row_group || group_stride == row_group);
+  }
+  // Rows first..first+n-1 as floats; out (n, columns).
+  void read_rows(std::size_t first, std::size_t n, float* out) const;
+
+ private:
+  std::size_t row_start(std::size_t row) const {
+    return ((row / row_group) * group_stride + row % row_group) * row_stride;
+  }
+  void read(std::size_t element, std::size_t n, float* out) const;
+  void read_columnwise(std::size_t first, std::size_t n, float* out) const;
+};
+
+namespace detail {
 
 // False where a product or sum does not fit 64 bits.
-bool end_of_view(const weight_view& v, std::size_t& end) {
+inline bool end_of_view(const weight_view& v, std::size_t& end) {
   const std::size_t last = v.rows - 1, group = last / v.row_group;
   std::size_t row = 0, start = 0, column = 0;
   return !__builtin_mul_overflow(group, v.group_stride, &row) &&
@@ -22,8 +51,11 @@ bool end_of_view(const weight_view& v, std::size_t& end) {
          !__builtin_add_overflow(start, column, &end) && !__builtin_add_overflow(end, 1, &end);
 }
 
-weight_view checked_view(const std::string& name, const dlens_tensor& t, std::size_t rows,
-                         std::size_t columns) {
+}  // namespace detail
+
+// Errors: status::data with the name for a tensor whose bytes do not hold (rows, columns) in the order it gives.
+inline weight_view checked_view(const std::string& name, const dlens_tensor& t, std::size_t rows,
+                                std::size_t columns) {
   const auto type = static_cast<dtype>(t.dtype);
   const block_layout block = block_size(type);
   if (block.values == 0)
@@ -40,7 +72,7 @@ weight_view checked_view(const std::string& name, const dlens_tensor& t, std::si
       block.values == 1 || (columns > 1 && v.column_stride == 1 && columns % block.values == 0 &&
                             v.row_stride % block.values == 0);
   std::size_t end = 0;
-  if (!ordered || !in_blocks || !v.data || !end_of_view(v, end) ||
+  if (!ordered || !in_blocks || !v.data || !detail::end_of_view(v, end) ||
       (end + block.values - 1) / block.values > t.bytes / block.bytes) {
     fail(status::data, "tensor ", name, " has ", t.bytes, " bytes, which do not hold ", rows, " x ", columns,
          " ", dtype_name(type), " values in the order given");
@@ -48,15 +80,13 @@ weight_view checked_view(const std::string& name, const dlens_tensor& t, std::si
   return v;
 }
 
-}  // namespace
-
 // `element` begins a block.
-void weight_view::read(std::size_t element, std::size_t n, float* out) const {
+inline void weight_view::read(std::size_t element, std::size_t n, float* out) const {
   const block_layout block = block_size(type);
   dequantize(type, data + element / block.values * block.bytes, n, out);
 }
 
-void weight_view::read_rows(std::size_t first, std::size_t n, float* out) const {
+inline void weight_view::read_rows(std::size_t first, std::size_t n, float* out) const {
   if (column_stride != 1 || columns == 1) return read_columnwise(first, n, out);
   const bool dense = row_stride == columns;
   for (std::size_t row = first; row < first + n;) {
@@ -69,7 +99,7 @@ void weight_view::read_rows(std::size_t first, std::size_t n, float* out) const 
 
 // Transposed matrices and vectors: down the columns, where rows lie side by side, in squares that stay in the
 // cache.
-void weight_view::read_columnwise(std::size_t first, std::size_t n, float* out) const {
+inline void weight_view::read_columnwise(std::size_t first, std::size_t n, float* out) const {
   constexpr std::size_t side = 64;
   float square[side];
   for (std::size_t row = first; row < first + n;) {
@@ -85,56 +115,4 @@ void weight_view::read_columnwise(std::size_t first, std::size_t n, float* out) 
   }
 }
 
-tensor_set::tensor_set(const dlens_weights& given) {
-  for (std::uint64_t i = 0; i < given.n_tensors; ++i) {
-    const dlens_tensor* tensor = given.tensors ? given.tensors[i] : nullptr;
-    if (!tensor || tensor->size < sizeof(dlens_tensor))
-      fail(status::internal, "tensor ", i, " is not described");
-    tensors_.emplace(to_view(tensor->name), tensor);
-  }
-}
-
-const dlens_tensor& tensor_set::find(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) fail(status::data, "the model has no tensor ", name);
-  return *found->second;
-}
-
-weight_view tensor_set::matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
-  const dlens_tensor& t = find(name);
-  if (t.n_dims != 2 || t.shape[0] != rows || t.shape[1] != columns) {
-    fail(status::data, "tensor ", name, " is not of the shape (", rows, ", ", columns,
-         ") of the architecture");
-  }
-  return checked_view(name, t, rows, columns);
-}
-
-weight_view tensor_set::long_matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
-  const dlens_tensor& t = find(name);
-  if (t.n_dims != 2 || t.shape[0] < rows || t.shape[1] != columns) {
-    fail(status::data, "tensor ", name, " has not the shape of the architecture: ", rows, " rows or more of ",
-         columns);
-  }
-  return checked_view(name, t, t.shape[0], columns);
-}
-
-std::vector<float> tensor_set::vector(const std::string& name, std::size_t n) const {
-  const dlens_tensor& t = find(name);
-  if (t.n_dims != 1 || t.shape[0] != n) {
-    fail(status::data, "tensor ", name, " is not of the shape (", n, ") of the architecture");
-  }
-  std::vector<float> out(n);
-  checked_view(name, t, n, 1).read_rows(0, n, out.data());
-  return out;
-}
-
-std::vector<float> tensor_set::optional_vector(const std::string& name, std::size_t n) const {
-  return has(name) ? vector(name, n) : std::vector<float>{};
-}
-
-std::size_t tensor_set::length(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  return found == tensors_.end() || found->second->n_dims != 1 ? 0 : found->second->shape[0];
-}
-
-}  // namespace depthlens::cpu
+}  // namespace depthlens

@@ -1,15 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "token_tree.hpp"
+// For backends: a pack's tokens in depth-first order. Behind every token come its descendants, so that while walking
+// along, the token seen last at each smaller position is an ancestor. Tokens that continue a kept path come deepest
+// first, so that its tokens are the ones seen last until they are not needed any more. Also the check of what the host
+// handed over.
+#pragma once
 
+#include "depthlens/abi/backend.h"
 #include "depthlens/error.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
-namespace depthlens::cpu {
+namespace depthlens {
 
-namespace {
+// Tokens begin..end-1, each the parent of the next.
+struct token_run {
+  std::uint32_t begin, end;
+};
 
-void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
+struct token_tree {
+  std::vector<std::int32_t> token, position;  // (T) in depth-first order
+  std::vector<std::uint32_t> place;           // (T) index in the pack -> index here
+  std::vector<token_run> runs;                // all tokens, in order
+  std::uint32_t n_positions = 0;              // longest path
+  std::uint32_t n_above = 0;                  // positions of the kept path that the pack needs
+};
+
+struct tree_limits {
+  std::uint32_t vocab_size;
+  std::uint32_t max_positions;
+  std::uint32_t prefix_length = 0;  // positions of the kept path that the pack continues
+};
+
+namespace detail {
+
+inline void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
   if (batch.n_tokens > 0 && (!batch.tokens || !batch.parent || !batch.position)) {
     fail(status::internal, "a pack of ", batch.n_tokens, " tokens lacks tokens, parents or positions");
   }
@@ -41,7 +67,7 @@ void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
   }
 }
 
-void check_reads(const dlens_batch& batch, const tree_limits& limits) {
+inline void check_reads(const dlens_batch& batch, const tree_limits& limits) {
   if (batch.n_reads == 0) return;
   if (!batch.read_token || !batch.target_begin) {
     fail(status::internal, "a pack with ", batch.n_reads, " reads lacks their tokens or targets");
@@ -69,7 +95,7 @@ void check_reads(const dlens_batch& batch, const tree_limits& limits) {
 }
 
 // Places in depth-first order, children in the order of the pack, roots deepest first.
-std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
+inline std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
   const std::uint32_t n = batch.n_tokens;
   std::vector<std::uint32_t> size(n, 1), place(n), next(n);
   for (std::uint32_t t = n; t-- > 0;) {
@@ -97,14 +123,16 @@ std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
   return place;
 }
 
-}  // namespace
+}  // namespace detail
 
-token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits) {
-  check_tokens(batch, limits);
-  check_reads(batch, limits);
+// Errors: status::data for ids, parents, positions, reads and targets out of range; nothing has been computed
+// then.
+inline token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits) {
+  detail::check_tokens(batch, limits);
+  detail::check_reads(batch, limits);
   const std::uint32_t n = batch.n_tokens;
   token_tree tree;
-  tree.place = depth_first(batch);
+  tree.place = detail::depth_first(batch);
   tree.token.resize(n);
   tree.position.resize(n);
   for (std::uint32_t t = 0; t < n; ++t) {
@@ -126,4 +154,4 @@ token_tree make_token_tree(const dlens_batch& batch, const tree_limits& limits) 
   return tree;
 }
 
-}  // namespace depthlens::cpu
+}  // namespace depthlens

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The measures of a row of logits, in nats, from what was seen of it. NaN where a sum is not defined.
+// For backends: the measures of a row of logits, in nats, from what was seen of it. NaN where a sum is not defined.
 #pragma once
 
-#include "kernels.hpp"
+#include "depthlens/backend/row_state.hpp"
 
 #include <cmath>
 #include <limits>
 
-namespace depthlens::cpu {
+namespace depthlens {
 
 // Natural log of the sum of exp(logits). `weighted` meets every NaN of the row.
 inline double log_sum(const row_state& row) {
@@ -31,4 +31,4 @@ inline double kl_of(const row_state& row, const row_state& final_row) {
   return kl < 0 ? 0.0 : kl;
 }
 
-}  // namespace depthlens::cpu
+}  // namespace depthlens

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// For backends: which rows of logits the lenses of a call need at every site, each once. What carries a layer to the
+// output space is the backend's own type `Transport`, with members `layer` and `is_identity()`.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+template <class Transport>
+struct planned_row {
+  std::uint32_t layer;
+  const Transport* carry;  // nullptr = identity
+};
+
+// The rows of every site. Row 0 is the model's final output.
+template <class Transport>
+struct row_plan {
+  std::vector<planned_row<Transport>> rows;
+  std::vector<std::vector<std::size_t>> row_of_lens;  // [lens][layer of the lens] -> row
+  bool wants_kl = false;
+};
+
+// lenses: of each, its layers in ascending order; readings: one for each lens.
+template <class Transport>
+row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::span<const Transport>>& lenses,
+                              const dlens_readings* const* readings) {
+  row_plan<Transport> plan;
+  plan.rows.push_back({n_layers, nullptr});
+  std::vector<std::size_t> plain(n_layers + 1, 0);  // layer -> its row without a transport; 0 = none yet
+  for (std::size_t l = 0; l < lenses.size(); ++l) {
+    std::vector<std::size_t>& rows = plan.row_of_lens.emplace_back();
+    for (const Transport& t : lenses[l]) {
+      const bool identity = t.is_identity();
+      if (identity && (t.layer == n_layers || plain[t.layer] != 0)) {
+        rows.push_back(plain[t.layer]);
+        continue;
+      }
+      if (identity) plain[t.layer] = plan.rows.size();
+      rows.push_back(plan.rows.size());
+      plan.rows.push_back({t.layer, identity ? nullptr : &t});
+    }
+    plan.wants_kl |= readings[l]->kl != nullptr;
+  }
+  return plan;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "product_rate.hpp"
+
+#include "device.hpp"
+#include "linear.hpp"
+
+#include "depthlens/backend/work_counters.hpp"
+#include "depthlens/error.hpp"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace depthlens::torch_backend {
+
+namespace {
+
+struct timed_product {
+  at::Tensor x;
+  linear map;
+  double flops;
+};
+
+timed_product make_product(const product_shape& shape, at::ScalarType type, at::Device device) {
+  const std::int64_t rows = device.type() == at::kCUDA ? 8192 : 1024;
+  const at::TensorOptions options = at::TensorOptions(type).device(device);
+  const auto values = [&](std::int64_t n, std::int64_t m) {
+    return at::linspace(-1, 1, n * m, options.dtype(at::kFloat)).to(type).view({n, m});
+  };
+  return {values(rows, shape.inputs), linear(values(shape.outputs, shape.inputs), {}).packed(rows),
+          2.0 * static_cast<double>(rows * shape.inputs * shape.outputs)};
+}
+
+double rate_of_this_thread(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
+                           double seconds) {
+  const c10::InferenceMode guard;
+  const own_stream stream(device);
+  if (device.type() == at::kCPU) at::set_num_threads(1);
+  std::map<std::pair<std::int64_t, std::int64_t>, timed_product> made;
+  for (const product_shape& s : shapes) {
+    const auto [at, fresh] = made.try_emplace({s.inputs, s.outputs});
+    if (fresh) at->second = make_product(s, type, device);
+    at->second.map.apply(at->second.x);  // makes and touches everything
+  }
+  finish_stream(device);
+  const std::uint64_t start = now_ns(), wanted = static_cast<std::uint64_t>(seconds * 1e9);
+  double flops = 0;
+  std::uint64_t spent = 0;
+  for (; spent < wanted || flops == 0; spent = now_ns() - start) {
+    for (const product_shape& s : shapes) {
+      const timed_product& p = made.at({s.inputs, s.outputs});
+      p.map.apply(p.x);
+      flops += p.flops;
+    }
+    finish_stream(device);
+  }
+  return flops / (static_cast<double>(spent) / 1e9);
+}
+
+}  // namespace
+
+double measure_product_rate(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
+                            std::uint32_t threads, double seconds) {
+  if (device.type() == at::kCPU && type == at::kHalf)
+    fail(status::unavailable, "libtorch has no fast products in f16 on the CPU");
+  std::mutex guard;
+  double flops_per_second = 0;
+  std::exception_ptr failed;
+  const auto measure = [&] {
+    try {
+      const double rate = rate_of_this_thread(shapes, type, device, seconds);
+      const std::lock_guard lock(guard);
+      flops_per_second += rate;
+    } catch (...) {
+      const std::lock_guard lock(guard);
+      failed = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::uint32_t t = 1; t < threads && device.type() == at::kCPU; ++t) others.emplace_back(measure);
+    std::jthread(measure).join();  // not on this thread: the number of its threads stays as it is
+  }
+  if (failed) std::rethrow_exception(failed);
+  return flops_per_second;
+}
+
+}  // namespace depthlens::torch_backend

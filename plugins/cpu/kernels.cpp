@@ -8,6 +8,7 @@ namespace depthlens::cpu {
 #if defined(DEPTHLENS_X86_64_KERNELS)
 const kernel_table& kernels_v3();
 const kernel_table& kernels_v4();
+const kernel_table& kernels_v4_bf16();
 
 const kernel_table& kernels() {
   static const kernel_table& best = []() -> const kernel_table& {
@@ -17,7 +18,8 @@ const kernel_table& kernels() {
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
-    return v3 && v4 ? kernels_v4() : v3 ? kernels_v3() : baseline::table;
+    if (v3 && v4) return __builtin_cpu_supports("avx512bf16") ? kernels_v4_bf16() : kernels_v4();
+    return v3 ? kernels_v3() : baseline::table;
   }();
   return best;
 }

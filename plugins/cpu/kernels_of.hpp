@@ -14,7 +14,9 @@
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512BF16__)
+constexpr const char* isa_name = "AVX-512 BF16";
+#elif defined(__AVX512F__)
 constexpr const char* isa_name = "AVX-512";
 #elif defined(__AVX2__)
 constexpr const char* isa_name = "AVX2";

@@ -35,11 +35,6 @@ std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) 
 
 std::size_t bytes_of(number n) { return n == number::bf16 ? sizeof(bf16) : sizeof(float); }
 
-// A buffer's first bytes as bf16, of n values.
-bf16* as_bf16(float_buffer& buffer, std::size_t n) {
-  return reinterpret_cast<bf16*>(buffer.reserve_raw((n + 1) / 2));
-}
-
 struct operands {
   const void *in, *weights;
   float* out;
@@ -188,7 +183,7 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
   const void* plain = weights;
   if (shape_->weights() == number::bf16) {
     const std::size_t n = inputs() * outputs();
-    bf16* rounded = as_bf16(scratch.rounded, n);
+    bf16* rounded = reserve_bf16(scratch.rounded, n);
     kernels().to_bf16(weights, n, rounded);
     plain = rounded;
     if (shape_->held() == number::f32) {
@@ -209,7 +204,7 @@ void packed_matrix::multiply(const float* in, std::size_t rows, float* out, work
   if (shape_->weights() == number::f32) return multiply_held(in, rows, out, scratch);
   for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
     const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
-    bf16* rounded = as_bf16(scratch.rounded, matmul_shape::max_rows * inputs());
+    bf16* rounded = reserve_bf16(scratch.rounded, matmul_shape::max_rows * inputs());
     kernels().to_bf16(in + first * inputs(), n * inputs(), rounded);
     multiply(rounded, n, out + first * outputs(), scratch);
   }

@@ -100,6 +100,12 @@ class matmul_shapes {
   std::map<std::tuple<std::size_t, std::size_t, number>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
+// Rows of a product's input: floats, which are rounded as the weights are, or rounded already. One is null.
+struct product_input {
+  const float* floats = nullptr;
+  const bf16* rounded = nullptr;
+};
+
 // One weight matrix, packed.
 class packed_matrix {
  public:
@@ -118,6 +124,9 @@ class packed_matrix {
   void multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const;
   // The same of rows rounded before; weights of number::bf16 only.
   void multiply(const bf16* in, std::size_t rows, float* out, workspace& scratch) const;
+  void multiply(const product_input& in, std::size_t rows, float* out, workspace& scratch) const {
+    in.rounded ? multiply(in.rounded, rows, out, scratch) : multiply(in.floats, rows, out, scratch);
+  }
 
  private:
   void multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const;

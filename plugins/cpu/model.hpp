@@ -55,20 +55,22 @@ class model {
   void embed(pass& p) const;
   void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
   void project(pass& p, std::uint32_t layer, bool reads_only) const;
-  const float* normed(const norm_weights& norm, const float* from, std::size_t rows,
-                      workspace& scratch) const;
-  const float* feed_forward_input(pass& p, const block_weights& block, const float* stream,
-                                  std::size_t rows) const;
-  void feed_forward(pass& p, const block_weights& block, const float* x, float* stream,
-                    std::size_t rows) const;
+  product_input normed(const norm_weights& norm, const float* from, std::size_t rows,
+                       workspace& scratch) const;
+  product_input feed_forward_input(pass& p, const block_weights& block, const float* stream,
+                                   std::size_t rows) const;
+  product_input inner_values(const block_weights& block, const product_input& x, std::size_t rows,
+                             workspace& scratch) const;
   void add_product(const norm_weights& post_norm, float* stream, std::size_t rows, workspace& scratch) const;
   void keep_reads(pass& p, std::uint32_t layer) const;
-  void apply(const linear& map, const float* in, std::size_t rows, float* out, workspace& scratch) const;
+  void apply(const linear& map, const product_input& in, std::size_t rows, float* out,
+             workspace& scratch) const;
 
   dlens_architecture arch_;
   std::vector<float> inverse_frequency_, local_inverse_frequency_;  // the second for layers with a window
   std::vector<std::uint32_t> windows_;                              // (layers), empty = none
   const kernel_table& kernels_;
+  const number number_;  // what weights and the inputs of products are rounded to
   mutable matmul_shapes shapes_;
   model_weights weights_;
   mutable workspace_pool pool_;

@@ -11,6 +11,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <string>
 
@@ -20,13 +21,14 @@ namespace {
 
 using tasks = std::vector<std::function<void(workspace&)>>;
 
-// Queues the packing of rows first..first+outputs of the stacked `parts`.
-void pack_later(tasks& queue, packed_matrix& to, std::vector<weight_view> parts, std::size_t first = 0) {
-  queue.push_back([&to, parts = std::move(parts), first](workspace& scratch) {
+// Queues the packing of rows of the stacked `parts`, as many of each, from `first` on.
+void pack_later(tasks& queue, packed_matrix& to, const std::vector<weight_view>& parts,
+                std::size_t first = 0) {
+  queue.push_back([&to, parts, first](workspace& scratch) {
     float* rows = scratch.stream.reserve_raw(to.outputs() * to.inputs());
+    const std::size_t n = to.outputs() / parts.size();
     float* at = rows;
     for (const weight_view& part : parts) {
-      const std::size_t n = std::min(part.rows - first, to.outputs());
       part.read_rows(first, n, at);
       at += n * part.columns;
     }
@@ -34,18 +36,27 @@ void pack_later(tasks& queue, packed_matrix& to, std::vector<weight_view> parts,
   });
 }
 
-// A linear map of the stacked tensors `names`, all (rows, inputs); biases where the model has them, else
-// zero.
-linear make_linear(const tensor_set& tensors, matmul_shapes& shapes, std::vector<weight_view>& parts,
-                   const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) {
-  const std::size_t outputs = names.size() * rows;
-  linear out{packed_matrix(shapes.get(inputs, outputs)), {}};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    parts.push_back(tensors.matrix(names[i], rows, inputs));
-    if (!tensors.has(names[i] + ".bias")) continue;
-    out.bias.resize(outputs);
-    const std::vector<float> bias = tensors.vector(names[i] + ".bias", rows);
-    std::copy(bias.begin(), bias.end(), out.bias.begin() + static_cast<std::ptrdiff_t>(i * rows));
+// Stacked tensors, all (rows, inputs).
+struct stacked {
+  std::vector<std::string> names;
+  std::size_t rows, inputs;
+};
+
+std::vector<weight_view> views_of(const tensor_set& tensors, const stacked& from) {
+  std::vector<weight_view> out;
+  for (const std::string& name : from.names) out.push_back(tensors.matrix(name, from.rows, from.inputs));
+  return out;
+}
+
+// The linear map of rows first..first+n-1 of each; biases where the model has them, else zero.
+linear make_linear(const tensor_set& tensors, matmul_shapes& shapes, const stacked& from, std::size_t first,
+                   std::size_t n) {
+  linear out{packed_matrix(shapes.get(from.inputs, from.names.size() * n)), {}};
+  for (std::size_t i = 0; i < from.names.size(); ++i) {
+    if (!tensors.has(from.names[i] + ".bias")) continue;
+    out.bias.resize(out.matrix.outputs());
+    const std::vector<float> bias = tensors.vector(from.names[i] + ".bias", from.rows);
+    std::copy_n(bias.data() + first, n, out.bias.data() + i * n);
   }
   return out;
 }
@@ -60,7 +71,7 @@ norm_weights make_norm(const tensor_set& tensors, const dlens_architecture& arch
 }
 
 block_weights make_block(const tensor_set& tensors, const dlens_architecture& arch, matmul_shapes& shapes,
-                         std::uint32_t layer, std::vector<std::vector<weight_view>>& parts) {
+                         std::uint32_t layer, std::array<std::vector<weight_view>, 5>& parts) {
   const std::size_t d = arch.d_model, f = arch.d_ff, head = arch.head_dim;
   const std::size_t q = arch.n_heads * head, kv = arch.n_kv_heads * head;
   const std::string at = cat("block.", layer, ".");
@@ -68,7 +79,10 @@ block_weights make_block(const tensor_set& tensors, const dlens_architecture& ar
   const auto head_norm = [&](const char* name, std::size_t all) {
     return norm(name, tensors.length(at + name) == all ? all : head);
   };
-  parts.assign(5, {});
+  const auto map = [&](std::size_t number, const stacked& from) {
+    parts[number] = views_of(tensors, from);
+    return make_linear(tensors, shapes, from, 0, from.rows);
+  };
   block_weights out;
   out.attn_norm = norm("attn_norm", d);
   out.attn_post_norm = norm("attn_post_norm", d);
@@ -77,13 +91,15 @@ block_weights make_block(const tensor_set& tensors, const dlens_architecture& ar
   out.ffn_norm = norm("ffn_norm", d);
   out.ffn_post_norm = norm("ffn_post_norm", d);
   out.gated = tensors.has(at + "gate");
-  out.q = make_linear(tensors, shapes, parts[0], {at + "q"}, q, d);
-  out.kv = make_linear(tensors, shapes, parts[1], {at + "k", at + "v"}, kv, d);
-  out.o = make_linear(tensors, shapes, parts[2], {at + "o"}, d, q);
-  std::vector<std::string> inner{at + "up"};
-  if (out.gated) inner.insert(inner.begin(), at + "gate");
-  out.gate_up = make_linear(tensors, shapes, parts[3], inner, f, d);
-  out.down = make_linear(tensors, shapes, parts[4], {at + "down"}, d, f);
+  out.q = map(0, {{at + "q"}, q, d});
+  out.kv = map(1, {{at + "k", at + "v"}, kv, d});
+  out.o = map(2, {{at + "o"}, d, q});
+  out.down = map(3, {{at + "down"}, d, f});
+  stacked inner{{at + "up"}, f, d};
+  if (out.gated) inner.names.insert(inner.names.begin(), at + "gate");
+  parts[4] = views_of(tensors, inner);
+  for (std::size_t first = 0; first < f; first += inner_tile)
+    out.inner.push_back(make_linear(tensors, shapes, inner, first, std::min(inner_tile, f - first)));
   return out;
 }
 
@@ -114,7 +130,8 @@ std::size_t model_weights::bytes() const {
   std::size_t out = (final_norm.weight.size() + final_norm.bias.size() + unembed_bias.size()) * sizeof(float);
   const auto add = [&out](const linear& l) { out += l.matrix.bytes() + l.bias.size() * sizeof(float); };
   for (const block_weights& b : blocks) {
-    for (const linear* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) add(*l);
+    for (const linear* l : {&b.q, &b.kv, &b.o, &b.down}) add(*l);
+    for (const linear& l : b.inner) add(l);
     for (const norm_weights* n :
          {&b.attn_norm, &b.attn_post_norm, &b.q_norm, &b.k_norm, &b.ffn_norm, &b.ffn_post_norm}) {
       out += (n->weight.size() + n->bias.size()) * sizeof(float);
@@ -141,12 +158,13 @@ model_weights load_weights(const dlens_weights& given, matmul_shapes& shapes, st
   out.unembed_tiles.reserve((v + tile_width - 1) / tile_width);
   tasks queue;
   run_single_threaded([&] {
-    std::vector<std::vector<weight_view>> parts;
+    std::array<std::vector<weight_view>, 5> parts;  // of q, kv, o, down and the inner tiles
     for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) {
       block_weights& block = out.blocks.emplace_back(make_block(tensors, arch, shapes, layer, parts));
-      linear* const maps[] = {&block.q, &block.kv, &block.o, &block.gate_up, &block.down};
-      for (std::size_t i = 0; i < std::size(maps); ++i)
-        pack_later(queue, maps[i]->matrix, std::move(parts[i]));
+      linear* const maps[] = {&block.q, &block.kv, &block.o, &block.down};
+      for (std::size_t i = 0; i < std::size(maps); ++i) pack_later(queue, maps[i]->matrix, parts[i]);
+      for (std::size_t t = 0; t < block.inner.size(); ++t)
+        pack_later(queue, block.inner[t].matrix, parts[4], t * inner_tile);
     }
     for (std::size_t first = 0; first < v; first += tile_width) {
       const std::size_t n = std::min(tile_width, v - first);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them: matrices dequantised to float32 or bf16 and packed by oneDNN, vectors
-// as floats, embedding rows read from the mapped file as they are needed.
+// A model's weights as the backend holds them: matrices dequantised to float32 or bf16 and packed by
+// oneDNN, vectors as floats, embedding rows read from the mapped file as they are needed.
 #pragma once
 
 #include "kernels.hpp"
@@ -41,8 +41,10 @@ struct block_weights {
   linear kv;                               // keys, then values: (2 * KV heads * head_dim, D)
   linear o;                                // (D, H * head_dim)
   bool gated = false;
-  linear gate_up;  // gate, then up: (2 F, D); up alone if not gated
-  linear down;     // (D, F)
+  std::vector<linear>
+      inner;    // inner_tile rows of the gate, then of up, each: (2 * inner_tile, D); the last the
+                // rest; up alone if not gated
+  linear down;  // (D, F)
 };
 
 struct model_weights {
@@ -59,6 +61,8 @@ struct model_weights {
 
 // Columns of the logits that are made and reduced at once.
 constexpr std::size_t tile_width = 960;
+// Inner values of the feed-forward layer that are made at once: with their gates, of 256 rows, 256 KiB.
+constexpr std::size_t inner_tile = 128;
 
 // Loads in parallel with up to `threads` threads. `shapes` must outlive the result, and so must the tensors'
 // data. Errors: status::data with the tensor's name for one that is missing or has another shape than the

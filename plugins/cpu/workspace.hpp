@@ -3,8 +3,9 @@
 // for its first and largest packs; a pool hands a workspace to each call in flight.
 #pragma once
 
-#include "depthlens/backend/work_counters.hpp"
+#include "kernels.hpp"
 
+#include "depthlens/backend/work_counters.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -77,6 +78,11 @@ class float_buffer {
   std::size_t size_ = 0;
 };
 
+// A buffer's first bytes as room for n rounded values.
+inline bf16* reserve_bf16(float_buffer& buffer, std::size_t n) {
+  return reinterpret_cast<bf16*>(buffer.reserve_raw((n + 1) / 2));
+}
+
 // Cosines and sines of the rotary angles, position by position; grows with the longest sequence seen.
 class rotary_table {
  public:
@@ -104,11 +110,12 @@ class rotary_table {
 
 struct workspace {
   float_buffer stream;                // (T, D) residual stream
-  float_buffer normed;                // (chunk, D)
+  float_buffer normed;                // (chunk, D), as the weights are rounded
+  float_buffer row;                   // (max(D, inner tile)) before it is rounded
   float_buffer q;                     // (T, H * head_dim): queries, then attention outputs
   float_buffer kv;                    // (T, 2 * KV heads * head_dim)
-  float_buffer product;               // (chunk, max(D, 2 F))
-  float_buffer gated;                 // (chunk, F)
+  float_buffer product;               // (chunk, max(D, 2 * inner tile))
+  float_buffer inner;                 // (chunk, F), as the weights are rounded
   float_buffer keys, values, scores;  // of one path, see attend.hpp
   float_buffer hidden;                // (layers + 1, read tokens, D)
   float_buffer rows;                  // (stack, D) normed rows of the readout

@@ -63,6 +63,18 @@ BOOST_AUTO_TEST_CASE(subnormal_numbers_become_zeros_and_nans_stay_quiet_nans) {
   BOOST_TEST(rounded(-std::numeric_limits<float>::infinity()) == 0xff80u);
 }
 
+BOOST_AUTO_TEST_CASE(the_kernels_of_this_cpu_round_to_the_same_bits) {
+  std::vector<float> x;
+  for (std::uint32_t high = 0; high < 0x10000u; ++high)
+    for (const std::uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
+      x.push_back(std::bit_cast<float>(high << 16 | low));
+  std::vector<bf16> own(x.size()), plain(x.size());
+  depthlens::cpu::kernels().to_bf16(x.data(), x.size(), own.data());
+  to_bf16(x.data(), x.size(), plain.data());
+  BOOST_TEST_MESSAGE("kernels: " << depthlens::cpu::kernels().name);
+  BOOST_TEST((own == plain));
+}
+
 BOOST_AUTO_TEST_CASE(rows_of_any_length_round_like_single_numbers_and_no_further) {
   for (std::size_t n = 1; n <= 70; ++n) {
     std::vector<float> x(n);

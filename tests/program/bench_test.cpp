@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens bench on a tiny model: what it states, that its figures agree with each other and with the work counted by
-// hand, and what it refuses. How long anything took is never judged.
+// depthlens bench on a tiny model: what it states, that its figures agree with each other and with the work
+// counted by hand, and what it refuses. How long anything took is never judged.
 #include "program/tiny_folder.hpp"
 
 #include <boost/json.hpp>
@@ -95,6 +95,40 @@ BOOST_AUTO_TEST_CASE(shared_prefixes_of_a_file_are_counted_once) {
                head);
 }
 
+BOOST_AUTO_TEST_CASE(precisions_are_compared_layer_by_layer) {
+  const tiny_folder model;
+  const words base{"--model", model.path(), "--tokens", "6", "--count", "20", "--positions", "all"};
+  const auto layers_of = [&](const words& more) {
+    const json::object o = measured(base + more).at("agreement").as_object();
+    const json::array layers = o.at("layers").as_array();
+    BOOST_REQUIRE(layers.size() == 3U);
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      BOOST_TEST(number(layers[l].as_object(), "layer") == static_cast<double>(l));
+      BOOST_TEST(layers[l].at("lens") == "logit");
+      BOOST_TEST(number(layers[l].as_object(), "positions") == 120);
+    }
+    return layers;
+  };
+  for (const json::value& layer : layers_of({"--against", "f32"})) {
+    BOOST_TEST(number(layer.as_object(), "same_top") == 1);
+    BOOST_TEST(number(layer.as_object(), "rank_within_1_percent") == 1);
+    BOOST_TEST(number(layer.as_object(), "largest_probability_error") == 0);
+  }
+  double error = 0;
+  for (const json::value& layer : layers_of({"--against", "f32", "--precision", "bf16"})) {
+    const double mean = number(layer.as_object(), "mean_probability_error");
+    const double most = number(layer.as_object(), "largest_probability_error");
+    BOOST_TEST(mean <= most);
+    BOOST_TEST(most < 0.1);
+    BOOST_TEST(number(layer.as_object(), "same_top") > 0.8);
+    error += mean;
+  }
+  BOOST_TEST(error > 0);
+  const std::string table = must_work(words{"bench"} + base + words{"--against", "bf16"}).out;
+  BOOST_TEST(table.find("\nagainst bf16") != std::string::npos);
+  BOOST_TEST(!measured(base).contains("agreement"));
+}
+
 BOOST_AUTO_TEST_CASE(bench_refuses_what_it_cannot_measure) {
   const tiny_folder model;
   const words base{"bench", "--model", model.path()};
@@ -102,6 +136,7 @@ BOOST_AUTO_TEST_CASE(bench_refuses_what_it_cannot_measure) {
   check_refused(base + words{"--tokens", "65"}, status::usage, "--tokens", "64");
   check_refused(base + words{"--count", "0"}, status::usage, "--count");
   check_refused(base + words{"--repeat", "0"}, status::usage, "--repeat");
+  check_refused(base + words{"--against", "f16", "--backend", "cpu"}, status::unavailable, "f16");
   check_refused(base + words{"--prompts", "a", "--data", "b"}, status::usage, "--prompts", "--data");
   check_refused(base + words{"--prompts", model.path() + "/none.json"}, status::no_input, "none.json");
   model.write("empty.json", "[]");

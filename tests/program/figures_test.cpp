@@ -209,6 +209,8 @@ BOOST_AUTO_TEST_CASE(an_edited_manifest_leads_plot_to_no_other_folder) {
       with(key, bad);
       check_refused({"plot", run}, status::data, "run.json", key);
     }
+  with("stem", "one");
+  check_refused({"plot", run}, status::data, "run.json", "two figures", "one");
   with("csv", "<touch canary");
   check_refused({"plot", run}, status::no_input, "canary");
   BOOST_TEST(!fs::exists("canary"));

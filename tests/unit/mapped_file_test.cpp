@@ -6,8 +6,11 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
+#include <fstream>
 #include <limits>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "model_bytes.hpp"
@@ -33,6 +36,35 @@ BOOST_AUTO_TEST_CASE(moving_keeps_the_address_of_the_bytes) {
   a = std::move(b);
   BOOST_TEST(a.bytes().data() == at);
   BOOST_TEST(a.size() == 5u);
+}
+
+// Kilobytes of the mapping that begins at `at` which are in memory.
+std::size_t resident(const std::byte* at) {
+  std::ostringstream address;
+  address << std::hex << reinterpret_cast<std::uintptr_t>(at) << '-';
+  std::ifstream maps("/proc/self/smaps");
+  for (std::string line; std::getline(maps, line);) {
+    if (!line.starts_with(address.str())) continue;
+    while (std::getline(maps, line) && !line.starts_with("Rss:")) {
+    }
+    return std::stoul(line.substr(4));
+  }
+  return 0;
+}
+
+BOOST_AUTO_TEST_CASE(forgotten_pages_take_no_memory_and_are_read_again) {
+  const test::scratch_folder folder;
+  const std::string text(1u << 20, 'x');
+  const mapped_file file(folder.write("f", text));
+  const auto as_written = [&] {
+    return std::string_view(reinterpret_cast<const char*>(file.bytes().data()), file.size()) == text;
+  };
+  BOOST_TEST(as_written());
+  BOOST_TEST(resident(file.bytes().data()) >= 1024u);
+  file.forget_pages();
+  BOOST_TEST(resident(file.bytes().data()) == 0u);
+  BOOST_TEST(as_written());
+  mapped_file().forget_pages();
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_file_has_no_bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens bench: prompts per second of the whole path of a run on this machine, where the time goes, and which share
-// of the rate of plain matrix products the useful work reaches.
+// depthlens bench: prompts per second of the whole path of a run on this machine, where the time goes, and
+// which share of the rate of plain matrix products the useful work reaches.
 #include "commands/command.hpp"
 
 #include "commands/bench_print.hpp"
@@ -46,6 +46,7 @@ po::options_description bench_options() {
   preset("backend", "NAME", "auto", "auto, cpu, ...");
   preset("device", "DEV", "auto", "auto, cpu, cuda[:i]");
   preset("precision", "P", "f32", "f32, bf16, f16");
+  add("against", "P", "state layer by layer how close the readings are to those of precision P");
   add("threads", "N", "default: all allowed");
   preset("bos", "HOW", "auto", "auto, always, never");
   preset("sharing", "HOW", "on", "on; off: every prompt by itself, to measure against");
@@ -92,16 +93,17 @@ class bench_session {
               thread_count(o),
               asked_sharing(o.text("sharing")),
               unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
-    std::vector<lens_file> lens_files = read_lenses(o);
-    load(o, plugins.choose_backend(o.text("backend")), lens_files);
+    lens_files_ = read_lenses(o);
+    load(o, plugins.choose_backend(o.text("backend")));
   }
 
   const bench_report& measure(std::uint64_t repeats) {
     for (std::uint64_t i = 0; i < repeats; ++i)
-      report_.passes.push_back(run_pass(model_, *running_, active_, prompts_, plan_));
+      report_.passes.push_back(run_pass(model_, *running_.model, running_.active, prompts_, plan_));
     report_.peak_bytes = peak_memory();
     for (const char* precision : {"f32", "bf16", "f16"})
       report_.product_rates.emplace_back(precision, plain_rate(precision));
+    if (!report_.against.empty()) compare();
     describe();
     return report_;
   }
@@ -114,35 +116,44 @@ class bench_session {
     std::vector<lens_file> out;
     for (const std::string& text : texts) {
       const lens_spec spec = parse_lens(text);
+      lens_labels_.push_back(spec.label);
       out.emplace_back(spec, arch.n_layers, arch.d_model);
       match_lens(spec, out.back(), *model_.files, o.values["force-lens"].as<bool>());
     }
     plan_.rows = rows_of(out, arch.n_layers);
     return out;
   }
-  void load(const parsed_options& o, const registry::backend& backend, const std::vector<lens_file>& lenses) {
+  backend_model::options options(const std::string& precision) const {
+    return {device_, precision, plan_.threads};
+  }
+  void load(const parsed_options& o, const registry::backend& backend) {
+    backend_ = backend;
+    device_ = o.text("device");
     report_.backend = backend.about.word;
     report_.precision = o.text("precision");
+    if (o.has("against")) report_.against = o.text("against");
     using clock = std::chrono::steady_clock;
     const auto start = clock::now();
-    running_ = std::make_unique<backend_model>(
-        model_, backend, backend_model::options{o.text("device"), report_.precision, plan_.threads});
-    for (const lens_file& file : lenses) {
-      lenses_.push_back(std::make_unique<backend_lens>(running_->c(), file));
-      active_.push_back({lenses_.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
-    }
+    running_ = start_model(model_, backend_, options(report_.precision), lens_files_);
     const auto loaded = clock::now();
     report_.weights = std::chrono::duration<double>(loaded - start).count();
-    self_check(*model_.files, running_->c(),
+    self_check(*model_.files, running_.model->c(),
                {report_.precision, model_.first_token(), parse_skipped_checks(o.text("skip-check"))});
     report_.check = std::chrono::duration<double>(clock::now() - loaded).count();
-    log_info(cat("backend ", report_.backend, ": ", running_->info().device));
+    log_info(cat("backend ", report_.backend, ": ", running_.model->info().device));
+  }
+  void compare() {
+    const running_model other = start_model(model_, backend_, options(report_.against), lens_files_);
+    std::vector<running_lens> lenses;
+    for (std::size_t l = 0; l < lens_files_.size(); ++l)
+      lenses.push_back({lens_labels_[l], lens_files_[l].layers()});
+    report_.agreement = measure_agreement(model_, running_, other, lenses, prompts_, plan_);
   }
   void describe() {
     report_.model = model_.name;
-    report_.device = running_->info().device;
-    report_.weights_form = running_->info().weights;
-    report_.weight_bytes = running_->info().weight_bytes;
+    report_.device = running_.model->info().device;
+    report_.weights_form = running_.model->info().weights;
+    report_.weight_bytes = running_.model->info().weight_bytes;
     report_.threads = plan_.threads;
     report_.prompts = prompts_.size();
     report_.rows_of_a_read = plan_.rows.logits;
@@ -150,7 +161,7 @@ class bench_session {
     report_.tokenizer = model_.tokenizer_seconds;
   }
   std::optional<double> plain_rate(const char* precision) const {
-    const dlens_model* m = running_->c();
+    const dlens_model* m = running_.model->c();
     if (!DLENS_HAS(dlens_model, m, product_rate) || m->product_rate == nullptr) return std::nullopt;
     double rate = 0;
     try {
@@ -165,9 +176,11 @@ class bench_session {
   opened_model model_;
   bench_prompts prompts_;
   bench_plan plan_;
-  std::unique_ptr<backend_model> running_;
-  std::vector<std::unique_ptr<backend_lens>> lenses_;
-  std::vector<active_lens> active_;
+  std::vector<lens_file> lens_files_;
+  std::vector<std::string> lens_labels_;
+  registry::backend backend_{};
+  std::string device_;
+  running_model running_;
   bench_report report_;
 };
 

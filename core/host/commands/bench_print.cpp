@@ -56,6 +56,19 @@ boost::json::object work_of(const bench_report& r, const bench_pass& p) {
   return {{"flop", flop}, {"gflop_per_s", rate}};
 }
 
+boost::json::object agreement_of(const bench_report& r) {
+  boost::json::array layers;
+  for (const layer_agreement& a : r.agreement)
+    layers.push_back({{"lens", a.lens},
+                      {"layer", a.layer},
+                      {"positions", a.positions},
+                      {"same_top", a.share(a.same_top)},
+                      {"rank_within_1_percent", a.share(a.near_rank)},
+                      {"mean_probability_error", a.mean_error()},
+                      {"largest_probability_error", a.largest_error}});
+  return {{"precision", r.against}, {"layers", layers}};
+}
+
 std::string line(const char* head, const std::string& text) {
   std::ostringstream out;
   out << std::left << std::setw(11) << head << text << '\n';
@@ -102,6 +115,18 @@ std::string rate_lines(const bench_report& r, const bench_pass& p) {
          (p.backend.calls == 0 ? "" : line("executed", rate(static_cast<double>(p.backend.product_flops)))) +
          line("attention", rate(p.useful.attention) + ", not in the lines above") +
          (plain.empty() ? "" : line("machine", "plain products: " + plain));
+}
+
+std::string agreement_lines(const bench_report& r) {
+  std::ostringstream out;
+  out << "\nagainst " << r.against << ", of the token that it has first at the output:\n"
+      << "  layer  same top-1  rank within 1 %  probability off by  at most  lens\n";
+  for (const layer_agreement& a : r.agreement)
+    out << std::setw(7) << a.layer << std::setw(12) << percent(a.share(a.same_top)) << std::setw(17)
+        << percent(a.share(a.near_rank)) << std::fixed << std::setprecision(6) << std::setw(20)
+        << a.mean_error() << std::setw(9) << std::setprecision(4) << a.largest_error << "  " << a.lens
+        << '\n';
+  return out.str();
 }
 
 }  // namespace
@@ -152,6 +177,7 @@ std::string bench_json(const bench_report& r) {
       {"thread_seconds", thread_seconds(p)},
       {"memory", {{"weights", r.weight_bytes}, {"weights_form", r.weights_form}, {"peak", r.peak_bytes}}}};
   for (const auto& [key, value] : work_of(r, p)) out[key] = value;
+  if (!r.against.empty()) out["agreement"] = agreement_of(r);
   return boost::json::serialize(out) + "\n";
 }
 
@@ -159,7 +185,8 @@ std::string bench_table(const bench_report& r) {
   const bench_pass& p = r.fastest();
   return input_lines(r, p) + "\n" + time_lines(r, p) + "\n" + rate_lines(r, p) +
          line("memory", cat(shown(static_cast<double>(r.peak_bytes) / mega), " MB at most, weights ",
-                            shown(static_cast<double>(r.weight_bytes) / mega), " MB"));
+                            shown(static_cast<double>(r.weight_bytes) / mega), " MB")) +
+         (r.against.empty() ? "" : agreement_lines(r));
 }
 
 }  // namespace depthlens

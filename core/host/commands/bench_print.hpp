@@ -2,6 +2,7 @@
 // What `depthlens bench` found, as one JSON object or as a table for a terminal.
 #pragma once
 
+#include "commands/bench_agreement.hpp"
 #include "commands/bench_work.hpp"
 
 #include <cstdint>
@@ -22,6 +23,8 @@ struct bench_report {
   // Flop per second that plain products reach, by precision; empty where the backend cannot say.
   std::vector<std::pair<std::string, std::optional<double>>> product_rates;
   std::uint64_t weight_bytes = 0, peak_bytes = 0;
+  std::string against;                     // another precision; empty = nothing is compared
+  std::vector<layer_agreement> agreement;  // with it
 
   double load() const { return files + tokenizer + weights + check; }
   const bench_pass& fastest() const;

@@ -40,26 +40,7 @@ dlens_work difference(const dlens_work& after, const dlens_work& before) {
           after.readout_ns - before.readout_ns};
 }
 
-struct window_input {
-  std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_wish> wishes;
-};
-
-window_input read_window(const opened_model& model, const bench_prompts& prompts,
-                         const std::string& positions, std::size_t first, std::size_t n) {
-  window_input out;
-  out.sequences.resize(n);
-  tbb::parallel_for(std::size_t{0}, n, [&](std::size_t i) {
-    out.sequences[i] =
-        prompts.texts.empty() ? prompts.ids[first + i] : prompt_ids(model, prompts.texts[first + i]);
-  });
-  for (std::size_t i = 0; i < n; ++i)
-    for (const std::uint32_t position : parse_positions(positions, out.sequences[i].size()))
-      out.wishes.push_back({static_cast<std::uint32_t>(i), position, {-1}});
-  return out;
-}
-
-useful_work useful_in(const model_files& files, const prefix_forest& forest, const window_input& in,
+useful_work useful_in(const model_files& files, const prefix_forest& forest, const bench_window& in,
                       const reading_rows& rows) {
   std::vector<std::int32_t> reads;
   for (const read_wish& w : in.wishes) reads.push_back(forest.node(w.sequence, w.position));
@@ -69,7 +50,7 @@ useful_work useful_in(const model_files& files, const prefix_forest& forest, con
 }
 
 // The parts of the sequences up to their last position read.
-std::vector<std::span<const std::int32_t>> needed_parts(const window_input& in) {
+std::vector<std::span<const std::int32_t>> needed_parts(const bench_window& in) {
   std::vector<std::size_t> length(in.sequences.size(), 0);
   for (const read_wish& w : in.wishes)
     length[w.sequence] = std::max<std::size_t>(length[w.sequence], w.position + 1);
@@ -90,21 +71,40 @@ bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint
   return out;
 }
 
+bench_window read_window(const opened_model& model, const bench_prompts& prompts,
+                         const std::string& positions, std::size_t first, std::size_t n) {
+  n = std::min(n, prompts.size() - first);
+  bench_window out;
+  out.sequences.resize(n);
+  tbb::parallel_for(std::size_t{0}, n, [&](std::size_t i) {
+    out.sequences[i] =
+        prompts.texts.empty() ? prompts.ids[first + i] : prompt_ids(model, prompts.texts[first + i]);
+  });
+  for (std::size_t i = 0; i < n; ++i)
+    for (const std::uint32_t position : parse_positions(positions, out.sequences[i].size()))
+      out.wishes.push_back({static_cast<std::uint32_t>(i), position, {-1}});
+  return out;
+}
+
+evaluator make_evaluator(const dlens_model* model, const std::vector<active_lens>& lenses,
+                         const bench_plan& plan) {
+  return evaluator(model, lenses,
+                   {.top_k = 1,
+                    .threads = plan.threads,
+                    .pack_tokens = plan.pack_tokens,
+                    .sharing = plan.sharing,
+                    .row_weight = plan.row_weight});
+}
+
 bench_pass run_pass(const opened_model& model, const backend_model& running,
                     const std::vector<active_lens>& lenses, const bench_prompts& prompts,
                     const bench_plan& plan) {
-  const evaluator run(running.c(), lenses,
-                      {.top_k = 1,
-                       .threads = plan.threads,
-                       .pack_tokens = plan.pack_tokens,
-                       .sharing = plan.sharing,
-                       .row_weight = plan.row_weight});
+  const evaluator run = make_evaluator(running.c(), lenses, plan);
   const dlens_work before = work_so_far(running.c());
   bench_pass out;
   for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
-    const std::size_t n = std::min(plan.window, prompts.size() - first);
-    window_input in;
-    timed(out.tokenise, [&] { in = read_window(model, prompts, plan.positions, first, n); });
+    bench_window in;
+    timed(out.tokenise, [&] { in = read_window(model, prompts, plan.positions, first, plan.window); });
     prefix_forest forest;
     timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
     out.useful += useful_in(*model.files, forest, in, plan.rows);

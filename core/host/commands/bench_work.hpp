@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `depthlens bench` measures: prompts through the path of a run (tokens, prefix forest, backend, readout; nothing
-// is written), timed by stage, and the work they took.
+// What `depthlens bench` measures: prompts through the path of a run (tokens, prefix forest, backend,
+// readout; nothing is written), timed by stage, and the work they took.
 #pragma once
 
 #include "engine/evaluator.hpp"
@@ -44,6 +44,17 @@ struct bench_pass {
 
   double seconds() const { return tokenise + forward; }  // a run builds the forest within forward
 };
+
+// Prompts first..first+n-1, as far as there are any, and what is read of them.
+struct bench_window {
+  std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<read_wish> wishes;  // of the model's own final top-1
+};
+bench_window read_window(const opened_model& model, const bench_prompts& prompts,
+                         const std::string& positions, std::size_t first, std::size_t n);
+
+evaluator make_evaluator(const dlens_model* model, const std::vector<active_lens>& lenses,
+                         const bench_plan& plan);
 
 bench_pass run_pass(const opened_model& model, const backend_model& running,
                     const std::vector<active_lens>& lenses, const bench_prompts& prompts,

@@ -125,6 +125,7 @@ backend_model::backend_model(const opened_model& model, const registry::backend&
   weights_ = {sizeof weights_, 0, &architecture_, tensor_pointers_.data(), tensor_pointers_.size()};
   const dlens_model_options options{sizeof options, o.threads, o.device.c_str(), o.precision.c_str()};
   checked_call(backend.table->model_create, &weights_, &options, &model_);
+  model.files->forget_pages();
 }
 
 backend_model::~backend_model() {

@@ -4,8 +4,13 @@
 #include "depthlens/error.hpp"
 #include "figures/figure_spec.hpp"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
+#include <set>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -36,6 +41,51 @@ std::string file_name_at(const boost::json::object& o, const char* key) {
   return name;
 }
 
+// What draw_figure needs of one figure.
+struct drawing {
+  figure_spec figure;
+  figure_run about;
+  fs::path csv;
+  std::string stem;
+};
+
+// A figure, and itself beside its control.
+void add_drawings(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
+                  std::string_view name, std::vector<drawing>& to) {
+  const fs::path csv = run / "data" / file_name_at(entry, "csv");
+  if (!fs::exists(csv)) fail(status::no_input, csv.string(), ": the table of figure ", name, " is missing");
+  const auto* spec = entry.if_contains("figure");
+  if (spec == nullptr || !spec->is_object())
+    fail(status::data, "run.json: figure ", name, " has no description");
+  drawing d{figure_from_json(spec->get_object()),
+            {text_at(model, "name"), text_at(entry, "lens"), number_at(entry, "prompts"),
+             static_cast<unsigned>(number_at(model, "n_layers"))},
+            csv,
+            file_name_at(entry, "stem")};
+  to.push_back(d);
+  if (!entry.contains("control") || d.figure.kind == figure_kind::density) return;
+  d.about.control = run / "data" / file_name_at(entry, "control");
+  d.stem += "_null";
+  to.push_back(std::move(d));
+}
+
+std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object& manifest) {
+  const auto* figures = manifest.if_contains("figures");
+  if (figures == nullptr || !figures->is_object() || figures->get_object().empty())
+    fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
+  const auto* model = manifest.if_contains("model");
+  if (model == nullptr || !model->is_object()) fail(status::data, "run.json: \"model\" is missing");
+  std::vector<drawing> out;
+  for (const auto& [stem, value] : figures->get_object()) {
+    if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
+    add_drawings(run, model->get_object(), value.get_object(), stem, out);
+  }
+  std::set<std::string_view> stems;  // files of one name are written by one drawing
+  for (const drawing& d : out)
+    if (!stems.insert(d.stem).second) fail(status::data, "run.json: two figures have the stem ", d.stem);
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> parse_formats(const std::string& list) {
@@ -52,35 +102,18 @@ std::vector<std::string> parse_formats(const std::string& list) {
 
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
                                    const std::vector<std::string>& formats) {
-  std::vector<fs::path> out;
-  const auto* figures = manifest.if_contains("figures");
-  if (figures == nullptr || !figures->is_object() || figures->get_object().empty())
-    fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
-  const auto* model = manifest.if_contains("model");
-  if (model == nullptr || !model->is_object()) fail(status::data, "run.json: \"model\" is missing");
+  const std::vector<drawing> drawings = drawings_of(run, manifest);
   fs::create_directories(run / "plots");
-  for (const auto& [stem, value] : figures->get_object()) {
-    if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
-    const boost::json::object& entry = value.get_object();
-    const fs::path csv = run / "data" / file_name_at(entry, "csv");
-    if (!fs::exists(csv))
-      fail(status::no_input, csv.string(), ": the table of figure ", std::string_view(stem), " is missing");
-    const auto* spec = entry.if_contains("figure");
-    if (spec == nullptr || !spec->is_object())
-      fail(status::data, "run.json: figure ", std::string_view(stem), " has no description");
-    figure_run about{text_at(model->get_object(), "name"), text_at(entry, "lens"),
-                     number_at(entry, "prompts"),
-                     static_cast<unsigned>(number_at(model->get_object(), "n_layers"))};
-    const auto pictures = draw_figure(figure_from_json(spec->get_object()), about, csv, run / "plots",
-                                      file_name_at(entry, "stem"), formats);
-    out.insert(out.end(), pictures.begin(), pictures.end());
-    const figure_spec figure = figure_from_json(spec->get_object());
-    if (!entry.contains("control") || figure.kind == figure_kind::density) continue;
-    about.control = run / "data" / file_name_at(entry, "control");
-    const auto beside =
-        draw_figure(figure, about, csv, run / "plots", file_name_at(entry, "stem") + "_null", formats);
-    out.insert(out.end(), beside.begin(), beside.end());
-  }
+  std::vector<std::vector<fs::path>> pictures(drawings.size());
+  tbb::parallel_for(
+      std::size_t{0}, drawings.size(),
+      [&](std::size_t i) {
+        const drawing& d = drawings[i];
+        pictures[i] = draw_figure(d.figure, d.about, d.csv, run / "plots", d.stem, formats);
+      },
+      tbb::simple_partitioner());
+  std::vector<fs::path> out;
+  for (const auto& of_one : pictures) out.insert(out.end(), of_one.begin(), of_one.end());
   return out;
 }
 

@@ -67,6 +67,11 @@ class mapped_file {
   std::size_t size() const noexcept { return size_; }
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
+  // Gives back the memory of what has been read so far: the next access reads it from the file again.
+  void forget_pages() const noexcept {
+    if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+  }
+
  private:
   void swap(mapped_file& other) noexcept {
     std::swap(path_, other.path_);

@@ -102,6 +102,13 @@ class model_files {
   // All tensors as the files name them: a GGUF in file order, a folder shard by shard.
   std::span<const raw_tensor> raw_tensors() const noexcept { return raw_; }
 
+  // For when a backend has its own copy of the weights: see mapped_file.
+  void forget_pages() const noexcept {
+    if (gguf_) gguf_->forget_pages();
+    for (const safetensors_file& file : shards_) file.forget_pages();
+    for (const torch_file& file : torch_) file.forget_pages();
+  }
+
   // SHA-256 that identifies the weights: of the GGUF file; or, for a folder, of the lines "<sha256>
   // <name>\n" of config.json and the weight files, sorted by name. Reads all of them, except blobs of a
   // Hugging Face cache, which are named by their hash. Errors: io.

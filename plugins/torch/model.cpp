@@ -53,7 +53,8 @@ struct model::pass {
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(checked_architecture(weights)), type_(parse_precision(options.precision ? options.precision : "f32")) {
+    : arch_(checked_architecture(weights)),
+      type_(parse_precision(options.precision ? options.precision : "f32")) {
   const c10::InferenceMode guard;
   set_numeric_options();
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
@@ -133,6 +134,23 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   if (on.device.type() == at::kCPU)
     at::set_num_threads(1);  // the host calls from as many threads as there are
   std::vector<site> sites = make_sites(batch, tree);
+  const std::vector<at::Tensor> hidden = run_blocks(on, tree, sites);
+  copy_hidden(hidden, sites, batch);
+  const auto index = static_cast<std::size_t>(
+      std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
+      replicas_.begin());
+  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index},
+           {&batch, std::move(sites), hidden, lenses, final_top, readings});
+}
+
+std::vector<at::Tensor> model::states(const dlens_batch& batch) const {
+  const cpu::token_tree tree = cpu::make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
+  const c10::InferenceMode guard;
+  return run_blocks(*replicas_[0], tree, make_sites(batch, tree));
+}
+
+std::vector<at::Tensor> model::run_blocks(const replica& on, const cpu::token_tree& tree,
+                                          const std::vector<site>& sites) const {
   std::vector<std::int64_t> every(tree.token.size()), read_tokens;
   for (std::size_t t = 0; t < every.size(); ++t) every[t] = static_cast<std::int64_t>(t);
   for (const site& s : sites) read_tokens.push_back(s.token);
@@ -154,20 +172,16 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
     run_block(p, layer);
   }
   p.hidden.push_back(p.stream);
-  copy_hidden(p, sites, batch);
-  const auto index = static_cast<std::size_t>(
-      std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
-      replicas_.begin());
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index},
-           {&batch, std::move(sites), p.hidden, lenses, final_top, readings});
+  return std::move(p.hidden);
 }
 
 // To the host's buffer, if it wants them.
-void model::copy_hidden(const pass& p, const std::vector<site>& sites, const dlens_batch& batch) const {
+void model::copy_hidden(const std::vector<at::Tensor>& hidden, const std::vector<site>& sites,
+                        const dlens_batch& batch) const {
   if (!batch.hidden) return;
-  const std::size_t d = arch_.d_model, layers = p.hidden.size();
+  const std::size_t d = arch_.d_model, layers = hidden.size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    const at::Tensor states = p.hidden[layer].to(at::kCPU).contiguous();
+    const at::Tensor states = hidden[layer].to(at::kCPU).contiguous();
     for (std::size_t i = 0; i < sites.size(); ++i)
       for (const std::uint32_t read : sites[i].reads)
         std::copy_n(states.const_data_ptr<float>() + i * d, d, batch.hidden + (read * layers + layer) * d);

@@ -32,6 +32,12 @@ class model {
   void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                const dlens_readings* const* readings) const;
 
+  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D) float32 each,
+  // made in inference mode, by as many threads as libtorch has been told.
+  std::vector<at::Tensor> states(const dlens_batch& batch) const;
+  const model_weights& weights() const { return replicas_[0]->weights; }
+  const dlens_architecture& arch() const { return arch_; }
+
  private:
   struct replica {
     at::Device device;
@@ -45,7 +51,10 @@ class model {
   const replica& take_replica() const;
   std::vector<std::uint32_t> distinct_windows() const;
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
-  void copy_hidden(const pass& p, const std::vector<site>& sites, const dlens_batch& batch) const;
+  std::vector<at::Tensor> run_blocks(const replica& on, const cpu::token_tree& tree,
+                                     const std::vector<site>& sites) const;
+  void copy_hidden(const std::vector<at::Tensor>& hidden, const std::vector<site>& sites,
+                   const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
   void run_block(pass& p, std::uint32_t layer) const;
   at::Tensor attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries) const;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far the output read from a state is from the model's own: KL(final || lens) and its gradient, by tiles of the
-// vocabulary, so that no row of logits is ever kept. With logits z = W x + c, log-sum-exp S and the mean row of W under
-// the softmax, E = sum_v p_v W_v = dS/dx, the loss is a difference of S over its tangent,
+// How far the output read from a state is from the model's own: KL(final || lens) and its gradient, by tiles
+// of the vocabulary, so that no row of logits is ever kept. With logits z = W x + c, log-sum-exp S and the
+// mean row of W under the softmax, E = sum_v p_v W_v = dS/dx, the loss is a difference of S over its tangent,
 //   KL = S(x) - S(x_final) - (x - x_final) . E(x_final),   dKL/dx = E(x) - E(x_final),
-// two products with W for each state. A soft cap bends the logits; then the final output's tile is made again.
+// two products with W for each state. A soft cap bends the logits; then the final output's tile is made
+// again.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -34,7 +35,8 @@ enum class wants { loss, gradient };
 final_output read_final(const unembedding& u, const at::Tensor& state);
 output_loss loss_of(const unembedding& u, const final_output& final, const at::Tensor& state, wants what);
 
-// (V) float32: the mean of the final outputs' distributions, which is what a predictor that knows no state can say.
+// (V) float32: the mean of the final outputs' distributions, which is what a predictor that knows no state
+// can say.
 at::Tensor mean_output(const unembedding& u, const final_output& final);
 // (P) KL(final || output) of such a predictor, output (V).
 at::Tensor kl_from(const unembedding& u, const final_output& final, const at::Tensor& output);

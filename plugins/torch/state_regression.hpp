@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a tuned lens's training can begin: the least-squares prediction of the normed final state from each layer's
-// state, from sums over positions; no product with the unembedding is needed for a position.
+// Where a tuned lens's training can begin: the least-squares prediction of the normed final state from each
+// layer's state, from sums over positions; no product with the unembedding is needed for a position.
 #pragma once
 
 #include "output_loss.hpp"
@@ -19,7 +19,8 @@ struct translator {
   at::Tensor bias;    // (D) float32
 };
 
-// Coordinates x = whiten (h - center) of a layer, in which its states have mean 0, variance 1 and no correlations.
+// Coordinates x = whiten (h - center) of a layer, in which its states have mean 0, variance 1 and no
+// correlations.
 struct coordinates {
   at::Tensor whiten;  // (D, D) float32, lower triangular
   at::Tensor center;  // (D) float32
@@ -34,10 +35,10 @@ class state_regression {
   // Layers 0..n of P positions, (P, D) float32.
   void add(const std::vector<at::Tensor>& hidden);
 
-  // Ridge regression of the final state y, scaled to a root mean square of 1 as the norm does, on a layer's state. A
-  // prediction is shorter than what it predicts by what it does not know, and the norm would stretch it to full
-  // certainty; so the bias has a part along the direction that the output hears least of, so long that the whole has a
-  // root mean square of 1.
+  // Ridge regression of the final state y, scaled to a root mean square of 1 as the norm does, on a layer's
+  // state. A prediction is shorter than what it predicts by what it does not know, and the norm would stretch
+  // it to full certainty; so the bias has a part along the direction that the output hears least of, so long
+  // that the whole has a root mean square of 1.
   translator fit(std::int64_t layer, double ridge) const;
   // With the weight left zero: the shift of the mean.
   translator fit_bias(std::int64_t layer) const;

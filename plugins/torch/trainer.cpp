@@ -127,8 +127,8 @@ void trainer::step(const dlens_batch& batch, double rate, float* loss) {
   for (std::int64_t i = 0; i < weight_.size(0); ++i) train_layer(i, l, rate, loss + i);
 }
 
-// With x = P (h - c), P = whiten, c = center, and t = h + V x + b': A = V P, b = b' - A c, and the gradients are those
-// of A and b carried back.
+// With x = P (h - c), P = whiten, c = center, and t = h + V x + b': A = V P, b = b' - A c, and the gradients
+// are those of A and b carried back.
 void trainer::train_layer(std::int64_t i, const lesson& l, double rate, float* loss) {
   const at::Tensor& h = l.hidden[static_cast<std::size_t>(i)];
   at::Tensor weight = weight_[i], bias = bias_[i];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trains the translators of a tuned lens: t = h + A h + b at every layer 0..n-1, to the smallest KL from the model's own
-// output. The model runs in inference mode; of the loss, the part with the unembedding is output_loss.hpp, and libtorch's
-// autograd carries its gradient through the final norm to A and b.
+// Trains the translators of a tuned lens: t = h + A h + b at every layer 0..n-1, to the smallest KL from the
+// model's own output. The model runs in inference mode; of the loss, the part with the unembedding is
+// output_loss.hpp, and libtorch's autograd carries its gradient through the final norm to A and b.
 #pragma once
 
 #include "model.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trainer of the backend under test, its state as named arrays, and what it should find: losses in double from the
-// reference model's states.
+// A trainer of the backend under test, its state as named arrays, and what it should find: losses in double
+// from the reference model's states.
 #pragma once
 
 #include "agreement.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training of lenses: losses, gradients and steps against the same in double, and a state that can be carried on.
+// Training of lenses: losses, gradients and steps against the same in double, and a state that can be carried
+// on.
 #include "trained_model.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -276,7 +277,8 @@ BOOST_AUTO_TEST_CASE(a_trainer_goes_on_from_the_state_of_another_to_the_bit,
   }
 }
 
-// A plain step in coordinates x = P (h - c) moves the translator by P'P, and leaves its reading at h = c to the bias.
+// A plain step in coordinates x = P (h - c) moves the translator by P'P, and leaves its reading at h = c to
+// the bias.
 BOOST_AUTO_TEST_CASE(steps_in_fitted_coordinates_are_those_of_the_reference,
                      *boost::unit_test::precondition(can_train)) {
   constexpr double rate = 0.05;
@@ -337,7 +339,8 @@ BOOST_AUTO_TEST_CASE(steps_in_fitted_coordinates_are_those_of_the_reference,
   }
 }
 
-// Least squares leave a remainder that has nothing to do with the states, and predictions of the final state's size.
+// Least squares leave a remainder that has nothing to do with the states, and predictions of the final
+// state's size.
 BOOST_AUTO_TEST_CASE(a_fit_is_the_regression_of_the_final_state, *boost::unit_test::precondition(can_train)) {
   for (const model_shape& shape : output_shapes()) {
     const random_model weights(shape);

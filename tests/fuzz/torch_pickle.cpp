@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pickle of a .pt file, in an archive that is right: a fuzzer does not find the checksums that lead to it. Record 0
-// holds six floats.
+// The pickle of a .pt file, in an archive that is right: a fuzzer does not find the checksums that lead to
+// it. Record 0 holds six floats.
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"
 #include "fuzz/torch_values.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a file of torch.save must fulfil once it is read: every tensor lies in its record and can be read or is refused.
+// What a file of torch.save must fulfil once it is read: every tensor lies in its record and can be read or
+// is refused.
 #pragma once
 
 #include "fuzz/check.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training a lens through the whole program: what it writes, that it is read again, that a training which was killed
-// ends as one that was not, and what is refused.
+// Training a lens through the whole program: what it writes, that it is read again, that a training which was
+// killed ends as one that was not, and what is refused.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of named tensors as we write them: params.pt as torch.save lays it out, and safetensors, read back by our own
-// readers. That PyTorch reads the former is checked where a lens is trained.
+// Files of named tensors as we write them: params.pt as torch.save lays it out, and safetensors, read back by
+// our own readers. That PyTorch reads the former is checked where a lens is trained.
 #include "depthlens/model/torch_writer.hpp"
 #include "depthlens/model/safetensors.hpp"
 #include "depthlens/model/safetensors_writer.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens lens train: a tuned lens for a model, from a text; into a folder in which it can be stopped and continued.
+// depthlens lens train: a tuned lens for a model, from a text; into a folder in which it can be stopped and
+// continued.
 #include "commands/lens_commands.hpp"
 
 #include "commands/train_request.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which sequences a step of training takes, and the pack they make. Every sequence comes once, in an order drawn anew
-// for each time through the text; the order follows from the seed alone.
+// Which sequences a step of training takes, and the pack they make. Every sequence comes once, in an order
+// drawn anew for each time through the text; the order follows from the seed alone.
 #pragma once
 
 #include "depthlens/abi/backend.h"

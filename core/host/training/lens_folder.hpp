@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a tuned lens as tuned-lens 0.2 of Python reads it: config.json and params.pt, and params.safetensors with the
-// same tensors {i}.weight (D, D) and {i}.bias (D), i = 0..n-1.
+// Writes a tuned lens as tuned-lens 0.2 of Python reads it: config.json and params.pt, and params.safetensors
+// with the same tensors {i}.weight (D, D) and {i}.bias (D), i = 0..n-1.
 #pragma once
 
 #include "training/backend_trainer.hpp"

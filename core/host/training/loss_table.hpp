@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The losses of a training as CSVs: train.csv, of every step, and validation.csv, of held-out text at some of them.
+// The losses of a training as CSVs: train.csv, of every step, and validation.csv, of held-out text at some of
+// them.
 #pragma once
 
 #include "figures/figure_spec.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeds of torch_zip and torch_pickle: state dictionaries and nested values, in archives of every accepted form.
+// Seeds of torch_zip and torch_pickle: state dictionaries and nested values, in archives of every accepted
+// form.
 #include "fuzz/seeds/seeds.hpp"
 
 #include "torch_bytes.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a safetensors file of float32 tensors, complete or not at all, with texts as its metadata. What a reader asks
-// of such a file is safetensors.hpp.
+// Writes a safetensors file of float32 tensors, complete or not at all, with texts as its metadata. What a
+// reader asks of such a file is safetensors.hpp.
 #pragma once
 
 #include <boost/json.hpp>

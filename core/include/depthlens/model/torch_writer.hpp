@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a state dictionary of float32 tensors as torch.save does, so that torch.load(weights_only=True) reads it:
-// a zip archive of a pickle of protocol 2 and a record for each tensor. torch_file.hpp reads it back.
+// Writes a state dictionary of float32 tensors as torch.save does, so that torch.load(weights_only=True)
+// reads it: a zip archive of a pickle of protocol 2 and a record for each tensor. torch_file.hpp reads it
+// back.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a zip archive as torch.save lays it out: members stored, their data at multiples of 64 bytes, so that they can
-// be mapped. The same members give the same bytes: there are no dates in it. Archives over 4 GiB have zip64 records.
+// Writes a zip archive as torch.save lays it out: members stored, their data at multiples of 64 bytes, so
+// that they can be mapped. The same members give the same bytes: there are no dates in it. Archives over 4
+// GiB have zip64 records.
 #pragma once
 
 #include <array>
@@ -91,7 +92,8 @@ class zip_writer {
     out.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
 
-  // From "version needed" to the lengths of name and extra fields, which local headers and the directory share.
+  // From "version needed" to the lengths of name and extra fields, which local headers and the directory
+  // share.
   static void put_sizes(std::string& out, std::uint32_t crc, std::size_t size, std::size_t name,
                         std::uint64_t extra) {
     put(out, std::uint16_t{45});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "output_loss.hpp"
 
+#include <c10/core/GradMode.h>
+
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -109,7 +111,7 @@ void for_parts(const at::Tensor& rows, Function&& fn) {
 }  // namespace
 
 final_output read_final(const unembedding& u, const at::Tensor& state) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const at::Tensor x = state.to(u.weight.scalar_type());
   const vocabulary_pass pass(u, wants::gradient);
   std::vector<at::Tensor> log_sum, mean_row;
@@ -122,7 +124,7 @@ final_output read_final(const unembedding& u, const at::Tensor& state) {
 }
 
 output_loss loss_of(const unembedding& u, const final_output& final, const at::Tensor& state, wants what) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const at::Tensor x = state.to(u.weight.scalar_type());
   const vocabulary_pass pass(u, what);
   std::vector<at::Tensor> kl, gradient;
@@ -139,7 +141,7 @@ output_loss loss_of(const unembedding& u, const final_output& final, const at::T
 }
 
 at::Tensor mean_output(const unembedding& u, const final_output& final) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   at::Tensor sum = at::zeros({u.weight.size(0)}, final.log_sum.options());
   for_parts(final.state, [&](std::int64_t first, std::int64_t n) {
     const final_output here = part_of(final, first, n);
@@ -153,7 +155,7 @@ at::Tensor mean_output(const unembedding& u, const final_output& final) {
 
 at::Tensor kl_from(const unembedding& u, const final_output& final, const at::Tensor& output) {
   constexpr double least = 1e-37;  // a float whose logarithm is finite
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const at::Tensor said = output.clamp_min(least).log_();
   std::vector<at::Tensor> kl;
   for_parts(final.state, [&](std::int64_t first, std::int64_t n) {

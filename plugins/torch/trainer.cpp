@@ -4,6 +4,7 @@
 #include "depthlens/error.hpp"
 
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -107,7 +108,7 @@ trainer::lesson trainer::make_lesson(const dlens_batch& batch) const {
 }
 
 void trainer::measure(const dlens_batch& batch, float* loss) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const lesson l = make_lesson(batch);
   for (std::int64_t i = 0; i < weight_.size(0); ++i) {
     const at::Tensor& h = l.hidden[static_cast<std::size_t>(i)];
@@ -120,7 +121,7 @@ void trainer::measure(const dlens_batch& batch, float* loss) {
 }
 
 void trainer::step(const dlens_batch& batch, double rate, float* loss) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const lesson l = make_lesson(batch);
   steps_.add_(1);
   mean_output_.add_((mean_output(unembed_, l.final) - mean_output_) / steps_);
@@ -135,7 +136,7 @@ void trainer::train_layer(std::int64_t i, const lesson& l, double rate, float* l
   at::Tensor a = weight.detach(), b = bias.detach();
   std::vector<at::Tensor> gradients;
   {
-    const at::AutoGradMode with_gradients(true);
+    const c10::AutoGradMode with_gradients(true);
     b.set_requires_grad(true);
     if (!bias_only_) a.set_requires_grad(true);
     const at::Tensor x = norm_.apply(h + at::linear(h, a, b));
@@ -165,13 +166,13 @@ void trainer::limit(std::vector<at::Tensor>& gradients) const {
 }
 
 void trainer::observe(const dlens_batch& batch) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   if (!regression_) regression_ = std::make_unique<state_regression>(norm_, unembed_);
   regression_->add(states_of(batch));
 }
 
 void trainer::fit(std::uint32_t what, double ridge) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   if (!regression_) fail(status::internal, "the trainer is to fit states that it has not seen");
   at::set_num_threads(static_cast<int>(std::clamp(options_.threads, 1u, 256u)));
   for (std::int64_t i = 0; i < weight_.size(0); ++i) {

@@ -3,11 +3,10 @@
 #include "engine.h"
 
 #include "model.hpp"
+#include "run_guarded.hpp"
+#include "trainer_table.hpp"
 
 #include "depthlens/abi/version.h"
-#include "depthlens/abi_error.hpp"
-
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <vector>
@@ -21,20 +20,6 @@ namespace depthlens::torch_backend {
 namespace {
 
 const model& model_of(const dlens_model* table);
-
-// libtorch's own errors carry a stack trace; users get the first line.
-template <class Function>
-dlens_status run_guarded(dlens_error* error, Function&& fn) noexcept {
-  return guarded(error, [&] {
-    try {
-      fn();
-    } catch (const c10::OutOfMemoryError& e) {
-      fail(status::unavailable, "the device is out of memory: ", e.what_without_backtrace());
-    } catch (const c10::Error& e) {
-      fail(status::internal, "libtorch: ", e.what_without_backtrace());
-    }
-  });
-}
 
 const dlens_model_info* model_info(const dlens_model* self) noexcept { return &model_of(self).info(); }
 
@@ -68,6 +53,11 @@ dlens_status product_rate(const dlens_model* self, const char* precision, std::u
   });
 }
 
+dlens_status trainer_create(const dlens_model* self, const dlens_trainer_options* options,
+                            dlens_trainer** out, dlens_error* error) noexcept {
+  return create_trainer(model_of(self), options, out, error);
+}
+
 void model_destroy(dlens_model* self) noexcept;
 
 struct model_object {
@@ -82,6 +72,7 @@ struct model_object {
     table.destroy = model_destroy;
     table.work = work;
     table.product_rate = product_rate;
+    table.trainer_create = trainer_create;
   }
   model_object(const model_object&) = delete;
   model_object& operator=(const model_object&) = delete;

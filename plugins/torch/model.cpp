@@ -149,39 +149,51 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   if (on.device.type() == at::kCPU)
     at::set_num_threads(1);  // the host calls from as many threads as there are
   std::vector<read_site> sites = make_read_sites(batch, tree);
-  std::vector<std::int64_t> every(tree.token.size()), read_tokens;
-  for (std::size_t t = 0; t < every.size(); ++t) every[t] = static_cast<std::int64_t>(t);
-  for (const read_site& s : sites) read_tokens.push_back(s.token);
-  const at::Tensor position = to_device(tree.position, on.device);
-  pass p{
-      on,
-      tree,
-      position,
-      to_device(read_tokens, on.device),
-      angles(position, on.inverse_frequency, arch_.rope_scale),
-      local_inverse_frequency_.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
-                                       : angles(position, on.local_inverse_frequency, 1),
-      tree_attention(tree, every, attention_shape_, on.device),
-      tree_attention(tree, read_tokens, attention_shape_, on.device),
-      {},
-      {},
-      {}};
   const std::uint64_t start = now_ns();
-  p.stream = embed(p);
-  for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
-    p.hidden.push_back(p.stream.index_select(0, p.reads));
-    run_block(p, layer);
-  }
-  p.hidden.push_back(p.stream);
+  const pass p = run_blocks(on, tree, sites);
   finish_stream(on.device);
   const std::uint64_t read_start = now_ns();
   copy_hidden(p, sites, batch);
   const auto index = static_cast<std::size_t>(
       std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
       replicas_.begin());
+  product_counter products = p.products;
   readout_request request{&batch, std::move(sites), p.hidden, lenses, final_top, readings};
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index, p.products}, request);
-  work_.add(p.products, read_start - start, now_ns() - read_start);
+  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index, products}, request);
+  work_.add(products, read_start - start, now_ns() - read_start);
+}
+
+std::vector<at::Tensor> model::states(const dlens_batch& batch) const {
+  const token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
+  const c10::InferenceMode guard;
+  return run_blocks(*replicas_[0], tree, make_read_sites(batch, tree)).hidden;
+}
+
+model::pass model::run_blocks(const replica& on, const token_tree& tree,
+                              const std::vector<read_site>& sites) const {
+  std::vector<std::int64_t> every(tree.token.size()), read_tokens;
+  for (std::size_t t = 0; t < every.size(); ++t) every[t] = static_cast<std::int64_t>(t);
+  for (const read_site& s : sites) read_tokens.push_back(s.token);
+  const at::Tensor position = to_device(tree.position, on.device);
+  pass p{on,
+         tree,
+         position,
+         to_device(read_tokens, on.device),
+         angles(position, on.inverse_frequency, arch_.rope_scale),
+         local_inverse_frequency_.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
+                                          : angles(position, on.local_inverse_frequency, 1),
+         tree_attention(tree, every, attention_shape_, on.device),
+         tree_attention(tree, read_tokens, attention_shape_, on.device),
+         {},
+         {},
+         {}};
+  p.stream = embed(p);
+  for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
+    p.hidden.push_back(p.stream.index_select(0, p.reads));
+    run_block(p, layer);
+  }
+  p.hidden.push_back(p.stream);
+  return p;
 }
 
 // In the proportions of a run that reads a row of the vocabulary for each token.

@@ -33,6 +33,11 @@ class model {
   // See dlens_model.forward. Thread-safe.
   void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                const dlens_readings* const* readings) const;
+  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D) float32 each,
+  // made in inference mode, by as many threads as libtorch has been told.
+  std::vector<at::Tensor> states(const dlens_batch& batch) const;
+  const model_weights& weights() const { return replicas_[0]->weights; }
+  const dlens_architecture& arch() const { return arch_; }
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
   // See dlens_model.product_rate; of the first device.
@@ -51,6 +56,7 @@ class model {
   const replica& take_replica() const;
   attention_shape make_attention_shape() const;
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  pass run_blocks(const replica& on, const token_tree& tree, const std::vector<read_site>& sites) const;
   void copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
   void run_block(pass& p, std::uint32_t layer) const;

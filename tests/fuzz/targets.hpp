@@ -19,6 +19,8 @@ void safetensors(std::string_view input);
 void shards(std::string_view input);
 void tokenizer_json(std::string_view input);
 void tokenizer_text(std::string_view input);
+void torch_pickle(std::string_view input);
+void torch_zip(std::string_view input);
 
 struct target {
   const char* name;  // of the file, of its corpus and of its dictionary
@@ -37,6 +39,8 @@ inline constexpr target targets[] = {
     {"shards", shards},
     {"tokenizer_json", tokenizer_json},
     {"tokenizer_text", tokenizer_text},
+    {"torch_pickle", torch_pickle},
+    {"torch_zip", torch_zip},
 };
 
 }  // namespace depthlens::fuzz

@@ -7,6 +7,8 @@
 #include "unit/tiny_models.hpp"
 #include "unit/tokenizer_files.hpp"
 
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <string>
 
@@ -29,6 +31,18 @@ class tiny_folder {
   std::string path() const { return folder_.path(); }
   void write(const std::string& name, const std::string& content) const { folder_.write(name, content); }
   std::string content(const std::string& name) const { return read_bytes(folder_.path() / name); }
+  // Weights of -1..1 instead of equal ones, the same each time.
+  void make_random() const {
+    std::string file = content("model.safetensors");
+    const std::size_t data = file.find("}}") + 2;
+    std::uint32_t x = 1;
+    for (std::size_t at = data; at + sizeof(float) <= file.size(); at += sizeof(float)) {
+      x = x * 1664525u + 1013904223u;
+      const float value = static_cast<float>(x >> 8) / static_cast<float>(1u << 23) - 1;
+      std::memcpy(file.data() + at, &value, sizeof value);
+    }
+    write("model.safetensors", file);
+  }
   void remove(const std::string& name) const { std::filesystem::remove(folder_.path() / name); }
 
  private:

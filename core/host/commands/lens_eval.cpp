@@ -1,75 +1,195 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands/lens_eval.hpp"
+// depthlens lens eval: how close each layer comes to the model's output with each of several lenses, on a text.
+#include "commands/lens_commands.hpp"
 
-#include <algorithm>
-#include <cstddef>
+#include "commands/lens_scores.hpp"
+#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/table/csv.hpp"
+#include "figures/draw.hpp"
+#include "model/lens.hpp"
+#include "model/lens_match.hpp"
+#include "model/model_size.hpp"
+#include "model/opened_model.hpp"
+#include "model/self_check.hpp"
+#include "model/thread_limit.hpp"
+#include "results/figures_of_run.hpp"
+#include "terminal/log.hpp"
+#include "training/text_sequences.hpp"
+
+#include <cmath>
+#include <iostream>
+#include <set>
 
 namespace depthlens {
 namespace {
 
-// splitmix64: the same draws on every platform.
-class generator {
- public:
-  std::size_t below(std::size_t n) {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15U);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return static_cast<std::size_t>((z ^ (z >> 31)) % n);
-  }
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
 
- private:
-  std::uint64_t state_ = 42;
+constexpr const char* usage_text =
+    "usage: depthlens lens eval --model M --text FILE --lens LENS... --out DIR\n"
+    "                           [OPTION...]\n";
+
+po::options_description eval_options() {
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  d.add_options()("model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
+      "lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
+      "[LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE")(
+      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
+      "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
+      "out,o", text("DIR"), "folder for lens_eval.csv and its figure")(
+      "tokens", text("N")->default_value("8192"), "read so many positions")(
+      "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
+      "bos", text("HOW")->default_value("auto"), "auto, always, never")(
+      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
+      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16")("threads", text("N"),
+                                                                      "default: all allowed");
+  add_skip_check(d);
+  d.add(common_options());
+  return d;
+}
+
+struct evaluated_lens {
+  std::string label;
+  std::vector<layer_score> scores;
 };
 
-using triple = std::array<double, 3>;
-
-// Means of the measures of one layer over the given parts.
-triple means_of(const std::vector<part_sums>& parts, const std::vector<std::size_t>& chosen,
-                std::size_t layer) {
-  triple sum{};
-  double n = 0;
-  for (const std::size_t p : chosen) {
-    n += static_cast<double>(parts[p].positions);
-    for (std::size_t m = 0; m < sum.size(); ++m) sum[m] += parts[p].sums[layer][m];
+std::vector<part_sums> sums_of(std::span<const std::vector<std::int32_t>> sequences,
+                               std::span<const read_wish> wishes, std::size_t lens, std::size_t n_layers,
+                               std::span<const std::shared_ptr<const node_result>> results) {
+  std::vector<part_sums> parts(sequences.size());
+  for (part_sums& p : parts) p.sums.resize(n_layers);
+  for (std::size_t w = 0; w < wishes.size(); ++w) {
+    const node_result& r = *results[w];
+    const lens_result& read = r.lenses[lens];
+    const std::int32_t next = wishes[w].targets[0];
+    const auto k = static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), next) -
+                                            r.targets.begin());
+    part_sums& p = parts[wishes[w].sequence];
+    ++p.positions;
+    for (std::size_t l = 0; l < n_layers; ++l) {
+      p.sums[l][0] += static_cast<double>(read.kl[l]);
+      p.sums[l][1] -= static_cast<double>(read.logprob[k * n_layers + l]) / std::log(2.0);
+      p.sums[l][2] += read.top[l] == r.final_top ? 1 : 0;
+    }
   }
-  for (double& s : sum) s /= n;
-  return sum;
+  return parts;
+}
+
+void write_table(const fs::path& file, const std::vector<evaluated_lens>& lenses) {
+  atomic_file out(file);
+  csv_writer csv([&](std::string_view s) { out.write(s); });
+  for (const char* column : {"lens", "layer", "positions", "kl", "kl_low", "kl_high", "bits", "bits_low",
+                             "bits_high", "agreement", "agreement_low", "agreement_high"})
+    csv.text(column);
+  csv.end_row();
+  for (const evaluated_lens& lens : lenses)
+    for (const layer_score& s : lens.scores) {
+      csv.text(lens.label);
+      csv.integer(s.layer);
+      csv.integer(s.positions);
+      for (const interval& i : {s.kl, s.bits, s.agreement}) {
+        csv.f64(i.mean);
+        csv.f64(i.low);
+        csv.f64(i.high);
+      }
+      csv.end_row();
+    }
+  out.commit();
+}
+
+figure_spec figure_of_table() {
+  figure_spec f;
+  f.id = f.table = f.file = "lens_eval";
+  f.title = "How close each layer comes to the output";
+  f.series = "lens";
+  f.panels = {{DLENS_FIGURE_LAYER_X, "", "layer", "kl", "Layer", "KL from the output (nats)", ""},
+              {DLENS_FIGURE_LAYER_X, "", "layer", "bits", "Layer", "Cross-entropy (bits per token)", ""},
+              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
+               "Top-1 as the output", ""}};
+  return f;
+}
+
+struct opened_lens {
+  std::string label;
+  lens_file file;
+};
+
+std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model& model) {
+  const architecture& a = model.files->arch();
+  std::vector<opened_lens> out;
+  std::set<std::string> labels;
+  for (const std::string& text : o.texts("lens")) {
+    const lens_spec spec = parse_lens(text);
+    if (!labels.insert(spec.label).second)
+      fail(status::usage, "two lenses are called \"", spec.label,
+           "\"; give one a label: --lens LABEL:", text);
+    out.push_back({spec.label, lens_file(spec, a.n_layers, a.d_model)});
+    match_lens(spec, out.back().file, *model.files, o.values["force-lens"].as<bool>());
+  }
+  return out;
+}
+
+void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
+                   const std::vector<std::string>& formats) {
+  fs::create_directories(folder);
+  write_table(folder / "lens_eval.csv", lenses);
+  if (gnuplot_available())
+    draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
+  else
+    log_warning("gnuplot is not installed: the table is finished, the figure is not drawn");
+  std::cout << (folder / "lens_eval.csv").string() << '\n';
 }
 
 }  // namespace
 
-std::vector<layer_score> score_layers(const std::vector<std::int32_t>& layers,
-                                      const std::vector<part_sums>& parts, unsigned draws) {
-  std::vector<std::size_t> all;
-  std::uint64_t positions = 0;
-  for (std::size_t p = 0; p < parts.size(); ++p) {
-    if (parts[p].positions == 0) continue;
-    all.push_back(p);
-    positions += parts[p].positions;
+int lens_eval_command(const arguments& args) {
+  const parsed_options o = parse_options(args, usage_text, eval_options());
+  if (o.done) return 0;
+  for (const char* need : {"model", "text", "lens", "out"})
+    if (!o.has(need)) fail(status::usage, "lens eval needs --", need);
+  const unsigned threads = thread_count(o);
+  const thread_limit limit(threads);
+  const std::vector<std::string> formats = parse_formats(o.text("format"));
+  registry plugins(o.plugin_paths());
+  const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
+  const architecture& a = model.files->arch();
+  const token_sequences sequences = read_sequences(
+      o.text("text"), model, {.positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
+  const auto files = open_lenses(o, model);
+  const registry::backend backend = plugins.choose_backend(o.text("backend"));
+  const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
+  log_info(cat("backend ", backend.about.word, ": ", running.info().device));
+  self_check(*model.files, running.c(),
+             {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
+  std::vector<std::unique_ptr<backend_lens>> held;
+  std::vector<active_lens> active;
+  for (const opened_lens& l : files) {
+    held.push_back(std::make_unique<backend_lens>(running.c(), l.file));
+    active.push_back({held.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
   }
-  generator random;
-  std::vector<std::vector<std::size_t>> samples(draws);
-  for (auto& sample : samples)
-    for (std::size_t i = 0; i < all.size(); ++i) sample.push_back(all[random.below(all.size())]);
-  std::vector<layer_score> out;
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    std::array<std::vector<double>, 3> drawn;
-    for (const auto& sample : samples) {
-      const triple means = means_of(parts, sample, l);
-      for (std::size_t m = 0; m < means.size(); ++m) drawn[m].push_back(means[m]);
-    }
-    const triple means = means_of(parts, all, l);
-    const auto made = [&](std::size_t m) {
-      std::vector<double>& d = drawn[m];
-      std::sort(d.begin(), d.end());
-      const auto at = [&](double share) {
-        return d[static_cast<std::size_t>(share * static_cast<double>(d.size() - 1))];
-      };
-      return interval{means[m], at(0.025), at(0.975)};
-    };
-    out.push_back({layers[l], positions, made(0), made(1), made(2)});
+  // Position 0 is left out, and the last has no next token.
+  std::vector<read_wish> wishes;
+  for (std::uint32_t s = 0; s < sequences.size(); ++s)
+    for (std::uint32_t p = 1; p + 1 < sequences[s].size(); ++p)
+      wishes.push_back({s, p, {sequences[s][p + 1]}});
+  const evaluator run(
+      running.c(), active,
+      {.threads = threads,
+       .row_weight = unembed_parameters(*model.files) / std::max(block_parameters(*model.files), 1.0)});
+  std::vector<std::shared_ptr<const node_result>> results(wishes.size());
+  run.run(sequences, wishes,
+          [&](std::size_t wish, std::shared_ptr<const node_result> r) { results[wish] = std::move(r); });
+  std::vector<evaluated_lens> out;
+  for (std::size_t l = 0; l < files.size(); ++l) {
+    const std::vector<std::int32_t>& layers = files[l].file.layers();
+    out.push_back(
+        {files[l].label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
   }
-  return out;
+  write_results(o.text("out"), out, {model.name, "", sequences.size(), a.n_layers}, formats);
+  return 0;
 }
 
 }  // namespace depthlens

@@ -15,10 +15,10 @@
 #include "results/run_key.hpp"
 #include "results/tables.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stop_signal.hpp"
 #include "version.hpp"
 
 #include <chrono>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -29,16 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* mean_file = "null_mean.safetensors";  // beside run.json
-
-std::atomic<bool> stop_asked{false};
-
-extern "C" void on_signal(int number) {
-  if (stop_asked.exchange(true) && number == SIGINT) std::_Exit(static_cast<int>(status::stopped));
-}
-
-void catch_signals() {
-  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) std::signal(s, on_signal);
-}
 
 // Everything of one run command, in the order in which it comes to be.
 class run_session {
@@ -242,7 +232,7 @@ std::uint64_t run_session::kept_bytes_per_token() const {
 
 int run_session::dry_run() {
   study_runner runner = make_runner();
-  runner.run(stop_asked);
+  runner.run(stop_asked());
   const evaluation_counts& c = runner.counts();
   std::uint64_t records = 0;
   for (const auto& s : sessions_) records += s->records_wanted();
@@ -360,7 +350,7 @@ int run_session::execute() {
   manifest_.write(folder_->manifest());
   study_runner runner = make_runner();
   const auto start = std::chrono::steady_clock::now();
-  const bool finished = runner.run(stop_asked);
+  const bool finished = runner.run(stop_asked());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!finished) {
     log_warning(cat("stopped; ", runner.records_run(),
@@ -390,7 +380,7 @@ int run_command(const arguments& args) {
   registry plugins(folders);
   run_request request;
   if (!parse_run(args, plugins, request)) return 0;
-  catch_signals();
+  catch_stop_signals();
   return run_session(std::move(request), plugins).execute();
 }
 

@@ -3,8 +3,8 @@
 
 #include "depthlens/hash.hpp"
 #include "depthlens/model/safetensors.hpp"
+#include "depthlens/model/safetensors_writer.hpp"
 #include "depthlens/study/exact_sum.hpp"
-#include "depthlens/table/atomic_file.hpp"
 #include "engine/record_job.hpp"
 
 #include <algorithm>
@@ -75,16 +75,8 @@ mean_states mean_of_states(const run_context& context,
 }
 
 void mean_states::write(const std::filesystem::path& file) const {
-  std::string header =
-      cat("{\"__metadata__\":{\"positions\":\"", positions, "\"},\"mean\":{\"dtype\":\"F32\",\"shape\":[",
-          n_layers + 1, ',', d_model, "],\"data_offsets\":[0,", values.size() * sizeof(float), "]}}");
-  while (header.size() % 8 != 0) header += ' ';
-  const std::uint64_t size = header.size();
-  atomic_file out(file);
-  out.write({reinterpret_cast<const char*>(&size), sizeof size});
-  out.write(header);
-  out.write({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
-  out.commit();
+  const named_floats mean{"mean", {n_layers + std::uint64_t{1}, d_model}, values};
+  write_safetensors(file, {&mean, 1}, {{"positions", std::to_string(positions)}});
 }
 
 mean_states mean_states::read(const std::filesystem::path& file, std::uint32_t n_layers,

@@ -39,12 +39,17 @@ void progress::add(std::uint64_t n) {
   show(done, now);
 }
 
+void progress::note(std::string text) {
+  const std::lock_guard lock(guard_);
+  note_ = std::move(text);
+}
+
 void progress::show(std::uint64_t done, clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
   const double left = static_cast<double>(total_ - std::min(done, total_)) / std::max(rate, 1e-9);
-  const std::string numbers =
-      cat(done, "/", total_, "  ", std::fixed, std::setprecision(1), rate, "/s  ", duration(left), " left");
+  const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(1), rate, "/s  ",
+                                  duration(left), " left", note_.empty() ? "" : "  ", note_);
   if (!stderr_is_terminal()) return log_info(cat(what_, ": ", numbers));
   const int filled = total_ ? static_cast<int>(kBarWidth * std::min(done, total_) / total_) : kBarWidth;
   set_status_line(

@@ -16,6 +16,8 @@ class progress {
   ~progress();
   progress(const progress&) = delete;
   void add(std::uint64_t n);  // [any thread]
+  // Shown behind the numbers from the next add on. [any thread]
+  void note(std::string text);
 
  private:
   using clock = std::chrono::steady_clock;
@@ -26,6 +28,7 @@ class progress {
   const clock::time_point start_ = clock::now();
   std::atomic<std::uint64_t> done_{0};
   std::mutex guard_;
+  std::string note_;
   clock::time_point last_ = start_;
 };
 

@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
   using namespace depthlens::fuzz;
   write_model_seeds(argv[1]);
   write_tokenizer_seeds(argv[1]);
+  write_torch_seeds(argv[1]);
   write_json(argv[1]);
   write_text(argv[1]);
   write_log(argv[1]);

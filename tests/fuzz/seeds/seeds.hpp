@@ -16,5 +16,6 @@ std::string block(std::string_view bytes);
 
 void write_model_seeds(const std::filesystem::path& dir);
 void write_tokenizer_seeds(const std::filesystem::path& dir);
+void write_torch_seeds(const std::filesystem::path& dir);
 
 }  // namespace depthlens::fuzz

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Means and bootstrap intervals of a lens's distance from the output.
-#include "commands/lens_eval.hpp"
+#include "commands/lens_scores.hpp"
 
 #include <boost/test/unit_test.hpp>
 

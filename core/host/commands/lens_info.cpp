@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens lens info: what a lens file holds, and whether it belongs to a model.
+#include "commands/lens_commands.hpp"
+
+#include "depthlens/json.hpp"
+#include "depthlens/model/torch_file.hpp"
+#include "model/lens.hpp"
+#include "model/lens_match.hpp"
+#include "model/opened_model.hpp"
+
+#include <iostream>
+
+namespace depthlens {
+namespace {
+
+namespace po = boost::program_options;
+
+struct lens_size {
+  std::uint32_t n_layers, d_model;
+};
+
+// Of the models a lens is for, as its files say.
+lens_size size_of(const lens_spec& spec) {
+  constexpr std::uint64_t most = 1u << 20;
+  std::uint64_t layers = 0, width = 0;
+  if (spec.kind == lens_kind::tuned) {
+    const json_document json = json_document::from_file(spec.path / "config.json", {.max_bytes = 1u << 20});
+    layers = json.root().require_u64("num_hidden_layers");
+    width = json.root().require_u64("d_model");
+  } else if (spec.kind == lens_kind::jacobian) {
+    const torch_file file(spec.path);
+    for (const auto& [node, tensor] : file.tensors())
+      if (tensor.view.shape.size() == 2) width = tensor.view.shape[0], ++layers;
+    ++layers;  // the last block's output has no matrix
+  } else {
+    fail(status::usage, "the logit lens has no file; say which model with --model");
+  }
+  if (layers == 0 || layers > most || width == 0 || width > most)
+    fail(status::data, spec.path.string(), ": a lens for ", layers, " layers of width ", width);
+  return {static_cast<std::uint32_t>(layers), static_cast<std::uint32_t>(width)};
+}
+
+void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t width) {
+  constexpr const char* kinds[] = {"logit", "tuned", "jacobian"};
+  const bool input = spec.kind == lens_kind::tuned && !spec.seed_alignment;
+  std::cout << "kind         " << kinds[static_cast<int>(spec.kind)] << (spec.seed_alignment ? "@seed" : "")
+            << "\nlayers       ";
+  for (std::size_t i = 0; i < lens.layers().size(); ++i) std::cout << (i > 0 ? " " : "") << lens.layers()[i];
+  std::cout << "\npoint        " << (input ? "input of a block" : "output of a block") << "\nwidth        "
+            << width << '\n';
+  const lens_about& about = lens.about();
+  if (!about.file.empty())
+    std::cout << "file         " << about.file.string() << "\ndtype        " << about.dtype
+              << "\nsha256       " << lens.sha256() << '\n';
+  if (about.model) std::cout << "trained for  " << printable(*about.model) << '\n';
+  if (about.n_prompts) std::cout << "prompts      " << *about.n_prompts << '\n';
+  if (about.unembed_hash) std::cout << "hash         " << printable(*about.unembed_hash) << '\n';
+}
+
+}  // namespace
+
+int lens_info_command(const arguments& args) {
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  d.add_options()("which", text("LENS"), "[LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE (given first)")(
+      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
+      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  d.add(common_options());
+  const parsed_options o =
+      parse_options(args, "usage: depthlens lens info LENS [--model M] [--force-lens]\n", d, {{"which", 1}});
+  if (o.done) return 0;
+  if (!o.has("which")) fail(status::usage, "lens info needs a LENS");
+  const lens_spec spec = parse_lens(o.text("which"));
+  if (!o.has("model")) {
+    const lens_size size = size_of(spec);
+    print_info(spec, lens_file(spec, size.n_layers, size.d_model), size.d_model);
+    return 0;
+  }
+  const opened_model model = opened_model::open(o.text("model"), bos_policy::automatic);
+  const architecture& a = model.files->arch();
+  const lens_file lens(spec, a.n_layers, a.d_model);
+  print_info(spec, lens, a.d_model);
+  std::cout << "unembedding  " << match_lens(spec, lens, *model.files, o.values["force-lens"].as<bool>())
+            << '\n';
+  return 0;
+}
+
+}  // namespace depthlens

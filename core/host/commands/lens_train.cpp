@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens lens train: a tuned lens for a model, from a text; into a folder in which it can be stopped and
+// continued.
+#include "commands/lens_commands.hpp"
+
+#include "commands/train_request.hpp"
+#include "depthlens/hash.hpp"
+#include "figures/gnuplot_process.hpp"
+#include "model/lens_match.hpp"
+#include "model/opened_model.hpp"
+#include "model/self_check.hpp"
+#include "model/thread_limit.hpp"
+#include "results/figures_of_run.hpp"
+#include "results/manifest.hpp"
+#include "results/run_folder.hpp"
+#include "terminal/log.hpp"
+#include "terminal/progress.hpp"
+#include "terminal/stop_signal.hpp"
+#include "training/backend_trainer.hpp"
+#include "training/batches.hpp"
+#include "training/lens_folder.hpp"
+#include "training/loss_table.hpp"
+#include "version.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iomanip>
+#include <iostream>
+#include <numeric>
+#include <optional>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+double mean_of(const std::vector<float>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::size_t positions_of(const token_sequences& all) {
+  std::size_t n = 0;
+  for (const auto& s : all) n += s.size() - 1;
+  return n;
+}
+
+class lens_training {
+ public:
+  explicit lens_training(train_request request)
+      : request_(std::move(request)),
+        limit_(request_.threads),
+        model_(opened_model::open(request_.model, request_.bos, "", request_.policy)),
+        n_layers_(model_.files->arch().n_layers) {
+    read_text();
+  }
+
+  int execute(registry& plugins);
+
+ private:
+  void read_text();
+  void open_folder();
+  boost::json::object key() const;
+  void describe();
+  void start_trainer(registry& plugins);
+  void begin();
+  void observe_and_fit();
+  bool train();
+  void save();
+  void measure(const std::string& lens);
+  void finish();
+  double rate_of(std::uint64_t step) const {
+    return request_.learning_rate *
+           (1 - static_cast<double>(step) / static_cast<double>(std::max<std::uint64_t>(request_.steps, 1)));
+  }
+  fs::path checkpoint() const { return folder_->root() / "checkpoint.safetensors"; }
+  fs::path train_table() const { return folder_->data() / "train.csv"; }
+  fs::path validation_table() const { return folder_->data() / "validation.csv"; }
+
+  const train_request request_;
+  thread_limit limit_;
+  opened_model model_;
+  const std::uint32_t n_layers_;
+  token_sequences text_, held_out_;
+  std::optional<run_folder> folder_;
+  manifest manifest_;
+  std::unique_ptr<backend_model> running_;
+  std::unique_ptr<backend_trainer> trainer_;
+  bool begun_ = false;  // the state to start from is complete
+  std::uint64_t step_ = 0, trained_on_ = 0;
+  std::vector<loss_row> losses_, validation_;
+};
+
+// The held-out part is the end of the text, so that no paragraph is on both sides but the one at the border.
+void lens_training::read_text() {
+  sequence_options o{.longest = request_.context, .rest = sequence_options::remainder::continued};
+  text_ = read_sequences(request_.text, model_, o);
+  if (!request_.validation_file.empty()) {
+    o.positions = request_.validation_positions;
+    held_out_ = read_sequences(request_.validation_file, model_, o);
+  } else {
+    const auto n =
+        static_cast<std::size_t>(std::llround(request_.validation_share * static_cast<double>(text_.size())));
+    held_out_.assign(text_.end() - static_cast<std::ptrdiff_t>(n), text_.end());
+    text_.resize(text_.size() - n);
+  }
+  std::size_t kept = 0;
+  for (std::size_t positions = 0; kept < held_out_.size() && positions < request_.validation_positions;
+       ++kept)
+    positions += held_out_[kept].size() - 1;
+  held_out_.resize(kept);
+  if (text_.empty()) fail(status::data, request_.text.string(), ": nothing is left to train on");
+  log_info(cat(positions_of(text_), " positions to train on, ", positions_of(held_out_), " held out"));
+}
+
+boost::json::object lens_training::key() const {
+  boost::json::object out;
+  out["mode"] = "lens train";
+  out["model_sha256"] = model_.files->content_hash();
+  out["tokenizer_sha256"] = model_.tokens->get().content_hash();
+  out["text_sha256"] = sha256_file(request_.text);
+  if (request_.validation_file.empty())
+    out["validation_share"] = request_.validation_share;
+  else
+    out["validation_sha256"] = sha256_file(request_.validation_file);
+  out["bos"] = request_.bos_text;
+  out["backend"] = request_.backend;
+  out["precision"] = request_.precision;
+  out["training"] = options_of(request_);
+  return out;
+}
+
+void lens_training::open_folder() {
+  if (request_.fresh)
+    if (const fs::path old = move_aside(request_.out); !old.empty())
+      log_info(cat("the former training is now ", old.string()));
+  folder_.emplace(request_.out);
+  manifest_ = manifest::read(folder_->manifest());
+  const boost::json::object now = key();
+  if (const auto* old = manifest_.fields.if_contains("key"); old && old->is_object()) {
+    std::string text;
+    for (const std::string& d : differing_fields(old->get_object(), now))
+      text += (text.empty() ? "" : "; ") + d;
+    if (!text.empty())
+      fail(status::config, folder_->root().string(), " holds another training (", text,
+           "); choose another --out, or --fresh to move it aside");
+  }
+  manifest_.fields["key"] = now;
+  describe();
+}
+
+void lens_training::describe() {
+  const architecture& a = model_.files->arch();
+  boost::json::object about, text;
+  about["name"] = model_.name;
+  about["path"] = model_.path.string();
+  about["architecture"] = a.family;
+  about["n_layers"] = a.n_layers;
+  about["d_model"] = a.d_model;
+  about["vocab_size"] = a.vocab_size;
+  text["file"] = request_.text.string();
+  text["positions"] = positions_of(text_);
+  text["held_out_positions"] = positions_of(held_out_);
+  manifest_.fields["depthlens"] = DEPTHLENS_VERSION;
+  manifest_.fields["format"] = 1;
+  manifest_.fields["model"] = std::move(about);
+  manifest_.fields["text"] = std::move(text);
+}
+
+void lens_training::start_trainer(registry& plugins) {
+  const registry::backend backend = plugins.choose_backend(request_.backend);
+  running_ = std::make_unique<backend_model>(
+      model_, backend, backend_model::options{request_.device, request_.precision, request_.threads});
+  std::uint32_t flags = 0;
+  if (request_.bias_only) flags |= DLENS_TRAINER_BIAS_ONLY;
+  const dlens_trainer_options options{sizeof options,
+                                      request_.adam ? DLENS_OPTIMIZER_ADAM : DLENS_OPTIMIZER_SGD,
+                                      flags,
+                                      request_.threads,
+                                      request_.momentum,
+                                      request_.second_momentum,
+                                      request_.weight_decay,
+                                      request_.gradient_limit};
+  trainer_ = std::make_unique<backend_trainer>(running_->c(), options, backend.about.word);
+  log_info(
+      cat("backend ", backend.about.word, ": ", running_->info().device, ", ", running_->info().weights));
+  manifest_.fields["self_check"] = self_check(
+      *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
+}
+
+void lens_training::begin() {
+  if (fs::exists(checkpoint())) {
+    step_ = trainer_->load(checkpoint());
+    losses_ = read_losses(train_table(), loss_kind::train, n_layers_, step_);
+    validation_ = read_losses(validation_table(), loss_kind::validation, n_layers_, 0);
+    if (step_ > request_.steps || losses_.size() != step_)
+      fail(status::data, checkpoint().string(), ": is at step ", step_, ", and ", train_table().string(),
+           " has ", losses_.size(), " steps; --fresh begins again");
+    for (const loss_row& r : losses_) trained_on_ += r.positions;
+    begun_ = true;
+    log_info(cat("going on after step ", step_, " of ", request_.steps));
+    return;
+  }
+  measure("logit");
+  if (request_.start == lens_start::least_squares || request_.whiten) observe_and_fit();
+  begun_ = !stop_asked();
+  save();
+}
+
+void lens_training::observe_and_fit() {
+  const std::uint64_t wanted = std::min<std::uint64_t>(request_.fit_positions, positions_of(text_));
+  batch_order order(text_, request_.batch_positions, request_.seed);
+  progress bar("observing states", wanted);
+  for (std::uint64_t seen = 0; seen < wanted && !stop_asked();) {
+    const training_pack pack(text_, order.next());
+    trainer_->observe(pack.batch());
+    seen += pack.positions();
+    bar.add(pack.positions());
+  }
+  if (stop_asked()) return;
+  const bool fits = request_.start == lens_start::least_squares;
+  std::uint32_t what = 0;
+  if (fits) what |= DLENS_FIT_TRANSLATORS;
+  if (request_.whiten) what |= DLENS_FIT_COORDINATES;
+  trainer_->fit(what, request_.ridge);
+  if (fits) measure("initial");
+}
+
+void lens_training::measure(const std::string& lens) {
+  if (held_out_.empty() || stop_asked()) return;
+  std::vector<double> sums(n_layers_ + 1);
+  double positions = 0;
+  for (std::size_t first = 0; first < held_out_.size();) {
+    std::vector<std::size_t> chosen;
+    for (std::size_t n = 0; first < held_out_.size() && n < request_.batch_positions; ++first) {
+      chosen.push_back(first);
+      n += held_out_[first].size() - 1;
+    }
+    const training_pack pack(held_out_, chosen);
+    const std::vector<float> kl = trainer_->measure(pack.batch(), n_layers_);
+    for (std::size_t i = 0; i < sums.size(); ++i)
+      sums[i] += static_cast<double>(kl[i]) * static_cast<double>(pack.positions());
+    positions += pack.positions();
+  }
+  loss_row row{lens, step_, trained_on_, {}};
+  for (const double s : sums) row.kl.push_back(static_cast<float>(s / positions));
+  const float unigram = row.kl.back();
+  row.kl.pop_back();
+  log_info(cat("held-out text, ", lens, ": mean KL ", std::fixed, std::setprecision(3), mean_of(row.kl),
+               " nats over layers 0 to ", n_layers_ - 1));
+  if (std::isfinite(unigram)) {
+    validation_.push_back({"unigram", step_, trained_on_, std::vector<float>(n_layers_, unigram)});
+    log_info(cat("held-out text, unigram predictor: ", unigram, " nats"));
+  }
+  validation_.push_back(std::move(row));
+}
+
+// The tables come first: what a checkpoint goes on from is there when it is.
+void lens_training::save() {
+  if (!begun_) return;
+  write_losses(train_table(), loss_kind::train, losses_);
+  write_losses(validation_table(), loss_kind::validation, validation_);
+  trainer_->save(checkpoint(), step_);
+}
+
+// False where it was stopped.
+bool lens_training::train() {
+  batch_order order(text_, request_.batch_positions, request_.seed + 1);
+  for (std::uint64_t s = 0; s < step_; ++s) order.next();
+  batch_order ahead = order;
+  std::uint64_t left = 0;
+  for (std::uint64_t s = step_; s < request_.steps; ++s)
+    for (const std::size_t i : ahead.next()) left += text_[i].size() - 1;
+  progress bar("training", left);
+  while (step_ < request_.steps && !stop_asked()) {
+    const training_pack pack(text_, order.next());
+    loss_row row{"", step_ + 1, pack.positions(), trainer_->step(pack.batch(), rate_of(step_), n_layers_)};
+    ++step_;
+    trained_on_ += pack.positions();
+    bar.note(cat("step ", step_, "  KL ", std::fixed, std::setprecision(3), mean_of(row.kl)));
+    bar.add(pack.positions());
+    losses_.push_back(std::move(row));
+    if (step_ % request_.checkpoint_every == 0 && step_ < request_.steps) save();
+  }
+  const bool stopped = stop_asked() && (!begun_ || step_ < request_.steps);
+  if (stopped) save();
+  return !stopped;
+}
+
+void lens_training::finish() {
+  measure("trained");
+  write_losses(train_table(), loss_kind::train, losses_);
+  write_losses(validation_table(), loss_kind::validation, validation_);
+  const architecture& a = model_.files->arch();
+  write_lens_folder(folder_->root(), {model_.name, unembed_hash(*model_.files), n_layers_, a.d_model},
+                    trainer_->read("weight"), trainer_->read("bias"));
+  boost::json::object figures, figure, result;
+  figure["study"] = "lens train";
+  figure["lens"] = "";
+  figure["stem"] = "validation";
+  figure["csv"] = "validation.csv";
+  figure["prompts"] = held_out_.size();
+  figure["figure"] = to_json(validation_figure());
+  if (!validation_.empty()) figures["validation"] = std::move(figure);
+  result["steps"] = step_;
+  result["positions"] = trained_on_;
+  for (const loss_row& r : validation_) result["kl_" + r.lens] = mean_of(r.kl);
+  manifest_.fields["figures"] = std::move(figures);
+  manifest_.fields["result"] = std::move(result);
+  manifest_.fields["status"] = "complete";
+  manifest_.write(folder_->manifest());
+  fs::remove(checkpoint());
+  if (validation_.empty()) return;
+  if (gnuplot_available())
+    draw_figures(folder_->root(), manifest_.fields, request_.formats);
+  else
+    log_warning(cat("gnuplot is not installed; the figure later: depthlens plot ", folder_->root().string()));
+}
+
+int lens_training::execute(registry& plugins) {
+  open_folder();
+  const auto* state = manifest_.fields.if_contains("status");
+  if (state != nullptr && *state == "complete" && fs::exists(folder_->root() / "params.pt")) {
+    log_info("nothing new: the lens is trained");
+    std::cout << folder_->root().string() << '\n';
+    return 0;
+  }
+  start_trainer(plugins);
+  manifest_.fields["status"] = "running";
+  manifest_.write(folder_->manifest());
+  begin();
+  const auto start = std::chrono::steady_clock::now();
+  const std::uint64_t before = trained_on_;
+  if (!train()) {
+    log_warning(
+        cat("stopped after step ", step_, " of ", request_.steps, "; the same command goes on from there"));
+    return static_cast<int>(status::stopped);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log_info(cat(trained_on_ - before, " positions in ", std::fixed, std::setprecision(1), seconds, " s, ",
+               static_cast<double>(trained_on_ - before) / std::max(seconds, 1e-9), "/s"));
+  finish();
+  std::cout << folder_->root().string() << '\n';
+  return 0;
+}
+
+}  // namespace
+
+int lens_train_command(const arguments& args) {
+  std::optional<train_request> request = parse_train(args);
+  if (!request) return 0;
+  std::vector<fs::path> folders;
+  for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
+  registry plugins(folders);
+  catch_stop_signals();
+  return lens_training(*std::move(request)).execute(plugins);
+}
+
+}  // namespace depthlens

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trainer held by a backend's model, and its state as named arrays, for checkpoints and the finished lens.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct trainer_array {
+  std::string name;
+  std::vector<std::uint64_t> shape;
+  std::vector<float> values;
+};
+
+class backend_trainer {
+ public:
+  // Throws status::unavailable, saying which backend can, where this one cannot train.
+  backend_trainer(const dlens_model* model, const dlens_trainer_options& options, const std::string& backend);
+  ~backend_trainer();
+  backend_trainer(const backend_trainer&) = delete;
+
+  // Of layers 0..n-1, and the unigram predictor's, as dlens_trainer has it.
+  std::vector<float> measure(const dlens_batch& batch, std::size_t n_layers);
+  // Throws status::data where the loss is no number any more.
+  std::vector<float> step(const dlens_batch& batch, double learning_rate, std::size_t n_layers);
+  void observe(const dlens_batch& batch);
+  void fit(std::uint32_t what, double ridge);  // DLENS_FIT_...
+
+  trainer_array read(const std::string& name) const;
+
+  // All arrays and the number of the step, complete or not at all.
+  void save(const std::filesystem::path& file, std::uint64_t step) const;
+  // Returns the number of the step. Throws status::data for another trainer's state.
+  std::uint64_t load(const std::filesystem::path& file);
+
+ private:
+  std::vector<const dlens_trainer_array*> arrays() const;
+  trainer_array read(std::uint64_t index, const dlens_trainer_array& about) const;
+
+  dlens_trainer* trainer_ = nullptr;
+};
+
+}  // namespace depthlens

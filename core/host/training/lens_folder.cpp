@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/lens_folder.hpp"
+
+#include "depthlens/model/safetensors_writer.hpp"
+#include "depthlens/model/torch_writer.hpp"
+#include "results/manifest.hpp"
+
+#include <boost/json.hpp>
+
+#include <span>
+#include <vector>
+
+namespace depthlens {
+
+void write_lens_folder(const std::filesystem::path& folder, const lens_identity& about,
+                       const trainer_array& weight, const trainer_array& bias) {
+  const std::size_t d = about.d_model;
+  std::vector<named_floats> tensors;
+  for (std::size_t i = 0; i < about.n_layers; ++i) {
+    tensors.push_back({cat(i, ".weight"), {d, d}, std::span(weight.values).subspan(i * d * d, d * d)});
+    tensors.push_back({cat(i, ".bias"), {d}, std::span(bias.values).subspan(i * d, d)});
+  }
+  write_state_dict(folder / "params.pt", tensors);
+  write_safetensors(folder / "params.safetensors", tensors, {{"format", "pt"}});
+  manifest config;
+  config.fields["base_model_name_or_path"] = about.model;
+  config.fields["d_model"] = about.d_model;
+  config.fields["num_hidden_layers"] = about.n_layers;
+  config.fields["bias"] = true;
+  config.fields["base_model_revision"] = nullptr;
+  config.fields["unembed_hash"] = about.unembed_hash;
+  config.fields["lens_type"] = "linear_tuned_lens";
+  config.write(folder / "config.json");
+}
+
+}  // namespace depthlens

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What libtorch throws, as the errors of the C interface.
+#pragma once
+
+#include "depthlens/abi_error.hpp"
+
+#include <c10/util/Exception.h>
+
+namespace depthlens::torch_backend {
+
+// libtorch's own errors carry a stack trace; users get the first line.
+template <class Function>
+dlens_status run_guarded(dlens_error* error, Function&& fn) noexcept {
+  return guarded(error, [&] {
+    try {
+      fn();
+    } catch (const c10::OutOfMemoryError& e) {
+      fail(status::unavailable, "the device is out of memory: ", e.what_without_backtrace());
+    } catch (const c10::Error& e) {
+      fail(status::internal, "libtorch: ", e.what_without_backtrace());
+    }
+  });
+}
+
+}  // namespace depthlens::torch_backend

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training a lens through the whole program: what it writes, that it is read again, that a training which was
+// killed ends as one that was not, and what is refused.
+#include "program/demo.hpp"
+#include "program/tiny_folder.hpp"
+
+#include "depthlens/model/torch_file.hpp"
+
+#include <boost/json.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(lens_training)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+
+bool has_torch() {
+  const char* said = std::getenv("DEPTHLENS_TEST_TORCH");
+  return said != nullptr && *said == '1';
+}
+boost::test_tools::assertion_result with_torch(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result out(has_torch());
+  out.message() << "this build has no libtorch";
+  return out;
+}
+boost::test_tools::assertion_result without_torch(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result out(!has_torch());
+  out.message() << "this build has libtorch";
+  return out;
+}
+
+struct training : scratch_folder {
+  tiny_folder model;
+  std::string text = write("text.txt", paragraphs());
+  training() { model.make_random(); }
+
+  // Letters that follow each other by a rule, so that there is something to predict.
+  static std::string paragraphs() {
+    std::string out;
+    unsigned x = 1;
+    for (int p = 0; p < 12; ++p) {
+      for (int i = 0; i < 260; ++i) {
+        x = x * 1103515245u + 12345u;
+        out += i % 6 == 5 ? ' ' : static_cast<char>('a' + (x >> 16) % 5);
+      }
+      out += "\n\n";
+    }
+    return out;
+  }
+  std::filesystem::path out(const std::string& name = "lens") const { return path() / name; }
+  words command(const std::string& name = "lens") const {
+    return {"lens",
+            "train",
+            "--model",
+            model.path(),
+            "--text",
+            text,
+            "--out",
+            out(name),
+            "--steps",
+            "12",
+            "--batch-tokens",
+            "200",
+            "--context",
+            "60",
+            "--checkpoint-every",
+            "4",
+            "--init-tokens",
+            "500",
+            "--validation",
+            "0.2",
+            "--learning-rate",
+            "0.01",
+            "--format",
+            "svg",
+            "--threads",
+            "1"};
+  }
+};
+
+std::map<std::string, std::vector<float>> tensors_of(const std::filesystem::path& params) {
+  const torch_file file(params);
+  std::map<std::string, std::vector<float>> out;
+  for (const torch_tensor& t : file.state_dict()) {
+    std::vector<float>& values = out[t.view.name];
+    values.resize(t.view.bytes / sizeof(float));
+    file.read(t, values.data());
+  }
+  return out;
+}
+
+// Mean KL of the rows of validation.csv that belong to `lens`.
+double mean_kl(const std::filesystem::path& run, const std::string& lens) {
+  double sum = 0;
+  int n = 0;
+  for (const std::string& line : lines_of(read_bytes(run / "data/validation.csv"))) {
+    if (!line.starts_with(lens + ",")) continue;
+    sum += std::stod(line.substr(line.rfind(',') + 1));
+    ++n;
+  }
+  BOOST_REQUIRE(n > 0);
+  return sum / n;
+}
+
+void kill_at_checkpoint(const training& t, const std::string& name) {
+  process stopped(words{program()} + t.command(name));
+  const auto checkpoint = t.out(name) / "checkpoint.safetensors";
+  for (int i = 0; i < 20000 && !std::filesystem::exists(checkpoint); ++i)
+    if (stopped.ends_within(std::chrono::milliseconds(1))) break;
+  stopped.send(SIGKILL);
+  stopped.wait();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_lens_is_trained_written_and_read, *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  must_work(t.command());
+  BOOST_TEST(mean_kl(t.out(), "trained") < mean_kl(t.out(), "logit"));
+  BOOST_TEST(mean_kl(t.out(), "unigram") > 0);
+  const auto pt = tensors_of(t.out() / "params.pt");
+  BOOST_TEST(pt.size() == 4U);
+  const std::string info =
+      must_work({"lens", "info", "tuned=" + t.out().string(), "--model", t.model.path()}).out;
+  for (const char* part : {"layers       0 1 2", "width        8", "unembedding  same"})
+    BOOST_TEST(info.find(part) != std::string::npos, info);
+  // The same values in both files.
+  std::filesystem::create_directory(t.out("pt"));
+  for (const char* name : {"config.json", "params.pt"})
+    std::filesystem::copy_file(t.out() / name, t.out("pt") / name);
+  must_work({"lens", "eval", "--model", t.model.path(), "--text", t.text, "--lens",
+             "a:tuned=" + t.out().string(), "--lens", "b:tuned=" + t.out("pt").string(), "--out",
+             t.out("eval"), "--format", "svg", "--backend", "cpu"});
+  const words rows = lines_of(read_bytes(t.out("eval") / "lens_eval.csv"));
+  BOOST_REQUIRE_EQUAL(rows.size(), 7U);
+  for (std::size_t i = 1; i < 4; ++i) BOOST_TEST(rows[i].substr(1) == rows[i + 3].substr(1));
+  const boost::json::object manifest = boost::json::parse(read_bytes(t.out() / "run.json")).as_object();
+  BOOST_TEST(manifest.at("status").as_string() == "complete");
+  BOOST_TEST(std::filesystem::exists(t.out() / "plots/validation.svg"));
+  BOOST_TEST(!std::filesystem::exists(t.out() / "checkpoint.safetensors"));
+  must_work({"plot", t.out(), "--format", "svg"});
+  BOOST_TEST(must_work(t.command()).err.find("nothing new") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_training_that_was_stopped_ends_as_one_that_was_not,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  must_work(t.command("whole"));
+  kill_at_checkpoint(t, "parts");
+  must_work(t.command("parts"));
+  for (const char* name :
+       {"params.pt", "params.safetensors", "config.json", "data/train.csv", "data/validation.csv"})
+    BOOST_TEST((read_bytes(t.out("whole") / name) == read_bytes(t.out("parts") / name)), name);
+}
+
+BOOST_AUTO_TEST_CASE(another_training_in_the_same_folder_is_refused_by_the_fields_that_differ,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  must_work(t.command());
+  words other = t.command();
+  other.insert(other.end(), {"--seed", "7", "--optimizer", "sgd"});
+  check_refused(other, status::config, "training.seed: 42 -> 7", "training.optimizer", "--fresh");
+  must_work(other + words{"--fresh"});
+  BOOST_TEST(std::filesystem::exists(t.path() / "lens.old-1/params.pt"));
+}
+
+BOOST_AUTO_TEST_CASE(biases_alone_and_the_identity_are_ways_to_train,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  must_work(t.command("bias") + words{"--bias-only", "--init", "identity", "--whiten", "off"});
+  for (const auto& [name, values] : tensors_of(t.out("bias") / "params.pt"))
+    if (name.ends_with(".weight")) BOOST_TEST((values == std::vector<float>(64, 0.0f)));
+  must_work(t.command("none") + words{"--init", "identity", "--learning-rate", "0"});
+  for (const auto& [name, values] : tensors_of(t.out("none") / "params.pt"))
+    BOOST_TEST((values == std::vector<float>(values.size(), 0.0f)), name);
+  BOOST_TEST(mean_kl(t.out("none"), "logit") == mean_kl(t.out("none"), "trained"));
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_form_is_refused, *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  kill_at_checkpoint(t, "lens");
+  t.write("lens/checkpoint.safetensors", "nonsense");
+  std::filesystem::remove(t.out() / "params.pt");  // in case it had come to its end
+  check_refused(t.command(), status::data, "checkpoint.safetensors");
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_cannot_train_says_which_can) {
+  const training t;
+  check_refused(t.command() + words{"--backend", "cpu"}, status::unavailable, "cpu cannot train",
+                "--backend torch", "DEPTHLENS_TORCH=ON");
+}
+
+BOOST_AUTO_TEST_CASE(without_libtorch_it_is_said_how_to_get_it,
+                     *boost::unit_test::precondition(without_torch)) {
+  const training t;
+  check_refused(t.command(), status::unavailable, "libtorch", "DEPTHLENS_TORCH=ON");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_training_cannot_use_is_refused_by_its_option) {
+  const training t;
+  check_refused({"lens", "train", "--text", t.text, "--out", t.out()}, status::usage, "--model");
+  check_refused(t.command() + words{"--optimizer=lion"}, status::usage, "--optimizer lion", "adam or sgd");
+  check_refused(t.command() + words{"--init=zero"}, status::usage, "--init zero",
+                "identity or least-squares");
+  check_refused(t.command() + words{"--momentum=1"}, status::usage, "--momentum 1");
+  check_refused(t.command() + words{"--tokens=100"}, status::usage, "--steps and --tokens");
+  check_refused(t.command() + words{"--validation=0.9"}, status::usage, "--validation 0.9");
+  words absent = t.command();
+  absent[5] = t.out("none.txt");
+  check_refused(absent, status::no_input, "none.txt");
+  absent[5] = t.write("short.txt", "ab\n");
+  check_refused(absent, status::data, "short.txt", "three tokens");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

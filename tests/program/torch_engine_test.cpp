@@ -90,7 +90,7 @@ void check_message(const plugin_tree& tree, status expected, const Parts&... par
   bool found = false;
   for (const json::value& v : json::parse(listed.out).as_array()) {
     const json::object& p = v.as_object();
-    if (p.at("path") != fs::canonical(tree.plugins() / "backend-torch.so").string()) continue;
+    if (p.at("path").as_string() != fs::canonical(tree.plugins() / "backend-torch.so").string()) continue;
     found = true;
     BOOST_TEST((p.at("verdict") == "ok"), json::serialize(p));
   }

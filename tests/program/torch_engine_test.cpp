@@ -88,7 +88,8 @@ void check_message(const plugin_tree& tree, status expected, const Parts&... par
   BOOST_TEST(o.out.starts_with("{"), o.out);
   const outcome listed = must_work({"plugins", "--json", "--plugin-path", tree.plugins()});
   bool found = false;
-  for (const json::value& v : json::parse(listed.out).as_array()) {
+  const json::value all = json::parse(listed.out);
+  for (const json::value& v : all.as_array()) {
     const json::object& p = v.as_object();
     if (p.at("path").as_string() != fs::canonical(tree.plugins() / "backend-torch.so").string()) continue;
     found = true;

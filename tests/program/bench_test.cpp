@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(precisions_are_compared_layer_by_layer) {
     BOOST_REQUIRE(layers.size() == 4U);
     for (std::size_t l = 0; l < layers.size(); ++l) {
       BOOST_TEST(number(layers[l].as_object(), "layer") == static_cast<double>(l));
-      BOOST_TEST(layers[l].at("lens") == "logit");
+      BOOST_TEST(std::string(layers[l].at("lens").as_string()) == "logit");
       BOOST_TEST(number(layers[l].as_object(), "positions") == 120);
     }
     return layers;

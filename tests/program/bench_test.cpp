@@ -95,16 +95,17 @@ BOOST_AUTO_TEST_CASE(shared_prefixes_of_a_file_are_counted_once) {
                head);
 }
 
+// On a model of random weights: those of a tiny_folder are all alike, so that rounding changes nothing.
 BOOST_AUTO_TEST_CASE(precisions_are_compared_layer_by_layer) {
-  const tiny_folder model;
-  const words base{"--model", model.path(), "--tokens", "6", "--count", "20", "--positions", "all"};
+  const std::string model = source_tree() / "tests/golden/models/llama";
+  const words base{"--model", model, "--tokens", "6", "--count", "20", "--positions", "all"};
   const auto layers_of = [&](const words& more) {
     const json::object o = measured(base + more).at("agreement").as_object();
     const json::array layers = o.at("layers").as_array();
-    BOOST_REQUIRE(layers.size() == 3U);
+    BOOST_REQUIRE(layers.size() == 4U);
     for (std::size_t l = 0; l < layers.size(); ++l) {
       BOOST_TEST(number(layers[l].as_object(), "layer") == static_cast<double>(l));
-      BOOST_TEST(layers[l].at("lens") == "logit");
+      BOOST_TEST(std::string(layers[l].at("lens").as_string()) == "logit");
       BOOST_TEST(number(layers[l].as_object(), "positions") == 120);
     }
     return layers;
@@ -120,7 +121,7 @@ BOOST_AUTO_TEST_CASE(precisions_are_compared_layer_by_layer) {
     const double most = number(layer.as_object(), "largest_probability_error");
     BOOST_TEST(mean <= most);
     BOOST_TEST(most < 0.1);
-    BOOST_TEST(number(layer.as_object(), "same_top") > 0.8);
+    BOOST_TEST(number(layer.as_object(), "same_top") > 0.9);
     error += mean;
   }
   BOOST_TEST(error > 0);

@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -33,6 +34,14 @@ boost::test_tools::assertion_result without_torch(boost::unit_test::test_unit_id
   boost::test_tools::assertion_result out(!has_torch());
   out.message() << "this build has libtorch";
   return out;
+}
+
+// The command with another value for an option that it has.
+words with_value(words command, const std::string& option, const std::string& value) {
+  const auto at = std::find(command.begin(), command.end(), option);
+  BOOST_REQUIRE(at != command.end());
+  *(at + 1) = value;
+  return command;
 }
 
 struct training : scratch_folder {
@@ -176,7 +185,7 @@ BOOST_AUTO_TEST_CASE(biases_alone_and_the_identity_are_ways_to_train,
   must_work(t.command("bias") + words{"--bias-only", "--init", "identity", "--whiten", "off"});
   for (const auto& [name, values] : tensors_of(t.out("bias") / "params.pt"))
     if (name.ends_with(".weight")) BOOST_TEST((values == std::vector<float>(64, 0.0f)));
-  must_work(t.command("none") + words{"--init", "identity", "--learning-rate", "0"});
+  must_work(with_value(t.command("none"), "--learning-rate", "0") + words{"--init", "identity"});
   for (const auto& [name, values] : tensors_of(t.out("none") / "params.pt"))
     BOOST_TEST((values == std::vector<float>(values.size(), 0.0f)), name);
   BOOST_TEST(mean_kl(t.out("none"), "logit") == mean_kl(t.out("none"), "trained"));
@@ -210,7 +219,7 @@ BOOST_AUTO_TEST_CASE(what_a_training_cannot_use_is_refused_by_its_option) {
                 "identity or least-squares");
   check_refused(t.command() + words{"--momentum=1"}, status::usage, "--momentum 1");
   check_refused(t.command() + words{"--tokens=100"}, status::usage, "--steps and --tokens");
-  check_refused(t.command() + words{"--validation=0.9"}, status::usage, "--validation 0.9");
+  check_refused(with_value(t.command(), "--validation", "0.9"), status::usage, "--validation 0.9");
   words absent = t.command();
   absent[5] = t.out("none.txt");
   check_refused(absent, status::no_input, "none.txt");

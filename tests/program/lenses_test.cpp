@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
   const std::string forced =
       must_work({"lens", "info", lens.text(), "--model", r.model.path(), "--force-lens"}).out;
   BOOST_TEST(forced.find("unembedding  another (forced)") != std::string::npos, forced);
-  check_refused({"lens", "show"}, status::usage, "info or eval");
+  check_refused({"lens", "show"}, status::usage, "info, eval or train");
   check_refused({"lens", "info", "logit"}, status::usage, "--model");
 }
 

@@ -13,7 +13,8 @@
 namespace depthlens::fuzz {
 
 inline void check_torch_file(const torch_file& file, std::string_view label) {
-  for (const auto& [node, tensor] : file.tensors()) {
+  for (const auto& entry : file.tensors()) {
+    const torch_tensor& tensor = entry.second;
     const auto record = tensor.record->data;
     promise(tensor.view.data >= record.data() &&
                 tensor.view.data + tensor.view.bytes <= record.data() + record.size(),

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -148,5 +149,18 @@ class reference_loss {
   std::vector<std::vector<row>> states_;
   std::vector<row> finals_;
 };
+
+// Small random translators for all layers.
+inline std::map<std::string, std::vector<float>> random_translators(const model_shape& s,
+                                                                    std::uint32_t seed) {
+  std::mt19937 bits(seed);
+  std::normal_distribution<float> noise(0, 0.05f);
+  std::map<std::string, std::vector<float>> out;
+  out["weight"].resize(std::size_t{s.layers} * s.width * s.width);
+  out["bias"].resize(std::size_t{s.layers} * s.width);
+  for (auto& [name, values] : out)
+    for (float& x : values) x = noise(bits);
+  return out;
+}
 
 }  // namespace depthlens::testing

@@ -35,18 +35,6 @@ const std::vector<model_shape>& output_shapes() {
   return shapes;
 }
 
-// Small random translators for all layers.
-std::map<std::string, std::vector<float>> random_translators(const model_shape& s, std::uint32_t seed) {
-  std::mt19937 bits(seed);
-  std::normal_distribution<float> noise(0, 0.05f);
-  std::map<std::string, std::vector<float>> out;
-  out["weight"].resize(std::size_t{s.layers} * s.width * s.width);
-  out["bias"].resize(std::size_t{s.layers} * s.width);
-  for (auto& [name, values] : out)
-    for (float& x : values) x = noise(bits);
-  return out;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(losses_are_those_of_the_reference, *boost::unit_test::precondition(can_train)) {

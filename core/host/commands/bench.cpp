@@ -45,7 +45,7 @@ po::options_description bench_options() {
   preset("repeat", "N", "1", "passes; the fastest is stated, the first one warms up");
   preset("backend", "NAME", "auto", "auto, cpu, ...");
   preset("device", "DEV", "auto", "auto, cpu, cuda[:i]");
-  preset("precision", "P", "f32", "f32, bf16, f16");
+  preset("precision", "P", "f32", "f32, bf16, f16; torch on a GPU: tf32 too");
   add("against", "P", "state layer by layer how close the readings are to those of precision P");
   add("threads", "N", "default: all allowed");
   preset("bos", "HOW", "auto", "auto, always, never");

@@ -44,8 +44,8 @@ po::options_description eval_options() {
       "bos", text("HOW")->default_value("auto"), "auto, always, never")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16")("threads", text("N"),
-                                                                      "default: all allowed");
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
+      "threads", text("N"), "default: all allowed");
   add_skip_check(d);
   d.add(common_options());
   return d;

@@ -40,7 +40,7 @@ po::options_description run_options() {
       "BOS before prompts: auto (the tokenizer's rule), always, never")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16")(
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
       "threads", text("N"), "default: all allowed")("limit", text("N"),
                                                     "only the first N records of each data set")(
       "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(

@@ -34,7 +34,7 @@ po::options_description trace_options() {
       "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16")(
+      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
       "threads", text("N"), "default: all allowed")("bos", text("HOW")->default_value("auto"),
                                                     "auto, always, never")("json", po::bool_switch(),
                                                                            "one JSON object for each prompt");

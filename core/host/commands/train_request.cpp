@@ -45,9 +45,10 @@ po::options_description train_options() {
       "checkpoint-every", with("N", "50"), "steps")("seed", with("N", "42"), "of the order of the text")(
       "fresh", po::bool_switch(), "move a training that is there aside")(
       "format", with("LIST", "png,svg,pdf"), "of figures")("bos", with("HOW", "auto"), "auto, always, never")(
-      "backend", with("NAME", "torch"), "torch; others cannot train")(
-      "device", with("DEV", "auto"), "auto, cpu, cuda[:i]")("precision", with("P", "f32"), "f32, bf16, f16")(
-      "threads", text("N"), "default: all allowed");
+      "backend", with("NAME", "torch"), "torch; others cannot train")("device", with("DEV", "auto"),
+                                                                      "auto, cpu, cuda[:i]")(
+      "precision", with("P", "f32"), "f32, bf16, f16; torch on a GPU: tf32 too")("threads", text("N"),
+                                                                                 "default: all allowed");
   add_skip_check(d);
   add_ignore_config(d);
   d.add(common_options());

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "depthlens/error.hpp"
@@ -222,14 +223,14 @@ class pickle_machine {
     if (place >= limits_.values) in_.fail_here("memo place ", place, " is over ", limits_.values);
     if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
       in_.fail_here("nothing to remember on the stack");
-    if (place >= memo_.size()) memo_.resize(place + 1, -1);
     memo_[place] = stack_.back();
     return true;
   }
 
   bool recall(std::uint64_t place) {
-    if (place >= memo_.size() || memo_[place] < 0) in_.fail_here("memo place ", place, " is empty");
-    return push_index(static_cast<std::uint32_t>(memo_[place]));
+    const auto held = memo_.find(place);
+    if (held == memo_.end()) in_.fail_here("memo place ", place, " is empty");
+    return push_index(held->second);
   }
 
   bool append(std::size_t n) {
@@ -340,7 +341,8 @@ class pickle_machine {
   std::deque<pickle_node>& nodes_;
   std::vector<std::uint32_t> stack_;
   std::vector<std::size_t> marks_;
-  std::vector<std::int64_t> memo_;
+  std::unordered_map<std::uint64_t, std::uint32_t>
+      memo_;  // memory for the places in use, whatever their numbers
   std::size_t pushed_ = 0;
 };
 

@@ -27,6 +27,7 @@ struct transport {
   std::vector<float> b;              // (D), empty = zero
 
   bool is_identity() const { return form == transport_form::identity; }
+  bool is_constant() const { return form == transport_form::constant; }
 };
 
 struct lens {

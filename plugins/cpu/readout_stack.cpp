@@ -20,20 +20,22 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
       sites_(std::span(request.sites).subspan(sites.first, sites.n)),
       scratch_(scratch),
       width_(model.weights.final_norm.width()),
-      n_rows_(sites.n * plan.rows.size()) {
+      n_varying_(sites.n * (plan.rows.size() - plan.n_constant)),
+      n_products_(n_varying_ + plan.n_constant) {
   make_rows();
 }
 
 void readout_stack::make_rows() {
-  rows_ = scratch_.rows.reserve(n_rows_ * width_);
+  rows_ = scratch_.rows.reserve(n_products_ * width_);
   const bool rounds = model_.gather_shape.weights() == number::bf16;
   bf16* const rounded = rounds ? reinterpret_cast<bf16*>(rows_) : nullptr;
   rounded_ = rounded;
   std::size_t at = 0;
   for (const planned_row<transport>& planned : plan_.rows) {
     const float* hidden = request_.hidden + (planned.layer * request_.sites.size() + range_.first) * width_;
-    if (planned.carry) hidden = carry(*planned.carry, hidden);
-    for (std::size_t i = 0; i < range_.n; ++i, at += width_) {
+    const std::size_t n = planned.carry && planned.carry->is_constant() ? 1 : range_.n;
+    if (planned.carry) hidden = carry(*planned.carry, hidden, n);
+    for (std::size_t i = 0; i < n; ++i, at += width_) {
       float* row = rounds ? scratch_.normed.reserve(width_) : rows_ + at;
       model_.weights.final_norm.apply(model_.kernels, hidden + i * width_, 1, row);
       if (rounds) model_.kernels.to_bf16(row, width_, rounded + at);
@@ -47,18 +49,30 @@ void readout_stack::multiply(const packed_matrix& unembed, std::size_t first, st
   unembed.multiply(rows_ + first * width_, n, logits, scratch_);
 }
 
-const float* readout_stack::carry(const transport& carry, const float* hidden) {
-  float* out = scratch_.carried.reserve(range_.n * width_);
+const float* readout_stack::carry(const transport& carry, const float* hidden, std::size_t n) {
+  float* out = scratch_.carried.reserve(n * width_);
   if (carry.a) {
-    carry.a->multiply(hidden, range_.n, out, scratch_);
+    carry.a->multiply(hidden, n, out, scratch_);
   } else {
-    std::fill_n(out, range_.n * width_, 0.0f);
+    std::fill_n(out, n * width_, 0.0f);
   }
-  if (carry.form == transport_form::residual) model_.kernels.add(out, hidden, range_.n * width_);
-  for (std::size_t i = 0; i < range_.n && !carry.b.empty(); ++i) {
+  if (carry.form == transport_form::residual) model_.kernels.add(out, hidden, n * width_);
+  for (std::size_t i = 0; i < n && !carry.b.empty(); ++i) {
     model_.kernels.add(out + i * width_, carry.b.data(), width_);
   }
   return out;
+}
+
+template <class Function>
+void readout_stack::for_blocks(const float* logits, std::size_t stride, std::size_t first, std::size_t n,
+                               Function&& fn) const {
+  const std::size_t varying = first < n_varying_ ? std::min(n, n_varying_ - first) : 0;
+  if (varying > 0) fn(logit_block{logits, stride, first, varying});
+  for (std::size_t i = varying; i < n; ++i) {
+    const std::size_t row = n_varying_ + (first + i - n_varying_) * range_.n;
+    for (std::size_t site = 0; site < range_.n; ++site)
+      fn(logit_block{logits + i * stride, stride, row + site, 1});
+  }
 }
 
 void readout_stack::find_finals(std::span<top_entry> out) {
@@ -94,13 +108,14 @@ void readout_stack::find_targets(row_table& table, std::span<const target_place>
   packed_matrix packed(model_.gather_shape);
   packed.assign(gathered, scratch_);
   float* logits = scratch_.logits.reserve(chunk_rows * tile_width);
-  for (std::size_t first = 0; first < n_rows_; first += chunk_rows) {
-    const std::size_t n = std::min(chunk_rows, n_rows_ - first);
+  for (std::size_t first = 0; first < n_products_; first += chunk_rows) {
+    const std::size_t n = std::min(chunk_rows, n_products_ - first);
     multiply(packed, first, n, logits);
     for (std::size_t i = 0; i < n; ++i)
       finish_logits(logits + i * gather_width, gather_width, bias.empty() ? nullptr : gathered_bias);
-    for (std::size_t c = 0; c < places.size(); ++c)
-      table.take_target(places[c], {logits, gather_width, first, n}, c);
+    for_blocks(logits, gather_width, first, n, [&](const logit_block& block) {
+      for (std::size_t c = 0; c < places.size(); ++c) table.take_target(places[c], block, c);
+    });
   }
 }
 
@@ -117,19 +132,21 @@ bool readout_stack::run_tiles(row_table& table, std::span<const target_place> pl
   std::int32_t id = 0;
   for (const packed_matrix& tile : model_.weights.unembed_tiles) {
     const std::size_t width = tile.outputs();
-    for (std::size_t first = 0; first < n_rows_; first += chunk_rows) {
-      const std::size_t n = std::min(chunk_rows, n_rows_ - first);
+    for (std::size_t first = 0; first < n_products_; first += chunk_rows) {
+      const std::size_t n = std::min(chunk_rows, n_products_ - first);
       multiply(tile, first, n, logits);
       for (std::size_t i = 0; i < n; ++i)
         finish_logits(logits + i * width, width, bias.empty() ? nullptr : bias.data() + id);
-      as_expected &= table.take_targets(places, {logits, width, first, n}, id);
-      for (std::size_t i = 0; i < n; ++i) {
-        const std::size_t row = first + i;
-        const bool final_row = kind == row_kind::layer && row < range_.n;
-        model_.kernels.reduce_tile({logits + i * width, width, id, final_row ? row_kind::final : kind,
-                                    final_weights ? final_weights + row % range_.n * tile_width : nullptr},
-                                   table.states[row]);
-      }
+      for_blocks(logits, width, first, n, [&](const logit_block& block) {
+        as_expected &= table.take_targets(places, block, id);
+        for (std::size_t i = 0; i < block.n_rows; ++i) {
+          const std::size_t row = block.first_row + i;
+          const bool final_row = kind == row_kind::layer && row < range_.n;
+          model_.kernels.reduce_tile({block.logits + i * width, width, id, final_row ? row_kind::final : kind,
+                                      final_weights ? final_weights + row % range_.n * tile_width : nullptr},
+                                     table.states[row]);
+        }
+      });
     }
     id += static_cast<std::int32_t>(width);
   }

@@ -32,12 +32,17 @@ class readout_stack {
 
  private:
   void make_rows();
-  const float* carry(const transport& carry, const float* hidden);
+  // The first n sites' states of a layer, carried; (n, D) in the workspace.
+  const float* carry(const transport& carry, const float* hidden, std::size_t n);
   void multiply(const packed_matrix& unembed, std::size_t first, std::size_t n, float* logits);
   // The logits of some of the targets, at most gather_width.
   void find_targets(row_table& table, std::span<const target_place> places);
   // True unless a tile has another value for a target than find_targets had. Without places: top-1 alone.
   bool run_tiles(row_table& table, std::span<const target_place> places, row_kind kind);
+  // fn(block) for the rows of the table that the logits (n, stride) of products first..first+n-1 belong to.
+  template <class Function>
+  void for_blocks(const float* logits, std::size_t stride, std::size_t first, std::size_t n,
+                  Function&& fn) const;
   // Adds the bias (n), NULL = none, and caps.
   void finish_logits(float* logits, std::size_t n, const float* bias) const;
 
@@ -47,9 +52,11 @@ class readout_stack {
   const site_range range_;
   const std::span<const read_site> sites_;
   workspace& scratch_;
-  const std::size_t width_;        // D
-  const std::size_t n_rows_;       // row = row of the plan * sites + site
-  float* rows_ = nullptr;          // (rows, D), normed; unless
+  const std::size_t width_;  // D
+  const std::size_t
+      n_varying_;  // rows of the table that differ by site; row = row of the plan * sites + site
+  const std::size_t n_products_;   // those, then each constant row once, for all sites
+  float* rows_ = nullptr;          // (products, D), normed; unless
   const bf16* rounded_ = nullptr;  // the same memory as bf16, where the unembedding is
 };
 

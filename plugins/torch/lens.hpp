@@ -21,6 +21,7 @@ struct transport {
   // h (P, D) -> (P, D), float32.
   at::Tensor carry(const at::Tensor& h, product_counter& count) const;
   bool is_identity() const { return form == DLENS_TRANSPORT_IDENTITY; }
+  bool is_constant() const { return form == DLENS_TRANSPORT_CONSTANT; }
 };
 
 struct lens {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // For backends: which rows of logits the lenses of a call need at every site, each once. What carries a layer to the
-// output space is the backend's own type `Transport`, with members `layer` and `is_identity()`.
+// output space is the backend's own type `Transport`, with members `layer`, `is_identity()` and `is_constant()`.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -24,6 +24,7 @@ struct row_plan {
   std::vector<planned_row<Transport>> rows;
   std::vector<std::vector<std::size_t>> row_of_lens;  // [lens][layer of the lens] -> row
   bool wants_kl = false;
+  std::size_t n_constant = 0;  // the last rows, which are the same at every site
 };
 
 // lenses: of each, its layers in ascending order; readings: one for each lens.
@@ -32,10 +33,20 @@ row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::spa
                               const dlens_readings* const* readings) {
   row_plan<Transport> plan;
   plan.rows.push_back({n_layers, nullptr});
+  struct constant_row {
+    std::size_t lens, index;
+    const Transport* carry;
+  };
+  std::vector<constant_row> constant;
   std::vector<std::size_t> plain(n_layers + 1, 0);  // layer -> its row without a transport; 0 = none yet
   for (std::size_t l = 0; l < lenses.size(); ++l) {
     std::vector<std::size_t>& rows = plan.row_of_lens.emplace_back();
     for (const Transport& t : lenses[l]) {
+      if (t.is_constant()) {
+        constant.push_back({l, rows.size(), &t});
+        rows.push_back(0);
+        continue;
+      }
       const bool identity = t.is_identity();
       if (identity && (t.layer == n_layers || plain[t.layer] != 0)) {
         rows.push_back(plain[t.layer]);
@@ -47,6 +58,11 @@ row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::spa
     }
     plan.wants_kl |= readings[l]->kl != nullptr;
   }
+  for (const constant_row& c : constant) {
+    plan.row_of_lens[c.lens][c.index] = plan.rows.size();
+    plan.rows.push_back({c.carry->layer, c.carry});
+  }
+  plan.n_constant = constant.size();
   return plan;
 }
 

@@ -6,7 +6,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +117,22 @@ BOOST_AUTO_TEST_CASE(a_lock_that_was_never_written_to_the_end_is_taken_over) {
   const scratch_folder folder;
   write_lock(folder, "");
   BOOST_CHECK_NO_THROW(run_folder(folder.path() / "run"));
+}
+
+BOOST_AUTO_TEST_CASE(a_process_suspended_while_it_takes_the_lock_is_not_waited_for_and_loses_nothing) {
+  const scratch_folder folder;
+  const fs::path lock = write_lock(folder, "");
+  const int turn = ::open(lock.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  BOOST_REQUIRE(::flock(turn, LOCK_EX) == 0);
+  const auto open = [&] { const run_folder run(folder.path() / "run"); };
+  check_fails(open, status::config, (folder.path() / "run").string(), "come to a stop", lock.string());
+  BOOST_TEST(fs::exists(lock));
+  const std::string holder = cat(host_name(), ' ', ::getpid(), " 1\n");
+  write_lock(folder, holder);
+  check_fails(open, status::config, cat("process ", ::getpid()), host_name());
+  BOOST_TEST(read_bytes(lock) == holder);
+  ::close(turn);
+  BOOST_CHECK_NO_THROW(open());
 }
 
 BOOST_AUTO_TEST_CASE(the_lock_of_another_machine_is_respected) {

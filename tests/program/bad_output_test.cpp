@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(a_folder_in_use_is_refused_with_its_holder_named) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";
   process first(words{program()} + run_into(run));
-  for (int i = 0; i < 5000 && !std::filesystem::exists(run / "log/lock"); ++i)
+  const auto lock = run / "log/lock";
+  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
     BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));
   first.send(SIGSTOP);
   check_refused(run_into(run), status::config, run.string(), cat("process ", first.pid()), "lock");

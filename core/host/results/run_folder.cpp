@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 namespace depthlens {
@@ -58,43 +60,64 @@ bool lives(const lock_holder& h) {
 }
 
 // Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one only
-// one takes it over. Where the file system has no such locks, nothing is lost but that.
+// one takes it over. A turn lasts microseconds, but its holder may have been suspended within it: nobody waits longer
+// than a moment. Where the file system has no such locks, nothing is lost but the order.
 class turn {
  public:
   explicit turn(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (fd_ >= 0) ::flock(fd_, LOCK_EX);
+    constexpr std::chrono::milliseconds step{5}, most{1000};
+    for (auto waited = step; fd_ >= 0 && waited <= most; waited += step) {
+      if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) return;
+      std::this_thread::sleep_for(step);
+    }
+    mine_ = fd_ < 0;
   }
   ~turn() {
     if (fd_ >= 0) ::close(fd_);
   }
   turn(const turn&) = delete;
+  // False where another process has kept its turn all the time.
+  bool mine() const { return mine_; }
 
  private:
   int fd_;
+  bool mine_ = true;
 };
 
+[[noreturn]] void fail_in_use(const fs::path& lock, const lock_holder& h) {
+  const std::string folder = lock.parent_path().parent_path().string();
+  if (h.host.empty())
+    fail(status::config, folder, ": another process is taking it and has come to a stop within ", lock.string(),
+         "; let that process go on or end it");
+  fail(status::config, folder, ": in use by process ", h.pid, " on ", h.host,
+       "; if that process is gone, delete ", lock.string());
+}
+
+lock_holder read_holder(const fs::path& lock) {
+  lock_holder h;
+  std::ifstream(lock) >> h.host >> h.pid >> h.started;
+  return h;
+}
+
+void write_holder(int fd, const fs::path& lock) {
+  const std::string text = cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()), '\n');
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  ::close(fd);
+  if (!written) fail(status::io, lock.string(), ": cannot write");
+}
+
 void take_lock(const fs::path& file) {
-  const turn mine(file.parent_path());
+  const turn t(file.parent_path());
+  if (!t.mine()) fail_in_use(file, read_holder(file));
   for (int attempt = 0; attempt < 3; ++attempt) {
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) {
-      const std::string text = cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()), '\n');
-      const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-      ::close(fd);
-      if (!written) fail(status::io, file.string(), ": cannot write");
-      return;
-    }
+    if (fd >= 0) return write_holder(fd, file);
     if (errno != EEXIST)
       fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
-    lock_holder h;
-    std::ifstream(file) >> h.host >> h.pid >> h.started;
+    const lock_holder h = read_holder(file);
     // An empty lock is that of a process which was killed before it had written its name.
-    if (h.host.empty() || (h.host == host_name() && !lives(h))) {
-      fs::remove(file);
-      continue;
-    }
-    fail(status::config, file.parent_path().parent_path().string(), ": in use by process ", h.pid, " on ",
-         h.host, "; if that process is gone, delete ", file.string());
+    if (!h.host.empty() && (h.host != host_name() || lives(h))) fail_in_use(file, h);
+    fs::remove(file);
   }
   fail(status::config, file.string(), ": another process keeps taking this folder");
 }

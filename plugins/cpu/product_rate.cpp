@@ -3,15 +3,13 @@
 
 #include "single_thread.hpp"
 
+#include "depthlens/backend/sum_over_threads.hpp"
 #include "depthlens/backend/work_counters.hpp"
 #include "depthlens/error.hpp"
 
 #include <dnnl.hpp>
 
-#include <exception>
 #include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 namespace depthlens::cpu {
@@ -120,34 +118,15 @@ double rate_of_this_thread(const std::vector<product_shape>& shapes, memory::dat
 double measure_product_rate(const std::vector<product_shape>& shapes, std::string_view precision,
                             std::uint32_t threads, double seconds) {
   const memory::data_type type = type_of(precision);
-  std::mutex guard;
-  double flops_per_second = 0;
-  std::exception_ptr failed;
-  const auto measure = [&] {
-    try {
-      run_single_threaded([&] {
-        const double rate = rate_of_this_thread(shapes, type, seconds);
-        const std::lock_guard lock(guard);
-        flops_per_second += rate;
-      });
-    } catch (...) {
-      const std::lock_guard lock(guard);
-      failed = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::uint32_t t = 1; t < threads; ++t) others.emplace_back(measure);
-    measure();
+  try {
+    return sum_over_threads(threads, [&] {
+      double rate = 0;
+      run_single_threaded([&] { rate = rate_of_this_thread(shapes, type, seconds); });
+      return rate;
+    });
+  } catch (const error& e) {
+    fail(status::unavailable, "no products in ", precision, " on this CPU: ", e.what());
   }
-  if (failed) {
-    try {
-      std::rethrow_exception(failed);
-    } catch (const error& e) {
-      fail(status::unavailable, "no products in ", precision, " on this CPU: ", e.what());
-    }
-  }
-  return flops_per_second;
 }
 
 }  // namespace depthlens::cpu

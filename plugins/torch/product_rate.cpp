@@ -4,16 +4,14 @@
 #include "device.hpp"
 #include "linear.hpp"
 
+#include "depthlens/backend/sum_over_threads.hpp"
 #include "depthlens/backend/work_counters.hpp"
 #include "depthlens/error.hpp"
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
-#include <exception>
 #include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 namespace depthlens::torch_backend {
@@ -68,26 +66,8 @@ double measure_product_rate(const std::vector<product_shape>& shapes, at::Scalar
                             std::uint32_t threads, double seconds) {
   if (device.type() == at::kCPU && type == at::kHalf)
     fail(status::unavailable, "libtorch has no fast products in f16 on the CPU");
-  std::mutex guard;
-  double flops_per_second = 0;
-  std::exception_ptr failed;
-  const auto measure = [&] {
-    try {
-      const double rate = rate_of_this_thread(shapes, type, device, seconds);
-      const std::lock_guard lock(guard);
-      flops_per_second += rate;
-    } catch (...) {
-      const std::lock_guard lock(guard);
-      failed = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::uint32_t t = 1; t < threads && device.type() == at::kCPU; ++t) others.emplace_back(measure);
-    std::jthread(measure).join();  // not on this thread: the number of its threads stays as it is
-  }
-  if (failed) std::rethrow_exception(failed);
-  return flops_per_second;
+  const std::uint32_t at_once = device.type() == at::kCPU ? threads : 1;
+  return sum_over_threads(at_once, [&] { return rate_of_this_thread(shapes, type, device, seconds); });
 }
 
 }  // namespace depthlens::torch_backend

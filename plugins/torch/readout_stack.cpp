@@ -37,22 +37,25 @@ readout_stack::readout_stack(const readout_model& model, readout_request& reques
       n_(static_cast<std::int64_t>(n)),
       sites_(std::span(request.sites).subspan(first, n)),
       tile_(tile_ids(model.weights.unembed.device())),
+      n_varying_(n_ * static_cast<std::int64_t>(plan.rows.size() - plan.n_constant)),
       rows_(make_rows()) {}
 
 at::Tensor readout_stack::make_rows() const {
   std::vector<at::Tensor> rows;
   for (const planned_row<transport>& row : plan_.rows) {
-    const at::Tensor h = request_.hidden[row.layer].narrow(0, first_, n_);
+    const bool constant = row.carry && row.carry->is_constant();
+    const at::Tensor h = request_.hidden[row.layer].narrow(0, first_, constant ? 1 : n_);
     rows.push_back(row.carry ? row.carry->carry(h, model_.products) : h);
   }
   // Rounded as the model's weights are, whatever the tiles are held in.
   return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.unembed.scalar_type());
 }
 
-at::Tensor readout_stack::logits(std::int64_t first, std::int64_t n, const linear& tile) const {
-  at::Tensor z = product(rows_.narrow(0, first, n), tile, model_.products);
+at::Tensor readout_stack::logits(const part& of, const linear& tile) const {
+  at::Tensor z = product(rows_.narrow(0, of.first_product, of.n_products), tile, model_.products);
   if (model_.softcap != 0) z.div_(model_.softcap).tanh_().mul_(model_.softcap);
-  return z;
+  if (of.n == of.n_products) return z;
+  return z.unsqueeze(1).expand({-1, n_, -1}).reshape({of.n, -1});
 }
 
 void readout_stack::run() {
@@ -78,7 +81,7 @@ std::vector<top_entry> readout_stack::find_finals() const {
   const auto reducer = make_reducer(table, rows_.device());
   std::int64_t id = 0;
   for (const linear& tile : model_.weights.unembed_tiles) {
-    const at::Tensor z = logits(0, n_, tile);
+    const at::Tensor z = logits(finals(), tile);
     reducer->add(z, 0, id, row_kind::top_only, false);
     id += z.size(1);
   }
@@ -98,8 +101,7 @@ void readout_stack::find_targets(row_table& table, std::span<const target_place>
   const linear tile = w.unembed_tiles[0].weight().is_mkldnn() ? gathered.packed(rows_.size(0)) : gathered;
   std::vector<std::int64_t> columns(places.size());
   std::iota(columns.begin(), columns.end(), 0);
-  for (const auto& [first, n, kind] : parts())
-    take(table, pick(logits(first, n, tile), first, places, columns));
+  for (const part& of : parts()) take(table, pick(logits(of, tile), of.first, places, columns));
 }
 
 // What the tiles have for the targets is looked at behind them: on a GPU a look at each would wait for it.
@@ -116,10 +118,10 @@ bool readout_stack::run_tiles(row_table& table, std::span<const target_place> pl
       here.push_back(place);
       columns.push_back(place.id - id);
     }
-    for (const auto& [first, n, kind] : parts()) {
-      const at::Tensor z = logits(first, n, tile);
-      if (!here.empty()) picked.push_back(pick(z, first, here, columns));
-      reducer->add(z, first, id, kind, plan_.wants_kl);
+    for (const part& of : parts()) {
+      const at::Tensor z = logits(of, tile);
+      if (!here.empty()) picked.push_back(pick(z, of.first, here, columns));
+      reducer->add(z, of.first, id, of.kind, plan_.wants_kl);
     }
     id += width;
   }
@@ -131,8 +133,10 @@ bool readout_stack::run_tiles(row_table& table, std::span<const target_place> pl
 
 // The final rows by themselves, in a product of the shape that found their largest logits: they are the same to the bit.
 std::vector<readout_stack::part> readout_stack::parts() const {
-  std::vector<part> out{{0, n_, row_kind::final}};
-  if (rows_.size(0) > n_) out.push_back({n_, rows_.size(0) - n_, row_kind::layer});
+  std::vector<part> out{finals()};
+  const auto constant = static_cast<std::int64_t>(plan_.n_constant);
+  if (n_varying_ > n_) out.push_back({n_, n_varying_ - n_, n_, n_varying_ - n_, row_kind::layer});
+  if (constant > 0) out.push_back({n_varying_, constant * n_, n_varying_, constant, row_kind::layer});
   return out;
 }
 

@@ -25,9 +25,10 @@ class readout_stack {
   void run();
 
  private:
-  // Rows first..first+n-1, all of one kind.
+  // Rows first..first+n-1 of the table, all of one kind, from the products first_product..; fewer products than rows are
+  // each the row of all sites.
   struct part {
-    std::int64_t first, n;
+    std::int64_t first, n, first_product, n_products;
     row_kind kind;
   };
   // Logits (rows of the plan from plan_row on, places): of each place its own column in the rows of its site.
@@ -38,11 +39,12 @@ class readout_stack {
   };
 
   at::Tensor make_rows() const;
-  // Logits (n, ids of the tile) of rows first..first+n-1.
-  at::Tensor logits(std::int64_t first, std::int64_t n, const linear& tile) const;
+  // Logits (rows of the part, ids of the tile).
+  at::Tensor logits(const part& of, const linear& tile) const;
   std::vector<top_entry> find_finals() const;
   // The logits of some of the targets, at most a tile's width.
   void find_targets(row_table& table, std::span<const target_place> places) const;
+  part finals() const { return {0, n_, 0, n_, row_kind::final}; }
   std::vector<part> parts() const;
   // z (rows of a part, ids); first: of its rows; columns: of each place.
   picked_logits pick(const at::Tensor& z, std::int64_t first, std::span<const target_place> places,
@@ -57,8 +59,9 @@ class readout_stack {
   const row_plan<transport>& plan_;
   const std::int64_t first_, n_;  // of the sites
   const std::span<read_site> sites_;
-  const std::int64_t tile_;  // ids of a tile
-  at::Tensor rows_;          // (plan rows * n, D), row = plan row * n + site
+  const std::int64_t tile_;       // ids of a tile
+  const std::int64_t n_varying_;  // rows that differ by site; row = plan row * n + site
+  at::Tensor rows_;               // (products, D): those, then each constant row once
 };
 
 }  // namespace depthlens::torch_backend

@@ -12,6 +12,7 @@
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/manifest.hpp"
+#include "results/model_description.hpp"
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
 #include "terminal/progress.hpp"
@@ -20,6 +21,7 @@
 #include "training/batches.hpp"
 #include "training/lens_folder.hpp"
 #include "training/loss_table.hpp"
+#include "training/text_sequences.hpp"
 #include "version.hpp"
 
 #include <algorithm>
@@ -29,6 +31,7 @@
 #include <iostream>
 #include <numeric>
 #include <optional>
+#include <tuple>
 
 namespace depthlens {
 namespace {
@@ -37,12 +40,6 @@ namespace fs = std::filesystem;
 
 double mean_of(const std::vector<float>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-std::size_t positions_of(const token_sequences& all) {
-  std::size_t n = 0;
-  for (const auto& s : all) n += s.size() - 1;
-  return n;
 }
 
 class lens_training {
@@ -61,7 +58,6 @@ class lens_training {
   void read_text();
   void open_folder();
   boost::json::object key() const;
-  void describe();
   void start_trainer(registry& plugins);
   void begin();
   void observe_and_fit();
@@ -91,25 +87,10 @@ class lens_training {
   std::vector<loss_row> losses_, validation_;
 };
 
-// The held-out part is the end of the text, so that no paragraph is on both sides but the one at the border.
 void lens_training::read_text() {
-  sequence_options o{.longest = request_.context, .rest = sequence_options::remainder::continued};
-  text_ = read_sequences(request_.text, model_, o);
-  if (!request_.validation_file.empty()) {
-    o.positions = request_.validation_positions;
-    held_out_ = read_sequences(request_.validation_file, model_, o);
-  } else {
-    const auto n =
-        static_cast<std::size_t>(std::llround(request_.validation_share * static_cast<double>(text_.size())));
-    held_out_.assign(text_.end() - static_cast<std::ptrdiff_t>(n), text_.end());
-    text_.resize(text_.size() - n);
-  }
-  std::size_t kept = 0;
-  for (std::size_t positions = 0; kept < held_out_.size() && positions < request_.validation_positions;
-       ++kept)
-    positions += held_out_[kept].size() - 1;
-  held_out_.resize(kept);
-  if (text_.empty()) fail(status::data, request_.text.string(), ": nothing is left to train on");
+  const held_out_part part{request_.validation_file, request_.validation_share,
+                           request_.validation_positions};
+  std::tie(text_, held_out_) = read_training_text(request_.text, model_, request_.context, part);
   log_info(cat(positions_of(text_), " positions to train on, ", positions_of(held_out_), " held out"));
 }
 
@@ -136,35 +117,17 @@ void lens_training::open_folder() {
       log_info(cat("the former training is now ", old.string()));
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
-  const boost::json::object now = key();
-  if (const auto* old = manifest_.fields.if_contains("key"); old && old->is_object()) {
-    std::string text;
-    for (const std::string& d : differing_fields(old->get_object(), now))
-      text += (text.empty() ? "" : "; ") + d;
-    if (!text.empty())
-      fail(status::config, folder_->root().string(), " holds another training (", text,
-           "); choose another --out, or --fresh to move it aside");
-  }
-  manifest_.fields["key"] = now;
-  describe();
-}
-
-void lens_training::describe() {
-  const architecture& a = model_.files->arch();
-  boost::json::object about, text;
-  about["name"] = model_.name;
-  about["path"] = model_.path.string();
-  about["architecture"] = a.family;
-  about["n_layers"] = a.n_layers;
-  about["d_model"] = a.d_model;
-  about["vocab_size"] = a.vocab_size;
+  boost::json::object now = key();
+  refuse_other_key(manifest_, now, folder_->root(), "training of another configuration");
+  manifest_.fields["key"] = std::move(now);
+  boost::json::object text;
   text["file"] = request_.text.string();
   text["positions"] = positions_of(text_);
   text["held_out_positions"] = positions_of(held_out_);
+  manifest_.fields["text"] = std::move(text);
   manifest_.fields["depthlens"] = DEPTHLENS_VERSION;
   manifest_.fields["format"] = 1;
-  manifest_.fields["model"] = std::move(about);
-  manifest_.fields["text"] = std::move(text);
+  describe_model(model_, manifest_.fields);
 }
 
 void lens_training::start_trainer(registry& plugins) {

@@ -124,14 +124,7 @@ void run_session::open_folder() {
   if (request_.null == null_kind::mean) take_means();
   boost::json::object key = make_run_key(request_, model_, lenses_, backend_word_);
   if (means_) key["null_mean"] = means_->sha256();
-  if (const auto* old = manifest_.fields.if_contains("key"); old && old->is_object()) {
-    const std::vector<std::string> differing = differing_fields(old->get_object(), key);
-    std::string text;
-    for (const std::string& d : differing) text += (text.empty() ? "" : "; ") + d;
-    if (!differing.empty())
-      fail(status::config, folder_->root().string(), " holds a run of another configuration (", text,
-           "); choose another --out, or --fresh to move it aside");
-  }
+  refuse_other_key(manifest_, key, folder_->root(), "run of another configuration");
   if (means_ && !fs::exists(folder_->root() / mean_file)) means_->write(folder_->root() / mean_file);
   boost::json::object now = describe_run(request_, model_);
   now["lenses"] = lenses_.describe();

@@ -89,6 +89,18 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
   return out;
 }
 
+void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
+                      std::string_view what) {
+  const auto* old = m.fields.if_contains("key");
+  if (old == nullptr || !old->is_object()) return;
+  std::string text;
+  for (const std::string& d : differing_fields(old->get_object(), key))
+    text += (text.empty() ? "" : "; ") + d;
+  if (text.empty()) return;
+  fail(status::config, folder.string(), " holds a ", what, " (", text,
+       "); choose another --out, or --fresh to move it aside");
+}
+
 void merge_into(boost::json::object& older, const boost::json::object& newer) {
   for (const auto& [key, value] : newer) {
     auto* there = older.if_contains(key);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens {
@@ -24,6 +25,11 @@ class manifest {
 // One line for each key field that differs: "model.sha256: ab12... -> cd34...".
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key);
+
+// Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config, naming `what`
+// the folder holds ("run of another configuration") and each field that differs.
+void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
+                      std::string_view what);
 
 // Objects merged key by key; where both have a value that is no object, the newer one stays.
 void merge_into(boost::json::object& older, const boost::json::object& newer);

@@ -87,8 +87,8 @@ class turn {
 [[noreturn]] void fail_in_use(const fs::path& lock, const lock_holder& h) {
   const std::string folder = lock.parent_path().parent_path().string();
   if (h.host.empty())
-    fail(status::config, folder, ": another process is taking it and has come to a stop within ", lock.string(),
-         "; let that process go on or end it");
+    fail(status::config, folder, ": another process is taking it and has come to a stop within ",
+         lock.string(), "; let that process go on or end it");
   fail(status::config, folder, ": in use by process ", h.pid, " on ", h.host,
        "; if that process is gone, delete ", lock.string());
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_key.hpp"
 
+#include "results/model_description.hpp"
+
 namespace depthlens {
 namespace {
 
@@ -52,24 +54,8 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
 }
 
 boost::json::object describe_run(const run_request& r, const opened_model& model) {
-  const architecture& a = model.files->arch();
-  boost::json::object out, about, tokens, data;
-  about["name"] = model.name;
-  about["path"] = model.path.string();
-  about["architecture"] = a.family;
-  about["n_layers"] = a.n_layers;
-  about["d_model"] = a.d_model;
-  about["vocab_size"] = a.vocab_size;
-  about["max_positions"] = a.max_positions;
-  tokens["kind"] = model.tokens->get().kind();
-  tokens["ids"] = model.tokens->get().size();
-  // Rows that no token id has, and ids that no row has.
-  const std::size_t ids = model.tokens->get().size();
-  about["rows_without_id"] = a.vocab_size > ids ? a.vocab_size - ids : 0;
-  tokens["ids_without_row"] = ids > a.vocab_size ? ids - a.vocab_size : 0;
-  boost::json::array prefix;
-  for (const std::int32_t id : model.tokens->prefix()) prefix.push_back(id);
-  tokens["prefix"] = std::move(prefix);
+  boost::json::object out, data;
+  describe_model(model, out);
   for (const study_plan& s : r.studies) {
     boost::json::object sets;
     for (const dataset_plan& d : s.datasets) {
@@ -82,8 +68,6 @@ boost::json::object describe_run(const run_request& r, const opened_model& model
     }
     data[s.word] = std::move(sets);
   }
-  out["model"] = std::move(about);
-  out["tokenizer"] = std::move(tokens);
   out["data"] = std::move(data);
   return out;
 }

@@ -4,6 +4,7 @@
 #include "depthlens/data/reader.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace depthlens {
 namespace {
@@ -51,6 +52,33 @@ token_sequences read_sequences(const std::filesystem::path& file, const opened_m
   }
   if (out.empty()) fail(status::data, file.string(), ": holds no text of three tokens");
   return out;
+}
+
+std::size_t positions_of(const token_sequences& all) {
+  std::size_t n = 0;
+  for (const auto& s : all) n += s.size() - 1;
+  return n;
+}
+
+std::pair<token_sequences, token_sequences> read_training_text(const std::filesystem::path& file,
+                                                               const opened_model& model, std::size_t longest,
+                                                               const held_out_part& part) {
+  sequence_options o{.longest = longest, .rest = sequence_options::remainder::continued};
+  token_sequences text = read_sequences(file, model, o), held_out;
+  if (!part.file.empty()) {
+    o.positions = part.positions;
+    held_out = read_sequences(part.file, model, o);
+  } else {
+    const auto n = std::llround(part.share * static_cast<double>(text.size()));
+    held_out.assign(text.end() - static_cast<std::ptrdiff_t>(n), text.end());
+    text.resize(text.size() - static_cast<std::size_t>(n));
+  }
+  std::size_t kept = 0;
+  for (std::size_t positions = 0; kept < held_out.size() && positions < part.positions; ++kept)
+    positions += held_out[kept].size() - 1;
+  held_out.resize(kept);
+  if (text.empty()) fail(status::data, file.string(), ": nothing is left to train on");
+  return {std::move(text), std::move(held_out)};
 }
 
 }  // namespace depthlens

@@ -191,6 +191,25 @@ BOOST_AUTO_TEST_CASE(biases_alone_and_the_identity_are_ways_to_train,
   BOOST_TEST(mean_kl(t.out("none"), "logit") == mean_kl(t.out("none"), "trained"));
 }
 
+// Each training measures its start as `initial` and its end as `trained`.
+BOOST_AUTO_TEST_CASE(a_layer_that_training_makes_worse_keeps_the_translator_it_began_with,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  must_work(with_value(t.command("start"), "--learning-rate", "0"));
+  must_work(with_value(t.command("wild"), "--learning-rate", "3"));
+  const auto start = tensors_of(t.out("start") / "params.pt"), wild = tensors_of(t.out("wild") / "params.pt");
+  const boost::json::object manifest = boost::json::parse(read_bytes(t.out("wild") / "run.json")).as_object();
+  const boost::json::array& kept = manifest.at("layers_as_begun").as_array();
+  BOOST_TEST(!kept.empty());
+  for (const auto& layer : kept)
+    for (const char* part : {".weight", ".bias"}) {
+      const std::string name = std::to_string(layer.to_number<int>()) + part;
+      BOOST_TEST((wild.at(name) == start.at(name)), name);
+    }
+  BOOST_TEST(mean_kl(t.out("wild"), "trained") <= mean_kl(t.out("wild"), "initial"));
+  BOOST_TEST(!std::filesystem::exists(t.out("wild") / "start.safetensors"));
+}
+
 BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_form_is_refused, *boost::unit_test::precondition(with_torch)) {
   const training t;
   kill_at_checkpoint(t, "lens");

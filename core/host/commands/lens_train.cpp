@@ -21,6 +21,7 @@
 #include "training/batches.hpp"
 #include "training/lens_folder.hpp"
 #include "training/loss_table.hpp"
+#include "training/start_translators.hpp"
 #include "training/text_sequences.hpp"
 #include "version.hpp"
 
@@ -64,12 +65,15 @@ class lens_training {
   bool train();
   void save();
   void measure(const std::string& lens);
+  void keep_better_layers(trainer_array& weight, trainer_array& bias);
+  void write_lens();
   void finish();
   double rate_of(std::uint64_t step) const {
     return request_.learning_rate *
            (1 - static_cast<double>(step) / static_cast<double>(std::max<std::uint64_t>(request_.steps, 1)));
   }
   fs::path checkpoint() const { return folder_->root() / "checkpoint.safetensors"; }
+  fs::path start() const { return folder_->root() / "start.safetensors"; }
   fs::path train_table() const { return folder_->data() / "train.csv"; }
   fs::path validation_table() const { return folder_->data() / "validation.csv"; }
 
@@ -167,6 +171,7 @@ void lens_training::begin() {
   measure("logit");
   if (request_.start == lens_start::least_squares || request_.whiten) observe_and_fit();
   begun_ = !stop_asked();
+  if (begun_ && !held_out_.empty()) write_arrays(start(), {trainer_->read("weight"), trainer_->read("bias")});
   save();
 }
 
@@ -250,13 +255,39 @@ bool lens_training::train() {
   return !stopped;
 }
 
-void lens_training::finish() {
+// Steps of a rate that suits the early layers can lead away from a start that suits the last ones.
+void lens_training::keep_better_layers(trainer_array& weight, trainer_array& bias) {
+  if (validation_.empty() || !fs::exists(start())) return;
+  const bool fitted = request_.start == lens_start::least_squares;
+  const auto begin = std::find_if(validation_.begin(), validation_.end(), [&](const loss_row& r) {
+    return r.lens == (fitted ? "initial" : "logit");
+  });
+  loss_row& end = validation_.back();
+  if (begin == validation_.end() || end.lens != "trained") return;
+  const std::vector<std::size_t> worse = layers_made_worse(*begin, end);
+  boost::json::array kept(worse.begin(), worse.end());
+  if (!worse.empty()) {
+    restore_layers(start(), worse, weight, bias);
+    for (const std::size_t i : worse) end.kl[i] = begin->kl[i];
+    log_info(cat(worse.size(), " layers are closer to the output as they began, and stay so: mean KL ",
+                 std::fixed, std::setprecision(3), mean_of(end.kl), " nats"));
+  }
+  manifest_.fields["layers_as_begun"] = std::move(kept);
+}
+
+void lens_training::write_lens() {
   measure("trained");
+  trainer_array weight = trainer_->read("weight"), bias = trainer_->read("bias");
+  keep_better_layers(weight, bias);
   write_losses(train_table(), loss_kind::train, losses_);
   write_losses(validation_table(), loss_kind::validation, validation_);
   const architecture& a = model_.files->arch();
-  write_lens_folder(folder_->root(), {model_.name, unembed_hash(*model_.files), n_layers_, a.d_model},
-                    trainer_->read("weight"), trainer_->read("bias"));
+  write_lens_folder(folder_->root(), {model_.name, unembed_hash(*model_.files), n_layers_, a.d_model}, weight,
+                    bias);
+}
+
+void lens_training::finish() {
+  write_lens();
   boost::json::object figures, figure, result;
   figure["study"] = "lens train";
   figure["lens"] = "";
@@ -272,7 +303,7 @@ void lens_training::finish() {
   manifest_.fields["result"] = std::move(result);
   manifest_.fields["status"] = "complete";
   manifest_.write(folder_->manifest());
-  fs::remove(checkpoint());
+  for (const fs::path& unneeded : {checkpoint(), start()}) fs::remove(unneeded);
   if (validation_.empty()) return;
   if (gnuplot_available())
     draw_figures(folder_->root(), manifest_.fields, request_.formats);

@@ -2,8 +2,6 @@
 #include "training/backend_trainer.hpp"
 
 #include "depthlens/abi_error.hpp"
-#include "depthlens/model/safetensors.hpp"
-#include "depthlens/model/safetensors_writer.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -82,28 +80,17 @@ void backend_trainer::save(const std::filesystem::path& file, std::uint64_t step
   const auto all = arrays();
   for (std::uint64_t i = 0; i < all.size(); ++i) held.push_back(read(i, *all[i]));
   held.push_back({step_array, {2}, {static_cast<float>(step % low), static_cast<float>(step / low)}});
-  std::vector<named_floats> tensors;
-  for (const trainer_array& a : held) tensors.push_back({a.name, a.shape, a.values});
-  write_safetensors(file, tensors);
+  write_arrays(file, held);
 }
 
 std::uint64_t backend_trainer::load(const std::filesystem::path& file) {
-  const safetensors_file stored(file);
-  const auto find = [&](const std::string& name, const std::vector<std::uint64_t>& shape) {
-    for (const safetensors_tensor& t : stored.tensors())
-      if (t.view.name == name && t.view.type == dtype::f32 && t.view.shape == shape) {
-        std::vector<float> values(t.view.bytes / sizeof(float));
-        std::memcpy(values.data(), t.view.data, t.view.bytes);
-        return values;
-      }
-    fail(status::data, file.string(), ": has no array ", name, " of the size that this training needs");
-  };
+  const array_file stored(file);
   const auto all = arrays();
   for (std::uint64_t i = 0; i < all.size(); ++i) {
-    const std::vector<float> values = find(all[i]->name, shape_of(*all[i]));
+    const std::vector<float> values = stored.read(all[i]->name, shape_of(*all[i]));
     checked_call(trainer_->write, trainer_, i, values.data());
   }
-  const std::vector<float> step = find(step_array, {2});
+  const std::vector<float> step = stored.read(step_array, {2});
   constexpr float most = 1u << 20;
   for (const float part : step)
     if (!(part >= 0 && part < most && part == std::floor(part)))

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "training/array_file.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -10,12 +11,6 @@
 #include <vector>
 
 namespace depthlens {
-
-struct trainer_array {
-  std::string name;
-  std::vector<std::uint64_t> shape;
-  std::vector<float> values;
-};
 
 class backend_trainer {
  public:

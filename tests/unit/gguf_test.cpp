@@ -3,7 +3,6 @@
 #include "depthlens/model/gguf.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -234,13 +233,11 @@ BOOST_AUTO_TEST_CASE(names_in_errors_cannot_steer_a_terminal) {
   BOOST_TEST(refuses(p, "'\\x1b[2J\\x0a'"));
 }
 
-BOOST_AUTO_TEST_CASE(a_hundred_thousand_keys_take_no_quadratic_time) {
+// Comparing each with each would take longer than the tests may.
+BOOST_AUTO_TEST_CASE(half_a_million_keys_are_read) {
   gguf_parts p;
-  for (int i = 0; i < 100000; ++i) p.entry(std::to_string(i), 0).put(std::uint8_t{1});
-  const byte_writer bytes = p.file();
-  const auto start = std::chrono::steady_clock::now();
-  BOOST_TEST(parse(bytes).entries().size() == 100000u);
-  BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 5.0);
+  for (int i = 0; i < 500000; ++i) p.entry(std::to_string(i), 0).put(std::uint8_t{1});
+  BOOST_TEST(parse(p.file()).entries().size() == 500000u);
 }
 
 BOOST_AUTO_TEST_CASE(alignment_is_a_power_of_two_of_at_most_a_mebibyte) {

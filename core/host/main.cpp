@@ -33,7 +33,7 @@ int dispatch(const depthlens::arguments& args) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();
   int code = static_cast<int>(depthlens::status::internal);
   try {

@@ -210,4 +210,27 @@ BOOST_AUTO_TEST_CASE(a_run_is_moved_aside_under_the_first_free_number) {
   BOOST_TEST(move_aside(root.string() + "/") == fs::canonical(folder.path()) / "run.old-2");
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_goes_on_is_not_moved_aside) {
+  const scratch_folder folder;
+  const fs::path root = folder.path() / "run";
+  {
+    const run_folder running(root);
+    check_fails([&] { move_aside(root); }, status::config, cat("process ", ::getpid()));
+    BOOST_TEST(fs::exists(root / "log/lock"));
+  }
+  BOOST_TEST(move_aside(root) == fs::canonical(folder.path()) / "run.old-1");
+  BOOST_TEST(!fs::exists(folder.path() / "run.old-1/log/lock"));
+}
+
+BOOST_AUTO_TEST_CASE(the_lock_of_another_process_in_a_folder_of_the_same_name_stays) {
+  const scratch_folder folder;
+  const std::string other = cat("another-", host_name(), " 1 12345\n");
+  {
+    const run_folder moved(folder.path() / "run");
+    fs::rename(folder.path() / "run", folder.path() / "elsewhere");
+    write_lock(folder, other);
+  }
+  BOOST_TEST(read_bytes(folder.path() / "run/log/lock") == other);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

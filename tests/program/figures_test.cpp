@@ -79,6 +79,29 @@ BOOST_AUTO_TEST_CASE(every_figure_comes_in_every_format_with_its_script_and_data
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_same_command_draws_what_is_missing_and_no_picture_is_left_behind) {
+  const scratch_folder folder;
+  const fs::path run = folder.path() / "run";
+  must_work(facts_into(run) + words{"--limit", "4", "--format", "svg"});
+  const std::set<std::string> drawn = pictures_of(run, ".svg");
+  BOOST_REQUIRE(!drawn.empty());
+  BOOST_TEST((pictures_of(run, ".png").empty()));
+  must_work(facts_into(run) + words{"--limit", "4", "--format", "png"});
+  BOOST_TEST((pictures_of(run, ".png") == drawn));
+  const std::string lost = *drawn.begin();
+  fs::remove(run / "plots" / (lost + ".svg"));
+  const std::string kept = read_bytes(run / "plots" / (lost + ".png"));
+  must_work(facts_into(run) + words{"--limit", "4", "--format", "svg"});
+  BOOST_TEST((pictures_of(run, ".svg") == drawn));
+  BOOST_TEST(must_work(facts_into(run) + words{"--limit", "4", "--format", "svg"}).err.find("nothing new") !=
+             std::string::npos);
+  must_work(facts_into(run) + words{"--limit", "8", "--format", "svg"});
+  BOOST_TEST(read_bytes(run / "plots" / (lost + ".png")) != kept);  // says how many prompts
+  const std::string svg = read_bytes(run / "plots" / (lost + ".svg"));
+  must_work(facts_into(run) + words{"--limit", "8", "--format", "svg", "--name", "Another"});
+  BOOST_TEST(read_bytes(run / "plots" / (lost + ".svg")) != svg);
+}
+
 BOOST_AUTO_TEST_CASE(without_gnuplot_the_tables_are_finished_and_the_line_for_later_is_printed) {
   const scratch_folder folder;
   const fs::path run = folder.path() / "run";

@@ -15,7 +15,8 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 
-const words kCommands = {"run", "plot", "trace", "bench", "tokens", "lens", "plugins", "models", "env", "help"};
+const words kCommands = {"run",  "plot",    "trace",  "bench", "tokens",
+                         "lens", "plugins", "models", "env",   "help"};
 
 void check_help(const words& arguments) {
   const outcome o = depthlens_says(arguments);

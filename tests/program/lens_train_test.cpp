@@ -9,9 +9,13 @@
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <signal.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
+#include <random>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(lens_training)
@@ -165,6 +169,26 @@ BOOST_AUTO_TEST_CASE(a_training_that_was_stopped_ends_as_one_that_was_not,
   must_work(t.command("parts"));
   for (const char* name :
        {"params.pt", "params.safetensors", "config.json", "data/train.csv", "data/validation.csv"})
+    BOOST_TEST((read_bytes(t.out("whole") / name) == read_bytes(t.out("parts") / name)), name);
+}
+
+BOOST_AUTO_TEST_CASE(a_training_that_is_asked_to_stop_at_any_moment_ends_as_one_that_was_not,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  const auto begin = std::chrono::steady_clock::now();
+  must_work(t.command("whole"));
+  const auto whole =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  std::mt19937 random(7);
+  for (int code = 75; code != 0;) {
+    process p(words{program()} + t.command("parts"));
+    p.ends_within(whole * (random() % 100) / 80);
+    p.send(SIGTERM);
+    code = p.wait().code;
+    // Before it listens to signals it is ended by them.
+    BOOST_REQUIRE((code == 0 || code == 75 || code == 128 + SIGTERM));
+  }
+  for (const char* name : {"params.pt", "data/train.csv", "data/validation.csv"})
     BOOST_TEST((read_bytes(t.out("whole") / name) == read_bytes(t.out("parts") / name)), name);
 }
 

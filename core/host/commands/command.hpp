@@ -75,6 +75,9 @@ void add_skip_check(boost::program_options::options_description& options);
 // --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
 unsigned thread_count(const parsed_options& options);
 
+// A path that stays the same folder whatever happens to links and the working folder on the way.
+std::filesystem::path lasting_path(const std::filesystem::path& path);
+
 // A whole number in min..max, or status::usage naming the option.
 std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min,
                            std::uint64_t max);

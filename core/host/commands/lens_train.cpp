@@ -64,10 +64,12 @@ class lens_training {
   void observe_and_fit();
   bool train();
   void save();
-  void measure(const std::string& lens);
+  bool measure(const std::string& lens);  // false where it was stopped
   void keep_better_layers(trainer_array& weight, trainer_array& bias);
-  void write_lens();
-  void finish();
+  bool write_lens();
+  bool finish();
+  void draw() const;
+  int stopped() const;
   double rate_of(std::uint64_t step) const {
     return request_.learning_rate *
            (1 - static_cast<double>(step) / static_cast<double>(std::max<std::uint64_t>(request_.steps, 1)));
@@ -168,7 +170,7 @@ void lens_training::begin() {
     log_info(cat("going on after step ", step_, " of ", request_.steps));
     return;
   }
-  measure("logit");
+  if (!measure("logit")) return;
   if (request_.start == lens_start::least_squares || request_.whiten) observe_and_fit();
   begun_ = !stop_asked();
   if (begun_ && !held_out_.empty()) write_arrays(start(), {trainer_->read("weight"), trainer_->read("bias")});
@@ -194,11 +196,12 @@ void lens_training::observe_and_fit() {
   if (fits) measure("initial");
 }
 
-void lens_training::measure(const std::string& lens) {
-  if (held_out_.empty() || stop_asked()) return;
+bool lens_training::measure(const std::string& lens) {
+  if (held_out_.empty()) return true;
   std::vector<double> sums(n_layers_ + 1);
   double positions = 0;
   for (std::size_t first = 0; first < held_out_.size();) {
+    if (stop_asked()) return false;
     std::vector<std::size_t> chosen;
     for (std::size_t n = 0; first < held_out_.size() && n < request_.batch_positions; ++first) {
       chosen.push_back(first);
@@ -221,6 +224,7 @@ void lens_training::measure(const std::string& lens) {
     log_info(cat("held-out text, unigram predictor: ", unigram, " nats"));
   }
   validation_.push_back(std::move(row));
+  return true;
 }
 
 // The tables come first: what a checkpoint goes on from is there when it is.
@@ -250,9 +254,8 @@ bool lens_training::train() {
     losses_.push_back(std::move(row));
     if (step_ % request_.checkpoint_every == 0 && step_ < request_.steps) save();
   }
-  const bool stopped = stop_asked() && (!begun_ || step_ < request_.steps);
-  if (stopped) save();
-  return !stopped;
+  if (stop_asked()) save();
+  return !stop_asked();
 }
 
 // Steps of a rate that suits the early layers can lead away from a start that suits the last ones.
@@ -275,8 +278,12 @@ void lens_training::keep_better_layers(trainer_array& weight, trainer_array& bia
   manifest_.fields["layers_as_begun"] = std::move(kept);
 }
 
-void lens_training::write_lens() {
-  measure("trained");
+// False where it was stopped: the checkpoint is of the last step then.
+bool lens_training::write_lens() {
+  if (!measure("trained")) {
+    save();
+    return false;
+  }
   trainer_array weight = trainer_->read("weight"), bias = trainer_->read("bias");
   keep_better_layers(weight, bias);
   write_losses(train_table(), loss_kind::train, losses_);
@@ -284,10 +291,11 @@ void lens_training::write_lens() {
   const architecture& a = model_.files->arch();
   write_lens_folder(folder_->root(), {model_.name, unembed_hash(*model_.files), n_layers_, a.d_model}, weight,
                     bias);
+  return true;
 }
 
-void lens_training::finish() {
-  write_lens();
+bool lens_training::finish() {
+  if (!write_lens()) return false;
   boost::json::object figures, figure, result;
   figure["study"] = "lens train";
   figure["lens"] = "";
@@ -304,11 +312,23 @@ void lens_training::finish() {
   manifest_.fields["status"] = "complete";
   manifest_.write(folder_->manifest());
   for (const fs::path& unneeded : {checkpoint(), start()}) fs::remove(unneeded);
-  if (validation_.empty()) return;
+  return true;
+}
+
+// What is not there yet.
+void lens_training::draw() const {
+  const auto* figures = manifest_.fields.if_contains("figures");
+  if (figures == nullptr || !figures->is_object() || figures->get_object().empty()) return;
   if (gnuplot_available())
-    draw_figures(folder_->root(), manifest_.fields, request_.formats);
+    draw_figures(folder_->root(), manifest_.fields, request_.formats, redraw::missing);
   else
     log_warning(cat("gnuplot is not installed; the figure later: depthlens plot ", folder_->root().string()));
+}
+
+int lens_training::stopped() const {
+  log_warning(
+      cat("stopped after step ", step_, " of ", request_.steps, "; the same command goes on from there"));
+  return static_cast<int>(status::stopped);
 }
 
 int lens_training::execute(registry& plugins) {
@@ -316,6 +336,7 @@ int lens_training::execute(registry& plugins) {
   const auto* state = manifest_.fields.if_contains("status");
   if (state != nullptr && *state == "complete" && fs::exists(folder_->root() / "params.pt")) {
     log_info("nothing new: the lens is trained");
+    draw();
     std::cout << folder_->root().string() << '\n';
     return 0;
   }
@@ -325,15 +346,12 @@ int lens_training::execute(registry& plugins) {
   begin();
   const auto start = std::chrono::steady_clock::now();
   const std::uint64_t before = trained_on_;
-  if (!train()) {
-    log_warning(
-        cat("stopped after step ", step_, " of ", request_.steps, "; the same command goes on from there"));
-    return static_cast<int>(status::stopped);
-  }
+  if (!train()) return stopped();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_info(cat(trained_on_ - before, " positions in ", std::fixed, std::setprecision(1), seconds, " s, ",
                static_cast<double>(trained_on_ - before) / std::max(seconds, 1e-9), "/s"));
-  finish();
+  if (!finish()) return stopped();
+  draw();
   std::cout << folder_->root().string() << '\n';
   return 0;
 }

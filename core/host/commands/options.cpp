@@ -104,6 +104,13 @@ config_policy ignored_config(const parsed_options& options) {
   return {{keys.begin(), keys.end()}};
 }
 
+std::filesystem::path lasting_path(const std::filesystem::path& path) {
+  std::error_code code;
+  const std::filesystem::path whole = std::filesystem::absolute(path, code);
+  const std::filesystem::path resolved = std::filesystem::weakly_canonical(whole, code);
+  return code ? whole : resolved;
+}
+
 unsigned thread_count(const parsed_options& options) {
   constexpr unsigned most = 1024;
   if (options.has("threads"))

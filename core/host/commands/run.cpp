@@ -13,6 +13,7 @@
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "results/run_key.hpp"
+#include "results/run_outputs.hpp"
 #include "results/tables.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stop_signal.hpp"
@@ -51,10 +52,10 @@ class run_session {
 
  private:
   void make_context();
-  void open_folder();
+  bool open_folder();  // false where it was stopped
   void take_backend();
   void start_backend();
-  void take_means();
+  bool take_means();  // false where it was stopped
   study_runner make_runner();
   evaluator make_evaluator(const std::vector<std::size_t>& lenses);
   std::uint64_t weight_bytes() const {
@@ -68,9 +69,8 @@ class run_session {
   std::uint64_t kept_bytes_per_token() const;
   int dry_run();
   void write_results(const study_runner& runner, double seconds);
-  void add_figures(const study_session& s, std::size_t lens, const finished_tables& done);
-  bool outputs_complete() const;
-  void draw();
+  int draw(redraw which);
+  int stopped(const std::string& what) const;
 
   run_request request_;
   registry& plugins_;
@@ -82,6 +82,7 @@ class run_session {
   std::vector<std::unique_ptr<study_session>> sessions_;
   std::optional<run_folder> folder_;
   manifest manifest_;
+  bool renamed_ = false;  // the model has another name than in the figures that are there
   std::string backend_word_;
   registry::backend backend_{};
   std::unique_ptr<backend_model> running_;
@@ -114,14 +115,14 @@ void run_session::take_backend() {
   backend_word_ = backend_.about.word;
 }
 
-void run_session::open_folder() {
+bool run_session::open_folder() {
   if (request_.fresh)
     if (const fs::path old = move_aside(request_.out); !old.empty())
       log_info(cat("the former run is now ", old.string()));
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
   take_backend();
-  if (request_.null == null_kind::mean) take_means();
+  if (request_.null == null_kind::mean && !take_means()) return false;
   boost::json::object key = make_run_key(request_, model_, lenses_, backend_word_);
   if (means_) key["null_mean"] = means_->sha256();
   refuse_other_key(manifest_, key, folder_->root(), "run of another configuration");
@@ -131,7 +132,9 @@ void run_session::open_folder() {
   now["depthlens"] = DEPTHLENS_VERSION;
   now["format"] = 1;
   now["key"] = std::move(key);
+  renamed_ = model_name_in(manifest_.fields) != model_.name;
   merge_into(manifest_.fields, now);
+  return true;
 }
 
 void run_session::start_backend() {
@@ -154,7 +157,7 @@ void run_session::start_backend() {
 }
 
 // A run that has its mean states keeps them; they are part of its key.
-void run_session::take_means() {
+bool run_session::take_means() {
   constexpr std::uint64_t records = 256;
   const architecture& a = model_.files->arch();
   const fs::path file = folder_->root() / mean_file;
@@ -170,10 +173,12 @@ void run_session::take_means() {
                             .sharing = request_.sharing,
                             .row_weight = row_weight(),
                             .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
-    means_ = mean_of_states(context_, sessions_, states, a.d_model, records);
+    means_ = mean_of_states(context_, sessions_, states, a.d_model, records, stop_asked());
+    if (!means_) return false;
     log_info(cat("--null mean: states of ", means_->positions, " positions"));
   }
   lenses_.set_means(*means_);
+  return true;
 }
 
 evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
@@ -238,50 +243,6 @@ int run_session::dry_run() {
   return 0;
 }
 
-bool run_session::outputs_complete() const {
-  const auto* state = manifest_.fields.if_contains("status");
-  if (state == nullptr || *state != "complete") return false;
-  const auto* tables = manifest_.fields.if_contains("tables");
-  for (const auto& s : sessions_)
-    for (const std::string& label : context_.lens_labels) {
-      const auto* of_study =
-          tables && tables->is_object() ? tables->get_object().if_contains(s->word()) : nullptr;
-      const auto* files =
-          of_study && of_study->is_object() ? of_study->get_object().if_contains(label) : nullptr;
-      if (files == nullptr || !files->is_array()) return false;
-      for (const auto& f : files->get_array())
-        if (!f.is_string() || !fs::exists(folder_->data() / std::string(f.get_string()))) return false;
-    }
-  return true;
-}
-
-// A control is drawn beside its lens, and not alone.
-void run_session::add_figures(const study_session& s, std::size_t lens, const finished_tables& done) {
-  if (lenses_.is_null(lens)) return;
-  const dlens_description& d = s.description();
-  if (!manifest_.fields["figures"].is_object()) manifest_.fields["figures"].emplace_object();
-  boost::json::object& figures = manifest_.fields["figures"].get_object();
-  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
-    const dlens_figure& f = *d.figures[i];
-    const bool of_trained = (f.flags & DLENS_FIGURE_TRAINED_LENS) != 0 && lenses_.has_trained();
-    if (of_trained && !lenses_.is_trained(lens)) continue;
-    const std::string stem = file_stem(f.file, context_.lens_labels[lens], context_.name);
-    const auto table = std::find_if(d.tables, d.tables + d.n_tables,
-                                    [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
-    boost::json::object entry;
-    entry["study"] = s.word();
-    entry["lens"] = context_.lens_labels[lens];
-    entry["stem"] = stem;
-    entry["csv"] = file_stem((*table)->file, context_.lens_labels[lens], context_.name) + ".csv";
-    if (const auto control = lenses_.null_of(lens))
-      entry["control"] = file_stem((*table)->file, context_.lens_labels[*control], context_.name) + ".csv";
-    const auto prompts = done.prompts.find(f.id);
-    entry["prompts"] = prompts == done.prompts.end() ? 0 : prompts->second;
-    entry["figure"] = to_json(from_abi(f));
-    figures[stem] = std::move(entry);
-  }
-}
-
 void run_session::write_results(const study_runner& runner, double seconds) {
   boost::json::object tables, counts, work;
   for (std::size_t s = 0; s < sessions_.size(); ++s) {
@@ -298,7 +259,7 @@ void run_session::write_results(const study_runner& runner, double seconds) {
         for (const auto& [reason, n] : reasons) o[reason.empty() ? "kept" : reason] = n;
         by_set[set] = std::move(o);
       }
-      add_figures(*sessions_[s], l, done);
+      list_figures({*sessions_[s], lenses_, l, context_, done}, manifest_.fields);
     }
     tables[sessions_[s]->word()] = std::move(by_lens);
     counts[sessions_[s]->word()] = std::move(by_set);
@@ -317,52 +278,73 @@ void run_session::write_results(const study_runner& runner, double seconds) {
   work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
   now["last_work"] = std::move(work);
   merge_into(manifest_.fields, now);
+  list_limits(sessions_, manifest_.fields);
   manifest_.fields["status"] = "complete";
   manifest_.write(folder_->manifest());
 }
 
-void run_session::draw() {
+// Returns the program's exit code. The tables are complete by now.
+int run_session::draw(redraw which) {
+  const auto* figures = manifest_.fields.if_contains("figures");
+  if (figures == nullptr || !figures->is_object() || figures->get_object().empty()) return 0;
   if (!gnuplot_available()) {
     log_warning(
         cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens "
             "plot ",
             folder_->root().string()));
-    return;
+    return 0;
   }
   const auto start = std::chrono::steady_clock::now();
-  const auto pictures = draw_figures(folder_->root(), manifest_.fields, request_.formats);
-  log_info(cat(pictures.size(), " pictures in ", std::fixed, std::setprecision(1),
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
+  try {
+    const auto formats =
+        which == redraw::all ? formats_to_draw(folder_->root(), request_.formats) : request_.formats;
+    const auto pictures = draw_figures(folder_->root(), manifest_.fields, formats, which);
+    if (pictures.empty()) {
+      log_info("nothing new: tables and figures are as they were");
+    } else {
+      log_info(cat(pictures.size(), " pictures in ", std::fixed, std::setprecision(1),
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
+    }
+  } catch (const error&) {
+    // A signal from the terminal reaches gnuplot too.
+    if (!stop_asked()) throw;
+    log_warning(
+        "stopped while figures were drawn; the tables are finished. The same command draws the rest.");
+    return static_cast<int>(status::stopped);
+  }
+  return 0;
+}
+
+int run_session::stopped(const std::string& what) const {
+  log_warning(cat("stopped; ", what, ". The same command goes on from there."));
+  return static_cast<int>(status::stopped);
 }
 
 int run_session::execute() {
   if (request_.dry_run) return dry_run();
-  open_folder();
-  const bool was_complete = outputs_complete();
+  if (!open_folder()) return stopped("the mean states were not complete");
+  const bool was_complete =
+      tables_complete(manifest_.fields, sessions_, context_.lens_labels, folder_->data());
   manifest_.fields["status"] = "running";
   manifest_.write(folder_->manifest());
   study_runner runner = make_runner();
   const auto start = std::chrono::steady_clock::now();
   const bool finished = runner.run(stop_asked());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!finished) {
-    log_warning(cat("stopped; ", runner.records_run(),
-                    " records were finished. The same command goes on from there."));
-    return static_cast<int>(status::stopped);
-  }
+  if (!finished) return stopped(cat(runner.records_run(), " records were finished"));
   log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
                runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,
                " distinct prefixes"));
-  if (was_complete && runner.records_run() == 0) {
+  const bool nothing_new = was_complete && runner.records_run() == 0;
+  if (nothing_new) {
     manifest_.fields["status"] = "complete";
     manifest_.write(folder_->manifest());
-    log_info("nothing new: tables and figures are as they were");
   } else {
     write_results(runner, seconds);
-    draw();
   }
-  std::cout << folder_->root().string() << '\n';
-  return 0;
+  const int code = draw(nothing_new && !renamed_ ? redraw::missing : redraw::all);
+  if (code == 0) std::cout << folder_->root().string() << '\n';
+  return code;
 }
 
 }  // namespace

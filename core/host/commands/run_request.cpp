@@ -186,7 +186,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
     if (!o.has(need)) fail(status::usage, "run needs --", need);
 
   r.model = o.text("model");
-  r.out = o.text("out");
+  r.out = lasting_path(o.text("out"));
   r.name = o.text("name");
   check_name("--name", r.name);
   r.backend = o.text("backend");
@@ -214,6 +214,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   r.sharing = sharing == "on";
   r.formats = parse_formats(o.text("format"));
   take_lenses(r, o.texts("lens"));
+  // The published code reads every tuned lens so.
+  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
   r.null = parse_null(o.text("null"));
   r.force_lens = o.values["force-lens"].as<bool>();
   cut_options cuts;

@@ -106,7 +106,7 @@ std::optional<train_request> parse_train(const arguments& args) {
   train_request r;
   r.model = o.text("model");
   r.text = o.text("text");
-  r.out = o.text("out");
+  r.out = lasting_path(o.text("out"));
   const std::string optimizer = o.text("optimizer"), start = o.text("init");
   if (optimizer != "adam" && optimizer != "sgd")
     fail(status::usage, "--optimizer ", optimizer, ": expected adam or sgd");

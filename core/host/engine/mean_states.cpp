@@ -32,9 +32,10 @@ void add_reads(const study_session& session, record_job& job, const run_context&
 
 }  // namespace
 
-mean_states mean_of_states(const run_context& context,
-                           const std::vector<std::unique_ptr<study_session>>& sessions, const evaluator& run,
-                           std::uint32_t d_model, std::uint64_t records) {
+std::optional<mean_states> mean_of_states(const run_context& context,
+                                          const std::vector<std::unique_ptr<study_session>>& sessions,
+                                          const evaluator& run, std::uint32_t d_model, std::uint64_t records,
+                                          const std::atomic<bool>& stop) {
   constexpr std::size_t at_once = 16;  // records, so that states are summed soon
   mean_states out{context.n_layers, d_model, 0, {}};
   std::vector<exact_sum> sums((std::size_t{context.n_layers} + 1) * d_model);
@@ -60,6 +61,7 @@ mean_states mean_of_states(const run_context& context,
         record_job job(std::move(r), d, s);
         add_reads(*sessions[s], job, context, reads);
         if ((n + 1) % at_once == 0) add();
+        if (stop) return std::nullopt;
       }
     }
   }

@@ -6,9 +6,11 @@
 #include "engine/evaluator.hpp"
 #include "engine/study_session.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace depthlens {
@@ -28,9 +30,10 @@ struct mean_states {
 
 // The positions, position 0 left out, that the studies ask for first for their first `records` records, in the order
 // of studies, data sets and rows. The sums are exact, so the mean does not depend on packs or threads. `run` gives
-// states of (n_layers + 1) * D floats. Errors: usage where no position is read.
-mean_states mean_of_states(const run_context& context,
-                           const std::vector<std::unique_ptr<study_session>>& sessions, const evaluator& run,
-                           std::uint32_t d_model, std::uint64_t records);
+// states of (n_layers + 1) * D floats. Nothing where `stop` became true first. Errors: usage where no position is read.
+std::optional<mean_states> mean_of_states(const run_context& context,
+                                          const std::vector<std::unique_ptr<study_session>>& sessions,
+                                          const evaluator& run, std::uint32_t d_model, std::uint64_t records,
+                                          const std::atomic<bool>& stop);
 
 }  // namespace depthlens

@@ -86,6 +86,11 @@ std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object&
   return out;
 }
 
+bool has_pictures(const fs::path& run, const drawing& d, const std::vector<std::string>& formats) {
+  return std::all_of(formats.begin(), formats.end(),
+                     [&](const std::string& f) { return fs::exists(run / "plots" / (d.stem + "." + f)); });
+}
+
 }  // namespace
 
 std::vector<std::string> parse_formats(const std::string& list) {
@@ -100,9 +105,21 @@ std::vector<std::string> parse_formats(const std::string& list) {
   return out;
 }
 
+std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::string> asked) {
+  std::error_code absent;
+  for (const auto& item : fs::directory_iterator(run / "plots", absent))
+    for (const char* format : {"png", "svg", "pdf"})
+      if (item.path().extension() == std::string(".") + format &&
+          std::find(asked.begin(), asked.end(), format) == asked.end())
+        asked.emplace_back(format);
+  return asked;
+}
+
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
-                                   const std::vector<std::string>& formats) {
-  const std::vector<drawing> drawings = drawings_of(run, manifest);
+                                   const std::vector<std::string>& formats, redraw which) {
+  std::vector<drawing> drawings = drawings_of(run, manifest);
+  if (which == redraw::missing)
+    std::erase_if(drawings, [&](const drawing& d) { return has_pictures(run, d, formats); });
   fs::create_directories(run / "plots");
   std::vector<std::vector<fs::path>> pictures(drawings.size());
   tbb::parallel_for(

@@ -16,10 +16,16 @@ namespace depthlens {
 // "png,svg,pdf" -> its parts; others are status::usage.
 std::vector<std::string> parse_formats(const std::string& list);
 
-// Returns the pictures, in the order of run.json. Several figures are drawn at a time, each by a gnuplot of
+// `asked`, and the formats that pictures of the run have already: those are not left behind.
+std::vector<std::string> formats_to_draw(const std::filesystem::path& run, std::vector<std::string> asked);
+
+enum class redraw { all, missing };  // missing: figures that lack a picture in one of the formats
+
+// Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a gnuplot of
 // its own. A missing CSV is status::no_input.
 std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run,
                                                 const boost::json::object& manifest,
-                                                const std::vector<std::string>& formats);
+                                                const std::vector<std::string>& formats,
+                                                redraw which = redraw::all);
 
 }  // namespace depthlens

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -133,6 +134,18 @@ void remove_unfinished(const fs::path& folder) {
   for (const fs::path& p : left) fs::remove(p, ignored);
 }
 
+fs::path rename_to_free_name(const fs::path& folder) {
+  for (int n = 1;; ++n) {
+    const fs::path to = folder.string() + ".old-" + std::to_string(n);
+    if (fs::exists(to)) continue;
+    std::error_code code;
+    fs::rename(folder, to, code);
+    if (code) fail(status::cannot_create, folder.string(), ": cannot be moved aside: ", code.message());
+    fs::remove(to / "log" / "lock", code);
+    return to;
+  }
+}
+
 }  // namespace
 
 run_folder::run_folder(const fs::path& root) {
@@ -143,9 +156,12 @@ run_folder::run_folder(const fs::path& root) {
   for (const fs::path& p : {root_, root_ / "data", root_ / "plots"}) remove_unfinished(p);
 }
 
+// Where the folder was moved away by hand, another process may hold one of the same name.
 run_folder::~run_folder() {
+  const fs::path lock = root_ / "log" / "lock";
+  const lock_holder h = read_holder(lock);
   std::error_code ignored;
-  fs::remove(root_ / "log" / "lock", ignored);
+  if (h.host == host_name() && h.pid == ::getpid()) fs::remove(lock, ignored);
 }
 
 fs::path run_folder::log(const std::string& study, const std::string& lens) const {
@@ -154,15 +170,10 @@ fs::path run_folder::log(const std::string& study, const std::string& lens) cons
 
 fs::path move_aside(const fs::path& root) {
   if (!fs::exists(root)) return {};
-  fs::path clean = fs::canonical(root);
-  for (int n = 1;; ++n) {
-    const fs::path to = clean.string() + ".old-" + std::to_string(n);
-    if (fs::exists(to)) continue;
-    std::error_code code;
-    fs::rename(clean, to, code);
-    if (code) fail(status::cannot_create, clean.string(), ": cannot be moved aside: ", code.message());
-    return to;
-  }
+  if (!fs::is_directory(root)) fail(status::cannot_create, root.string(), ": is not a folder");
+  std::optional<run_folder> held;
+  if (fs::is_directory(root / "log")) held.emplace(root);  // not away from a run that goes on
+  return rename_to_free_name(fs::canonical(root));
 }
 
 }  // namespace depthlens

@@ -25,7 +25,8 @@ class run_folder {
   std::filesystem::path root_;
 };
 
-// Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none.
+// Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none. A run that
+// another process holds is refused as run_folder does.
 std::filesystem::path move_aside(const std::filesystem::path& root);
 
 }  // namespace depthlens

@@ -63,7 +63,6 @@ boost::json::object describe_run(const run_request& r, const opened_model& model
       one["file"] = d.file.string();
       one["format"] = format_name(d.format);
       one["records"] = d.records;
-      one["limit"] = std::min(d.records, std::max(r.limit, d.at_least));
       sets[d.set] = std::move(one);
     }
     data[s.word] = std::move(sets);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results/run_outputs.hpp"
+
+#include "figures/figure_spec.hpp"
+#include "results/manifest.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace depthlens {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const boost::json::object* object_at(const boost::json::object* in, std::string_view key) {
+  const auto* v = in ? in->if_contains(key) : nullptr;
+  return v && v->is_object() ? &v->get_object() : nullptr;
+}
+
+}  // namespace
+
+void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
+  if (o.lenses.is_null(o.lens)) return;
+  const dlens_description& d = o.study.description();
+  const std::string& label = o.context.lens_labels[o.lens];
+  if (!manifest["figures"].is_object()) manifest["figures"].emplace_object();
+  boost::json::object& figures = manifest["figures"].get_object();
+  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
+    const dlens_figure& f = *d.figures[i];
+    const std::string stem = file_stem(f.file, label, o.context.name);
+    const bool of_trained = (f.flags & DLENS_FIGURE_TRAINED_LENS) != 0 && o.lenses.has_trained();
+    // One that is listed, from before there was a trained lens, stays true.
+    if (of_trained && !o.lenses.is_trained(o.lens) && !figures.contains(stem)) continue;
+    const auto table = std::find_if(d.tables, d.tables + d.n_tables,
+                                    [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
+    boost::json::object entry;
+    entry["study"] = o.study.word();
+    entry["lens"] = label;
+    entry["stem"] = stem;
+    entry["csv"] = file_stem((*table)->file, label, o.context.name) + ".csv";
+    if (const auto control = o.lenses.null_of(o.lens))
+      entry["control"] = file_stem((*table)->file, o.context.lens_labels[*control], o.context.name) + ".csv";
+    const auto prompts = o.done.prompts.find(f.id);
+    entry["prompts"] = prompts == o.done.prompts.end() ? 0 : prompts->second;
+    entry["figure"] = to_json(from_abi(f));
+    figures[stem] = std::move(entry);
+  }
+}
+
+void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest) {
+  boost::json::object data;
+  for (const auto& s : studies) {
+    boost::json::object& sets = data[s->word()].emplace_object();
+    for (const dataset_plan& d : s->plan().datasets)
+      sets[d.set] = {{"limit", std::min(d.records, s->limit_of(d))}};
+  }
+  merge_into(manifest, {{"data", std::move(data)}});
+}
+
+bool tables_complete(const boost::json::object& manifest,
+                     const std::vector<std::unique_ptr<study_session>>& studies,
+                     const std::vector<std::string>& lens_labels, const fs::path& data) {
+  const auto* state = manifest.if_contains("status");
+  if (state == nullptr || *state != "complete") return false;
+  const auto* tables = object_at(&manifest, "tables");
+  for (const auto& s : studies)
+    for (const std::string& label : lens_labels) {
+      const auto* of_study = object_at(tables, s->word());
+      const auto* files = of_study ? of_study->if_contains(label) : nullptr;
+      if (files == nullptr || !files->is_array()) return false;
+      for (const auto& f : files->get_array())
+        if (!f.is_string() || !fs::exists(data / std::string(f.get_string()))) return false;
+    }
+  return true;
+}
+
+std::string model_name_in(const boost::json::object& manifest) {
+  const auto* model = object_at(&manifest, "model");
+  const auto* name = model ? model->if_contains("name") : nullptr;
+  return name && name->is_string() ? std::string(name->get_string()) : "";
+}
+
+}  // namespace depthlens

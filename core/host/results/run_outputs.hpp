@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What run.json says of the tables and figures of a run, and whether they are there.
+#pragma once
+
+#include "commands/run_lenses.hpp"
+#include "engine/study_session.hpp"
+#include "results/tables.hpp"
+
+#include <boost/json.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// The finished tables of one study and lens.
+struct outputs_of_lens {
+  const study_session& study;
+  const run_lenses& lenses;
+  std::size_t lens;
+  const run_context& context;
+  const finished_tables& done;
+};
+
+// Adds an entry to "figures" for each figure that is drawn of them: a control is drawn beside its lens, and not alone.
+void list_figures(const outputs_of_lens& o, boost::json::object& manifest);
+
+// Notes in "data" how many records of each data set the finished tables are of: a later command takes none away.
+void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest);
+
+// Did the run in the manifest end, and are all tables of these studies and lenses in the folder?
+bool tables_complete(const boost::json::object& manifest,
+                     const std::vector<std::unique_ptr<study_session>>& studies,
+                     const std::vector<std::string>& lens_labels, const std::filesystem::path& data);
+
+// "" = the manifest names none.
+std::string model_name_in(const boost::json::object& manifest);
+
+}  // namespace depthlens

@@ -6,11 +6,21 @@
 #include "terminal/log.hpp"
 #include "version.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 
 namespace {
+
+// A file that is opened later must not become a stream that the program was started without.
+void occupy_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
+}
 
 int dispatch(const depthlens::arguments& args) {
   using namespace depthlens;
@@ -33,6 +43,7 @@ int dispatch(const depthlens::arguments& args) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();
   int code = static_cast<int>(depthlens::status::internal);
@@ -43,6 +54,9 @@ int main(int argc, char** argv) {
   } catch (const depthlens::error& e) {
     depthlens::log_error(e.what());
     code = static_cast<int>(e.code());
+  } catch (const std::filesystem::filesystem_error& e) {
+    depthlens::log_error(e.what());
+    code = static_cast<int>(depthlens::status::io);
   } catch (const std::bad_alloc&) {
     depthlens::log_error("out of memory");
   } catch (const std::exception& e) {

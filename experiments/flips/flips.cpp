@@ -113,7 +113,7 @@ class flips final : public study {
                 {{"layer", "rate", "Layer", "Decision flip rate", DLENS_FIGURE_PERCENT_Y}}};
     bars.series = "label";
     bars.flags = DLENS_FIGURE_TRAINED_LENS;  // as the paper draws it
-    if (run.seed_compat != 0) bars.file = "decision_flip_{name}_{lens}";
+    if (run.seed_compat != 0) bars.file = "decision_flip_{name}{False}";
     return {bars};
   }
 

@@ -115,7 +115,7 @@ class freq final : public study {
     bars.series = "label";
     bars.baseline = "text_share";
     bars.flags = DLENS_FIGURE_TRAINED_LENS;  // as the paper draws it
-    if (run.seed_compat != 0) bars.file = "{name}_original_final_plotly_{lens}_long";
+    if (run.seed_compat != 0) bars.file = "{name}_original_final_plotly_{Lens}_long";
     return {bars};
   }
 

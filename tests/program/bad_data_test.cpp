@@ -52,6 +52,8 @@ BOOST_AUTO_TEST_CASE(a_missing_data_file_is_said) {
   check_refused({"run", "pos", "--model", demo_model(), "--out", folder.path() / "run", "--data",
                  "pos.NOUN=" + folder.path().string()},
                 status::no_input, folder.path().string());
+  check_refused({"tokens", "encode", "--model", demo_model(), "--texts", folder.path()}, status::no_input,
+                folder.path().string());
 }
 
 BOOST_AUTO_TEST_CASE(json_that_is_cut_or_broken_is_refused_with_its_line) {

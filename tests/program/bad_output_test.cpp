@@ -69,6 +69,64 @@ BOOST_AUTO_TEST_CASE(a_folder_of_another_configuration_is_refused_with_every_fie
   must_work(run_into(run));
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_the_backend_refuses_leaves_the_folder_to_the_next) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  check_refused(run_into(run) + words{"--backend", "cpu", "--precision", "f16"}, status::unavailable, "f16");
+  must_work(run_into(run));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_is_not_continued_on_another_kind_of_device) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run) + words{"--limit", "2"});
+  boost::json::object manifest = manifest_of(run);
+  manifest.at("backend").as_object()["device"] = "cuda:0, libtorch";
+  folder.write("run/run.json", boost::json::serialize(manifest));
+  check_refused(run_into(run), status::config, run.string(), "device cuda, not cpu", "--fresh");
+}
+
+BOOST_AUTO_TEST_CASE(tables_and_records_without_a_manifest_are_left_alone) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const auto before = tables_of(run);
+  std::filesystem::remove(run / "run.json");
+  check_refused(run_into(run) + words{"--limit", "2"}, status::config, run.string(), "no run.json",
+                "--fresh");
+  check_same_tables(tables_of(run), before);
+  must_work(run_into(run) + words{"--fresh"});
+}
+
+BOOST_AUTO_TEST_CASE(fresh_leaves_a_run_that_goes_on_alone) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  process first(words{program()} + run_into(run) + words{"--limit", "3", "--facts.tokens", "3"});
+  const auto lock = run / "log/lock";
+  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
+    BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));
+  first.send(SIGSTOP);
+  check_refused(run_into(run) + words{"--fresh"}, status::config, cat("process ", first.pid()));
+  first.send(SIGCONT);
+  BOOST_TEST(first.wait().code == 0);
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "run.old-1"));
+}
+
+BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside_also_where_it_stands_and_behind_a_link) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run));
+  const outcome o = depthlens_says(run_into(".") + words{"--fresh"}, {{}, run});
+  BOOST_TEST(o.code == 0, o.err);
+  BOOST_TEST(std::filesystem::exists(run / "run.json"));
+  BOOST_TEST(std::filesystem::exists(folder.path() / "run.old-1/run.json"));
+  std::filesystem::create_directory_symlink(run, folder.path() / "link");
+  must_work(run_into(folder.path() / "link") + words{"--fresh"});
+  BOOST_TEST(std::filesystem::is_symlink(folder.path() / "link"));
+  BOOST_TEST(std::filesystem::exists(folder.path() / "run.old-2/run.json"));
+}
+
 BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";

@@ -97,6 +97,10 @@ BOOST_AUTO_TEST_CASE(values_out_of_bounds_are_usage_errors_that_name_the_option)
   check_refused(start + words{"--lens", "x"}, status::usage, "--lens x");
   check_refused(start + words{"--lens", "logit", "--lens", "logit"}, status::usage, "LABEL");
   check_refused(start + words{"--format", "gif"}, status::usage, "gif", "png");
+  check_refused({"run", "facts", "--config", "/"}, status::no_input, "--config", "/");
+  for (const char* bad : {"", "0,", "x", "99"})
+    check_refused({"trace", "--model", demo_model(), "--prompt", "a b", "--positions", bad}, status::usage,
+                  "--positions");
 }
 
 BOOST_AUTO_TEST_CASE(all_plugins_of_the_build_are_listed_as_ok) {

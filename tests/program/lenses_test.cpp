@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <limits>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(lenses_of_runs)
@@ -59,6 +60,33 @@ BOOST_AUTO_TEST_CASE(a_translator_of_zeros_gives_the_tables_of_the_logit_lens) {
     ++compared;
   }
   BOOST_TEST(compared >= 2);
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_reads_tuned_lenses_where_the_published_code_does) {
+  const lens_run r;
+  const tiny_lens lens(0.25f);
+  must_work(r.command("plain") + words{"--seed-compat", "--name", "m", "--lens", lens.text()});
+  must_work(r.command("named") + words{"--seed-compat", "--name", "m", "--lens", lens.text() + "@seed"});
+  check_same_tables(tables_of(r.out("plain")), tables_of(r.out("named")));
+  must_work(r.command("right") + words{"--lens", lens.text()});
+  must_work(r.command("right_at_seed") + words{"--lens", lens.text() + "@seed"});
+  BOOST_TEST(tables_of(r.out("right")).at("pos_BASELINE_tuned.csv") !=
+             tables_of(r.out("right_at_seed")).at("pos_BASELINE_tuned.csv"));
+}
+
+BOOST_AUTO_TEST_CASE(results_that_would_have_one_name_are_refused) {
+  const lens_run r;
+  check_refused({"run", "pos", "--model", r.model.path(), "--out", r.out(), "--data", "pos.A=" + r.rows,
+                 "--data", "pos.A_b=" + r.rows, "--lens", "logit", "--lens", "b_logit:logit"},
+                status::usage, "pos_A_b_logit.csv", "another name");
+}
+
+BOOST_AUTO_TEST_CASE(a_lens_with_values_that_are_no_numbers_is_told) {
+  const lens_run r;
+  const tiny_lens lens(std::numeric_limits<float>::quiet_NaN());
+  const outcome o = must_work(r.command() + words{"--lens", lens.text()});
+  BOOST_TEST(o.err.find("params.pt: tensor 0.bias has values that are not finite") != std::string::npos,
+             o.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_control_that_says_nothing_is_refused_with_the_reason) {

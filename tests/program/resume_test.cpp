@@ -110,4 +110,23 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_run_soon_with_code_75_and_the_same_command_
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_holds_whatever_a_run_that_did_not_finish_was_to_do) {
+  const scratch_folder folder;
+  const auto run = folder.path() / "run";
+  process p(words{program()} + command(run));
+  for (int i = 0; i < 5000 && !std::filesystem::exists(run / "run.json"); ++i)
+    BOOST_REQUIRE(!p.ends_within(milliseconds(1)));
+  p.send(SIGKILL);
+  p.wait();
+  check_no_tables(run);
+  must_work(command(run) + words{"--limit", "2"});
+  const auto limit_of_facts = [&] {
+    return manifest_of(run).at("data").at("facts").at("").at("limit").to_number<std::uint64_t>();
+  };
+  BOOST_TEST(limit_of_facts() == 2U);
+  must_work(command(run) + words{"--limit", "4"});
+  must_work(command(run) + words{"--limit", "3"});
+  BOOST_TEST(limit_of_facts() == 4U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

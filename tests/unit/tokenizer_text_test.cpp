@@ -14,6 +14,13 @@ using namespace std::string_literals;
 
 BOOST_AUTO_TEST_SUITE(tokenizer_text)
 
+BOOST_AUTO_TEST_CASE(a_line_for_a_terminal_has_no_control_characters) {
+  BOOST_TEST(visible_line("a\x1b[2J\nb\x07") == "a\\x1b[2J\\x0ab\\x07");
+  BOOST_TEST(visible_line("\xC2\x9B"
+                          "31m \x7f \xC3\xA9") == "\\xc2\\x9b31m \\x7f \xC3\xA9");
+  BOOST_TEST(visible_line("plain \xFF") == "plain \\xff");
+}
+
 BOOST_AUTO_TEST_CASE(valid_text_is_visible_as_it_is) {
   BOOST_TEST(visible("a \"b\"\n\tc, \xC3\xA9 \xE2\x82\xAC \xF0\x9F\xA6\x99") ==
              "a \"b\"\n\tc, \xC3\xA9 \xE2\x82\xAC \xF0\x9F\xA6\x99");

@@ -42,7 +42,8 @@ int help_command(const arguments& args) {
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
   std::cout << "\nExit codes: 0 done; 64 usage; 65 bad input file; 66 input not found;\n"
                "69 backend or plugin not available; 70 internal; 73 cannot create output;\n"
-               "74 I/O; 75 stopped, run again to continue; 78 folder belongs to another run.\n"
+               "74 I/O; 75 stopped, run again to continue; 77 not allowed to read;\n"
+               "78 folder belongs to another run.\n"
                "depthlens help COMMAND shows its options.\n";
   return 0;
 }

@@ -13,6 +13,7 @@
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/run_folder.hpp"
 #include "terminal/log.hpp"
 #include "training/text_sequences.hpp"
 
@@ -134,7 +135,6 @@ std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model
 
 void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
                    const std::vector<std::string>& formats) {
-  fs::create_directories(folder);
   write_table(folder / "lens_eval.csv", lenses);
   if (gnuplot_available())
     draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
@@ -153,6 +153,8 @@ int lens_eval_command(const arguments& args) {
   const unsigned threads = thread_count(o);
   const thread_limit limit(threads);
   const std::vector<std::string> formats = parse_formats(o.text("format"));
+  const fs::path out_folder = lasting_path(o.text("out"));
+  make_folder(out_folder);
   registry plugins(o.plugin_paths());
   const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
   const architecture& a = model.files->arch();
@@ -188,7 +190,7 @@ int lens_eval_command(const arguments& args) {
     out.push_back(
         {files[l].label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
   }
-  write_results(o.text("out"), out, {model.name, "", sequences.size(), a.n_layers}, formats);
+  write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "commands/train_request.hpp"
 #include "depthlens/hash.hpp"
+#include "depthlens/text.hpp"
 #include "figures/gnuplot_process.hpp"
 #include "model/lens_match.hpp"
 #include "model/opened_model.hpp"
@@ -127,7 +128,7 @@ void lens_training::open_folder() {
   refuse_other_key(manifest_, now, folder_->root(), "training of another configuration");
   manifest_.fields["key"] = std::move(now);
   boost::json::object text;
-  text["file"] = request_.text.string();
+  text["file"] = visible(request_.text.string());
   text["positions"] = positions_of(text_);
   text["held_out_positions"] = positions_of(held_out_);
   manifest_.fields["text"] = std::move(text);

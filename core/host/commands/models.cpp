@@ -155,7 +155,7 @@ int models_command(const arguments& args) {
   const std::filesystem::path path = resolve_model(o.text("model")).path;
   const model_files raw = model_files::open_raw(path);
   boost::json::object out;
-  out["path"] = path.string();
+  out["path"] = visible(path.string());
   out["kind"] = raw.kind() == model_kind::gguf ? "gguf" : "folder";
   out["architecture"] = raw.architecture_name();
   try {

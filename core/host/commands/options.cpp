@@ -54,7 +54,8 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
               out.values);
     if (!config_file.empty()) {
       std::ifstream in(config_file);
-      if (!in) fail(status::no_input, "--config: cannot read ", config_file);
+      if (!in || std::filesystem::is_directory(config_file))
+        fail(status::no_input, "--config: cannot read ", config_file);
       po::store(po::parse_config_file(in, options), out.values);
     }
     po::notify(out.values);

@@ -29,13 +29,13 @@ std::vector<std::int32_t> prompt_ids(const opened_model& model, std::string_view
 
 std::vector<std::uint32_t> parse_positions(const std::string& text, std::size_t n) {
   std::vector<std::uint32_t> out;
-  if (n == 0) return out;
-  if (text == "last") return {static_cast<std::uint32_t>(n - 1)};
+  if (text == "last" && n > 0) out.push_back(static_cast<std::uint32_t>(n - 1));
+  if (text == "last" || (n == 0 && !text.empty())) return out;
   if (text == "all") {
     for (std::uint32_t i = 0; i < n; ++i) out.push_back(i);
     return out;
   }
-  std::istringstream parts(text);
+  std::istringstream parts(text + ',');
   for (std::string part; std::getline(parts, part, ',');) {
     const bool from_end = part.starts_with('-');
     const std::uint64_t v =

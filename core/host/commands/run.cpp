@@ -121,6 +121,8 @@ bool run_session::open_folder() {
       log_info(cat("the former run is now ", old.string()));
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
+  if (manifest_.empty()) refuse_unlisted_files(*folder_);
+  check_file_names(sessions_, context_);
   take_backend();
   if (request_.null == null_kind::mean && !take_means()) return false;
   boost::json::object key = make_run_key(request_, model_, lenses_, backend_word_);
@@ -142,6 +144,7 @@ void run_session::start_backend() {
   const auto start = std::chrono::steady_clock::now();
   running_ = std::make_unique<backend_model>(
       model_, backend_, backend_model::options{request_.device, request_.precision, request_.threads});
+  refuse_other_device(manifest_.fields, running_->info().device, folder_->root());
   manifest_.fields["self_check"] = self_check(
       *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -165,6 +168,8 @@ bool run_session::take_means() {
   const bool has_them = key && key->is_object() && key->get_object().contains("null_mean");
   if (has_them) {
     means_ = mean_states::read(file, a.n_layers, a.d_model);
+    log_info(
+        cat("--null mean: the states of the run's first ", means_->positions, " positions, as it began"));
   } else {
     start_backend();
     const evaluator states(running_->c(), {},
@@ -229,6 +234,8 @@ std::uint64_t run_session::kept_bytes_per_token() const {
 }
 
 int run_session::dry_run() {
+  plugins_.choose_backend(request_.backend);
+  check_file_names(sessions_, context_);
   study_runner runner = make_runner();
   runner.run(stop_asked());
   const evaluation_counts& c = runner.counts();
@@ -323,6 +330,8 @@ int run_session::stopped(const std::string& what) const {
 int run_session::execute() {
   if (request_.dry_run) return dry_run();
   if (!open_folder()) return stopped("the mean states were not complete");
+  // What the backend refuses is refused before the folder belongs to this configuration.
+  if (!fs::exists(folder_->manifest())) start_backend();
   const bool was_complete =
       tables_complete(manifest_.fields, sessions_, context_.lens_labels, folder_->data());
   manifest_.fields["status"] = "running";

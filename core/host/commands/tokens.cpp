@@ -2,6 +2,7 @@
 // depthlens tokens encode | decode | count: a model's tokenizer by itself.
 #include "commands/command.hpp"
 
+#include "depthlens/data/byte_source.hpp"
 #include "depthlens/data/reader.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/text.hpp"
@@ -10,7 +11,6 @@
 
 #include <boost/json.hpp>
 
-#include <fstream>
 #include <iostream>
 
 namespace depthlens {
@@ -25,11 +25,11 @@ void print_ids(const std::vector<std::int32_t>& ids) {
 }
 
 void print_table(const tokenizer& t, const std::vector<std::int32_t>& ids) {
-  for (const std::int32_t id : ids) std::cout << id << '\t' << visible(t.bytes(id)) << '\n';
+  for (const std::int32_t id : ids) std::cout << id << '\t' << visible_line(t.bytes(id)) << '\n';
 }
 
 // A line of --texts: a JSON string, or an object with "text" or "prompt".
-std::string text_of_line(const std::string& line, const std::string& file, std::size_t number) {
+std::string text_of_line(const std::string& line, const std::string& file, std::uint64_t number) {
   boost::system::error_code code;
   const boost::json::value v = boost::json::parse(line, code);
   if (!code && v.is_string()) return std::string(v.get_string());
@@ -68,13 +68,11 @@ int encode(const arguments& args) {
       print_table(t, ids);
     return 0;
   }
-  std::ifstream in(o.text("texts"));
-  if (!in) fail(status::no_input, "--texts: cannot read ", o.text("texts"));
-  std::size_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
+  byte_source in(o.text("texts"));
+  std::uint64_t number = in.line();
+  for (std::string line; in.get_line(line); number = in.line()) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    print_ids(t.encode(text_of_line(line, o.text("texts"), number), mode));
+    print_ids(t.encode(text_of_line(line, in.name(), number), mode));
   }
   return 0;
 }

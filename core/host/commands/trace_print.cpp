@@ -62,8 +62,7 @@ void put_layer(std::string& out, const trace_result& all, const lens_result& r, 
   out += '}';
 }
 
-std::string cell(std::string text, std::size_t width) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
+std::string cell(const std::string& text, std::size_t width) {
   std::size_t characters = 0, at = 0;
   while (at < text.size() && characters < width) at += utf8_at(text, at).size, ++characters;
   return text.substr(0, at) + std::string(width - characters, ' ');
@@ -106,15 +105,15 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
     for (const std::int32_t wanted : all.targets) {
       const std::int32_t target = wanted < 0 ? r.result->final_top : wanted;
       const std::size_t k = target_index(*r.result, wanted);
-      out << "position " << r.position << " after \"" << visible(t.bytes(p.ids[r.position]))
-          << "\", target \"" << visible(t.bytes(target)) << "\" (" << target << ")\n";
+      out << "position " << r.position << " after \"" << visible_line(t.bytes(p.ids[r.position]))
+          << "\", target \"" << visible_line(t.bytes(target)) << "\" (" << target << ")\n";
       out << "layer     rank  logprob  entropy      kl  top\n";
       for (std::size_t i = L; i-- > 0;) {
         out << std::setw(5) << all.layers[i] << std::setw(9) << lens.rank[k * L + i] << std::fixed
             << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9)
             << lens.entropy[i] << std::setw(8) << lens.kl[i] << "  ";
         for (std::size_t j = 0; j < K; ++j)
-          out << cell(visible(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
+          out << cell(visible_line(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
         out << '\n';
       }
     }

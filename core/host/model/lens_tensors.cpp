@@ -3,7 +3,10 @@
 
 #include "depthlens/model/blocks.hpp"
 
+#include "terminal/log.hpp"
+
 #include <algorithm>
+#include <cmath>
 
 namespace depthlens {
 
@@ -39,15 +42,19 @@ void lens_tensors::read(const std::string& name, const std::vector<std::uint64_t
   if (e->view->shape != shape)
     fail(status::data, path_, ": tensor ", name, " has another shape than the model, whose width is ",
          shape[0]);
-  if (e->torch != nullptr) {
-    torch_->read(*e->torch, out);
-    return;
-  }
-  if (e->view->type == dtype::other)
-    fail(status::data, path_, ": tensor ", name, " is of type ", e->type_name);
   std::size_t n = 1;
   for (const std::uint64_t d : shape) n *= static_cast<std::size_t>(d);
-  dequantize(e->view->type, e->view->data, n, out);
+  if (e->torch != nullptr) {
+    torch_->read(*e->torch, out);
+  } else {
+    if (e->view->type == dtype::other)
+      fail(status::data, path_, ": tensor ", name, " is of type ", e->type_name);
+    dequantize(e->view->type, e->view->data, n, out);
+  }
+  if (!std::all_of(out, out + n, [](float x) { return std::isfinite(x); }))
+    log_warning(
+        cat(path_, ": tensor ", name,
+            " has values that are not finite: readings of its layer are no numbers, their ranks the last"));
 }
 
 }  // namespace depthlens

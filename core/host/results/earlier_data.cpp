@@ -2,6 +2,7 @@
 #include "results/earlier_data.hpp"
 
 #include "depthlens/hash.hpp"
+#include "depthlens/text.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -31,7 +32,7 @@ void add_one(study_plan& study, std::string_view set, const boost::json::object&
              const boost::json::object& key) {
   dataset_plan d;
   d.set = set;
-  d.file = text_at(about, "file");
+  d.file = from_visible(text_at(about, "file"));
   d.kind = text_at(key, "kind");
   d.sha256 = text_at(key, "sha256");
   d.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", d.cuts.cuts));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/model_description.hpp"
 
+#include "depthlens/text.hpp"
+
 #include <utility>
 
 namespace depthlens {
@@ -9,7 +11,7 @@ void describe_model(const opened_model& model, boost::json::object& out) {
   const architecture& a = model.files->arch();
   boost::json::object about, tokens;
   about["name"] = model.name;
-  about["path"] = model.path.string();
+  about["path"] = visible(model.path.string());
   about["architecture"] = a.family;
   about["n_layers"] = a.n_layers;
   about["d_model"] = a.d_model;

@@ -21,15 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void make_folder(const fs::path& p) {
-  std::error_code code;
-  fs::create_directories(p, code);
-  if (code || !fs::is_directory(p))
-    fail(status::cannot_create, p.string(), ": cannot create the folder", code ? ": " + code.message() : "");
-  if (::access(p.c_str(), W_OK) != 0)
-    fail(status::cannot_create, p.string(), ": cannot write to the folder: ", std::strerror(errno));
-}
-
 std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -147,6 +138,15 @@ fs::path rename_to_free_name(const fs::path& folder) {
 }
 
 }  // namespace
+
+void make_folder(const fs::path& p) {
+  std::error_code code;
+  fs::create_directories(p, code);
+  if (code || !fs::is_directory(p))
+    fail(status::cannot_create, p.string(), ": cannot create the folder", code ? ": " + code.message() : "");
+  if (::access(p.c_str(), W_OK) != 0)
+    fail(status::cannot_create, p.string(), ": cannot write to the folder: ", std::strerror(errno));
+}
 
 run_folder::run_folder(const fs::path& root) {
   make_folder(root);

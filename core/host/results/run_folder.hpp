@@ -25,6 +25,9 @@ class run_folder {
   std::filesystem::path root_;
 };
 
+// Creates a folder that can be written to, or throws status::cannot_create.
+void make_folder(const std::filesystem::path& path);
+
 // Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none. A run that
 // another process holds is refused as run_folder does.
 std::filesystem::path move_aside(const std::filesystem::path& root);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_key.hpp"
 
+#include "depthlens/text.hpp"
 #include "results/model_description.hpp"
 
 namespace depthlens {
@@ -53,6 +54,18 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   return key;
 }
 
+void refuse_other_device(const boost::json::object& manifest, std::string_view device,
+                         const std::filesystem::path& folder) {
+  const auto* backend = manifest.if_contains("backend");
+  const auto* before = backend && backend->is_object() ? backend->get_object().if_contains("device") : nullptr;
+  if (before == nullptr || !before->is_string()) return;
+  const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
+  const std::string_view was = kind(before->get_string());
+  if (was != kind(device))
+    fail(status::config, folder.string(), " holds a run on the device ", was, ", not ", kind(device),
+         "; choose that --device, another --out, or --fresh to move it aside");
+}
+
 boost::json::object describe_run(const run_request& r, const opened_model& model) {
   boost::json::object out, data;
   describe_model(model, out);
@@ -60,7 +73,7 @@ boost::json::object describe_run(const run_request& r, const opened_model& model
     boost::json::object sets;
     for (const dataset_plan& d : s.datasets) {
       boost::json::object one;
-      one["file"] = d.file.string();
+      one["file"] = visible(d.file.string());
       one["format"] = format_name(d.format);
       one["records"] = d.records;
       sets[d.set] = std::move(one);

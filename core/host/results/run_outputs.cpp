@@ -5,6 +5,7 @@
 #include "results/manifest.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -47,6 +48,38 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
     entry["figure"] = to_json(from_abi(f));
     figures[stem] = std::move(entry);
   }
+}
+
+void check_file_names(const std::vector<std::unique_ptr<study_session>>& studies,
+                      const run_context& context) {
+  struct owner {
+    const void* of;  // table or figure
+    std::string lens;
+    bool operator==(const owner&) const = default;
+  };
+  std::map<std::string, owner> owners;
+  const auto claim = [&](const char* form, const void* of, const std::string& lens, const char* ending) {
+    const bool by_lens = file_stem(form, "a", "") != file_stem(form, "b", "");
+    const std::string name = file_stem(form, lens, context.name) + ending;
+    const owner mine{of, by_lens ? lens : ""};
+    if (const auto [at, fresh] = owners.try_emplace(name, mine); !fresh && at->second != mine)
+      fail(status::usage, "two results of this run would be called ", name,
+           "; give a data set or a lens another name");
+  };
+  for (const auto& s : studies)
+    for (const std::string& lens : context.lens_labels) {
+      const dlens_description& d = s->description();
+      for (std::uint64_t i = 0; i < d.n_tables; ++i) claim(d.tables[i]->file, d.tables[i], lens, ".csv");
+      for (std::uint64_t i = 0; i < d.n_figures; ++i) claim(d.figures[i]->file, d.figures[i], lens, "");
+    }
+}
+
+void refuse_unlisted_files(const run_folder& folder) {
+  for (const auto& [part, ending] : {std::pair{"data", ".csv"}, {"log", ".log"}})
+    for (const auto& item : fs::directory_iterator(folder.root() / part))
+      if (item.path().extension() == ending)
+        fail(status::config, folder.root().string(), " has no run.json but ", part, "/",
+             item.path().filename().string(), "; choose another --out, or --fresh to move it aside");
 }
 
 void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest) {

@@ -204,6 +204,8 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
     };
     if (replace("{lens}", lens) || replace("{name}", name)) continue;
     if (replace("{_lens}", lens == "logit" ? "" : "_" + lens)) continue;
+    if (replace("{Lens}", lens == "logit" ? "LogitLens" : lens == "tuned" ? "TunedLens" : lens)) continue;
+    if (replace("{False}", lens == "logit" ? "False" : lens == "tuned" ? "" : "_" + lens)) continue;
     out += rest.front();
     rest.remove_prefix(1);
   }

@@ -50,6 +50,24 @@ inline std::string visible(std::string_view bytes) {
   return out;
 }
 
+// visible() on one line of a terminal, which it cannot steer: control characters become \xNN too.
+inline std::string visible_line(std::string_view bytes) {
+  std::string out;
+  const std::string text = visible(bytes);
+  for (std::size_t at = 0; at < text.size();) {
+    const utf8_character c = utf8_at(text, at);
+    const bool control = c.value < 0x20 || (c.value >= 0x7f && c.value < 0xa0);
+    for (std::size_t i = 0; i < c.size; ++i) {
+      if (control)
+        detail::append_hex_escape(out, static_cast<unsigned char>(text[at + i]));
+      else
+        out += text[at + i];
+    }
+    at += c.size;
+  }
+  return out;
+}
+
 // Undoes visible(): every \xNN becomes its byte.
 inline std::string from_visible(std::string_view text) {
   std::string out;

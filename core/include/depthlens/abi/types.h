@@ -141,7 +141,8 @@ typedef struct dlens_table {
   uint32_t flags;
   const char *id;    // unique within its study, kept in the record log: stable between versions
   // CSV file name without ".csv". The host replaces {lens} and {name}, and {_lens} by "" for the label logit and by
-  // "_label" for others.
+  // "_label" for others. As published figures are named: {Lens} by LogitLens and TunedLens for the labels logit and
+  // tuned, {False} by "False" and "" for them, both by the label for others.
   const char *file;
   const dlens_column *const *columns;
   uint64_t n_columns;
@@ -181,7 +182,7 @@ typedef struct dlens_figure {
   uint32_t size;
   uint32_t kind;
   const char *id;
-  const char *file;    // file name without extension; {lens}, {_lens} and {name} as in dlens_table.file
+  const char *file;    // file name without extension; {lens}, {name} and so on as in dlens_table.file
   const char *title;   // what is shown; the host adds model, lens and number of prompts
   const char *table;   // id of the table it draws
   const char *series;  // column that names the series; NULL = one series

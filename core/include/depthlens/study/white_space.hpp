@@ -19,7 +19,7 @@ namespace depthlens {
 namespace reason {
 inline constexpr std::string_view white_space = "white space", wrong = "wrong", boundary = "boundary",
                                   too_long = "too long", duplicate = "duplicate", no_answer = "no answer",
-                                  empty = "empty";
+                                  empty = "empty", no_row = "no embedding row";
 }  // namespace reason
 
 enum class white_space_rule { keep, retry, drop };
@@ -47,7 +47,8 @@ class white_space_test {
   bool seed_compat_;
 };
 
-// The ids of a prompt. `reason` is empty where they can be run, else "empty" or "too long".
+// The ids of a prompt. `reason` is empty where they can be run, else "empty", "too long" or, for a tokenizer with more
+// ids than the model has rows, "no embedding row".
 struct prompt_ids {
   std::vector<std::int32_t> ids;
   std::string_view reason;
@@ -58,6 +59,8 @@ inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& toke
   if (run.seed_compat != 0 && out.ids.size() > seed_max_ids) out.ids.resize(seed_max_ids);
   if (out.ids.empty()) out.reason = reason::empty;
   if (out.ids.size() > run.max_positions) out.reason = reason::too_long;
+  for (const std::int32_t id : out.ids)
+    if (static_cast<std::uint32_t>(id) >= run.vocab_size) out.reason = reason::no_row;
   return out;
 }
 

@@ -25,8 +25,9 @@ namespace depthlens {
 // written.
 class atomic_file {
  public:
-  // The folder must exist. Throws status::cannot_create.
-  explicit atomic_file(std::filesystem::path path) : path_(std::move(path)) {
+  // The folder must exist. A link keeps its place: what it names is written. Throws status::cannot_create, also where
+  // the name is that of a device, pipe or folder.
+  explicit atomic_file(const std::filesystem::path& path) : path_(place_of(path)) {
     if (!path_.has_filename())
       fail(status::cannot_create, path_.string(), ": cannot create the file: no file name");
     temporary_ = folder() / ("." + path_.filename().string() + ".tmp-" + std::to_string(::getpid()));
@@ -64,6 +65,15 @@ class atomic_file {
 
  private:
   static constexpr std::size_t buffer_bytes = 65536;
+
+  static std::filesystem::path place_of(const std::filesystem::path& path) {
+    namespace fs = std::filesystem;
+    std::error_code code;
+    const fs::path place = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
+    if (place.empty() || (fs::exists(place, code) && !fs::is_regular_file(place, code)))
+      fail(status::cannot_create, path.string(), ": is not a regular file");
+    return place;
+  }
 
   std::filesystem::path folder() const { return path_.has_parent_path() ? path_.parent_path() : "."; }
 

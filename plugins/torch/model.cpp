@@ -67,16 +67,12 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
   arch_.window = nullptr;
   attention_shape_ = make_attention_shape();
-  model_weights first = load_weights(weights, type_, devices[0], options.threads);
-  const auto frequencies = [&](const std::vector<float>& values, at::Device device) {
-    return to_device(values, device);
-  };
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    auto r = std::make_unique<replica>(
-        devices[i], i + 1 == devices.size() ? std::move(first) : first.to(devices[i]),
-        frequencies(inverse_frequency_, devices[i]), frequencies(local_inverse_frequency_, devices[i]));
-    replicas_.push_back(std::move(r));
-  }
+  std::vector<model_weights> copies =
+      copies_on(devices, load_weights(weights, type_, devices.back(), options.threads));
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
+                                                  to_device(inverse_frequency_, devices[i]),
+                                                  to_device(local_inverse_frequency_, devices[i])));
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);

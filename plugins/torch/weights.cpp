@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 namespace depthlens::torch_backend {
 
@@ -170,6 +171,16 @@ model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::
   for_each_index(arch.n_layers, threads, [&](std::size_t layer) {
     out.blocks[layer] = load.make_block(static_cast<std::uint32_t>(layer));
   });
+  return out;
+}
+
+std::vector<model_weights> copies_on(const std::vector<at::Device>& devices, model_weights loaded) {
+  std::vector<model_weights> out;
+  for (std::size_t i = 0; i + 1 < devices.size(); ++i) out.push_back(loaded.to(devices[i]));
+  out.push_back(std::move(loaded));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (const at::Device there = out[i].unembed.device(); there != devices[i])
+      fail(status::internal, "weights for ", devices[i].str(), " lie on ", there.str());
   return out;
 }
 

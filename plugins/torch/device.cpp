@@ -7,7 +7,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/headeronly/version.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <dlfcn.h>
 
@@ -110,8 +110,26 @@ void finish_stream(at::Device device) {
   if (device.type() == at::kCUDA) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
 }
 
+namespace {
+
+// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing else.
+template <class Stream>
+void* handle_of(const Stream& stream) {
+  if constexpr (requires { stream.native_handle(); }) {
+    return stream.native_handle();
+  } else {
+    using to_handle = void* (*)(const Stream*);
+    static const auto convert =
+        reinterpret_cast<to_handle>(::dlsym(RTLD_DEFAULT, "_ZNK3c104cuda10CUDAStream6streamEv"));
+    if (convert == nullptr) fail(status::unavailable, "this libtorch does not tell its CUDA streams");
+    return convert(&stream);
+  }
+}
+
+}  // namespace
+
 void* current_stream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+  return handle_of(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
 }
 
 std::size_t free_device_memory(at::Device device) {

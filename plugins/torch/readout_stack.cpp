@@ -3,7 +3,7 @@
 
 #include "device.hpp"
 
-#include <torch/headeronly/version.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
 #include <numeric>

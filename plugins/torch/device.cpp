@@ -16,6 +16,13 @@
 
 namespace depthlens::torch_backend {
 
+std::filesystem::path libtorch_folder() {
+  Dl_info found{};
+  const auto* const inside = reinterpret_cast<const void*>(&at::globalContext);
+  if (::dladdr(inside, &found) == 0 || found.dli_fname == nullptr) return {};
+  return std::filesystem::path(found.dli_fname).parent_path();
+}
+
 namespace {
 
 // libtorch's CUDA part registers itself when it is opened. Empty = it is there and finds a GPU.
@@ -23,7 +30,9 @@ std::string cuda_problem() {
   static const std::string problem = [] {
     if (void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL); driver == nullptr)
       return std::string("there is no NVIDIA driver (libcuda.so.1)");
-    if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    // By its name alone that of another libtorch could be found.
+    const std::filesystem::path library = libtorch_folder() / "libtorch_cuda.so";
+    if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
       const char* reason = ::dlerror();
       return cat("this libtorch has no usable CUDA part (", reason ? reason : "libtorch_cuda.so", ")");
     }

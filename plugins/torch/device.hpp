@@ -6,12 +6,16 @@
 #include <c10/core/StreamGuard.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace depthlens::torch_backend {
+
+// Where the libtorch_cpu.so lies that this process runs on; empty where the loader does not say.
+std::filesystem::path libtorch_folder();
 
 // One or more devices, each with a copy of the model: "auto", "cpu", "cuda", "cuda:1", or several with commas between.
 // "auto" is the first GPU where CUDA can start, else the CPU. Errors: status::unavailable with the reason.

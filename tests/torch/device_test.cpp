@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine finds out about the libtorch that it runs on, and how it sets it up.
+#include "plugins/torch/device.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+
+BOOST_AUTO_TEST_SUITE(device)
+
+using namespace depthlens::torch_backend;
+
+BOOST_AUTO_TEST_CASE(the_folder_of_libtorch_is_where_its_library_lies) {
+  const std::filesystem::path folder = libtorch_folder();
+  BOOST_TEST(folder.is_absolute());
+  BOOST_TEST(std::filesystem::exists(folder / "libtorch_cpu.so"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -30,7 +30,8 @@ struct number_form {
 // "f32", "bf16", "f16", and on GPUs "tf32": float32 with such products. Errors: status::unavailable.
 number_form parse_precision(std::string_view text, at::Device device);
 
-// TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them. For the process.
+// TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them, and new tensors
+// that are not filled. For the process.
 void set_numeric_options(const number_form& form);
 
 // n values of `type`, on the device. To a GPU they go through page-locked memory, and the host goes on meanwhile.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device.hpp"
 
+#include "own_kernels.hpp"
+
 #include "depthlens/error.hpp"
 
 #include <ATen/Context.h>
@@ -165,7 +167,8 @@ std::string describe_devices(const std::vector<at::Device>& devices, const numbe
              !gpu        ? ""
              : form.tf32 ? ", TF32 on"
                          : ", TF32 off",
-             gpu ? ", deterministic where libtorch can be" : ", deterministic");
+             gpu ? ", deterministic where libtorch can be" : ", deterministic",
+             !gpu || has_own_kernels(devices.front()) ? "" : ", reductions by libtorch");
 }
 
 }  // namespace depthlens::torch_backend

@@ -2,6 +2,7 @@
 #include "upload.hpp"
 
 #include "device.hpp"
+#include "own_kernels.hpp"
 #include "parallel.hpp"
 
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
@@ -47,12 +48,8 @@ std::optional<at::ScalarType> plain_type(dtype type) {
 }
 
 bool becomes_numbers_there(const weight_view& part, at::Device device) {
-#if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
-  constexpr bool unpacks = true;
-#else
-  constexpr bool unpacks = false;
-#endif
-  return device.type() == at::kCUDA && part.is_contiguous() && (unpacks || plain_type(part.type));
+  return device.type() == at::kCUDA && part.is_contiguous() &&
+         (plain_type(part.type) || has_own_kernels(device));
 }
 
 // `bytes` at `from`, whole blocks, as numbers of any type (values) on the device.

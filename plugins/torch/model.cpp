@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace depthlens::torch_backend {
@@ -72,7 +73,7 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   for (std::size_t i = 0; i < devices.size(); ++i)
     replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
                                                   to_device(inverse_frequency_, devices[i]),
-                                                  to_device(local_inverse_frequency_, devices[i])));
+                                                  to_device(local_inverse_frequency_, devices[i]), i));
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);
@@ -82,15 +83,17 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
 }
 
 void model::make_info(std::uint32_t threads) {
-  const at::Device device = replicas_[0]->device;
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim,
                       kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
+  const std::uint64_t states = arch_.n_layers + 1ull;  // of a token that is read
   const std::uint64_t per_token =
-      4ull * (6ull * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
+      4ull * ((6 + states) * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
   std::uint64_t pack = cpu_pack_tokens;
-  if (device.type() == at::kCUDA) {
+  if (replicas_[0]->device.type() == at::kCUDA) {
     // Half of what is free, shared by the calls in flight; more than this keeps no GPU busier.
-    const std::uint64_t room = free_device_memory(device) / 2 / std::max(1u, threads);
+    std::size_t free = std::numeric_limits<std::size_t>::max();
+    for (const auto& r : replicas_) free = std::min(free, free_device_memory(r->device));
+    const std::uint64_t room = free / 2 / std::max(1u, threads);
     pack = std::clamp<std::uint64_t>(room / per_token, 512, 16384);
   }
   weights_text_ = type_ == at::kFloat ? "f32" : type_ == at::kBFloat16 ? "bf16" : "f16";
@@ -122,25 +125,47 @@ lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports)
   return made;
 }
 
-const model::replica& model::take_replica() const {
-  const auto free = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
-    return a->in_flight < b->in_flight;
-  });
-  ++(*free)->in_flight;
-  return **free;
-}
+// Takes the replica with the fewest calls.
+class model::replica_use {
+ public:
+  explicit replica_use(const model& of) : guard_(of.in_flight_guard_), replica_(take(of)) {}
+  ~replica_use() {
+    const std::lock_guard lock(guard_);
+    --replica_.in_flight;
+  }
+  replica_use(const replica_use&) = delete;
+  replica_use& operator=(const replica_use&) = delete;
+
+  const replica& taken() const { return replica_; }
+
+ private:
+  static const replica& take(const model& of) {
+    const std::lock_guard lock(of.in_flight_guard_);
+    const auto& all = of.replicas_;
+    const auto free = std::min_element(
+        all.begin(), all.end(), [](const auto& a, const auto& b) { return a->in_flight < b->in_flight; });
+    ++(*free)->in_flight;
+    return **free;
+  }
+
+  std::mutex& guard_;
+  const replica& replica_;
+};
 
 void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                     const dlens_readings* const* readings) const {
   if (batch.prefix || batch.kept) fail(status::internal, "this backend keeps no prefixes");
   const token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
   if (batch.n_reads == 0) return;
+  const replica_use use(*this);
+  const replica& on = use.taken();
+  on.room.call([&] { forward_on(on, batch, tree, lenses, final_top, readings); });
+}
+
+void model::forward_on(const replica& on, const dlens_batch& batch, const token_tree& tree,
+                       const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                       const dlens_readings* const* readings) const {
   const c10::InferenceMode guard;
-  const replica& on = take_replica();
-  const struct release {
-    const replica& r;
-    ~release() { --r.in_flight; }
-  } releases{on};
   const own_stream stream(on.device);
   if (on.device.type() == at::kCPU)
     at::set_num_threads(1);  // the host calls from as many threads as there are
@@ -150,12 +175,9 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   finish_stream(on.device);
   const std::uint64_t read_start = now_ns();
   copy_hidden(p, sites, batch);
-  const auto index = static_cast<std::size_t>(
-      std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
-      replicas_.begin());
   product_counter products = p.products;
   readout_request request{&batch, std::move(sites), p.hidden, lenses, final_top, readings};
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index, products}, request);
+  read_out({on.weights, arch_.final_softcap, arch_.n_layers, on.index, products}, request);
   work_.add(products, read_start - start, now_ns() - read_start);
 }
 

@@ -214,7 +214,8 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
   return p;
 }
 
-// In the proportions of a run that reads a row of the vocabulary for each token.
+// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after the other is
+// what they reach together.
 double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
@@ -224,8 +225,13 @@ double model::product_rate(std::string_view precision, std::uint32_t threads, do
   for (const product_shape& s : {product_shape{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}})
     shapes.insert(shapes.end(), arch_.n_layers, s);
   for (const linear& tile : w.unembed_tiles) shapes.push_back({d, tile.weight().size(0)});
-  const at::Device device = replicas_[0]->device;
-  return measure_product_rate(shapes, parse_precision(precision, device).type, device, threads, seconds);
+  std::set<c10::DeviceIndex> seen;  // the CPU is one device, however often it is named
+  double rate = 0;
+  for (const auto& r : replicas_)
+    if (seen.insert(r->device.index()).second)
+      rate += measure_product_rate(shapes, parse_precision(precision, r->device).type, r->device, threads,
+                                   seconds / static_cast<double>(replicas_.size()));
+  return rate;
 }
 
 // To the host's buffer, if it wants them.
@@ -255,7 +261,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   const block_weights& block = p.on.weights.blocks[layer];
   const bool reads_only = layer + 1 == arch_.n_layers, parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const auto normed = [](const norm_weights& n, const at::Tensor& x) { return n.present() ? n.apply(x) : x; };
-  const at::Tensor x = normed(block.attn_norm, p.stream);
+  const at::Tensor x = normed(block.attn_norm, p.stream).to(type_);  // for several products
   at::Tensor h = reads_only ? p.stream.index_select(0, p.reads) : p.stream;
   const at::Tensor x_rows = reads_only ? x.index_select(0, p.reads) : x;
   const at::Tensor mixed = normed(block.attn_post_norm, attention(p, layer, x, x_rows));
@@ -268,7 +274,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   p.stream = h.add_(normed(block.ffn_post_norm, feed_forward(p, block, normed(block.ffn_norm, h))));
 }
 
-// x (T, D), x_queries (T or P, D) -> (T or P, D), float32.
+// x (T, D), x_queries (T or P, D), of the products' type -> (T or P, D), float32.
 at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
                             const at::Tensor& x_queries) const {
   const block_weights& block = p.on.weights.blocks[layer];

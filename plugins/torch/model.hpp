@@ -41,7 +41,7 @@ class model {
   const dlens_architecture& arch() const { return arch_; }
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
-  // See dlens_model.product_rate; of the first device.
+  // See dlens_model.product_rate; of all devices together.
   double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
 
  private:

@@ -103,8 +103,12 @@ void visit_tensors(Weights& w, const Visit& visit) {
 
 at::Tensor norm_weights::apply(const at::Tensor& x) const {
   if (kind == DLENS_NORM_LAYER) return at::layer_norm(x, {width()}, weight, bias, eps);
-  const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  at::Tensor out = (x * scale).mul_(weight);
+  const auto by_steps = [&] {
+    const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
+    return (x * scale).mul_(weight);
+  };
+  // On a GPU one kernel, by the newer versions of libtorch.
+  at::Tensor out = x.is_cuda() ? at::rms_norm(x, {width()}, weight, eps) : by_steps();
   return bias.defined() ? out.add_(bias) : out;
 }
 

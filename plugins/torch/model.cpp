@@ -24,6 +24,7 @@ namespace depthlens::torch_backend {
 namespace {
 
 constexpr std::int64_t cpu_pack_tokens = 1024;  // more does not run faster
+constexpr std::uint32_t calls_of_gpu = 3;  // at once: the host prepares and reads others while one computes
 
 struct turned {
   at::Tensor cosine, sine;  // (T, 1, rope_dims / 2), float32
@@ -89,19 +90,27 @@ void model::make_info(std::uint32_t threads) {
   const std::uint64_t per_token =
       4ull * ((6 + states) * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
   std::uint64_t pack = cpu_pack_tokens;
+  std::uint32_t calls = 0;  // as many as there are threads
   if (replicas_[0]->device.type() == at::kCUDA) {
     // Half of what is free, shared by the calls in flight; more than this keeps no GPU busier.
     std::size_t free = std::numeric_limits<std::size_t>::max();
     for (const auto& r : replicas_) free = std::min(free, free_device_memory(r->device));
-    const std::uint64_t room = free / 2 / std::max(1u, threads);
+    const std::uint64_t room = free / 2 / std::clamp(threads, 1u, calls_of_gpu);
     pack = std::clamp<std::uint64_t>(room / per_token, 512, 16384);
+    calls = calls_of_gpu * static_cast<std::uint32_t>(replicas_.size());
   }
   weights_text_ = type_ == at::kFloat ? "f32" : type_ == at::kBFloat16 ? "bf16" : "f16";
   std::uint64_t bytes = 0;
   for (const auto& r : replicas_) bytes += r->weights.bytes();
-  info_ = {
-      sizeof(dlens_model_info), static_cast<std::uint32_t>(pack), bytes, per_token, weights_text_.c_str(),
-      device_text_.c_str()};
+  info_ = {.size = sizeof(dlens_model_info),
+           .pack_tokens = static_cast<std::uint32_t>(pack),
+           .weight_bytes = bytes,
+           .bytes_per_token = per_token,
+           .weights = weights_text_.c_str(),
+           .device = device_text_.c_str(),
+           .prefix_bytes_per_token = 0,
+           .calls = calls,
+           .reserved = 0};
 }
 
 attention_shape model::make_attention_shape() const {

@@ -159,9 +159,32 @@ std::size_t free_device_memory(at::Device device) {
   return ask != nullptr && ask(&free, &total) == 0 ? free : 0;
 }
 
+namespace {
+
+// "NVIDIA H100 80GB HBM3"; empty where the driver does not say. It counts GPUs as CUDA_VISIBLE_DEVICES does.
+std::string model_of(at::Device device) {
+  using find = int (*)(int* found, int ordinal);
+  using ask = int (*)(char* name, int length, int device);
+  void* const driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver == nullptr) return {};
+  const auto get = reinterpret_cast<find>(::dlsym(driver, "cuDeviceGet"));
+  const auto name_of = reinterpret_cast<ask>(::dlsym(driver, "cuDeviceGetName"));
+  int found = 0;
+  char name[256] = {};
+  const bool known = get != nullptr && name_of != nullptr && get(&found, device.index()) == 0 &&
+                     name_of(name, sizeof name - 1, found) == 0;
+  return known ? name : std::string();
+}
+
+}  // namespace
+
 std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form) {
   std::string out;
-  for (const at::Device& d : devices) out += (out.empty() ? "" : " + ") + d.str();
+  for (const at::Device& d : devices) {
+    out += (out.empty() ? "" : " + ") + d.str();
+    const std::string name = d.type() == at::kCUDA ? model_of(d) : "";
+    if (!name.empty()) out += cat(" (", name, ")");
+  }
   const bool gpu = devices.front().type() == at::kCUDA;
   return cat(out, ", libtorch " TORCH_VERSION,
              !gpu        ? ""

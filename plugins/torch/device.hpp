@@ -67,8 +67,8 @@ void* current_stream(at::Device device);
 // Free memory of a CUDA device in bytes; 0 where it is not known.
 std::size_t free_device_memory(at::Device device);
 
-// "cpu, libtorch 2.11.0, deterministic", "cuda:0, libtorch 2.11.0, TF32 off, deterministic where libtorch can be": what
-// results may depend on.
+// "cpu, libtorch 2.11.0, deterministic", "cuda:0 (NVIDIA H100 80GB HBM3), libtorch 2.11.0, TF32 off, deterministic where
+// libtorch can be": what results may depend on.
 std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form);
 
 }  // namespace depthlens::torch_backend

@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
+#include <string>
 
 BOOST_AUTO_TEST_SUITE(device)
 
@@ -29,6 +30,12 @@ BOOST_AUTO_TEST_CASE(numbers_are_deterministic_and_reduced_in_full_precision_and
   BOOST_TEST(context.deterministicAlgorithmsWarnOnly());
   BOOST_TEST(!context.deterministicFillUninitializedMemory());
   BOOST_TEST(!context.userEnabledCuDNNSDP());
+}
+
+BOOST_AUTO_TEST_CASE(the_cpu_is_described_by_its_name_and_the_version_of_libtorch) {
+  const std::string text = describe_devices({at::kCPU, at::kCPU}, {at::kFloat, false});
+  BOOST_TEST(text.starts_with("cpu + cpu, libtorch 2."));
+  BOOST_TEST(text.ends_with(", deterministic"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

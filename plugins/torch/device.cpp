@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 
 namespace depthlens::torch_backend {
 
@@ -113,15 +114,45 @@ at::Tensor to_device(const void* values, std::size_t n, at::ScalarType type, at:
   return gpu ? here.to(device, type, /*non_blocking=*/true) : here;
 }
 
-own_stream::own_stream(at::Device device) {
-  if (device.type() != at::kCUDA) return;
-  thread_local std::map<c10::DeviceIndex, c10::Stream> streams;
-  auto found = streams.find(device.index());
-  if (found == streams.end()) {
-    const c10::impl::VirtualGuardImpl cuda(device.type());
-    found = streams.emplace(device.index(), cuda.getStreamFromGlobalPool(device)).first;
+namespace {
+
+// Those of all devices that no call uses.
+class free_streams {
+ public:
+  c10::Stream take(at::Device device) {
+    const std::lock_guard lock(guard_);
+    std::vector<c10::Stream>& here = streams_[device.index()];
+    if (here.empty()) return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+    const c10::Stream last = here.back();
+    here.pop_back();
+    return last;
   }
-  guard_.emplace(found->second);
+  void give_back(c10::Stream stream) {
+    const std::lock_guard lock(guard_);
+    streams_[stream.device_index()].push_back(stream);
+  }
+
+ private:
+  std::mutex guard_;
+  std::map<c10::DeviceIndex, std::vector<c10::Stream>> streams_;
+};
+
+free_streams& streams() {
+  static free_streams all;
+  return all;
+}
+
+}  // namespace
+
+own_stream::own_stream(at::Device device) {
+  if (device.type() == at::kCUDA) guard_.emplace(streams().take(device));
+}
+
+own_stream::~own_stream() {
+  if (!guard_) return;
+  const c10::Stream mine = guard_->current_stream();
+  guard_.reset();
+  streams().give_back(mine);
 }
 
 void finish_stream(at::Device device) {

@@ -48,11 +48,14 @@ at::Tensor to_device(const std::vector<T>& values, at::Device device) {
 }
 
 // On a GPU: while it lives, what this thread asks for goes to a stream of its own, so that the calls of several threads
-// overlap, copies of one with products of the other. The stream is the thread's for good, as libtorch keeps memory by
-// stream.
+// overlap, copies of one with products of the other. Afterwards another call gets the stream, on whatever thread: libtorch
+// keeps memory by stream, so there are no more of them than calls at once.
 class own_stream {
  public:
   explicit own_stream(at::Device device);
+  ~own_stream();
+  own_stream(const own_stream&) = delete;
+  own_stream& operator=(const own_stream&) = delete;
 
  private:
   std::optional<c10::StreamGuard> guard_;

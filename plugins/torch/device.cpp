@@ -6,10 +6,10 @@
 #include "depthlens/error.hpp"
 
 #include <ATen/Context.h>
+#include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/csrc/api/include/torch/version.h>
 
 #include <dlfcn.h>
 
@@ -207,6 +207,16 @@ std::string model_of(at::Device device) {
   return known ? name : std::string();
 }
 
+// Of the library that runs: DEPTHLENS_LIBTORCH may name another than the engine was built with.
+std::string libtorch_version() {
+  const std::string about = at::show_config();
+  constexpr std::string_view name = "TORCH_VERSION=";
+  const std::size_t found = about.find(name);
+  if (found == std::string::npos) return "of unknown version";
+  const std::size_t begin = found + name.size();
+  return about.substr(begin, about.find(',', begin) - begin);
+}
+
 }  // namespace
 
 std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form) {
@@ -217,7 +227,7 @@ std::string describe_devices(const std::vector<at::Device>& devices, const numbe
     if (!name.empty()) out += cat(" (", name, ")");
   }
   const bool gpu = devices.front().type() == at::kCUDA;
-  return cat(out, ", libtorch " TORCH_VERSION,
+  return cat(out, ", libtorch ", libtorch_version(),
              !gpu        ? ""
              : form.tf32 ? ", TF32 on"
                          : ", TF32 off",

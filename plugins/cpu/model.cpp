@@ -54,7 +54,9 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
            floats * sizeof(float) + 64,
            weights_text_.c_str(),
            device_text_.c_str(),
-           arch_.n_layers * kv_width() * sizeof(float)};
+           arch_.n_layers * kv_width() * sizeof(float),
+           0,  // calls: one for each thread
+           0};
 }
 
 void model::copy_tables() {

@@ -24,6 +24,10 @@ struct device_tile {
   float* final_weights;  // (n_sites, width): written by final, read by layer; NULL = no KL wanted
 };
 
+// Whether the kernels can run on this thread's device: they were built for its architecture, and its driver is not older
+// than the CUDA runtime in them. [any]
+bool kernels_run_here() noexcept;
+
 // Adds the tile to the states of all rows, which lie on the device as what they point to does (reduce_block.hpp).
 // Errors: status::internal if the kernel cannot be launched.
 void reduce_on_device(const device_tile& tile, row_state* states, stream_handle stream);

@@ -1,20 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device.hpp"
 
+#include "own_kernels.hpp"
+
 #include "depthlens/error.hpp"
 
 #include <ATen/Context.h>
+#include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/headeronly/version.h>
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 
 namespace depthlens::torch_backend {
+
+std::filesystem::path libtorch_folder() {
+  Dl_info found{};
+  const auto* const inside = reinterpret_cast<const void*>(&at::globalContext);
+  if (::dladdr(inside, &found) == 0 || found.dli_fname == nullptr) return {};
+  return std::filesystem::path(found.dli_fname).parent_path();
+}
 
 namespace {
 
@@ -23,7 +34,11 @@ std::string cuda_problem() {
   static const std::string problem = [] {
     if (void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL); driver == nullptr)
       return std::string("there is no NVIDIA driver (libcuda.so.1)");
-    if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    // For products that are deterministic; without it libtorch warns at every one of them.
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    // By its name alone that of another libtorch could be found.
+    const std::filesystem::path library = libtorch_folder() / "libtorch_cuda.so";
+    if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
       const char* reason = ::dlerror();
       return cat("this libtorch has no usable CUDA part (", reason ? reason : "libtorch_cuda.so", ")");
     }
@@ -84,7 +99,11 @@ void set_numeric_options(const number_form& form) {
   at::Context& context = at::globalContext();
   context.setAllowTF32CuBLAS(form.tf32);
   context.setAllowTF32CuDNN(form.tf32);
+  context.setAllowFP16ReductionCuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setSDPUseCuDNN(false);  // it compiles a plan for each shape, and each chunk of a tree has its own
   context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+  context.setDeterministicFillUninitializedMemory(false);  // with NaN, 0.2 ms for each MB of every new tensor
 }
 
 at::Tensor to_device(const void* values, std::size_t n, at::ScalarType type, at::Device device) {
@@ -95,23 +114,71 @@ at::Tensor to_device(const void* values, std::size_t n, at::ScalarType type, at:
   return gpu ? here.to(device, type, /*non_blocking=*/true) : here;
 }
 
-own_stream::own_stream(at::Device device) {
-  if (device.type() != at::kCUDA) return;
-  thread_local std::map<c10::DeviceIndex, c10::Stream> streams;
-  auto found = streams.find(device.index());
-  if (found == streams.end()) {
-    const c10::impl::VirtualGuardImpl cuda(device.type());
-    found = streams.emplace(device.index(), cuda.getStreamFromGlobalPool(device)).first;
+namespace {
+
+// Those of all devices that no call uses.
+class free_streams {
+ public:
+  c10::Stream take(at::Device device) {
+    const std::lock_guard lock(guard_);
+    std::vector<c10::Stream>& here = streams_[device.index()];
+    if (here.empty()) return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+    const c10::Stream last = here.back();
+    here.pop_back();
+    return last;
   }
-  guard_.emplace(found->second);
+  void give_back(c10::Stream stream) {
+    const std::lock_guard lock(guard_);
+    streams_[stream.device_index()].push_back(stream);
+  }
+
+ private:
+  std::mutex guard_;
+  std::map<c10::DeviceIndex, std::vector<c10::Stream>> streams_;
+};
+
+free_streams& streams() {
+  static free_streams all;
+  return all;
+}
+
+}  // namespace
+
+own_stream::own_stream(at::Device device) {
+  if (device.type() == at::kCUDA) guard_.emplace(streams().take(device));
+}
+
+own_stream::~own_stream() {
+  if (!guard_) return;
+  const c10::Stream mine = guard_->current_stream();
+  guard_.reset();
+  streams().give_back(mine);
 }
 
 void finish_stream(at::Device device) {
   if (device.type() == at::kCUDA) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
 }
 
+namespace {
+
+// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing else.
+template <class Stream>
+void* handle_of(const Stream& stream) {
+  if constexpr (requires { stream.native_handle(); }) {
+    return stream.native_handle();
+  } else {
+    using to_handle = void* (*)(const Stream*);
+    static const auto convert =
+        reinterpret_cast<to_handle>(::dlsym(RTLD_DEFAULT, "_ZNK3c104cuda10CUDAStream6streamEv"));
+    if (convert == nullptr) fail(status::unavailable, "this libtorch does not tell its CUDA streams");
+    return convert(&stream);
+  }
+}
+
+}  // namespace
+
 void* current_stream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+  return handle_of(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
 }
 
 std::size_t free_device_memory(at::Device device) {
@@ -123,15 +190,49 @@ std::size_t free_device_memory(at::Device device) {
   return ask != nullptr && ask(&free, &total) == 0 ? free : 0;
 }
 
+namespace {
+
+// "NVIDIA H100 80GB HBM3"; empty where the driver does not say. It counts GPUs as CUDA_VISIBLE_DEVICES does.
+std::string model_of(at::Device device) {
+  using find = int (*)(int* found, int ordinal);
+  using ask = int (*)(char* name, int length, int device);
+  void* const driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver == nullptr) return {};
+  const auto get = reinterpret_cast<find>(::dlsym(driver, "cuDeviceGet"));
+  const auto name_of = reinterpret_cast<ask>(::dlsym(driver, "cuDeviceGetName"));
+  int found = 0;
+  char name[256] = {};
+  const bool known = get != nullptr && name_of != nullptr && get(&found, device.index()) == 0 &&
+                     name_of(name, sizeof name - 1, found) == 0;
+  return known ? name : std::string();
+}
+
+// Of the library that runs: DEPTHLENS_LIBTORCH may name another than the engine was built with.
+std::string libtorch_version() {
+  const std::string about = at::show_config();
+  constexpr std::string_view name = "TORCH_VERSION=";
+  const std::size_t found = about.find(name);
+  if (found == std::string::npos) return "of unknown version";
+  const std::size_t begin = found + name.size();
+  return about.substr(begin, about.find(',', begin) - begin);
+}
+
+}  // namespace
+
 std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form) {
   std::string out;
-  for (const at::Device& d : devices) out += (out.empty() ? "" : " + ") + d.str();
+  for (const at::Device& d : devices) {
+    out += (out.empty() ? "" : " + ") + d.str();
+    const std::string name = d.type() == at::kCUDA ? model_of(d) : "";
+    if (!name.empty()) out += cat(" (", name, ")");
+  }
   const bool gpu = devices.front().type() == at::kCUDA;
-  return cat(out, ", libtorch " TORCH_VERSION,
+  return cat(out, ", libtorch ", libtorch_version(),
              !gpu        ? ""
              : form.tf32 ? ", TF32 on"
                          : ", TF32 off",
-             gpu ? ", deterministic where libtorch can be" : ", deterministic");
+             gpu ? ", deterministic where libtorch can be" : ", deterministic",
+             !gpu || has_own_kernels(devices.front()) ? "" : ", reductions by libtorch");
 }
 
 }  // namespace depthlens::torch_backend

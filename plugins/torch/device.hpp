@@ -6,12 +6,16 @@
 #include <c10/core/StreamGuard.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace depthlens::torch_backend {
+
+// Where the libtorch_cpu.so lies that this process runs on; empty where the loader does not say.
+std::filesystem::path libtorch_folder();
 
 // One or more devices, each with a copy of the model: "auto", "cpu", "cuda", "cuda:1", or several with commas between.
 // "auto" is the first GPU where CUDA can start, else the CPU. Errors: status::unavailable with the reason.
@@ -26,7 +30,8 @@ struct number_form {
 // "f32", "bf16", "f16", and on GPUs "tf32": float32 with such products. Errors: status::unavailable.
 number_form parse_precision(std::string_view text, at::Device device);
 
-// TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them. For the process.
+// TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them, and new tensors
+// that are not filled. For the process.
 void set_numeric_options(const number_form& form);
 
 // n values of `type`, on the device. To a GPU they go through page-locked memory, and the host goes on meanwhile.
@@ -43,11 +48,14 @@ at::Tensor to_device(const std::vector<T>& values, at::Device device) {
 }
 
 // On a GPU: while it lives, what this thread asks for goes to a stream of its own, so that the calls of several threads
-// overlap, copies of one with products of the other. The stream is the thread's for good, as libtorch keeps memory by
-// stream.
+// overlap, copies of one with products of the other. Afterwards another call gets the stream, on whatever thread: libtorch
+// keeps memory by stream, so there are no more of them than calls at once.
 class own_stream {
  public:
   explicit own_stream(at::Device device);
+  ~own_stream();
+  own_stream(const own_stream&) = delete;
+  own_stream& operator=(const own_stream&) = delete;
 
  private:
   std::optional<c10::StreamGuard> guard_;
@@ -62,8 +70,8 @@ void* current_stream(at::Device device);
 // Free memory of a CUDA device in bytes; 0 where it is not known.
 std::size_t free_device_memory(at::Device device);
 
-// "cpu, libtorch 2.11.0, deterministic", "cuda:0, libtorch 2.11.0, TF32 off, deterministic where libtorch can be": what
-// results may depend on.
+// "cpu, libtorch 2.11.0, deterministic", "cuda:0 (NVIDIA H100 80GB HBM3), libtorch 2.11.0, TF32 off, deterministic where
+// libtorch can be": what results may depend on.
 std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form);
 
 }  // namespace depthlens::torch_backend

@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <optional>
 #include <utility>
@@ -42,6 +43,13 @@ linear linear::packed(std::int64_t rows) const {
   const bool can = pack_operation() && product_operation() && weight_.device().type() == at::kCPU &&
                    (type() == at::kFloat || type() == at::kBFloat16);
   return can ? linear(call(*pack_operation(), weight_, rows), bias_) : *this;
+}
+
+at::Tensor float_product(const at::Tensor& a, const at::Tensor& b) {
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
+  if (a.is_cuda() && a.scalar_type() != at::kFloat) return at::mm(a, b, at::kFloat);
+#endif
+  return at::mm(a.to(at::kFloat), b.to(at::kFloat));
 }
 
 void count_product(product_counter* count, const at::Tensor& x, const at::Tensor& weight,

@@ -44,6 +44,10 @@ class linear {
   at::Tensor weight_, bias_;
 };
 
+// a (n, k) b (k, m), of one type -> (n, m) float32, summed and kept in float32. On a GPU halves are multiplied as halves,
+// where this libtorch can do that (2.8 or newer).
+at::Tensor float_product(const at::Tensor& a, const at::Tensor& b);
+
 // Counts a product x weight^T that began at `start`, as linear::apply does. count may be NULL.
 void count_product(product_counter* count, const at::Tensor& x, const at::Tensor& weight,
                    std::uint64_t start);

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace depthlens::torch_backend {
@@ -23,6 +24,7 @@ namespace depthlens::torch_backend {
 namespace {
 
 constexpr std::int64_t cpu_pack_tokens = 1024;  // more does not run faster
+constexpr std::uint32_t calls_of_gpu = 3;  // at once: the host prepares and reads others while one computes
 
 struct turned {
   at::Tensor cosine, sine;  // (T, 1, rope_dims / 2), float32
@@ -67,16 +69,12 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
   arch_.window = nullptr;
   attention_shape_ = make_attention_shape();
-  model_weights first = load_weights(weights, type_, devices[0], options.threads);
-  const auto frequencies = [&](const std::vector<float>& values, at::Device device) {
-    return to_device(values, device);
-  };
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    auto r = std::make_unique<replica>(
-        devices[i], i + 1 == devices.size() ? std::move(first) : first.to(devices[i]),
-        frequencies(inverse_frequency_, devices[i]), frequencies(local_inverse_frequency_, devices[i]));
-    replicas_.push_back(std::move(r));
-  }
+  std::vector<model_weights> copies =
+      copies_on(devices, load_weights(weights, type_, devices.back(), options.threads));
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
+                                                  to_device(inverse_frequency_, devices[i]),
+                                                  to_device(local_inverse_frequency_, devices[i]), i));
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);
@@ -86,23 +84,33 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
 }
 
 void model::make_info(std::uint32_t threads) {
-  const at::Device device = replicas_[0]->device;
   const std::uint64_t q_width = 1ull * arch_.n_heads * arch_.head_dim,
                       kv_width = 2ull * arch_.n_kv_heads * arch_.head_dim;
+  const std::uint64_t states = arch_.n_layers + 1ull;  // of a token that is read
   const std::uint64_t per_token =
-      4ull * (6ull * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
+      4ull * ((6 + states) * arch_.d_model + 3 * q_width + 3 * kv_width + 4ull * arch_.d_ff) + 4096;
   std::uint64_t pack = cpu_pack_tokens;
-  if (device.type() == at::kCUDA) {
+  std::uint32_t calls = 0;  // as many as there are threads
+  if (replicas_[0]->device.type() == at::kCUDA) {
     // Half of what is free, shared by the calls in flight; more than this keeps no GPU busier.
-    const std::uint64_t room = free_device_memory(device) / 2 / std::max(1u, threads);
+    std::size_t free = std::numeric_limits<std::size_t>::max();
+    for (const auto& r : replicas_) free = std::min(free, free_device_memory(r->device));
+    const std::uint64_t room = free / 2 / std::clamp(threads, 1u, calls_of_gpu);
     pack = std::clamp<std::uint64_t>(room / per_token, 512, 16384);
+    calls = calls_of_gpu * static_cast<std::uint32_t>(replicas_.size());
   }
   weights_text_ = type_ == at::kFloat ? "f32" : type_ == at::kBFloat16 ? "bf16" : "f16";
   std::uint64_t bytes = 0;
   for (const auto& r : replicas_) bytes += r->weights.bytes();
-  info_ = {
-      sizeof(dlens_model_info), static_cast<std::uint32_t>(pack), bytes, per_token, weights_text_.c_str(),
-      device_text_.c_str()};
+  info_ = {.size = sizeof(dlens_model_info),
+           .pack_tokens = static_cast<std::uint32_t>(pack),
+           .weight_bytes = bytes,
+           .bytes_per_token = per_token,
+           .weights = weights_text_.c_str(),
+           .device = device_text_.c_str(),
+           .prefix_bytes_per_token = 0,
+           .calls = calls,
+           .reserved = 0};
 }
 
 attention_shape model::make_attention_shape() const {
@@ -126,25 +134,47 @@ lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports)
   return made;
 }
 
-const model::replica& model::take_replica() const {
-  const auto free = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
-    return a->in_flight < b->in_flight;
-  });
-  ++(*free)->in_flight;
-  return **free;
-}
+// Takes the replica with the fewest calls.
+class model::replica_use {
+ public:
+  explicit replica_use(const model& of) : guard_(of.in_flight_guard_), replica_(take(of)) {}
+  ~replica_use() {
+    const std::lock_guard lock(guard_);
+    --replica_.in_flight;
+  }
+  replica_use(const replica_use&) = delete;
+  replica_use& operator=(const replica_use&) = delete;
+
+  const replica& taken() const { return replica_; }
+
+ private:
+  static const replica& take(const model& of) {
+    const std::lock_guard lock(of.in_flight_guard_);
+    const auto& all = of.replicas_;
+    const auto free = std::min_element(
+        all.begin(), all.end(), [](const auto& a, const auto& b) { return a->in_flight < b->in_flight; });
+    ++(*free)->in_flight;
+    return **free;
+  }
+
+  std::mutex& guard_;
+  const replica& replica_;
+};
 
 void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                     const dlens_readings* const* readings) const {
   if (batch.prefix || batch.kept) fail(status::internal, "this backend keeps no prefixes");
   const token_tree tree = make_token_tree(batch, {arch_.vocab_size, arch_.max_positions});
   if (batch.n_reads == 0) return;
+  const replica_use use(*this);
+  const replica& on = use.taken();
+  on.room.call([&] { forward_on(on, batch, tree, lenses, final_top, readings); });
+}
+
+void model::forward_on(const replica& on, const dlens_batch& batch, const token_tree& tree,
+                       const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                       const dlens_readings* const* readings) const {
   const c10::InferenceMode guard;
-  const replica& on = take_replica();
-  const struct release {
-    const replica& r;
-    ~release() { --r.in_flight; }
-  } releases{on};
   const own_stream stream(on.device);
   if (on.device.type() == at::kCPU)
     at::set_num_threads(1);  // the host calls from as many threads as there are
@@ -154,12 +184,9 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
   finish_stream(on.device);
   const std::uint64_t read_start = now_ns();
   copy_hidden(p, sites, batch);
-  const auto index = static_cast<std::size_t>(
-      std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& r) { return r.get() == &on; }) -
-      replicas_.begin());
   product_counter products = p.products;
   readout_request request{&batch, std::move(sites), p.hidden, lenses, final_top, readings};
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, index, products}, request);
+  read_out({on.weights, arch_.final_softcap, arch_.n_layers, on.index, products}, request);
   work_.add(products, read_start - start, now_ns() - read_start);
 }
 
@@ -196,7 +223,8 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
   return p;
 }
 
-// In the proportions of a run that reads a row of the vocabulary for each token.
+// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after the other is
+// what they reach together.
 double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
@@ -206,8 +234,13 @@ double model::product_rate(std::string_view precision, std::uint32_t threads, do
   for (const product_shape& s : {product_shape{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}})
     shapes.insert(shapes.end(), arch_.n_layers, s);
   for (const linear& tile : w.unembed_tiles) shapes.push_back({d, tile.weight().size(0)});
-  const at::Device device = replicas_[0]->device;
-  return measure_product_rate(shapes, parse_precision(precision, device).type, device, threads, seconds);
+  std::set<c10::DeviceIndex> seen;  // the CPU is one device, however often it is named
+  double rate = 0;
+  for (const auto& r : replicas_)
+    if (seen.insert(r->device.index()).second)
+      rate += measure_product_rate(shapes, parse_precision(precision, r->device).type, r->device, threads,
+                                   seconds / static_cast<double>(replicas_.size()));
+  return rate;
 }
 
 // To the host's buffer, if it wants them.
@@ -237,7 +270,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   const block_weights& block = p.on.weights.blocks[layer];
   const bool reads_only = layer + 1 == arch_.n_layers, parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const auto normed = [](const norm_weights& n, const at::Tensor& x) { return n.present() ? n.apply(x) : x; };
-  const at::Tensor x = normed(block.attn_norm, p.stream);
+  const at::Tensor x = normed(block.attn_norm, p.stream).to(type_);  // for several products
   at::Tensor h = reads_only ? p.stream.index_select(0, p.reads) : p.stream;
   const at::Tensor x_rows = reads_only ? x.index_select(0, p.reads) : x;
   const at::Tensor mixed = normed(block.attn_post_norm, attention(p, layer, x, x_rows));
@@ -250,7 +283,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   p.stream = h.add_(normed(block.ffn_post_norm, feed_forward(p, block, normed(block.ffn_norm, h))));
 }
 
-// x (T, D), x_queries (T or P, D) -> (T or P, D), float32.
+// x (T, D), x_queries (T or P, D), of the products' type -> (T or P, D), float32.
 at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
                             const at::Tensor& x_queries) const {
   const block_weights& block = p.on.weights.blocks[layer];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention.hpp"
+#include "device_room.hpp"
 #include "lens.hpp"
 #include "readout.hpp"
 #include "weights.hpp"
@@ -13,9 +14,9 @@
 
 #include <ATen/ATen.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ class model {
   const dlens_architecture& arch() const { return arch_; }
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
-  // See dlens_model.product_rate; of the first device.
+  // See dlens_model.product_rate; of all devices together.
   double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
 
  private:
@@ -48,12 +49,17 @@ class model {
     at::Device device;
     model_weights weights;
     at::Tensor inverse_frequency, local_inverse_frequency;  // (rope_dims / 2)
-    mutable std::atomic<int> in_flight{0};
+    std::size_t index;                                      // of it among all
+    mutable int in_flight = 0;                              // calls, guarded by in_flight_guard_
+    mutable device_room room;
   };
-  struct pass;  // one call of forward
+  class replica_use;  // by one call
+  struct pass;        // of one call through the blocks
 
   void make_info(std::uint32_t threads);
-  const replica& take_replica() const;
+  void forward_on(const replica& on, const dlens_batch& batch, const token_tree& tree,
+                  const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                  const dlens_readings* const* readings) const;
   attention_shape make_attention_shape() const;
   bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
   pass run_blocks(const replica& on, const token_tree& tree, const std::vector<read_site>& sites) const;
@@ -71,6 +77,7 @@ class model {
   attention_shape attention_shape_;
   at::ScalarType type_ = at::kFloat;
   std::vector<std::unique_ptr<replica>> replicas_;
+  mutable std::mutex in_flight_guard_;
   mutable work_counters work_;
   std::string device_text_, weights_text_;
   dlens_model_info info_;

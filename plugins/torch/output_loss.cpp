@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "output_loss.hpp"
 
+#include "linear.hpp"
+
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -28,9 +30,14 @@ struct softmax_sums {
   at::Tensor crossed;      // (rows)    sum of p_final (z - z_final)  with a soft cap
 };
 
+// -> float32. Near convergence rounded sums make a noisy gradient. The CPU has no halves whose sums are kept.
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_cuda() ? float_product(a, b) : at::mm(a, b).to(at::kFloat);
+}
+
 // Logits of x (rows, D), of `width` ids from `id`.
 tile make_tile(const unembedding& u, const at::Tensor& x, std::int64_t id, std::int64_t width) {
-  tile t{at::mm(x, u.weight.narrow(0, id, width).t()).to(at::kFloat), {}};
+  tile t{product(x, u.weight.narrow(0, id, width).t()), {}};
   if (u.bias.defined()) t.z.add_(u.bias.narrow(0, id, width));
   if (u.softcap == 0) return t;
   t.z.div_(u.softcap).tanh_();
@@ -51,7 +58,7 @@ void add_rows(at::Tensor& row, const at::Tensor& weights, const at::Tensor& w) {
   if (w.scalar_type() == at::kFloat)
     row.addmm_(weights, w);
   else
-    row.add_(at::mm(weights.to(w.scalar_type()), w));
+    row.add_(product(weights.to(w.scalar_type()), w));
 }
 
 class vocabulary_pass {

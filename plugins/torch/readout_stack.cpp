@@ -3,8 +3,6 @@
 
 #include "device.hpp"
 
-#include <torch/headeronly/version.h>
-
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -17,11 +15,7 @@ namespace {
 at::Tensor product(const at::Tensor& rows, const linear& tile, product_counter& count) {
   if (tile.type() == at::kFloat) return tile.apply(rows, &count);
   const std::uint64_t start = now_ns();
-#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
-  at::Tensor z = at::mm(rows, tile.weight().t(), at::kFloat);
-#else
-  at::Tensor z = at::mm(rows.to(at::kFloat), tile.weight().to(at::kFloat).t());
-#endif
+  at::Tensor z = float_product(rows, tile.weight().t());
   count_product(&count, rows, tile.weight(), start);
   return tile.bias().defined() ? z.add_(tile.bias()) : z;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of logits to what readings need, on the device where the tiles are. On the CPU by the vector kernels of the cpu
-// backend, on a GPU by one kernel (reduce_cuda.cu) where it was built, else by ATen's operations.
+// backend, on a GPU by one kernel (reduce_cuda.cu) where it was built and runs, else by ATen's operations.
 #pragma once
 
 #include "depthlens/backend/row_table.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reduce.hpp"
 
+#include "own_kernels.hpp"
+
 #include "cpu/kernels.hpp"
 
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
@@ -43,10 +45,9 @@ class cpu_reducer final : public tile_reducer {
 std::unique_ptr<tile_reducer> make_reducer(row_table& table, at::Device device) {
   if (device.type() == at::kCPU) return std::make_unique<cpu_reducer>(table);
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
-  return make_cuda_reducer(table, device);
-#else
-  return make_aten_reducer(table, device);
+  if (has_own_kernels(device)) return make_cuda_reducer(table, device);
 #endif
+  return make_aten_reducer(table, device);
 }
 
 }  // namespace depthlens::torch_backend

@@ -50,6 +50,14 @@ __global__ void __launch_bounds__(block_lanes) reduce_rows(device_tile tile, row
 
 }  // namespace
 
+// Of one kernel for all: they are built together.
+bool kernels_run_here() noexcept {
+  cudaFuncAttributes found{};
+  const bool runs = cudaFuncGetAttributes(&found, reduce_rows) == cudaSuccess;
+  if (!runs) cudaGetLastError();  // the next launch would find it
+  return runs;
+}
+
 void reduce_on_device(const device_tile& tile, row_state* states, stream_handle stream) {
   if (tile.n == 0) return;
   reduce_rows<<<static_cast<unsigned>(tile.n), block_lanes, 0, static_cast<cudaStream_t>(stream)>>>(tile,

@@ -15,7 +15,9 @@ dlens_status run_guarded(dlens_error* error, Function&& fn) noexcept {
     try {
       fn();
     } catch (const c10::OutOfMemoryError& e) {
-      fail(status::unavailable, "the device is out of memory: ", e.what_without_backtrace());
+      fail(status::unavailable,
+           "the device is out of memory (a smaller --pack-tokens or a shorter --precision takes less): ",
+           e.what_without_backtrace());
     } catch (const c10::Error& e) {
       fail(status::internal, "libtorch: ", e.what_without_backtrace());
     }

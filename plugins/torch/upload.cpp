@@ -2,6 +2,7 @@
 #include "upload.hpp"
 
 #include "device.hpp"
+#include "own_kernels.hpp"
 #include "parallel.hpp"
 
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
@@ -11,6 +12,7 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 namespace depthlens::torch_backend {
@@ -47,12 +49,8 @@ std::optional<at::ScalarType> plain_type(dtype type) {
 }
 
 bool becomes_numbers_there(const weight_view& part, at::Device device) {
-#if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
-  constexpr bool unpacks = true;
-#else
-  constexpr bool unpacks = false;
-#endif
-  return device.type() == at::kCUDA && part.is_contiguous() && (unpacks || plain_type(part.type));
+  return device.type() == at::kCUDA && part.is_contiguous() &&
+         (plain_type(part.type) || has_own_kernels(device));
 }
 
 // `bytes` at `from`, whole blocks, as numbers of any type (values) on the device.
@@ -70,6 +68,16 @@ at::Tensor numbers_of(dtype type, const std::byte* from, std::size_t bytes, std:
   return out;
 }
 
+// Page-locked memory is free again when what was copied from it has arrived, and the host is faster: without a wait now
+// and then as much would be in flight as the model has. All threads together.
+void wait_for_room(std::size_t bytes, at::Device device) {
+  constexpr std::size_t most = 4 * static_cast<std::size_t>(chunk_bytes);
+  static std::atomic<std::size_t> in_flight{0};
+  if ((in_flight += bytes) < most) return;
+  finish_stream(device);
+  in_flight = 0;
+}
+
 // The bytes of some rows after the other travel while those before become numbers.
 void unpack_on_device(const weight_view& part, const at::Tensor& out) {
   const block_layout block = block_size(part.type);
@@ -79,9 +87,10 @@ void unpack_on_device(const weight_view& part, const at::Tensor& out) {
   for (std::int64_t row = 0; row < rows; row += step) {
     const std::int64_t n = std::min(step, rows - row);
     const std::byte* from = part.data + static_cast<std::size_t>(row) * row_bytes;
-    const at::Tensor values =
-        numbers_of(part.type, from, static_cast<std::size_t>(n) * row_bytes, n * out.size(1), out.device());
+    const std::size_t bytes = static_cast<std::size_t>(n) * row_bytes;
+    const at::Tensor values = numbers_of(part.type, from, bytes, n * out.size(1), out.device());
     out.narrow(0, row, n).copy_(values.view({n, out.size(1)}));
+    wait_for_room(bytes, out.device());
   }
 }
 

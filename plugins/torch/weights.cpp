@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 namespace depthlens::torch_backend {
 
@@ -102,8 +103,12 @@ void visit_tensors(Weights& w, const Visit& visit) {
 
 at::Tensor norm_weights::apply(const at::Tensor& x) const {
   if (kind == DLENS_NORM_LAYER) return at::layer_norm(x, {width()}, weight, bias, eps);
-  const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  at::Tensor out = (x * scale).mul_(weight);
+  const auto by_steps = [&] {
+    const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
+    return (x * scale).mul_(weight);
+  };
+  // On a GPU one kernel, by the newer versions of libtorch.
+  at::Tensor out = x.is_cuda() ? at::rms_norm(x, {width()}, weight, eps) : by_steps();
   return bias.defined() ? out.add_(bias) : out;
 }
 
@@ -170,6 +175,16 @@ model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::
   for_each_index(arch.n_layers, threads, [&](std::size_t layer) {
     out.blocks[layer] = load.make_block(static_cast<std::uint32_t>(layer));
   });
+  return out;
+}
+
+std::vector<model_weights> copies_on(const std::vector<at::Device>& devices, model_weights loaded) {
+  std::vector<model_weights> out;
+  for (std::size_t i = 0; i + 1 < devices.size(); ++i) out.push_back(loaded.to(devices[i]));
+  out.push_back(std::move(loaded));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (const at::Device there = out[i].unembed.device(); there != devices[i])
+      fail(status::internal, "weights for ", devices[i].str(), " lie on ", there.str());
   return out;
 }
 

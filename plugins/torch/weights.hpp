@@ -63,4 +63,8 @@ struct model_weights {
 model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
                            std::uint32_t threads);
 
+// One copy for each device, in their order. `loaded` lies on the last of them and becomes its copy, so that one device
+// alone holds no more than one. Errors: status::internal for a copy that does not lie where it should.
+std::vector<model_weights> copies_on(const std::vector<at::Device>& devices, model_weights loaded);
+
 }  // namespace depthlens::torch_backend

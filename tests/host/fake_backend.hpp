@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -45,7 +46,7 @@ class fake_backend {
   explicit fake_backend(std::uint32_t vocabulary, std::uint32_t pack_tokens = 64,
                         std::uint64_t kept_token_bytes = 0)
       : vocabulary_(vocabulary) {
-    info_ = {sizeof info_, pack_tokens, 0, 0, "none", "fake", kept_token_bytes};
+    info_ = {sizeof info_, pack_tokens, 0, 0, "none", "fake", kept_token_bytes, 0, 0};
     if (kept_token_bytes > 0)
       c_.prefix_release = [](const dlens_model* m, dlens_prefix* p) {
         auto* kept = reinterpret_cast<kept_path*>(p);
@@ -62,6 +63,9 @@ class fake_backend {
   fake_backend(const fake_backend&) = delete;
 
   const dlens_model* c() const { return &c_; }
+  void advise_calls(std::uint32_t n) { info_.calls = n; }
+  // As one that was built before the interface had that field.
+  void leave_out_calls() { info_.size = offsetof(dlens_model_info, calls); }
   static active_lens active(const fake_lens& lens) {
     return {reinterpret_cast<const dlens_lens*>(&lens), static_cast<std::uint32_t>(lens.layers.size())};
   }

@@ -21,13 +21,14 @@ class pack_runner {
   using on_kept = std::function<void(dlens_prefix*)>;
   using compute_pack = std::function<void(const pack&, const dlens_prefix* prefix, const on_kept&)>;
 
-  pack_runner(const dlens_model* model, std::span<const pack> packs, std::size_t kept_tokens,
+  pack_runner(const dlens_model* model, std::span<const pack> packs, const work_rules& rules,
               compute_pack compute)
       : model_(model),
         packs_(packs),
         compute_(std::move(compute)),
-        schedule_(packs, kept_tokens),
-        kept_(packs.size(), nullptr) {}
+        schedule_(packs, rules.kept_tokens),
+        kept_(packs.size(), nullptr),
+        most_at_once_(rules.threads) {}
   ~pack_runner() {
     for (dlens_prefix* p : kept_) release(p);
   }
@@ -45,7 +46,8 @@ class pack_runner {
 
  private:
   void spawn() {
-    for (const std::size_t n = schedule_.ready(); waiting_ < n; ++waiting_) tasks_.run([this] { work(); });
+    const std::size_t n = std::min(schedule_.ready(), most_at_once_ - std::min(computing_, most_at_once_));
+    for (; waiting_ < n; ++waiting_) tasks_.run([this] { work(); });
   }
 
   void work() {
@@ -56,6 +58,7 @@ class pack_runner {
       --waiting_;
       number = schedule_.take();
       if (number < 0) return;
+      ++computing_;
       if (packs_[number].prefix >= 0) prefix = kept_[packs_[number].prefix];
     }
     compute_(packs_[number], prefix, [this, number](dlens_prefix* kept) { finish(number, kept); });
@@ -65,6 +68,7 @@ class pack_runner {
     std::vector<dlens_prefix*> freed;
     {
       const std::lock_guard lock(guard_);
+      --computing_;
       kept_[number] = kept;
       for (const std::int32_t f : schedule_.finish(number)) freed.push_back(std::exchange(kept_[f], nullptr));
       spawn();
@@ -82,7 +86,9 @@ class pack_runner {
   std::mutex guard_;
   pack_schedule schedule_;
   std::vector<dlens_prefix*> kept_;  // by pack
-  std::size_t waiting_ = 0;          // tasks that have not begun
+  const std::size_t most_at_once_;
+  std::size_t waiting_ = 0;    // tasks that have not begun
+  std::size_t computing_ = 0;  // packs whose forward call has not ended
   tbb::task_group tasks_;
 };
 
@@ -100,7 +106,8 @@ work_rules evaluator::rules() const {
   const dlens_model_info& info = *model_->info(model_);
   work_rules r;
   r.pack_tokens = options_.pack_tokens ? options_.pack_tokens : info.pack_tokens;
-  r.threads = options_.threads;
+  const bool limits = DLENS_HAS(dlens_model_info, &info, calls) && info.calls > 0;
+  r.threads = limits ? std::min(options_.threads, info.calls) : options_.threads;
   r.sharing = options_.sharing;
   double rows = 1;
   for (const active_lens& l : lenses_) rows += l.n_layers;
@@ -126,7 +133,7 @@ evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequ
       for (const std::size_t wish : call.reads()[r].waiting) done(wish, result);
     }
   };
-  pack_runner runner(model_, work.packs, how.kept_tokens, compute);
+  pack_runner runner(model_, work.packs, how, compute);
   evaluation_counts counts = work.counts;
   counts.most_kept_tokens = runner.run();
   return counts;

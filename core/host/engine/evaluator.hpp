@@ -52,7 +52,7 @@ struct active_lens {
 
 struct work_rules {
   std::size_t pack_tokens = 1024;  // tokens of a pack, about
-  unsigned threads = 1;
+  unsigned threads = 1;            // that compute packs: calls in flight at most
   std::size_t kept_tokens =
       0;                   // most tokens whose keys and values are kept for other packs; 0 = ancestors are
                            // computed again where they lie in another pack

@@ -143,6 +143,8 @@ typedef struct dlens_model_info {
   const char *weights;     // in which form they are held, e.g. "f32, packed"
   const char *device;      // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
   uint64_t prefix_bytes_per_token;  // held by a dlens_prefix for each token that is not in the prefix it continues
+  uint32_t calls;  // how many forward calls at once serve the backend best; 0 = as many as the host has threads
+  uint32_t reserved;
 } dlens_model_info;
 
 // What the forward calls of a model have done so far, all threads together. Counters only grow.

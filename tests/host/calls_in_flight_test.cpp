@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend that is served best by few calls at once, as a GPU is: it gets no more, of a size for so many.
+#include "engine/evaluator.hpp"
+
+#include "host/fake_backend.hpp"
+
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(calls_in_flight)
+
+namespace {
+
+using namespace depthlens;
+using test::fake_backend;
+using test::fake_lens;
+
+constexpr int threads = 8;
+const fake_lens logit{1, {0, 1, 2}};
+
+struct outcome {
+  std::uint64_t calls = 0;
+  int most_at_once = 0;
+  std::map<std::size_t, float> entropy;  // by wish
+};
+
+// 400 sequences of 30 tokens, each read at its end, by a host of so many threads.
+outcome evaluate(fake_backend& backend, unsigned host_threads) {
+  std::mt19937 random(5);
+  std::vector<std::vector<std::int32_t>> sequences(400, std::vector<std::int32_t>(30));
+  std::vector<read_wish> wishes;
+  for (auto& s : sequences) {
+    for (std::int32_t& id : s) id = static_cast<std::int32_t>(random() % 50);
+    wishes.push_back({static_cast<std::uint32_t>(wishes.size()), 29, {-1}});
+  }
+  outcome out;
+  std::mutex guard;
+  std::atomic<int> inside{0};
+  backend.on_forward = [&] {
+    {
+      const std::lock_guard lock(guard);
+      out.most_at_once = std::max(out.most_at_once, ++inside);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    --inside;
+  };
+  const tbb::global_control control(tbb::global_control::max_allowed_parallelism, threads);
+  tbb::task_arena arena(threads);
+  arena.execute([&] {
+    const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = host_threads});
+    e.run(sequences, wishes, [&](std::size_t wish, const std::shared_ptr<const node_result>& r) {
+      const std::lock_guard lock(guard);
+      out.entropy[wish] = r->lenses[0].entropy[2];
+    });
+  });
+  out.calls = backend.forwards;
+  return out;
+}
+
+outcome evaluate(std::uint32_t advised, unsigned host_threads) {
+  fake_backend backend(50, 4096);
+  backend.advise_calls(advised);
+  return evaluate(backend, host_threads);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_backend_gets_as_many_calls_at_once_as_it_advises_and_packs_of_the_size_for_them) {
+  const outcome all = evaluate(0, threads);
+  BOOST_TEST(all.most_at_once > 2);
+  BOOST_TEST(all.most_at_once <= threads);
+  for (const std::uint32_t advised : {1U, 2U}) {
+    const outcome few = evaluate(advised, threads);
+    BOOST_TEST(few.most_at_once <= static_cast<int>(advised));
+    BOOST_TEST(few.calls < all.calls);
+    BOOST_TEST(few.calls == evaluate(0, advised).calls);
+    BOOST_TEST((few.entropy == all.entropy));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(advice_for_more_calls_than_there_are_threads_changes_nothing) {
+  const outcome all = evaluate(0, 3), advised = evaluate(64, 3);
+  BOOST_TEST(advised.calls == all.calls);
+  BOOST_TEST(advised.most_at_once <= 3);
+  BOOST_TEST((advised.entropy == all.entropy));
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_knows_nothing_of_the_advice_gets_calls_from_all_threads) {
+  fake_backend older(50, 4096);
+  older.advise_calls(1);
+  older.leave_out_calls();
+  BOOST_TEST(evaluate(older, threads).most_at_once > 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -254,6 +256,15 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened_and_unknown_formats_are_named) 
   check_fails([&] { detect_format(folder.path() / "folder.json"); }, status::no_input, "is a folder");
   const auto table = folder.write("rows.parquet", "PAR1");
   check_fails([&] { detect_format(table); }, status::data, table.string(), "\".parquet\"", "accepted are");
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_as_data_is_refused_and_not_waited_for) {
+  const scratch_folder folder;
+  for (const char* name : {"rows.json", "rows.jsonl", "text.conllu", "text.txt"}) {
+    const auto pipe = folder.path() / name;
+    BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    check_fails([&] { detect_format(pipe); }, status::no_input, pipe.string(), "not a regular file");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(formats_are_told_by_name_in_any_case) {

@@ -31,7 +31,8 @@ class byte_source {
  public:
   // Throws status::no_input (not there, or no regular file), permission, io, or data (byte order mark).
   explicit byte_source(const std::filesystem::path& path) : name_(path.string()) {
-    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // O_NONBLOCK: opening a named pipe must not wait for a writer.
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd_ < 0) fail_to_open(errno);
     try {
       check_start();

@@ -117,6 +117,15 @@ BOOST_AUTO_TEST_CASE(an_answer_that_merges_with_the_prompt_is_a_boundary) {
   BOOST_TEST(host.asked == strings({"twenty"}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_answer_is_not_kept_whether_or_not_there_is_a_text) {
+  fake_host host(pos_entry());
+  host.add("NOUN", "prompt", {row("twenty", "", "twenty one"), row("he saw", ""), row("a", "b", "a b")});
+  host.run();
+  BOOST_TEST(host.column("prompts.NOUN", "reason") == strings({"no answer", "no answer", ""}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.asked == strings({"a"}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_goes_on_otherwise_is_an_error_with_its_row) {
   fake_host host(pos_entry());
   host.add("NOUN", "prompt", {row("twenty", "one", "twenty two")});

@@ -36,13 +36,17 @@ void touch_entry(const entry& e) {
 // Opens the log twice: what the first time leaves of it, the second time finds.
 void open_log(memory_folder& folder, std::string_view bytes) {
   const auto path = folder.put("records.log", bytes);
-  const auto open = [&] { return std::make_unique<depthlens::record_log>(path); };
+  const auto open = [&] { return std::make_unique<depthlens::record_log>(path, [](std::string_view) {}); };
   const auto log = read_cleanly("log", bytes.size(), limit, open, {status::data, status::config});
   if (!log) return;
   promise(open()->size() == (*log)->size(), "a log has other entries when it is opened again");
-  const auto all = [](const record_key&) { return true; };
-  for (const record_key& key : (*log)->keys({"", "a", "s"}, all)) {
-    allow_refusal("log", [&] { touch_entry(*(*log)->get(key)); });
+  auto records = (*log)->read({"", "a", "s"}, [](const record_key&) { return true; });
+  for (bool more = true; more;) {
+    allow_refusal("log", [&] {
+      const auto e = records.next();
+      more = e != nullptr;
+      if (more) touch_entry(*e);
+    });
   }
 }
 

@@ -21,6 +21,7 @@ inline void check_record(const record& r, std::uint64_t number) {
     promise(keys.insert(key).second, "field ", key, " is there twice");
     promise(utf8_first_broken(key) == key.npos && utf8_first_broken(value) == value.npos,
             "a field that is not UTF-8");
+    promise(key.find('\0') == key.npos && value.find('\0') == value.npos, "a field with a NUL");
   }
   const std::string* const text = r.find("text");
   const std::string* const prompt = r.find("prompt");

@@ -105,6 +105,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_shared_library_is_refused_unseen) {
                "damaged");
   fs::create_directory(maker.path() / "experiment-folder.so");
   check_unseen(maker.path() / "experiment-folder.so", "not a file");
+  BOOST_REQUIRE(::mkfifo((maker.path() / "experiment-pipe.so").c_str(), 0600) == 0);
+  check_unseen(maker.path() / "experiment-pipe.so", "not a file");
 }
 
 BOOST_AUTO_TEST_CASE(a_truncated_library_is_refused_and_does_not_bring_the_host_down) {

@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -93,6 +95,9 @@ BOOST_AUTO_TEST_CASE(a_damaged_manifest_is_refused_by_name) {
     const auto file = folder.write("run.json", content);
     check_fails([&] { manifest::read(file); }, status::data, file.string(), "not a run manifest");
   }
+  const auto pipe = folder.path() / "pipe.json";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  check_fails([&] { manifest::read(pipe); }, status::data, pipe.string(), "not a regular file");
 }
 
 BOOST_AUTO_TEST_CASE(a_manifest_of_hostile_nesting_is_refused) {

@@ -5,6 +5,7 @@
 
 #include "depthlens/abi_error.hpp"
 #include "depthlens/experiment.hpp"
+#include "unit/allocation_meter.hpp"
 #include "unit/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -46,10 +47,35 @@ std::string text_of(const record_log& log, const record_key& key) {
 
 std::vector<std::string> texts(const record_log& log, const std::vector<std::string>& sets) {
   std::vector<std::string> out;
-  log.each(sets, all,
-           [&](const entry& e) { out.emplace_back(to_view(e.rows().at(0).values.at(0).as.text)); });
+  auto records = log.read(sets, all);
+  while (const auto e = records.next()) out.emplace_back(to_view(e->rows().at(0).values.at(0).as.text));
   return out;
 }
+
+// A log of records 0..n-1 of one set, and the places where their entries begin, the end of the file last.
+struct made_log {
+  std::string bytes;
+  std::vector<std::size_t> begins;
+
+  explicit made_log(std::uint64_t n) {
+    const scratch_folder folder;
+    const auto file = folder.path() / "a.log";
+    record_log log(file);
+    for (std::uint64_t i = 0; i <= n; ++i) {
+      begins.push_back(std::filesystem::file_size(file));
+      if (i < n) add(log, {"s", i, 1}, cat("record ", i));
+    }
+    bytes = read_bytes(file);
+  }
+};
+
+// Opens the log in `file`, with the lines of warning.
+struct watched_log {
+  std::vector<std::string> warnings;
+  record_log log;
+  explicit watched_log(const std::filesystem::path& file)
+      : log(file, [this](std::string_view line) { warnings.emplace_back(line); }) {}
+};
 
 }  // namespace
 
@@ -89,9 +115,8 @@ BOOST_AUTO_TEST_CASE(records_come_in_the_order_of_sets_and_rows_not_of_work) {
   const std::vector<std::string> expected = {"b0", "b3", "b12", "b256", "a0", "a3", "a12", "a256"};
   BOOST_TEST(texts(log, {"b", "a"}) == expected, boost::test_tools::per_element());
   std::vector<std::string> limited;
-  log.each(
-      {"a"}, [](const record_key& k) { return k.index < 12; },
-      [&](const entry& e) { limited.push_back(cat(e.key().set, e.key().index)); });
+  auto records = log.read({"a"}, [](const record_key& k) { return k.index < 12; });
+  while (const auto e = records.next()) limited.push_back(cat(e->key().set, e->key().index));
   BOOST_TEST(limited == (std::vector<std::string>{"a0", "a3"}), boost::test_tools::per_element());
 }
 
@@ -160,10 +185,11 @@ BOOST_AUTO_TEST_CASE(a_tail_torn_at_any_byte_is_cut_and_the_log_goes_on) {
   for (std::size_t size = before; size < whole.size(); ++size) {
     folder.write("a.log", whole.substr(0, size));
     {
-      record_log log(file);
-      BOOST_REQUIRE_EQUAL(log.size(), 2U);
+      watched_log opened(file);
+      BOOST_REQUIRE_EQUAL(opened.log.size(), 2U);
+      BOOST_REQUIRE(opened.warnings.empty());
       BOOST_REQUIRE_EQUAL(std::filesystem::file_size(file), before);
-      add(log, {"", 2, 1}, "the torn one");
+      add(opened.log, {"", 2, 1}, "the torn one");
     }
     BOOST_REQUIRE(read_bytes(file) == whole);
   }
@@ -188,6 +214,117 @@ BOOST_AUTO_TEST_CASE(a_flipped_byte_anywhere_in_the_last_record_is_found) {
     BOOST_REQUIRE_EQUAL(log.size(), 1U);
     BOOST_REQUIRE(log.has({"", 0, 1}));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_flipped_byte_in_the_middle_costs_the_record_it_is_in_and_no_other) {
+  const scratch_folder folder;
+  const made_log whole(5);
+  const auto file = folder.path() / "a.log";
+  for (const std::size_t damaged : {0U, 2U, 3U}) {
+    const std::size_t length = whole.begins[damaged + 1] - whole.begins[damaged];
+    for (std::size_t at = whole.begins[damaged]; at < whole.begins[damaged + 1]; ++at) {
+      std::string bytes = whole.bytes;
+      bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
+      folder.write("a.log", bytes);
+      {
+        watched_log opened(file);
+        BOOST_REQUIRE_EQUAL(opened.log.size(), 4U);
+        BOOST_REQUIRE(!opened.log.has({"s", damaged, 1}));
+        BOOST_REQUIRE_EQUAL(opened.warnings.size(), 1U);
+        BOOST_REQUIRE(opened.warnings[0].find(cat(file.string(), ": ", length, " bytes in 1 place")) == 0);
+        add(opened.log, {"s", damaged, 1}, cat("record ", damaged));
+      }
+      const watched_log again(file);
+      BOOST_REQUIRE_EQUAL(again.warnings.size(), 1U);
+      BOOST_REQUIRE(texts(again.log, {"s"}) ==
+                    (std::vector<std::string>{"record 0", "record 1", "record 2", "record 3", "record 4"}));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_lost_or_put_in_between_cost_the_records_they_touch) {
+  const scratch_folder folder;
+  const made_log whole(6);
+  std::string bytes = whole.bytes;
+  bytes.insert(whole.begins[5], std::string(100000, '\x20'));            // longer than what is read at once
+  bytes.erase(whole.begins[2] + 20, whole.begins[3] - whole.begins[2]);  // from record 2 into record 3
+  watched_log opened(folder.write("a.log", bytes));
+  BOOST_TEST(
+      texts(opened.log, {"s"}) == (std::vector<std::string>{"record 0", "record 1", "record 4", "record 5"}),
+      boost::test_tools::per_element());
+  BOOST_REQUIRE_EQUAL(opened.warnings.size(), 1U);
+  BOOST_TEST(opened.warnings[0].find(cat(100000 + whole.begins[4] - whole.begins[3], " bytes in 2 places")) !=
+                 std::string::npos,
+             opened.warnings[0]);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_end_is_cut_and_said_with_its_bytes) {
+  const scratch_folder folder;
+  const made_log whole(3);
+  std::string bytes = whole.bytes;
+  for (std::size_t at = whole.begins[1] + 4; at < bytes.size(); at += 8) bytes[at] = '\xee';
+  const auto file = folder.write("a.log", bytes);
+  {
+    watched_log opened(file);
+    BOOST_TEST(texts(opened.log, {"s"}) == (std::vector<std::string>{"record 0"}),
+               boost::test_tools::per_element());
+    BOOST_REQUIRE_EQUAL(opened.warnings.size(), 1U);
+    BOOST_TEST(opened.warnings[0].find(cat("the last ", bytes.size() - whole.begins[1], " bytes")) !=
+                   std::string::npos,
+               opened.warnings[0]);
+    for (const std::uint64_t i : {1, 2}) add(opened.log, {"s", i, 1}, cat("record ", i));
+  }
+  BOOST_TEST(read_bytes(file) == whole.bytes);
+  BOOST_TEST(watched_log(file).warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_is_too_long_for_a_torn_record_is_said) {
+  const scratch_folder folder;
+  const auto file = folder.path() / "a.log";
+  for (const std::size_t longest : {std::size_t{10}, std::size_t{300000}}) {
+    std::filesystem::remove(file);
+    std::size_t before = 0;
+    {
+      record_log log(file);
+      add(log, {"s", 0, 1}, std::string(longest, 'x'));
+      before = std::filesystem::file_size(file);
+      add(log, {"s", 1, 1}, std::string(200000, 'x'));
+    }
+    const std::size_t size = std::filesystem::file_size(file) - 1000;
+    std::filesystem::resize_file(file, size);
+    const watched_log opened(file);
+    BOOST_TEST(opened.log.size() == 1U);
+    BOOST_TEST(opened.warnings.size() == (longest == 10 ? 1U : 0U));
+    if (!opened.warnings.empty())
+      BOOST_TEST(opened.warnings[0].find(cat("the last ", size - before, " bytes")) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_log_is_as_small_in_memory_as_it_is_promised) {
+  const scratch_folder folder;
+  const auto file = folder.path() / "a.log";
+  constexpr std::uint64_t n = 20000;
+  {
+    record_log log(file);
+    for (std::uint64_t i = 0; i < n; ++i) add(log, {"some.set.of.a.long.name", i ^ 1, i}, "x");
+  }
+  const test::allocation_meter meter;
+  const record_log log(file);
+  BOOST_TEST(log.size() == n);
+  BOOST_TEST(meter.peak() < n * 28 + (128 << 10));
+}
+
+BOOST_AUTO_TEST_CASE(a_search_for_whole_records_ends_however_many_places_look_like_one) {
+  // Every eighth place says that it is an entry of 16 MiB with a fitting key: to check all would be to read 2^45 bytes.
+  const scratch_folder folder;
+  std::string bytes = made_log(1).bytes;
+  const std::size_t before = bytes.size();
+  while (bytes.size() < (34U << 20)) bytes += std::string("\0\0\0\1\0\0\0\0", 8);
+  watched_log opened(folder.write("a.log", bytes));
+  BOOST_TEST(opened.log.size() == 1U);
+  BOOST_REQUIRE_EQUAL(opened.warnings.size(), 1U);
+  BOOST_TEST(opened.warnings[0].find(cat("the last ", bytes.size() - before, " bytes")) != std::string::npos,
+             opened.warnings[0]);
 }
 
 BOOST_AUTO_TEST_CASE(a_header_torn_at_any_byte_gives_an_empty_log) {
@@ -237,14 +374,16 @@ BOOST_AUTO_TEST_CASE(a_payload_with_lying_lengths_is_an_error_and_no_crash) {
   const record_key key{"set", 1, 2};
   const std::string whole = payload_of(key, "text");
   for (std::size_t size = 0; size < whole.size(); ++size)
-    check_fails([&] { const entry e(whole.substr(0, size), "a.log"); }, status::data, "a.log", "ends too early");
+    check_fails([&] { const entry e(whole.substr(0, size), "a.log"); }, status::data, "a.log",
+                "ends too early");
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_log_leaves_no_file_open) {
   const scratch_folder folder;
   const auto file = folder.write("a.log", "some other file of the user");
   const auto open_files = [] {
-    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
   };
   const auto before = open_files();
   for (int i = 0; i < 8; ++i)

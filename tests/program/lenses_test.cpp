@@ -166,4 +166,15 @@ BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
   BOOST_TEST(std::filesystem::exists(r.out("eval") / "lens_eval.svg"));
 }
 
+BOOST_AUTO_TEST_CASE(a_text_of_one_part_is_evaluated_without_intervals) {
+  const lens_run r;
+  const std::string text = r.write("text.jsonl", "{\"prompt\":\"abcabc\"}\n");
+  must_work({"lens", "eval", "--model", r.model.path(), "--text", text, "--lens", "logit", "--out",
+             r.out("eval"), "--format", "svg"});
+  const words rows = lines_of(read_bytes(r.out("eval") / "lens_eval.csv"));
+  BOOST_REQUIRE_EQUAL(rows.size(), 4U);
+  BOOST_TEST(rows[3].starts_with("logit,2,4,0,,,"), rows[3]);
+  BOOST_TEST(rows[3].ends_with(",,"), rows[3]);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <random>
@@ -198,6 +199,80 @@ BOOST_AUTO_TEST_CASE(a_word_that_is_a_token_is_taken_whole_only_if_the_vocabular
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_word_has_no_tokens) { BOOST_TEST(encode(powers_of_two(), "").empty()); }
+
+// Pairs that one fixed multiplicative hash, (p ^ p >> 29) * golden ratio, puts on one place of any table of up to 2^24.
+std::vector<bpe_merge> pairs_of_one_place(std::size_t n) {
+  std::uint64_t inverse = 0x9E3779B97F4A7C15ULL;
+  for (int i = 0; i < 5; ++i) inverse *= 2 - 0x9E3779B97F4A7C15ULL * inverse;
+  std::vector<bpe_merge> out;
+  for (std::uint64_t product = std::uint64_t{7} << 40; out.size() < n; ++product) {
+    std::uint64_t pair = product * inverse;
+    pair ^= pair >> 29 ^ pair >> 58;
+    const auto left = static_cast<std::int32_t>(pair >> 32), right = static_cast<std::int32_t>(pair);
+    if (left >= 0 && right >= 0) out.push_back({left, right, static_cast<std::int32_t>(out.size())});
+  }
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(no_choice_of_pairs_makes_a_table_of_merges_a_list) {
+  constexpr std::size_t n = 1 << 20;  // on one place, to fill the table alone would take 2^39 steps
+  std::vector<std::vector<bpe_merge>> chosen{pairs_of_one_place(n)};
+  for (const int shift : {0, 8, 11}) {
+    std::vector<bpe_merge>& grid = chosen.emplace_back();
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(n); ++i)
+      grid.push_back({(i & 1023) << shift, (i >> 10) << shift, i});
+    std::vector<bpe_merge>& line = chosen.emplace_back();
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(n); ++i) line.push_back({i << shift, 7, i});
+  }
+  for (const std::vector<bpe_merge>& merges : chosen) {
+    const merge_table table(merges, "test");
+    BOOST_TEST(table.places_looked_at() < 4 * n);
+    for (std::size_t i = 0; i < n; i += 997) {
+      const merge_table::entry* e = table.find(merges[i].left, merges[i].right);
+      BOOST_TEST_REQUIRE(e != nullptr);
+      BOOST_TEST_REQUIRE(e->rank == i);
+      BOOST_TEST_REQUIRE(table.find(merges[i].left, -2) == nullptr);
+    }
+  }
+}
+
+// 2^bits texts of one hash under MurmurHash64A, whatever its seed: from each two blocks of 8 bytes to other two whose
+// mixed values differ by the topmost bit, which the second takes back.
+string_list texts_of_one_hash(std::size_t bits) {
+  constexpr std::uint64_t m = 0xC6A4A7935BD1E995ULL;
+  std::uint64_t inverse = m;
+  for (int i = 0; i < 5; ++i) inverse *= 2 - m * inverse;
+  const auto block_of = [&](std::uint64_t mixed) {
+    const std::uint64_t k = mixed * inverse;
+    return (k ^ k >> 47) * inverse;
+  };
+  string_list out;
+  for (std::size_t i = 0; i < std::size_t{1} << bits; ++i) {
+    std::string text;
+    for (std::size_t pair = 0; pair < bits; ++pair)
+      for (const std::uint64_t part : {2 * pair, 2 * pair + 1}) {
+        const std::uint64_t block = block_of(part ^ (i >> pair & 1) << 63);
+        text.append(reinterpret_cast<const char*>(&block), sizeof block);
+      }
+    out.push(text);
+  }
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(no_choice_of_texts_makes_an_index_of_strings_a_list) {
+  const string_list list = texts_of_one_hash(14);
+#ifdef __GLIBCXX__  // whose hash of texts this is
+  BOOST_REQUIRE(std::hash<std::string_view>{}(list[0]) ==
+                std::hash<std::string_view>{}(list[list.size() - 1]));
+#endif
+  string_index index;
+  index.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i)
+    BOOST_REQUIRE(index.add(list, static_cast<std::int32_t>(i)) == -1);
+  BOOST_TEST(index.places_looked_at() < 4 * list.size());
+  for (std::size_t i = 0; i < list.size(); i += 97)
+    BOOST_TEST_REQUIRE(index.find(list, list[i]) == static_cast<std::int32_t>(i));
+}
 
 BOOST_AUTO_TEST_CASE(inconsistent_vocabularies_are_refused) {
   bpe_vocabulary v;

@@ -181,6 +181,8 @@ BOOST_AUTO_TEST_CASE(misplaced_comments_and_sentences_without_words_are_refused)
 
 BOOST_AUTO_TEST_CASE(broken_text_and_endless_sentences_are_refused) {
   check_refused("# text = a\n" + word("1", "a\xFF", "DET"), "2", "not UTF-8");
+  check_refused("# text = a\n" + word("1", std::string("a\0", 2), "DET"), "2", "a NUL byte");
+  check_refused(std::string("# text = \0\n", 11) + word("1", "a", "DET"), "1", "a NUL byte");
   check_refused("# " + std::string(max_item_bytes, 'x'), "1", "the line is longer than 16 MiB");
   std::string endless;
   const std::string comment = "# " + std::string(1 << 20, 'x') + "\n";

@@ -179,6 +179,7 @@ BOOST_AUTO_TEST_CASE(text_that_is_not_utf8_and_endless_paragraphs_are_refused_wi
                 why);
   };
   refused("one\n\ntwo\xC0\xAF\n", "3", "not UTF-8");
+  refused(std::string("one\n\nt\0w\0o\0\n", 12), "3", "a NUL byte");
   refused("one\n" + std::string(max_item_bytes + 1, 'x'), "2", "the line is longer than 16 MiB");
   refused("one\n" + std::string(max_item_bytes, 'x'), "2", "the paragraph is longer than 16 MiB");
 }

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <string>
+#include <sys/stat.h>
 
 #include "model_bytes.hpp"
 
@@ -38,6 +39,13 @@ BOOST_AUTO_TEST_CASE(a_missing_file_and_a_folder_are_errors) {
   const test::scratch_folder folder;
   BOOST_TEST(fails_with(status::no_input, "none", [&] { sha256_file(folder.path() / "none"); }));
   BOOST_TEST(fails_with(status::io, "reading failed", [&] { sha256_file(folder.path()); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_is_refused_and_not_waited_for) {
+  const test::scratch_folder folder;
+  const auto pipe = folder.path() / "pipe";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  BOOST_TEST(fails_with(status::no_input, "not a regular file", [&] { sha256_file(pipe); }));
 }
 
 BOOST_AUTO_TEST_CASE(xxh3_gives_its_published_values) {

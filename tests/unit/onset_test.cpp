@@ -2,6 +2,7 @@
 // First and stable onset, the grids of k, and sums that do not depend on order.
 #include "depthlens/study/depth_summary.hpp"
 #include "depthlens/study/seed_names.hpp"
+#include "unit/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -125,6 +126,43 @@ BOOST_AUTO_TEST_CASE(a_layer_number_outside_of_the_model_is_an_error) {
   depth_summary summary({{"a"}}, {1}, 4);
   BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, 5, {1, {}, {}, {}}), error);
   BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, -1, {1, {}, {}, {}}), error);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_onsets_gives_back_what_a_plain_search_finds) {
+  onset_list list;
+  const std::vector<std::uint64_t> ids = {
+      0, 1, 1, 300, 299, std::uint64_t{1} << 63, 5, std::numeric_limits<std::uint64_t>::max(), 0};
+  std::vector<std::int64_t> layers;
+  for (std::int64_t l = 0; l <= 200; ++l) layers.push_back(l);
+  std::vector<std::vector<std::uint64_t>> ranks;
+  for (std::size_t p = 0; p < ids.size(); ++p) {
+    std::vector<std::uint64_t>& r = ranks.emplace_back();
+    for (std::size_t l = 0; l <= 200; ++l)
+      r.push_back(p == 3 ? 2000 : (l * 7919 + p * 104729) % 1500 * (200 - l) + 1);
+    list.add(ids[p], layers, r);
+  }
+  BOOST_TEST(list.size() == ids.size());
+  for (std::size_t i = 0; i < onset_list::thresholds; ++i) {
+    std::size_t p = 0, with_first = 0;
+    list.each(i, [&](std::uint64_t id, auto first, auto stable) {
+      BOOST_TEST(id == ids.at(p));
+      BOOST_TEST((first == first_onset(layers, ranks[p], density_thresholds[i])));
+      BOOST_TEST((stable == stable_onset(layers, ranks[p], density_thresholds[i])));
+      with_first += first.has_value();
+      ++p;
+    });
+    BOOST_TEST(p == ids.size());
+    BOOST_TEST(list.with_first(i) == with_first);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_takes_13_bytes_in_a_list_of_onsets) {
+  const std::vector<std::int64_t> layers = {0, 1, 2};
+  const std::vector<std::uint64_t> ranks = {700, 7, 1};
+  const test::allocation_meter meter;
+  onset_list list;
+  for (std::uint64_t p = 0; p < 50000; ++p) list.add(p, layers, ranks);
+  BOOST_TEST(meter.peak() < 50000U * 14 + (32U << 10));
 }
 
 BOOST_AUTO_TEST_CASE(published_layer_names_read_back) {

@@ -7,6 +7,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -201,6 +203,40 @@ BOOST_AUTO_TEST_CASE(hostile_json_is_refused_with_a_clear_reason) {
   check_refused("r.json", "prompt", "[{\"id\":1}]", "1", "none of the keys \"prompt\", \"single_hops\"");
 }
 
+BOOST_AUTO_TEST_CASE(a_nul_in_any_text_or_key_that_is_handed_out_is_refused_with_its_line) {
+  const std::string good = "[{\"prompt\":\"a\"},\n";
+  const auto refused = [](const std::string& name, std::string_view kind, const std::string& content,
+                          std::string_view why) { check_refused(name, kind, content, "2", why); };
+  for (const std::string key : {"prompt", "answer", "text", "other"}) {
+    const std::string prompt = key == "prompt" || key == "text" ? "" : "\"prompt\":\"a\",";
+    const std::string more = key == "text" ? "\"prompt\":\"\"," : "";
+    refused("r.json", "prompt", good + "{" + prompt + more + "\"" + key + "\":\"a\\u0000b\"}]",
+            "row 1: the text of '" + key + "' holds a NUL");
+  }
+  refused("r.json", "prompt", good + "{\"prompt\":\"a\",\"k\\u0000\":1}]",
+          "row 1: the key 'k\\x00' holds a NUL");
+  refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"\\u0000\"}", "row 1: the text of 'prompt'");
+  refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"a" + std::string(1, '\0') + "\"}",
+          "a NUL byte");
+  refused("r.json", "prompt", good + "{\"prompt\":\"a" + std::string(1, '\0') + "\"}]", "not valid JSON");
+  const std::string cases = "[{\"single_hops\":[]},\n{\"single_hops\":[{\"cloze\":";
+  refused("m.json", "fact", cases + "\"a\\u0000\",\"answer\":\"b\"}]}]", "the text of 'prompt'");
+  refused("m.json", "fact", cases + "\"a\",\"answer\":\"\\u0000\"}]}]", "the text of 'answer'");
+  refused("m.json", "fact",
+          "[{\"single_hops\":[]},\n{\"case_id\":\"\\u0000\",\"single_hops\":[{\"cloze\":\"a\",\"answer\":"
+          "\"b\"}]}]",
+          "the text of 'case_id'");
+  for (const auto& [from, name] :
+       {std::pair{"was born", "prompt"}, std::pair{"Someone", "prompt"}, std::pair{"Rome", "answer"},
+        std::pair{"Oslo", "other"}, std::pair{"P19", "relation"}}) {
+    std::string entry = "[\n" + std::string(one_rewrite.substr(1));
+    entry.insert(entry.find(from), "\\u0000");
+    refused("c.json", "fact", entry, std::string("the text of '") + name + "'");
+  }
+  // What is not handed out may be anything.
+  check_row("{\"prompt\":\"a\",\"list\":[\"\\u0000\"]}", {{"prompt", "a"}});
+}
+
 BOOST_AUTO_TEST_CASE(nesting_is_limited_to_32_levels_however_deep_the_file_goes) {
   const auto nested = [](std::size_t depth) {
     return "[{\"prompt\":\"p\",\"x\":" + std::string(depth, '[') + std::string(depth, ']') + "}]";
@@ -254,6 +290,15 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened_and_unknown_formats_are_named) 
   check_fails([&] { detect_format(folder.path() / "folder.json"); }, status::no_input, "is a folder");
   const auto table = folder.write("rows.parquet", "PAR1");
   check_fails([&] { detect_format(table); }, status::data, table.string(), "\".parquet\"", "accepted are");
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_as_data_is_refused_and_not_waited_for) {
+  const scratch_folder folder;
+  for (const char* name : {"rows.json", "rows.jsonl", "text.conllu", "text.txt"}) {
+    const auto pipe = folder.path() / name;
+    BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    check_fails([&] { detect_format(pipe); }, status::no_input, pipe.string(), "not a regular file");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(formats_are_told_by_name_in_any_case) {

@@ -29,7 +29,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* usage_text =
     "usage: depthlens lens eval --model M --text FILE --lens LENS... --out DIR\n"
-    "                           [OPTION...]\n";
+    "                           [OPTION...]\n"
+    "lens_eval.csv has a row for each lens and layer; _low and _high are the middle\n"
+    "95 % of a bootstrap over the parts of the text (paragraphs or rows), empty\n"
+    "where there is one part.\n";
 
 po::options_description eval_options() {
   po::options_description d("Options");
@@ -93,8 +96,7 @@ void write_table(const fs::path& file, const std::vector<evaluated_lens>& lenses
       csv.integer(s.positions);
       for (const interval& i : {s.kl, s.bits, s.agreement}) {
         csv.f64(i.mean);
-        csv.f64(i.low);
-        csv.f64(i.high);
+        for (const std::optional<double>& bound : {i.low, i.high}) bound ? csv.f64(*bound) : csv.empty();
       }
       csv.end_row();
     }

@@ -48,7 +48,7 @@ std::vector<layer_score> score_layers(const std::vector<std::int32_t>& layers,
     positions += parts[p].positions;
   }
   generator random;
-  std::vector<std::vector<std::size_t>> samples(draws);
+  std::vector<std::vector<std::size_t>> samples(all.size() > 1 ? draws : 0);
   for (auto& sample : samples)
     for (std::size_t i = 0; i < all.size(); ++i) sample.push_back(all[random.below(all.size())]);
   std::vector<layer_score> out;
@@ -61,6 +61,7 @@ std::vector<layer_score> score_layers(const std::vector<std::int32_t>& layers,
     const triple means = means_of(parts, all, l);
     const auto made = [&](std::size_t m) {
       std::vector<double>& d = drawn[m];
+      if (d.empty()) return interval{means[m]};
       std::sort(d.begin(), d.end());
       const auto at = [&](double share) {
         return d[static_cast<std::size_t>(share * static_cast<double>(d.size() - 1))];

@@ -7,14 +7,17 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace depthlens {
 
-// Mean over all positions and the middle 95 % of its bootstrap.
+// Mean over all positions and the middle 95 % of its bootstrap; nothing where there is one part, which says nothing of
+// how parts differ.
 struct interval {
-  double mean = 0, low = 0, high = 0;
+  double mean = 0;
+  std::optional<double> low = {}, high = {};
 };
 
 struct layer_score {

@@ -64,6 +64,7 @@ void compare(const std::string& path, const boost::json::value& a, const boost::
 manifest manifest::read(const std::filesystem::path& file) {
   manifest m;
   if (!std::filesystem::exists(file)) return m;
+  if (!std::filesystem::is_regular_file(file)) fail(status::data, file.string(), ": is not a regular file");
   if (std::filesystem::file_size(file) > kLargestManifest) fail(status::data, file.string(), ": over 64 MiB");
   std::ifstream in(file, std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(in), {});

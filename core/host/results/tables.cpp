@@ -95,11 +95,10 @@ class row_stream {
  public:
   using on_entry = std::function<void(const entry&)>;
   row_stream(const table_request& request, table_numbers& numbers, on_entry seen)
-      : log_(request.log),
-        numbers_(numbers),
+      : numbers_(numbers),
         seen_(std::move(seen)),
         sets_(request.session.sets()),
-        keys_(log_.keys(sets_, within_limit(request.session))) {
+        records_(request.log.read(sets_, within_limit(request.session))) {
     c_ = {sizeof c_, 0, this, &next};
   }
   const dlens_rows* c() const { return &c_; }
@@ -116,9 +115,9 @@ class row_stream {
 
   // The next record; false after the last one.
   bool load() {
-    if (next_key_ == keys_.size()) return false;
-    current_ = log_.get(keys_[next_key_++]);
+    current_ = records_.next();
     at_ = 0;
+    if (!current_) return false;
     dataset_ = static_cast<std::uint32_t>(std::find(sets_.begin(), sets_.end(), current_->key().set) -
                                           sets_.begin());
     seen_(*current_);
@@ -134,13 +133,12 @@ class row_stream {
     return &row_;
   }
 
-  const record_log& log_;
   table_numbers& numbers_;
   const on_entry seen_;
   const std::vector<std::string> sets_;
-  const std::vector<record_key> keys_;
+  record_log::reader records_;
   std::uint32_t dataset_ = 0;
-  std::size_t next_key_ = 0, at_ = 0;
+  std::size_t at_ = 0;
   std::unique_ptr<entry> current_;
   dlens_row row_{};
   dlens_rows c_{};

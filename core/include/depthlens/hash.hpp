@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -69,14 +70,20 @@ inline std::string sha256(std::string_view text) {
 }
 
 // SHA-256 of a file, read in 1 MiB pieces (read() reports a failing disk, a mapping would raise a signal).
-// Errors: no_input if it cannot be opened, io if reading fails (also for a folder).
+// Errors: no_input if it cannot be opened or is a pipe or device, io if reading fails (also for a folder).
 inline std::string sha256_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: opening a named pipe must not wait for a writer.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) fail(status::no_input, path.string(), ": cannot be opened: ", std::strerror(errno));
   struct closer {
     int fd;
     ~closer() { ::close(fd); }
   } const close_at_end{fd};
+  struct stat info {};
+  if (::fstat(fd, &info) != 0)
+    fail(status::io, path.string(), ": cannot be examined: ", std::strerror(errno));
+  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+    fail(status::no_input, path.string(), ": is not a regular file");
   sha256_stream hash;
   std::vector<std::byte> buffer(1u << 20);
   for (;;) {

@@ -78,7 +78,7 @@ void write_log(const std::filesystem::path& dir) {
   put_seed(dir, "record_log/entry", payload);
   const auto path = std::filesystem::temp_directory_path() / "depthlens-seed.log";
   std::filesystem::remove(path);
-  record_log(path).append({"s", 7, 9}, payload);
+  record_log(path, [](std::string_view) {}).append({"s", 7, 9}, payload);
   std::ifstream file(path, std::ios::binary);
   put_seed(dir, "record_log/file", std::string(std::istreambuf_iterator<char>(file), {}));
   std::filesystem::remove(path);

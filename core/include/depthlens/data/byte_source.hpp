@@ -31,7 +31,8 @@ class byte_source {
  public:
   // Throws status::no_input (not there, or no regular file), permission, io, or data (byte order mark).
   explicit byte_source(const std::filesystem::path& path) : name_(path.string()) {
-    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // O_NONBLOCK: opening a named pipe must not wait for a writer.
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd_ < 0) fail_to_open(errno);
     try {
       check_start();
@@ -59,7 +60,7 @@ class byte_source {
   }
 
   // The next line without its "\n" or "\r\n"; false at the end of the file. A last line needs no line end.
-  // Throws status::data for a line over max_item_bytes or one that is not UTF-8.
+  // Throws status::data for a line over max_item_bytes, one with a NUL byte or one that is not UTF-8.
   bool get_line(std::string& out) {
     out.clear();
     if (peek() < 0) return false;
@@ -74,6 +75,8 @@ class byte_source {
       at_ += n;
       ended = stop != nullptr;
     }
+    if (out.find('\0') != std::string::npos)
+      fail_at(line_, "a NUL byte; expected text in UTF-8 (from UTF-16 it is made by iconv -t UTF-8)");
     check_utf8(out, line_);
     if (ended) get();
     if (!out.empty() && out.back() == '\r') out.pop_back();

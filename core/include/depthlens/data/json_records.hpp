@@ -5,6 +5,7 @@
 
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/record_reader.hpp>
+#include <depthlens/model/printable.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -44,6 +45,14 @@ inline std::string require_text(const json_items& items, const boost::json::obje
   std::optional<std::string> text = optional_text(items, object, key);
   if (!text) items.fail_item(quoted_key(key), " is missing");
   return *std::move(text);
+}
+
+// JSON can write a NUL, but tables cannot hold one and no prompt needs it: refused before anything is run.
+inline void refuse_nul(const json_items& items, const record& r) {
+  for (const auto& [name, value] : r.fields)
+    if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos)
+      items.fail_item(name.find('\0') != std::string::npos ? "the key " : "the text of ", printable(name),
+                      " holds a NUL character, which no table can; take \\u0000 out of the file");
 }
 
 // Texts, integers and booleans as text: the types that can be a field. Nothing for all others.
@@ -86,6 +95,7 @@ class row_reader final : public record_reader {
       const std::string_view key(name.data(), name.size());
       if (key != "prompt" && key != "answer" && key != "text") detail::add_scalar(out, row, key, key);
     }
+    detail::refuse_nul(items_, out);
     return true;
   }
 
@@ -116,6 +126,7 @@ class mquake_reader final : public record_reader {
       out.fields.emplace_back("prompt", *std::move(prompt));
       out.fields.emplace_back("answer", *std::move(answer));
       detail::add_scalar(out, case_.get_object(), "case_id", "case_id");
+      detail::refuse_nul(items_, out);
       return true;
     }
   }
@@ -162,6 +173,7 @@ class counterfact_reader final : public record_reader {
     out.fields.emplace_back("other", target(rewrite, "target_new"));
     detail::add_scalar(out, entry, "case_id", "case_id");
     detail::add_scalar(out, rewrite, "relation_id", "relation");
+    detail::refuse_nul(items_, out);
     return true;
   }
 

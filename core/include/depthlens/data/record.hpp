@@ -25,7 +25,7 @@ struct tagged_word {
 struct record {
   std::uint64_t index = 0;  // running number of the record in its input, from 0
   std::string kind;         // "prompt" | "fact" | "sentence" | "cut"
-  // Keys are distinct; all texts are valid UTF-8. Which keys each kind has: data/reader.hpp.
+  // Keys are distinct; keys and texts are valid UTF-8 without NUL. Which keys each kind has: data/reader.hpp.
   std::vector<std::pair<std::string, std::string>> fields;
   std::vector<tagged_word> words;
 

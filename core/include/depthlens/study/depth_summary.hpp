@@ -7,6 +7,7 @@
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/layer_means.hpp"
 #include "depthlens/study/onset.hpp"
+#include "depthlens/study/onset_list.hpp"
 
 #include <array>
 #include <cstdint>
@@ -82,17 +83,10 @@ class depth_summary {
   }
 
  private:
-  struct onset_pair {
-    std::optional<std::int64_t> first, stable;
-  };
-  struct prompt_onsets {
-    std::uint64_t prompt_id;
-    std::array<onset_pair, density_thresholds.size()> at;
-  };
   struct series {
     depth_category category;
     onset_curve curve;
-    std::vector<prompt_onsets> onsets;
+    onset_list onsets;
     std::vector<layer_means> means;  // by layer
   };
 
@@ -111,22 +105,19 @@ class depth_summary {
     if (layers_.empty()) return;
     series& s = series_[category_];
     s.curve.add(layers_, ranks_);
-    prompt_onsets& p = s.onsets.emplace_back(prompt_onsets{prompt_id_, {}});
-    for (std::size_t i = 0; i < density_thresholds.size(); ++i)
-      p.at[i] = {first_onset(layers_, ranks_, density_thresholds[i]),
-                 stable_onset(layers_, ranks_, density_thresholds[i])};
+    s.onsets.add(prompt_id_, layers_, ranks_);
     layers_.clear();
     ranks_.clear();
   }
 
   void write_onsets(const sink_view& sink, std::uint32_t table, const series& s) const {
-    for (std::size_t i = 0; i < density_thresholds.size(); ++i) {
-      std::uint64_t n = 0;
-      for (const prompt_onsets& p : s.onsets) n += p.at[i].first.has_value();
-      for (const prompt_onsets& p : s.onsets)
+    for (std::size_t i = 0; i < onset_list::thresholds; ++i) {
+      const std::uint64_t n = s.onsets.with_first(i);
+      s.onsets.each(i, [&](std::uint64_t prompt_id, auto first, auto stable) {
         append(sink, table, s.category,
-               {whole(density_thresholds[i]), whole(p.prompt_id), layer_value(p.at[i].first),
-                layer_value(p.at[i].stable), whole(n), whole(s.onsets.size() - n)});
+               {whole(density_thresholds[i]), whole(prompt_id), layer_value(first), layer_value(stable),
+                whole(n), whole(s.onsets.size() - n)});
+      });
     }
   }
 

@@ -7,6 +7,7 @@
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/error.hpp"
 #include "depthlens/tokenizer/bpe_vocabulary.hpp"
+#include "depthlens/tokenizer/hash_secret.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -19,7 +20,8 @@
 
 namespace depthlens {
 
-// The merges by their pair, in a flat open-addressing hash.
+// The merges by their pair, in a flat open-addressing hash. A place is made of both halves of a product of 128 bits
+// with a secret, so that nobody can choose pairs that make long runs of taken places.
 class merge_table {
  public:
   struct entry {
@@ -50,7 +52,16 @@ class merge_table {
     return e.pair == empty ? nullptr : &e;
   }
 
+  // How many places are looked at to find each merge once.
+  std::uint64_t places_looked_at() const noexcept {
+    std::uint64_t all = 0;
+    for (std::size_t at = 0; at < entries_.size(); ++at)
+      if (entries_[at].pair != empty) all += ((at - home(entries_[at].pair)) & (entries_.size() - 1)) + 1;
+    return all;
+  }
+
  private:
+  __extension__ using wide = unsigned __int128;
   static constexpr std::uint64_t empty = ~std::uint64_t{0};
 
   static std::uint64_t key(std::int32_t left, std::int32_t right) noexcept {
@@ -58,15 +69,22 @@ class merge_table {
            static_cast<std::uint32_t>(right);
   }
 
+  std::size_t home(std::uint64_t pair) const noexcept {
+    const wide product = static_cast<wide>(pair ^ secret_.mask) * secret_.factor;
+    return static_cast<std::size_t>(
+        (static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product)) >> shift_);
+  }
+
   std::size_t position(std::uint64_t pair) const noexcept {
     const std::size_t mask = entries_.size() - 1;
-    std::size_t at = ((pair ^ (pair >> 29)) * 0x9E3779B97F4A7C15ULL) >> shift_;
+    std::size_t at = home(pair);
     while (entries_[at].pair != pair && entries_[at].pair != empty) at = (at + 1) & mask;
     return at;
   }
 
   std::vector<entry> entries_;
   int shift_ = 0;
+  hash_secret secret_ = process_hash_secret();
 };
 
 // A token of a word in the making: `size` bytes from byte `start`; size 0 = joined into another.

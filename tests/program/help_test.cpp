@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Help of every command, usage errors, and the list of plugins with what they export.
-#include "program/process.hpp"
+#include "program/demo.hpp"
 
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>

@@ -145,6 +145,7 @@ BOOST_AUTO_TEST_CASE(prompts_are_cut_in_seed_mode_and_refused_otherwise) {
   toy t;
   dlens_run run{};
   run.max_positions = 2000;
+  run.vocab_size = 1000;
   std::string text = "a";
   for (int i = 1; i < 1500; ++i) text += " a";
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1500U);
@@ -154,6 +155,8 @@ BOOST_AUTO_TEST_CASE(prompts_are_cut_in_seed_mode_and_refused_otherwise) {
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1024U);
   BOOST_TEST(encode_prompt(run, t.view, text).reason == "");
   BOOST_TEST(encode_prompt(run, t.view, "").reason == "empty");
+  run.vocab_size = 1;
+  BOOST_TEST(encode_prompt(run, t.view, "a").reason == "no embedding row");
 }
 
 BOOST_AUTO_TEST_CASE(ids_of_a_prompt_are_divided_by_blanks) {

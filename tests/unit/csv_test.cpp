@@ -306,8 +306,8 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_created_is_named) {
 BOOST_AUTO_TEST_CASE(a_failing_rename_is_an_input_output_error_and_leaves_nothing_behind) {
   const scratch_folder folder;
   const auto path = folder.path() / "taken";
-  std::filesystem::create_directory(path);
   atomic_file file(path);
+  std::filesystem::create_directory(path);
   file.write("x");
   check_fails([&] { file.commit(); }, status::io, path.string(), "cannot put the file in place");
   check_fails([&] { file.commit(); }, status::internal, "after its end");

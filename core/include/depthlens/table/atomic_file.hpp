@@ -66,11 +66,15 @@ class atomic_file {
  private:
   static constexpr std::size_t buffer_bytes = 65536;
 
+  // Where the links end, also at a file that is still to be made.
   static std::filesystem::path place_of(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
+    constexpr int most_links = 40;  // as Linux has it
     std::error_code code;
-    const fs::path place = fs::is_symlink(path, code) ? fs::weakly_canonical(path, code) : path;
-    if (place.empty() || (fs::exists(place, code) && !fs::is_regular_file(place, code)))
+    fs::path place = path;
+    for (int i = 0; i < most_links && fs::is_symlink(place, code); ++i)
+      place = place.parent_path() / fs::read_symlink(place, code);
+    if (place.has_filename() && fs::exists(place, code) && !fs::is_regular_file(place, code))
       fail(status::cannot_create, path.string(), ": is not a regular file");
     return place;
   }

@@ -82,8 +82,8 @@ inline std::vector<target> sentence_targets(const record_view& record, std::span
   return out;
 }
 
-// The one target of a row; an empty answer is told apart by those who read it. Throws status::data where "text"
-// does not go on with the answer.
+// The one target of a row; an empty answer is told apart by those who read it. Throws status::data where
+// "text" does not go on with the answer.
 inline target row_target(const record_view& record, std::size_t set) {
   target out{set, std::string(record.at("prompt")), std::nullopt, std::nullopt};
   const std::optional<std::string_view> answer = record.find("answer"), text = record.find("text");

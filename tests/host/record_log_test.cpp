@@ -315,7 +315,8 @@ BOOST_AUTO_TEST_CASE(a_log_is_as_small_in_memory_as_it_is_promised) {
 }
 
 BOOST_AUTO_TEST_CASE(a_search_for_whole_records_ends_however_many_places_look_like_one) {
-  // Every eighth place says that it is an entry of 16 MiB with a fitting key: to check all would be to read 2^45 bytes.
+  // Every eighth place says that it is an entry of 16 MiB with a fitting key: to check all would be to read
+  // 2^45 bytes.
   const scratch_folder folder;
   std::string bytes = made_log(1).bytes;
   const std::size_t before = bytes.size();

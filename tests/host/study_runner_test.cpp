@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <sstream>
 #include <string>
@@ -22,6 +23,7 @@ using test::check_fails;
 using test::fake_backend;
 using test::fake_run;
 using test::made_prompts;
+using test::read_bytes;
 using test::run_result;
 using test::run_setting;
 
@@ -139,6 +141,26 @@ BOOST_AUTO_TEST_CASE(logs_cut_at_any_place_are_completed_to_the_same_results) {
       std::filesystem::resize_file(run.log("fake", lens), random() % (size + 1));
     }
     check_same(run.go(backend, s), wanted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_byte_that_is_wrong_in_each_log_costs_one_record_of_each) {
+  const run_result wanted = undisturbed({});
+  const fake_run run(made_prompts(kRecords));
+  fake_backend backend(fake_run::kVocabulary);
+  const run_setting s;
+  check_same(run.go(backend, s), wanted);
+  std::mt19937 random(6);
+  for (int round = 0; round < 12; ++round) {
+    for (const char* lens : {"logit", "tuned"}) {
+      const auto file = run.log("fake", lens);
+      std::string bytes = read_bytes(file);
+      bytes.at(16 + random() % (bytes.size() - 16)) ^= 0x10;  // behind the first line
+      std::ofstream(file, std::ios::binary) << bytes;
+    }
+    const run_result again = run.go(backend, s);
+    check_same(again, wanted);
+    BOOST_TEST(again.records <= 2U);
   }
 }
 

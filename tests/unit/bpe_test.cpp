@@ -200,7 +200,8 @@ BOOST_AUTO_TEST_CASE(a_word_that_is_a_token_is_taken_whole_only_if_the_vocabular
 
 BOOST_AUTO_TEST_CASE(an_empty_word_has_no_tokens) { BOOST_TEST(encode(powers_of_two(), "").empty()); }
 
-// Pairs that one fixed multiplicative hash, (p ^ p >> 29) * golden ratio, puts on one place of any table of up to 2^24.
+// Pairs that one fixed multiplicative hash, (p ^ p >> 29) * golden ratio, puts on one place of any table of
+// up to 2^24.
 std::vector<bpe_merge> pairs_of_one_place(std::size_t n) {
   std::uint64_t inverse = 0x9E3779B97F4A7C15ULL;
   for (int i = 0; i < 5; ++i) inverse *= 2 - 0x9E3779B97F4A7C15ULL * inverse;
@@ -236,8 +237,8 @@ BOOST_AUTO_TEST_CASE(no_choice_of_pairs_makes_a_table_of_merges_a_list) {
   }
 }
 
-// 2^bits texts of one hash under MurmurHash64A, whatever its seed: from each two blocks of 8 bytes to other two whose
-// mixed values differ by the topmost bit, which the second takes back.
+// 2^bits texts of one hash under MurmurHash64A, whatever its seed: from each two blocks of 8 bytes to other
+// two whose mixed values differ by the topmost bit, which the second takes back.
 string_list texts_of_one_hash(std::size_t bits) {
   constexpr std::uint64_t m = 0xC6A4A7935BD1E995ULL;
   std::uint64_t inverse = m;

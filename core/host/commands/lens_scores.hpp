@@ -13,8 +13,8 @@
 
 namespace depthlens {
 
-// Mean over all positions and the middle 95 % of its bootstrap; nothing where there is one part, which says nothing of
-// how parts differ.
+// Mean over all positions and the middle 95 % of its bootstrap; nothing where there is one part, which says
+// nothing of how parts differ.
 struct interval {
   double mean = 0;
   std::optional<double> low = {}, high = {};

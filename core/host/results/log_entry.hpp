@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the log keeps of one record, as bytes: its key, the rows that consume made of it and what it counted. How the
-// entries lie in the file is log_file.hpp.
+// What the log keeps of one record, as bytes: its key, the rows that consume made of it and what it counted.
+// How the entries lie in the file is log_file.hpp.
 #pragma once
 
 #include "depthlens/abi/types.h"
@@ -22,8 +22,8 @@ struct record_key {
   auto operator<=>(const record_key&) const = default;
 };
 
-// The key at the start of a payload of entry_writer; nothing where `payload`, which may be cut short behind the key,
-// begins otherwise.
+// The key at the start of a payload of entry_writer; nothing where `payload`, which may be cut short behind
+// the key, begins otherwise.
 std::optional<record_key> key_of_payload(std::string_view payload);
 // No payload is shorter: an empty data set, no rows, no counts.
 inline constexpr std::uint32_t shortest_payload = 28;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file of a record log: a line "depthlens log 1\n", then entries: u32 length of the payload, u64 XXH3 of the
-// payload, payload. What a payload holds is log_entry.hpp; log_scan finds the whole entries of a file of which a part
-// may be damaged.
+// The file of a record log: a line "depthlens log 1\n", then entries: u32 length of the payload, u64 XXH3 of
+// the payload, payload. What a payload holds is log_entry.hpp; log_scan finds the whole entries of a file of
+// which a part may be damaged.
 #pragma once
 
 #include "results/log_entry.hpp"
@@ -49,10 +49,10 @@ class log_file {
   std::uint64_t size_ = 0;
 };
 
-// Goes through a log from front to back. Where the bytes are no whole entry it goes on with the next that is one: at
-// the place where the damaged one says that it ends, else at the first place behind it that holds an entry with the
-// right checksum. Memory: 64 KiB. Every byte is looked at once, but for the checksums of what only looks like an entry:
-// at most 4 GiB of those are made, then the rest counts as damaged.
+// Goes through a log from front to back. Where the bytes are no whole entry it goes on with the next that is
+// one: at the place where the damaged one says that it ends, else at the first place behind it that holds an
+// entry with the right checksum. Memory: 64 KiB. Every byte is looked at once, but for the checksums of what
+// only looks like an entry: at most 4 GiB of those are made, then the rest counts as damaged.
 class log_scan {
  public:
   explicit log_scan(const log_file& file);
@@ -66,8 +66,8 @@ class log_scan {
   // Of what lies between entries so far.
   std::uint64_t damaged_bytes() const { return damaged_bytes_; }
   std::uint64_t damaged_places() const { return damaged_places_; }
-  // Once next() has given nothing: the end of the last entry, and whether more lies behind it than the beginning of one
-  // entry, as a killed process leaves it: that is not longer than 64 KiB or another entry.
+  // Once next() has given nothing: the end of the last entry, and whether more lies behind it than the
+  // beginning of one entry, as a killed process leaves it: that is not longer than 64 KiB or another entry.
   std::uint64_t end() const { return end_; }
   bool damaged_end();
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The append-only log of one study and lens: what consume made of each record. A record is written once, whole, with
-// a checksum; a torn tail, as a killed process leaves it, is cut off when the log is opened again, and damaged bytes
-// are passed over, so that only the records they held are run again. CSVs are made from it in order of data set and
-// record, so that they do not depend on the order of work. In memory it is 24 bytes for each record.
+// The append-only log of one study and lens: what consume made of each record. A record is written once,
+// whole, with a checksum; a torn tail, as a killed process leaves it, is cut off when the log is opened
+// again, and damaged bytes are passed over, so that only the records they held are run again. CSVs are made
+// from it in order of data set and record, so that they do not depend on the order of work. In memory it is
+// 24 bytes for each record.
 #pragma once
 
 #include "results/log_entry.hpp"
@@ -26,8 +27,8 @@ class record_log {
  public:
   using filter = std::function<bool(const record_key&)>;
 
-  // Opens or creates the log, scans it and cuts a torn tail; `warn` gets a line where bytes are damaged. Throws what
-  // log_file does.
+  // Opens or creates the log, scans it and cuts a torn tail; `warn` gets a line where bytes are damaged.
+  // Throws what log_file does.
   explicit record_log(const std::filesystem::path& file,
                       const std::function<void(std::string_view)>& warn = log_warning);
   record_log(const record_log&) = delete;
@@ -39,8 +40,8 @@ class record_log {
   void sync() { file_.sync(); }
 
   class reader;
-  // The records that `wanted` accepts, in the order of `sets` and of the row numbers. The log outlives the reader and
-  // is not appended to meanwhile.
+  // The records that `wanted` accepts, in the order of `sets` and of the row numbers. The log outlives the
+  // reader and is not appended to meanwhile.
   reader read(std::vector<std::string> sets, filter wanted) const;
   // One record. Errors: internal, if it is not there.
   std::unique_ptr<entry> get(const record_key& key) const;
@@ -51,7 +52,8 @@ class record_log {
     std::uint64_t index, hash, at;
     auto operator<=>(const place&) const = default;
   };
-  // Ascending. Pieces of a fixed size: a vector that grows would hold all places twice or three times for a while.
+  // Ascending. Pieces of a fixed size: a vector that grows would hold all places twice or three times for a
+  // while.
   using places = std::deque<place>;
 
   void scan(const std::function<void(std::string_view)>& warn);
@@ -65,7 +67,8 @@ class record_log {
 // Reads one record after the other; one is in memory at a time.
 class record_log::reader {
  public:
-  // The next record; null after the last. Where one cannot be read and this throws, the one behind it is next.
+  // The next record; null after the last. Where one cannot be read and this throws, the one behind it is
+  // next.
   std::unique_ptr<entry> next();
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The onsets of many prompts at the thresholds of the density figures, packed: the table of onsets is ordered by
-// threshold and says in each row how many prompts there are, so it cannot be written before the last prompt is known.
-// A prompt takes 13 bytes where layers are below 127 and prompts come in order.
+// The onsets of many prompts at the thresholds of the density figures, packed: the table of onsets is ordered
+// by threshold and says in each row how many prompts there are, so it cannot be written before the last
+// prompt is known. A prompt takes 13 bytes where layers are below 127 and prompts come in order.
 #pragma once
 
 #include "depthlens/study/onset.hpp"

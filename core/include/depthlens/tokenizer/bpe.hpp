@@ -20,8 +20,8 @@
 
 namespace depthlens {
 
-// The merges by their pair, in a flat open-addressing hash. A place is made of both halves of a product of 128 bits
-// with a secret, so that nobody can choose pairs that make long runs of taken places.
+// The merges by their pair, in a flat open-addressing hash. A place is made of both halves of a product of
+// 128 bits with a secret, so that nobody can choose pairs that make long runs of taken places.
 class merge_table {
  public:
   struct entry {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers for the hashes of tables that are filled from files. Who writes a file does not know them, so they cannot
-// choose entries that all fall on one place and make each look-up a search through the whole table. They differ from
-// process to process; nothing but the places in such a table may depend on them.
+// Numbers for the hashes of tables that are filled from files. Who writes a file does not know them, so they
+// cannot choose entries that all fall on one place and make each look-up a search through the whole table.
+// They differ from process to process; nothing but the places in such a table may depend on them.
 #pragma once
 
 #include <cstdint>

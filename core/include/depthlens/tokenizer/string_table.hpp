@@ -47,8 +47,9 @@ class string_list {
   std::vector<std::uint32_t> ends_;
 };
 
-// Strings of a string_list by their text, in places that nobody can choose (hash_secret.hpp). The list is passed to each call and must be the same one, so that
-// both can be moved together. Open addressing, at most 2/3 full.
+// Strings of a string_list by their text, in places that nobody can choose (hash_secret.hpp). The list is
+// passed to each call and must be the same one, so that both can be moved together. Open addressing, at most
+// 2/3 full.
 class string_index {
  public:
   static constexpr std::int32_t none = -1;

@@ -103,6 +103,9 @@ inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_vi
     return out;
   }
   out.ids = std::move(*ids);
+  for (const auto& option : out.ids)
+    if (!has_rows(run, option)) out.reason = reason::no_row;
+  if (!out.reason.empty()) return out;
   std::size_t given = 0;  // ids of an option that the model gets
   if (score == option_score::first) {
     given = out.shared = detail::shared_ids(out.ids);

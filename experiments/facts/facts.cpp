@@ -202,6 +202,10 @@ facts_study::attempt facts_study::attempt_of(const record_view& record, const an
     return out;
   }
   if (other && !other->empty()) add("new", *other);
+  for (const auto& given : out.answers)
+    for (const answer_form& form : given.forms)
+      if (!has_rows(run_, form.ids)) out.reason = reason::no_row;
+  if (!out.reason.empty()) return out;
   out.reads.emplace(out.ids, out.answers, tokens_);
   if (out.reads->longest() > run_.max_positions) out.reason = reason::too_long;
   return out;

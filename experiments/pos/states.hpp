@@ -70,6 +70,8 @@ class target_states {
     out.forms = retried ? retried_forms(tokenizer_, out.prompt, out.ids, *t.answer, !t.source)
                         : answer_forms(tokenizer_, out.prompt, out.ids, *t.answer, t.source);
     if (out.forms.empty()) out.reason = reason::boundary;
+    for (const answer_form& form : out.forms)
+      if (!has_rows(run_, form.ids)) out.reason = reason::no_row;
     return out;
   }
 

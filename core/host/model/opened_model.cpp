@@ -89,8 +89,7 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
     log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));
   if (rows < ids)
     log_warning(cat("the tokenizer has ", ids, " ids but the embedding only ", rows,
-                    " rows; prompts that use the ids "
-                    "without a row are refused"));
+                    " rows; prompts that use the ids without a row are not run"));
   return m;
 }
 

@@ -8,7 +8,9 @@
 #include "depthlens/study/seed_names.hpp"
 #include "depthlens/text.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +49,14 @@ class white_space_test {
   bool seed_compat_;
 };
 
-// The ids of a prompt. `reason` is empty where they can be run, else "empty", "too long" or, for a tokenizer with more
-// ids than the model has rows, "no embedding row".
+// A tokenizer may have more ids than the model has rows in its embedding.
+inline bool has_rows(const dlens_run& run, std::span<const std::int32_t> ids) {
+  return std::all_of(ids.begin(), ids.end(),
+                     [&](std::int32_t id) { return static_cast<std::uint32_t>(id) < run.vocab_size; });
+}
+
+// The ids of a prompt. `reason` is empty where they can be run, else "empty", "too long" or
+// "no embedding row".
 struct prompt_ids {
   std::vector<std::int32_t> ids;
   std::string_view reason;
@@ -59,8 +67,7 @@ inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& toke
   if (run.seed_compat != 0 && out.ids.size() > seed_max_ids) out.ids.resize(seed_max_ids);
   if (out.ids.empty()) out.reason = reason::empty;
   if (out.ids.size() > run.max_positions) out.reason = reason::too_long;
-  for (const std::int32_t id : out.ids)
-    if (static_cast<std::uint32_t>(id) >= run.vocab_size) out.reason = reason::no_row;
+  if (!has_rows(run, out.ids)) out.reason = reason::no_row;
   return out;
 }
 

@@ -101,8 +101,7 @@ BOOST_AUTO_TEST_CASE(tables_and_records_without_a_manifest_are_left_alone) {
 BOOST_AUTO_TEST_CASE(fresh_leaves_a_run_that_goes_on_alone) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";
-  must_work(run_into(run));
-  process first(words{program()} + run_into(run) + words{"--limit", "3", "--facts.tokens", "3"});
+  process first(words{program()} + run_into(run));
   const auto lock = run / "log/lock";
   for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
     BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));

@@ -118,6 +118,9 @@ BOOST_AUTO_TEST_CASE(getters_refuse_other_types_and_name_the_place) {
   BOOST_TEST(fails_with(status::data, "r: \"gone\" is missing", [&] { r.require("gone"); }));
   BOOST_TEST(fails_with(status::data, "l[1]: is a string", [&] { d.root().require("l").at(1).as_u64(); }));
   BOOST_TEST(fails_with(status::data, "expected an object", [&] { d.root().require("l").find("x"); }));
+  const json_document steering = parse(R"({"a\n\u001b[2J":{"n":"x"}})");
+  BOOST_TEST(fails_with(status::data, "f.json: a\\x0a\\x1b[2J.n: is a string",
+                        [&] { steering.root().require("a\n\x1b[2J").require_u64("n"); }));
 }
 
 BOOST_AUTO_TEST_CASE(every_cut_of_a_document_is_one_clean_error) {

@@ -19,6 +19,7 @@
 #include "depthlens/error.hpp"
 #include "depthlens/json_parser.hpp"
 #include "depthlens/model/mapped_file.hpp"
+#include "depthlens/text.hpp"
 
 namespace depthlens {
 
@@ -93,7 +94,10 @@ class json_view {
   std::string_view require_string(std::string_view key) const { return require(key).as_string(); }
 
   // "file: key: ", the start of an error about this value.
-  std::string place() const { return where_.empty() ? cat(label_, ": ") : cat(label_, ": ", where_, ": "); }
+  // On one line, whatever the keys hold.
+  std::string place() const {
+    return where_.empty() ? cat(label_, ": ") : cat(label_, ": ", visible_line(where_), ": ");
+  }
 
  private:
   template <class T>

@@ -23,6 +23,14 @@ words run_into(const std::filesystem::path& out) {
   return words{"run", "facts", "--model", demo_model(), "--out", out, "--format", "svg"} + data().facts();
 }
 
+// Once the run has written its name into the folder's lock.
+void suspend_in_its_folder(process& p, const std::filesystem::path& run) {
+  const auto lock = run / "log/lock";
+  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
+    BOOST_REQUIRE(!p.ends_within(std::chrono::milliseconds(1)));
+  p.send(SIGSTOP);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made_is_refused_before_any_work) {
@@ -38,10 +46,7 @@ BOOST_AUTO_TEST_CASE(a_folder_in_use_is_refused_with_its_holder_named) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";
   process first(words{program()} + run_into(run));
-  const auto lock = run / "log/lock";
-  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
-    BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));
-  first.send(SIGSTOP);
+  suspend_in_its_folder(first, run);
   check_refused(run_into(run), status::config, run.string(), cat("process ", first.pid()), "lock");
   check_refused(run_into(run) + words{"--facts.tokens", "2"}, status::config, cat("process ", first.pid()));
   first.send(SIGCONT);
@@ -102,10 +107,7 @@ BOOST_AUTO_TEST_CASE(fresh_leaves_a_run_that_goes_on_alone) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";
   process first(words{program()} + run_into(run));
-  const auto lock = run / "log/lock";
-  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
-    BOOST_REQUIRE(!first.ends_within(std::chrono::milliseconds(1)));
-  first.send(SIGSTOP);
+  suspend_in_its_folder(first, run);
   check_refused(run_into(run) + words{"--fresh"}, status::config, cat("process ", first.pid()));
   first.send(SIGCONT);
   BOOST_TEST(first.wait().code == 0);

@@ -10,11 +10,6 @@
 namespace depthlens {
 namespace {
 
-const boost::json::object* object_at(const boost::json::object* in, std::string_view key) {
-  const auto* v = in ? in->if_contains(key) : nullptr;
-  return v && v->is_object() ? &v->get_object() : nullptr;
-}
-
 std::string text_at(const boost::json::object& o, const char* key) {
   const auto* v = o.if_contains(key);
   return v && v->is_string() ? std::string(v->get_string()) : "";

@@ -90,6 +90,11 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
   return out;
 }
 
+const boost::json::object* object_at(const boost::json::object* in, std::string_view key) {
+  const auto* v = in ? in->if_contains(key) : nullptr;
+  return v && v->is_object() ? &v->get_object() : nullptr;
+}
+
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what) {
   const auto* old = m.fields.if_contains("key");

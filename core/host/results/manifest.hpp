@@ -31,6 +31,9 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
 
+// The object at a key; null where `in` is null, or has none there.
+const boost::json::object* object_at(const boost::json::object* in, std::string_view key);
+
 // Objects merged key by key; where both have a value that is no object, the newer one stays.
 void merge_into(boost::json::object& older, const boost::json::object& newer);
 

@@ -11,16 +11,7 @@
 
 namespace depthlens {
 
-namespace {
-
 namespace fs = std::filesystem;
-
-const boost::json::object* object_at(const boost::json::object* in, std::string_view key) {
-  const auto* v = in ? in->if_contains(key) : nullptr;
-  return v && v->is_object() ? &v->get_object() : nullptr;
-}
-
-}  // namespace
 
 void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
   if (o.lenses.is_null(o.lens)) return;

@@ -9,6 +9,8 @@
 #include "depthlens/tokenizer/bpe_vocabulary.hpp"
 #include "depthlens/tokenizer/hash_secret.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -20,8 +22,8 @@
 
 namespace depthlens {
 
-// The merges by their pair, in a flat open-addressing hash. A place is made of both halves of a product of
-// 128 bits with a secret, so that nobody can choose pairs that make long runs of taken places.
+// The merges by their pair, in a flat open-addressing hash, in places that nobody can choose
+// (hash_secret.hpp). At most 2/3 full.
 class merge_table {
  public:
   struct entry {
@@ -61,7 +63,6 @@ class merge_table {
   }
 
  private:
-  __extension__ using wide = unsigned __int128;
   static constexpr std::uint64_t empty = ~std::uint64_t{0};
 
   static std::uint64_t key(std::int32_t left, std::int32_t right) noexcept {
@@ -69,10 +70,10 @@ class merge_table {
            static_cast<std::uint32_t>(right);
   }
 
+  // All bits of the hash depend on all of the pair's: vocabularies have runs of neighbouring pairs, which a
+  // single multiplication would keep together for some secrets.
   std::size_t home(std::uint64_t pair) const noexcept {
-    const wide product = static_cast<wide>(pair ^ secret_.mask) * secret_.factor;
-    return static_cast<std::size_t>(
-        (static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product)) >> shift_);
+    return static_cast<std::size_t>(XXH3_64bits_withSeed(&pair, sizeof pair, secret_) >> shift_);
   }
 
   std::size_t position(std::uint64_t pair) const noexcept {
@@ -84,7 +85,7 @@ class merge_table {
 
   std::vector<entry> entries_;
   int shift_ = 0;
-  hash_secret secret_ = process_hash_secret();
+  std::uint64_t secret_ = process_hash_secret();
 };
 
 // A token of a word in the making: `size` bytes from byte `start`; size 0 = joined into another.

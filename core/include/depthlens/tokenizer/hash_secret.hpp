@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers for the hashes of tables that are filled from files. Who writes a file does not know them, so they
+// A seed for the hashes of tables that are filled from files. Who writes a file does not know it, so they
 // cannot choose entries that all fall on one place and make each look-up a search through the whole table.
-// They differ from process to process; nothing but the places in such a table may depend on them.
+// It differs from process to process; nothing but the places in such a table may depend on it.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,12 @@
 
 namespace depthlens {
 
-struct hash_secret {
-  std::uint64_t mask, factor;  // factor is odd
-};
-
 // Thread-safe.
-inline const hash_secret& process_hash_secret() {
-  static const hash_secret secret = [] {
+inline std::uint64_t process_hash_secret() {
+  static const std::uint64_t secret = [] {
     std::random_device source;
-    const auto draw = [&] { return (static_cast<std::uint64_t>(source()) << 32) | source(); };
-    const std::uint64_t mask = draw();
-    return hash_secret{mask, draw() | 1};
+    const std::uint64_t high = source();
+    return (high << 32) | source();
   }();
   return secret;
 }

@@ -93,7 +93,7 @@ class string_index {
   };
 
   static std::uint32_t hash_of(std::string_view text) noexcept {
-    const std::uint64_t h = XXH3_64bits_withSeed(text.data(), text.size(), process_hash_secret().mask);
+    const std::uint64_t h = XXH3_64bits_withSeed(text.data(), text.size(), process_hash_secret());
     return static_cast<std::uint32_t>(h ^ (h >> 32));
   }
 

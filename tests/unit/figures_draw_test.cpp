@@ -113,6 +113,14 @@ BOOST_AUTO_TEST_CASE(a_panel_without_data_says_so) {
   BOOST_TEST(script.find("plot NaN\n") != script.npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_density_of_equal_values_says_why_it_is_not_there) {
+  workplace w;
+  w.csv = w.folder.write("equal.csv", "category,layer,y\na,2,1\na,2,1\nb,1,1\n");
+  w.draw(simple_figure(figure_kind::density), {});
+  const std::string script = read_bytes(w.plots / "f.gp");
+  BOOST_TEST(script.find("set label 'no density: all values are equal' at graph 0.5") != script.npos);
+}
+
 BOOST_AUTO_TEST_CASE(names_and_formats_that_cannot_be_are_refused) {
   const workplace w;
   const figure_spec figure = simple_figure(figure_kind::lines);

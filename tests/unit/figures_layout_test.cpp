@@ -158,15 +158,17 @@ BOOST_AUTO_TEST_CASE(legends_say_how_many_and_how_many_never) {
 
 BOOST_AUTO_TEST_CASE(a_density_of_one_value_is_in_the_legend_without_a_curve) {
   example e(figure_kind::density, 3, 4, 1);
-  e.data.panels[0].series[0].points.resize(1);
   for (panel_series& s : e.data.panels[0].series) s.count.reset(), s.never.reset();
-  for (figure_point& p : e.data.panels[0].series[1].points) p.x = 2;
+  e.data.panels[0].series[0].points = {{3, 1}};
+  e.data.panels[0].series[1].points = {{2, 5}};
+  e.data.panels[0].series[2].points = {{2, 5}, {4, 2}};
   const std::vector<legend_entry> entries = legend_entries(e.figure, e.data, 0);
   BOOST_REQUIRE(entries.size() == 3U);
   BOOST_TEST(entries[0].counts == "n = 1");
   BOOST_TEST(!entries[0].drawn);
   BOOST_TEST(entries[1].counts == "n = 5");
   BOOST_TEST(!entries[1].drawn);
+  BOOST_TEST(entries[2].counts == "n = 7");
   BOOST_TEST(entries[2].drawn);
 }
 

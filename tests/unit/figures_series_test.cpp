@@ -125,11 +125,12 @@ BOOST_AUTO_TEST_CASE(words_on_the_x_axis_are_numbered) {
   BOOST_TEST(text(data.panels[0].series[1]) == "0 3 2 4 ");
 }
 
-BOOST_AUTO_TEST_CASE(densities_take_x_alone) {
+BOOST_AUTO_TEST_CASE(densities_count_each_x) {
   figure_spec figure = lines({panel("first", "")});
   figure.kind = figure_kind::density;
-  const figure_data data = table("category,first\na,3\na,\na,5\n").read(figure);
-  BOOST_TEST(text(data.panels[0].series[0]) == "3 - - - 5 - ");
+  const figure_data data = table("category,first\na,3\nb,5\na,\na,5\na,3\na,3.0\n").read(figure);
+  BOOST_TEST(text(data.panels[0].series[0]) == "3 3 5 1 ");
+  BOOST_TEST(text(data.panels[0].series[1]) == "5 1 ");
   check_fails([&] { table("category,first\na,3\na,word\n").read(figure); }, status::data, "t.csv:3",
               "\"word\"");
 }

@@ -2,7 +2,6 @@
 #include "legend.hpp"
 
 #include "axis.hpp"
-#include "density.hpp"
 #include "plot_blocks.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
@@ -40,9 +39,9 @@ std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure
     legend_entry entry{s.series, data.series[s.series].name, "", true};
     std::optional<std::uint64_t> count = s.count;
     if (figure.kind == figure_kind::density) {
-      std::vector<double> values = density_values(figure.panels[panel], s);
-      if (figure.count.empty()) count = values.size();
-      entry.drawn = kernel_density(std::move(values)).exists();
+      const kernel_density density(density_values(figure.panels[panel], s));
+      if (figure.count.empty()) count = static_cast<std::uint64_t>(density.count());
+      entry.drawn = density.exists();
     } else {
       entry.drawn = can_be_drawn(figure.panels[panel], s);
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plot_blocks.hpp"
 
-#include "density.hpp"
 #include "gnuplot_text.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
@@ -140,10 +139,10 @@ class block_builder {
 
 }  // namespace
 
-std::vector<double> density_values(const panel_spec& panel, const panel_series& series) {
-  std::vector<double> values;
+std::vector<counted_value> density_values(const panel_spec& panel, const panel_series& series) {
+  std::vector<counted_value> values;
   for (const figure_point& point : series.points)
-    if (!std::isnan(point.x) && (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0)) values.push_back(point.x);
+    if (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0) values.push_back({point.x, point.y});
   return values;
 }
 

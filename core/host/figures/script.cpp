@@ -48,6 +48,7 @@ class script_builder {
   bool bars() const {
     return figure_.kind == figure_kind::stacked_bars || figure_.kind == figure_kind::grouped_bars;
   }
+  bool density() const { return figure_.kind == figure_kind::density; }
   std::string color(std::size_t series) const {
     return std::string(look::color(figure_.kind, data_.series[series].color, n_colors_));
   }
@@ -116,7 +117,9 @@ class script_builder {
     if (panel.has_x_label) label(panel.x_label, (panel.left + panel.right) / 2, panel.x_label_y, "center");
     if (panel.has_y_label)
       label(panel.y_label, panel.y_label_x, (panel.top + panel.bottom) / 2, "center rotate by 90");
-    if (panel.empty) add("set label 'no data' at graph 0.5, graph 0.5 center tc rgb '", look::faint_ink, "'");
+    if (panel.empty)
+      add("set label '", nothing_in(data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
+          look::faint_ink, "'");
     add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right),
         ")");
     add("set tmargin at screen Y(", number(panel.top), "); set bmargin at screen Y(", number(panel.bottom),
@@ -124,6 +127,12 @@ class script_builder {
     axis("x", panel.x);
     axis("y", panel.y);
     plots(p);
+  }
+
+  std::string_view nothing_in(const panel_data& panel) const {
+    const bool points = std::any_of(panel.series.begin(), panel.series.end(),
+                                    [](const panel_series& s) { return !s.points.empty(); });
+    return points && density() ? "no density: all values are equal" : "no data";
   }
 
   static double widest(const figure_axis& axis) {

@@ -66,6 +66,7 @@ struct panel_columns {
 struct panel_state {
   std::vector<std::vector<std::size_t>>
       categories;  // of each point, by series; empty once x cannot hold words
+  std::vector<std::map<double, std::size_t>> place_of;  // of each x of a density among its points, by series
   numbering words;
   bool may_be_words = false;
   std::uint64_t first_word_line = 0;  // 0 = all numbers so far
@@ -157,15 +158,28 @@ class figure_reader {
   void add(std::size_t p, const std::vector<std::string>& row) {
     const panel_columns& c = columns_[p];
     panel_series& to = slot(p, series_of(row), row);
-    if (++n_points_ > max_figure_points) fail_here("more than ", max_figure_points, " points to draw");
     figure_point point{read_x(p, row[c.x]), missing};
+    if (figure_.kind == figure_kind::density) return count(panels_[p], to, point.x);
     if (c.y) {
       const std::optional<double> y = parse_number(row[*c.y]);
       if (!y) fail_here("column \"", figure_.panels[p].y, "\": \"", row[*c.y], "\" is no number");
       point.y = *y;
     }
-    to.points.push_back(point);
+    add_point(to, point);
     note_word(p, to.series, row[c.x]);
+  }
+
+  void add_point(panel_series& to, const figure_point& point) {
+    if (++n_points_ > max_figure_points) fail_here("more than ", max_figure_points, " points to draw");
+    to.points.push_back(point);
+  }
+
+  void count(panel_state& state, panel_series& to, double x) {
+    if (std::isnan(x)) return;
+    if (state.place_of.size() <= to.series) state.place_of.resize(to.series + 1);
+    const auto [at, first] = state.place_of[to.series].try_emplace(x, to.points.size());
+    if (first) add_point(to, {x, 0});
+    to.points[at->second].y += 1;
   }
 
   double read_x(std::size_t p, std::string_view text) {

@@ -14,7 +14,7 @@
 
 namespace depthlens {
 
-// NaN = missing. For densities y is always missing.
+// NaN = missing. For densities: each x that occurs, none missing, and in how many rows.
 struct figure_point {
   double x, y;
 };
@@ -26,7 +26,7 @@ struct figure_series {
   std::size_t dash;   // number of its dash group, by first row; 0 = solid
 };
 
-// What a panel shows of a series, in row order.
+// What a panel shows of a series, in the order of the rows (of densities: the first of each x).
 struct panel_series {
   std::size_t series;  // index into figure_data::series
   std::vector<figure_point> points;
@@ -49,8 +49,8 @@ inline constexpr std::size_t max_figure_categories = 512;
 inline constexpr std::size_t max_figure_points = std::size_t{1} << 23;
 
 // Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number
-// after the last dot counts. A table without a header line has no rows. Memory: 16 bytes per point that is
-// drawn. Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
+// after the last dot counts. A table without a header line has no rows. Memory: 16 bytes per point
+// (per different x of a density, 64). Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
 figure_data read_figure(const figure_spec& figure, const std::filesystem::path& csv);
 
 // Adds what another table of the same form shows, with a dash pattern of its own and ", LABEL" behind the names; a

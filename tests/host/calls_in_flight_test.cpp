@@ -9,8 +9,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -36,8 +37,9 @@ struct outcome {
   std::map<std::size_t, float> entropy;  // by wish
 };
 
-// 400 sequences of 30 tokens, each read at its end, by a host of so many threads.
-outcome evaluate(fake_backend& backend, unsigned host_threads) {
+// 400 sequences of 30 tokens, each read at its end, by a host of so many threads. Calls stay inside the backend
+// until `together` of them have met there, for a minute at most: threads that the system starts late are met too.
+outcome evaluate(fake_backend& backend, unsigned host_threads, int together) {
   std::mt19937 random(5);
   std::vector<std::vector<std::int32_t>> sequences(400, std::vector<std::int32_t>(30));
   std::vector<read_wish> wishes;
@@ -47,13 +49,18 @@ outcome evaluate(fake_backend& backend, unsigned host_threads) {
   }
   outcome out;
   std::mutex guard;
-  std::atomic<int> inside{0};
+  std::condition_variable met;
+  int inside = 0;
+  bool patient = true;
   backend.on_forward = [&] {
-    {
-      const std::lock_guard lock(guard);
-      out.most_at_once = std::max(out.most_at_once, ++inside);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    std::unique_lock lock(guard);
+    out.most_at_once = std::max(out.most_at_once, ++inside);
+    met.notify_all();
+    patient = met.wait_for(lock, std::chrono::minutes(patient ? 1 : 0),
+                           [&] { return out.most_at_once >= together; });
+    lock.unlock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));  // for one call too many to be seen
+    lock.lock();
     --inside;
   };
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, threads);
@@ -69,29 +76,29 @@ outcome evaluate(fake_backend& backend, unsigned host_threads) {
   return out;
 }
 
-outcome evaluate(std::uint32_t advised, unsigned host_threads) {
+outcome evaluate(std::uint32_t advised, unsigned host_threads, int together) {
   fake_backend backend(50, 4096);
   backend.advise_calls(advised);
-  return evaluate(backend, host_threads);
+  return evaluate(backend, host_threads, together);
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_backend_gets_as_many_calls_at_once_as_it_advises_and_packs_of_the_size_for_them) {
-  const outcome all = evaluate(0, threads);
+  const outcome all = evaluate(0, threads, 3);
   BOOST_TEST(all.most_at_once > 2);
   BOOST_TEST(all.most_at_once <= threads);
   for (const std::uint32_t advised : {1U, 2U}) {
-    const outcome few = evaluate(advised, threads);
+    const outcome few = evaluate(advised, threads, static_cast<int>(advised));
     BOOST_TEST(few.most_at_once <= static_cast<int>(advised));
     BOOST_TEST(few.calls < all.calls);
-    BOOST_TEST(few.calls == evaluate(0, advised).calls);
+    BOOST_TEST(few.calls == evaluate(0, advised, 1).calls);
     BOOST_TEST((few.entropy == all.entropy));
   }
 }
 
 BOOST_AUTO_TEST_CASE(advice_for_more_calls_than_there_are_threads_changes_nothing) {
-  const outcome all = evaluate(0, 3), advised = evaluate(64, 3);
+  const outcome all = evaluate(0, 3, 3), advised = evaluate(64, 3, 3);
   BOOST_TEST(advised.calls == all.calls);
   BOOST_TEST(advised.most_at_once <= 3);
   BOOST_TEST((advised.entropy == all.entropy));
@@ -101,7 +108,7 @@ BOOST_AUTO_TEST_CASE(a_backend_that_knows_nothing_of_the_advice_gets_calls_from_
   fake_backend older(50, 4096);
   older.advise_calls(1);
   older.leave_out_calls();
-  BOOST_TEST(evaluate(older, threads).most_at_once > 1);
+  BOOST_TEST(evaluate(older, threads, 2).most_at_once > 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

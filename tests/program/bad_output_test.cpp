@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Output folders that cannot be written, are in use or belong to another run, and `plot` where there is
 // nothing.
-#include "program/demo.hpp"
+#include "program/suspended_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -23,13 +23,8 @@ words run_into(const std::filesystem::path& out) {
   return words{"run", "facts", "--model", demo_model(), "--out", out, "--format", "svg"} + data().facts();
 }
 
-// Once the run has written its name into the folder's lock.
-void suspend_in_its_folder(process& p, const std::filesystem::path& run) {
-  const auto lock = run / "log/lock";
-  for (int i = 0; i < 5000 && !(std::filesystem::exists(lock) && std::filesystem::file_size(lock) > 0); ++i)
-    BOOST_REQUIRE(!p.ends_within(std::chrono::milliseconds(1)));
-  p.send(SIGSTOP);
-}
+// The run has written its name into the folder's lock.
+bool holds_its_folder(const std::filesystem::path& run) { return has_bytes(run / "log/lock", 0); }
 
 }  // namespace
 
@@ -43,14 +38,11 @@ BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made_is_refused_before_any_work) {
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_in_use_is_refused_with_its_holder_named) {
-  const scratch_folder folder;
-  const std::filesystem::path run = folder.path() / "run";
-  process first(words{program()} + run_into(run));
-  suspend_in_its_folder(first, run);
+  suspended_run first(run_into, holds_its_folder);
+  const std::filesystem::path run = first.folder();
   check_refused(run_into(run), status::config, run.string(), cat("process ", first.pid()), "lock");
   check_refused(run_into(run) + words{"--facts.tokens", "2"}, status::config, cat("process ", first.pid()));
-  first.send(SIGCONT);
-  BOOST_TEST(first.wait().code == 0);
+  BOOST_TEST(first.go_on_after(SIGCONT).code == 0);
   must_work(run_into(run));
 }
 
@@ -104,14 +96,11 @@ BOOST_AUTO_TEST_CASE(tables_and_records_without_a_manifest_are_left_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(fresh_leaves_a_run_that_goes_on_alone) {
-  const scratch_folder folder;
-  const std::filesystem::path run = folder.path() / "run";
-  process first(words{program()} + run_into(run));
-  suspend_in_its_folder(first, run);
+  suspended_run first(run_into, holds_its_folder);
+  const std::filesystem::path run = first.folder();
   check_refused(run_into(run) + words{"--fresh"}, status::config, cat("process ", first.pid()));
-  first.send(SIGCONT);
-  BOOST_TEST(first.wait().code == 0);
-  BOOST_TEST(!std::filesystem::exists(folder.path() / "run.old-1"));
+  BOOST_TEST(first.go_on_after(SIGCONT).code == 0);
+  BOOST_TEST(!std::filesystem::exists(run.string() + ".old-1"));
 }
 
 BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside_also_where_it_stands_and_behind_a_link) {
@@ -186,13 +175,9 @@ BOOST_AUTO_TEST_CASE(plot_says_what_is_missing) {
 }
 
 BOOST_AUTO_TEST_CASE(plot_of_a_run_that_did_not_finish_says_so) {
-  const scratch_folder folder;
-  const std::filesystem::path run = folder.path() / "run";
-  process p(words{program()} + run_into(run));
-  for (int i = 0; i < 5000 && !std::filesystem::exists(run / "log/facts.logit.log"); ++i)
-    BOOST_REQUIRE(!p.ends_within(std::chrono::milliseconds(1)));
-  p.send(SIGKILL);
-  p.wait();
+  suspended_run killed(run_into, [](const auto& to) { return has_bytes(to / "log/facts.logit.log", 0); });
+  killed.go_on_after(SIGKILL);
+  const std::filesystem::path run = killed.folder();
   check_no_tables(run);
   check_refused({"plot", run}, status::no_input, run.string(), "did not finish");
 }

@@ -64,6 +64,16 @@ class process {
 
   pid_t pid() const { return pid_; }
   void send(int number) const { ::kill(pid_, number); }
+  // False where the program ended instead.
+  bool suspend() {
+    if (code_) return false;
+    send(SIGSTOP);
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(pid_, &status, WUNTRACED) == pid_);
+    if (WIFSTOPPED(status)) return true;
+    code_ = code_of(status);
+    return false;
+  }
   // Waits up to `time`; true if the program has ended by then.
   bool ends_within(std::chrono::milliseconds time) {
     const auto until = std::chrono::steady_clock::now() + time;
@@ -71,7 +81,7 @@ class process {
       int status = 0;
       const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
       if (ended == pid_)
-        code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        code_ = code_of(status);
       else if (std::chrono::steady_clock::now() >= until)
         return false;
       else
@@ -89,6 +99,7 @@ class process {
   }
 
  private:
+  static int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
   [[noreturn]] void become(std::vector<char*>& arguments, const surroundings& s) const {
     const auto redirect = [](int to, const std::string& file, int flags) {
       const int fd = ::open(file.c_str(), flags, 0600);

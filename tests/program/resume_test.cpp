@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs that are killed or stopped and started again by the same command end with the tables of an undisturbed
 // run.
-#include "program/demo.hpp"
+#include "program/suspended_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -74,54 +74,34 @@ BOOST_AUTO_TEST_CASE(kills_at_twenty_random_moments_change_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_run_keeps_the_records_that_were_finished) {
-  const scratch_folder folder;
-  process p(words{program()} + command(folder.path() / "run"));
-  const auto log = folder.path() / "run/log/facts.logit.log";
-  for (int i = 0; i < 5000 && !(std::filesystem::exists(log) && std::filesystem::file_size(log) > 100); ++i)
-    BOOST_REQUIRE(!p.ends_within(milliseconds(5)));
-  p.send(SIGKILL);
-  p.wait();
-  check_no_tables(folder.path() / "run");
-  const outcome rest = must_work(command(folder.path() / "run"));
+  suspended_run killed(command, [](const auto& run) { return has_bytes(run / "log/facts.logit.log", 100); });
+  BOOST_TEST(killed.go_on_after(SIGKILL).code == 128 + SIGKILL);
+  check_no_tables(killed.folder());
+  const outcome rest = must_work(command(killed.folder()));
   BOOST_TEST(rest.err.find(cat(" ", 5 * kRows, " records in")) == std::string::npos,
              "all were run again: " << rest.err);
-  check_same_tables(tables_of(folder.path() / "run"), reference().tables);
+  check_same_tables(tables_of(killed.folder()), reference().tables);
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_ends_a_run_soon_with_code_75_and_the_same_command_goes_on) {
   for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
     BOOST_TEST_CONTEXT("signal " << number) {
-      const scratch_folder folder;
-      process p(words{program()} + command(folder.path() / "run"));
-      const auto log = folder.path() / "run/log/pos.logit.log";
-      for (int i = 0; i < 5000 && !(std::filesystem::exists(log) && std::filesystem::file_size(log) > 100);
-           ++i)
-        BOOST_REQUIRE(!p.ends_within(milliseconds(5)));
-      p.send(number);
-      BOOST_TEST(p.ends_within(std::chrono::seconds(10)));
-      const outcome stopped = p.wait();
+      suspended_run run(command, [](const auto& to) { return has_bytes(to / "log/pos.logit.log", 100); });
+      const outcome stopped = run.go_on_after(number);
       BOOST_TEST(stopped.code == 75);
       BOOST_TEST(stopped.err.find("The same command goes on") != std::string::npos, stopped.err);
-      check_no_tables(folder.path() / "run");
-      BOOST_TEST(!std::filesystem::exists(folder.path() / "run/log/lock"));
-      must_work(command(folder.path() / "run"));
-      check_same_tables(tables_of(folder.path() / "run"), reference().tables);
+      check_no_tables(run.folder());
+      BOOST_TEST(!std::filesystem::exists(run.folder() / "log/lock"));
+      must_work(command(run.folder()));
+      check_same_tables(tables_of(run.folder()), reference().tables);
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_holds_whatever_a_run_that_did_not_finish_was_to_do) {
-  std::unique_ptr<scratch_folder> folder;
-  std::filesystem::path run;
-  for (int code = 0; code == 0;) {  // until one was killed before its end
-    folder = std::make_unique<scratch_folder>();
-    run = folder->path() / "run";
-    process p(words{program()} + command(run));
-    for (int i = 0; i < 5000 && !std::filesystem::exists(run / "run.json"); ++i)
-      if (p.ends_within(milliseconds(1))) break;
-    p.send(SIGKILL);
-    code = p.wait().code;
-  }
+  suspended_run killed(command, [](const auto& to) { return std::filesystem::exists(to / "run.json"); });
+  killed.go_on_after(SIGKILL);
+  const std::filesystem::path run = killed.folder();
   check_no_tables(run);
   must_work(command(run) + words{"--limit", "2"});
   const auto limit_of_facts = [&] {

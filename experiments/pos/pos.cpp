@@ -119,7 +119,8 @@ pos_study::pos_study(const dlens_run& run, const option_values& options)
 
 std::size_t pos_study::add_set(const std::string& name, const std::string& key) {
   if (std::find(sets_.begin(), sets_.end(), name) != sets_.end())
-    fail(status::usage, "--data ", key, "=...: the set ", name, " is there twice; give each set once");
+    fail(status::usage, "--data ", key, "=...: the set ", name,
+         " comes from other data too, of this command or of the run in its folder; give each set once");
   for (const char c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-')
       fail(status::usage, "--data ", key, "=...: the name of a set may have letters, digits, _ and -");

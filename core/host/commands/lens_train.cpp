@@ -6,7 +6,6 @@
 #include "commands/train_request.hpp"
 #include "depthlens/hash.hpp"
 #include "depthlens/text.hpp"
-#include "figures/gnuplot_process.hpp"
 #include "model/lens_match.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
@@ -318,12 +317,7 @@ bool lens_training::finish() {
 
 // What is not there yet.
 void lens_training::draw() const {
-  const auto* figures = manifest_.fields.if_contains("figures");
-  if (figures == nullptr || !figures->is_object() || figures->get_object().empty()) return;
-  if (gnuplot_available())
-    draw_figures(folder_->root(), manifest_.fields, request_.formats, redraw::missing);
-  else
-    log_warning(cat("gnuplot is not installed; the figure later: depthlens plot ", folder_->root().string()));
+  draw_figures_if_any(folder_->root(), manifest_.fields, request_.formats, redraw::missing);
 }
 
 int lens_training::stopped() const {

@@ -2,8 +2,6 @@
 // depthlens run: experiments on a model, into an output folder that can be continued and extended.
 #include "commands/run_request.hpp"
 #include "engine/study_runner.hpp"
-#include "figures/draw.hpp"
-#include "figures/figure_spec.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
@@ -292,24 +290,15 @@ void run_session::write_results(const study_runner& runner, double seconds) {
 
 // Returns the program's exit code. The tables are complete by now.
 int run_session::draw(redraw which) {
-  const auto* figures = manifest_.fields.if_contains("figures");
-  if (figures == nullptr || !figures->is_object() || figures->get_object().empty()) return 0;
-  if (!gnuplot_available()) {
-    log_warning(
-        cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens "
-            "plot ",
-            folder_->root().string()));
-    return 0;
-  }
   const auto start = std::chrono::steady_clock::now();
   try {
     const auto formats =
         which == redraw::all ? formats_to_draw(folder_->root(), request_.formats) : request_.formats;
-    const auto pictures = draw_figures(folder_->root(), manifest_.fields, formats, which);
-    if (pictures.empty()) {
+    const auto pictures = draw_figures_if_any(folder_->root(), manifest_.fields, formats, which);
+    if (pictures && pictures->empty()) {
       log_info("nothing new: tables and figures are as they were");
-    } else {
-      log_info(cat(pictures.size(), " pictures in ", std::fixed, std::setprecision(1),
+    } else if (pictures) {
+      log_info(cat(pictures->size(), " pictures in ", std::fixed, std::setprecision(1),
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
     }
   } catch (const error&) {

@@ -2,7 +2,10 @@
 #include "results/figures_of_run.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/text.hpp"
 #include "figures/figure_spec.hpp"
+#include "figures/gnuplot_process.hpp"
+#include "terminal/log.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -69,16 +72,20 @@ void add_drawings(const fs::path& run, const boost::json::object& model, const b
   to.push_back(std::move(d));
 }
 
+bool lists_figures(const boost::json::object& manifest) {
+  const auto* figures = object_at(&manifest, "figures");
+  return figures != nullptr && !figures->empty();
+}
+
 std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object& manifest) {
-  const auto* figures = manifest.if_contains("figures");
-  if (figures == nullptr || !figures->is_object() || figures->get_object().empty())
+  if (!lists_figures(manifest))
     fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
-  const auto* model = manifest.if_contains("model");
-  if (model == nullptr || !model->is_object()) fail(status::data, "run.json: \"model\" is missing");
+  const auto* model = object_at(&manifest, "model");
+  if (model == nullptr) fail(status::data, "run.json: \"model\" is missing");
   std::vector<drawing> out;
-  for (const auto& [stem, value] : figures->get_object()) {
+  for (const auto& [stem, value] : *object_at(&manifest, "figures")) {
     if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
-    add_drawings(run, model->get_object(), value.get_object(), stem, out);
+    add_drawings(run, *model, value.get_object(), stem, out);
   }
   std::set<std::string_view> stems;  // files of one name are written by one drawing
   for (const drawing& d : out)
@@ -132,6 +139,18 @@ std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::objec
   std::vector<fs::path> out;
   for (const auto& of_one : pictures) out.insert(out.end(), of_one.begin(), of_one.end());
   return out;
+}
+
+std::optional<std::vector<fs::path>> draw_figures_if_any(const fs::path& run,
+                                                         const boost::json::object& manifest,
+                                                         const std::vector<std::string>& formats,
+                                                         redraw which) {
+  if (!lists_figures(manifest)) return std::nullopt;
+  if (gnuplot_available()) return draw_figures(run, manifest, formats, which);
+  log_warning(cat(
+      "gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens plot ",
+      run.string()));
+  return std::nullopt;
 }
 
 }  // namespace depthlens

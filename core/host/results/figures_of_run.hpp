@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,5 +28,12 @@ std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run
                                                 const boost::json::object& manifest,
                                                 const std::vector<std::string>& formats,
                                                 redraw which = redraw::all);
+
+// The same, behind tables that were just finished. Nothing is drawn where run.json lists no figure, or where there is
+// no gnuplot, which is then said with the command that draws later.
+std::optional<std::vector<std::filesystem::path>> draw_figures_if_any(const std::filesystem::path& run,
+                                                                      const boost::json::object& manifest,
+                                                                      const std::vector<std::string>& formats,
+                                                                      redraw which);
 
 }  // namespace depthlens

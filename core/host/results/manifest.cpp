@@ -97,11 +97,10 @@ const boost::json::object* object_at(const boost::json::object* in, std::string_
 
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what) {
-  const auto* old = m.fields.if_contains("key");
-  if (old == nullptr || !old->is_object()) return;
+  const auto* old = object_at(&m.fields, "key");
+  if (old == nullptr) return;
   std::string text;
-  for (const std::string& d : differing_fields(old->get_object(), key))
-    text += (text.empty() ? "" : "; ") + d;
+  for (const std::string& d : differing_fields(*old, key)) text += (text.empty() ? "" : "; ") + d;
   if (text.empty()) return;
   fail(status::config, folder.string(), " holds a ", what, " (", text,
        "); choose another --out, or --fresh to move it aside");

@@ -2,6 +2,7 @@
 #include "results/run_key.hpp"
 
 #include "depthlens/text.hpp"
+#include "results/manifest.hpp"
 #include "results/model_description.hpp"
 
 namespace depthlens {
@@ -56,8 +57,8 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
 
 void refuse_other_device(const boost::json::object& manifest, std::string_view device,
                          const std::filesystem::path& folder) {
-  const auto* backend = manifest.if_contains("backend");
-  const auto* before = backend && backend->is_object() ? backend->get_object().if_contains("device") : nullptr;
+  const auto* backend = object_at(&manifest, "backend");
+  const auto* before = backend ? backend->if_contains("device") : nullptr;
   if (before == nullptr || !before->is_string()) return;
   const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
   const std::string_view was = kind(before->get_string());

@@ -57,6 +57,7 @@ struct model::pass {
 model::model(const dlens_weights& weights, const dlens_model_options& options)
     : arch_(checked_architecture(weights)) {
   const c10::InferenceMode guard;
+  refuse_other_libtorch(libtorch_version());
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
   const number_form form = parse_precision(options.precision ? options.precision : "f32", devices[0]);
   set_numeric_options(form);

@@ -12,10 +12,6 @@
 #include <utility>
 #include <vector>
 
-#ifndef DEPTHLENS_VERSION
-#define DEPTHLENS_VERSION "0.1.0"
-#endif
-
 struct dlens_lens {
   depthlens::cpu::lens lens;
 };

@@ -287,7 +287,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
 at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
                             const at::Tensor& x_queries) const {
   const block_weights& block = p.on.weights.blocks[layer];
-  const bool reads_only = x_queries.size(0) != x.size(0) || layer + 1 == arch_.n_layers;
+  const bool reads_only = layer + 1 == arch_.n_layers;
   const std::int64_t head = arch_.head_dim, n_heads = arch_.n_heads, n_kv = arch_.n_kv_heads;
   const turned& angle = is_local(layer) ? p.local : p.everywhere;
   const auto select = [&](const at::Tensor& t) { return reads_only ? t.index_select(0, p.reads) : t; };

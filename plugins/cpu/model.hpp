@@ -15,6 +15,7 @@
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/backend/token_tree.hpp"
 #include "depthlens/backend/work_counters.hpp"
 
@@ -45,8 +46,7 @@ class model {
  private:
   struct pass;  // one call of forward
 
-  void copy_tables();
-  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
   pass make_pass(const dlens_batch& batch, workspace& scratch) const;
   void start_keeping(pass& p, const dlens_batch& batch) const;
   void keep_path(pass& p, std::uint32_t layer) const;
@@ -67,8 +67,7 @@ class model {
              workspace& scratch) const;
 
   dlens_architecture arch_;
-  std::vector<float> inverse_frequency_, local_inverse_frequency_;  // the second for layers with a window
-  std::vector<std::uint32_t> windows_;                              // (layers), empty = none
+  architecture_tables tables_;
   const kernel_table& kernels_;
   const number number_;  // what weights and the inputs of products are rounded to
   mutable matmul_shapes shapes_;

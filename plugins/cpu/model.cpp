@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 namespace depthlens::cpu {
 
@@ -96,13 +97,11 @@ void model::start_keeping(pass& p, const dlens_batch& batch) const {
   p.kept->kv.reserve_raw(arch_.n_layers * p.kept_tokens.size() * kv_width());
 }
 
-std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
-                                                const std::vector<const lens*>& lenses,
-                                                std::int32_t* final_top,
-                                                const dlens_readings* const* readings) const {
+void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                    const dlens_readings* const* readings) const {
   const workspace_pool::handle handle(pool_);
   pass p = make_pass(batch, *handle);
-  if (batch.n_reads == 0 && !p.kept) return nullptr;
+  if (batch.n_reads == 0 && !p.kept) return;
   run_single_threaded([&] {
     p.scratch.products = {};
     const std::uint64_t start = now_ns();
@@ -122,7 +121,7 @@ std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
     }
     work_.add(p.scratch.products, read_start - start, now_ns() - read_start);
   });
-  return p.kept;
+  if (p.kept) *batch.kept = new dlens_prefix{std::move(p.kept)};
 }
 
 // The states that were kept at every layer, to the host's buffer, if it wants them.

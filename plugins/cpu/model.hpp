@@ -34,10 +34,9 @@ class model {
 
   const dlens_model_info& info() const { return info_; }
   lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const;
-  // See dlens_model.forward; returns the path that the batch wants kept. Thread-safe.
-  std::shared_ptr<const kept_path> forward(const dlens_batch& batch, const std::vector<const lens*>& lenses,
-                                           std::int32_t* final_top,
-                                           const dlens_readings* const* readings) const;
+  // See dlens_model.forward. Thread-safe.
+  void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+               const dlens_readings* const* readings) const;
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
   // See dlens_model.product_rate.

@@ -11,10 +11,6 @@
 
 #include <filesystem>
 
-#ifndef DEPTHLENS_VERSION
-#define DEPTHLENS_VERSION "0.1.0"
-#endif
-
 namespace depthlens::torch_backend {
 
 namespace {

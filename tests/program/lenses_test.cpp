@@ -147,6 +147,9 @@ BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
   BOOST_TEST(forced.find("unembedding  another (forced)") != std::string::npos, forced);
   check_refused({"lens", "show"}, status::usage, "info, eval or train");
   check_refused({"lens", "info", "logit"}, status::usage, "--model");
+  for (const words& about_a_model : {words{"--force-lens"}, words{"--ignore-config", "logit_scale"}})
+    check_refused(words{"lens", "info", lens.text()} + about_a_model, status::usage, about_a_model[0],
+                  "--model");
 }
 
 BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {

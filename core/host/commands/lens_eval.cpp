@@ -50,6 +50,7 @@ po::options_description eval_options() {
       "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
       "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
       "threads", text("N"), "default: all allowed");
+  add_ignore_config(d);
   add_skip_check(d);
   d.add(common_options());
   return d;
@@ -158,7 +159,8 @@ int lens_eval_command(const arguments& args) {
   const fs::path out_folder = lasting_path(o.text("out"));
   make_folder(out_folder);
   registry plugins(o.plugin_paths());
-  const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
+  const opened_model model =
+      opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& a = model.files->arch();
   const token_sequences sequences = read_sequences(
       o.text("text"), model, {.positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});

@@ -54,6 +54,8 @@ BOOST_AUTO_TEST_CASE(help_names_every_command_and_the_options_of_experiments) {
   const std::string all = must_work({"help"}).out;
   for (const std::string& c : kCommands) BOOST_TEST(all.find("\n  " + c + " ") != std::string::npos, c);
   const std::string run = must_work({"run", "--help"}).out;
+  BOOST_TEST(must_work({"run", "-h"}).out == run);
+  BOOST_TEST(must_work({"run", "--quiet", "-h"}).out == run);
   for (const char* option : {"--model", "--out", "--data", "--limit", "--pos.words", "--facts.duplicates",
                              "--token-counts", "--whitespace", "--plugin-path"})
     BOOST_TEST(run.find(option) != std::string::npos, option);

@@ -42,8 +42,11 @@ int help_command(const arguments&);
 // --plugin-path, --quiet and --help, which every command has.
 boost::program_options::options_description common_options();
 
-// Parses, applies the common options; errors are status::usage and name the option. Where --help is among the
-// arguments the usage and options are printed and `done` is true.
+// --help or -h before any "--".
+bool asks_for_help(const arguments& args);
+
+// Parses, applies the common options; errors are status::usage and name the option. Where help is asked for the usage
+// and options are printed and `done` is true.
 struct parsed_options {
   boost::program_options::variables_map values;
   bool done = false;

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -30,14 +31,17 @@ std::vector<std::filesystem::path> parsed_options::plugin_paths() const {
   return out;
 }
 
+bool asks_for_help(const arguments& args) {
+  const auto end = std::find(args.begin(), args.end(), "--");
+  return std::any_of(args.begin(), end, [](const std::string& a) { return a == "--help" || a == "-h"; });
+}
+
 parsed_options parse_options(const arguments& args, std::string_view usage,
                              const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
                              const std::string& config_file) {
   parsed_options out;
-  for (const std::string& a : args) {
-    if (a == "--") break;
-    if (a != "--help" && a != "-h") continue;
+  if (asks_for_help(args)) {
     std::cout << usage << "\n" << options;
     out.done = true;
     return out;

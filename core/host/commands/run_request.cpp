@@ -160,9 +160,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
     r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
   po::options_description d;
   d.add(run_options());
-  const bool help = std::find(args.begin(), args.end(), "--help") != args.end();
   std::vector<study_plan> described = r.studies;
-  if (help && described.empty())
+  if (asks_for_help(args) && described.empty())
     for (const std::string& word : plugins.words("experiment"))
       described.push_back({word, plugins.load_experiment(word), {}, {}, {}});
   experiment_options declared(described);

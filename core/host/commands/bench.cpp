@@ -6,8 +6,8 @@
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
 #include "depthlens/abi_error.hpp"
-#include "model/lens_match.hpp"
 #include "model/model_size.hpp"
+#include "model/opened_lens.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
@@ -87,13 +87,14 @@ class bench_session {
   explicit bench_session(const parsed_options& o, registry& plugins)
       : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o))),
         prompts_(asked_prompts(o, model_.files->arch())),
+        lenses_(open_lenses(parse_lenses(o.texts("lens")), *model_.files, o.values["force-lens"].as<bool>())),
         plan_{o.text("positions"),
               parse_number("window", o.text("window"), 1, 1u << 20),
               parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
               thread_count(o),
               asked_sharing(o.text("sharing")),
               unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
-    lens_files_ = read_lenses(o);
+    plan_.rows = rows_of(lenses_, model_.files->arch().n_layers);
     load(o, plugins.choose_backend(o.text("backend")));
   }
 
@@ -109,20 +110,6 @@ class bench_session {
   }
 
  private:
-  std::vector<lens_file> read_lenses(const parsed_options& o) {
-    const architecture& arch = model_.files->arch();
-    std::vector<std::string> texts = o.texts("lens");
-    if (texts.empty()) texts = {"logit"};
-    std::vector<lens_file> out;
-    for (const std::string& text : texts) {
-      const lens_spec spec = parse_lens(text);
-      lens_labels_.push_back(spec.label);
-      out.emplace_back(spec, arch.n_layers, arch.d_model);
-      match_lens(spec, out.back(), *model_.files, o.values["force-lens"].as<bool>());
-    }
-    plan_.rows = rows_of(out, arch.n_layers);
-    return out;
-  }
   backend_model::options options(const std::string& precision) const {
     return {device_, precision, plan_.threads};
   }
@@ -134,7 +121,7 @@ class bench_session {
     if (o.has("against")) report_.against = o.text("against");
     using clock = std::chrono::steady_clock;
     const auto start = clock::now();
-    running_ = start_model(model_, backend_, options(report_.precision), lens_files_);
+    running_ = start_model(model_, backend_, options(report_.precision), lenses_);
     const auto loaded = clock::now();
     report_.weights = std::chrono::duration<double>(loaded - start).count();
     self_check(*model_.files, running_.model->c(),
@@ -143,11 +130,8 @@ class bench_session {
     log_info(cat("backend ", report_.backend, ": ", running_.model->info().device));
   }
   void compare() {
-    const running_model other = start_model(model_, backend_, options(report_.against), lens_files_);
-    std::vector<running_lens> lenses;
-    for (std::size_t l = 0; l < lens_files_.size(); ++l)
-      lenses.push_back({lens_labels_[l], lens_files_[l].layers()});
-    report_.agreement = measure_agreement(model_, running_, other, lenses, prompts_, plan_);
+    const running_model other = start_model(model_, backend_, options(report_.against), lenses_);
+    report_.agreement = measure_agreement(model_, running_, other, lenses_, prompts_, plan_);
   }
   void describe() {
     report_.model = model_.name;
@@ -175,9 +159,8 @@ class bench_session {
 
   opened_model model_;
   bench_prompts prompts_;
+  std::vector<opened_lens> lenses_;
   bench_plan plan_;
-  std::vector<lens_file> lens_files_;
-  std::vector<std::string> lens_labels_;
   registry::backend backend_{};
   std::string device_;
   running_model running_;

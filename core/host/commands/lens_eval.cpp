@@ -6,9 +6,8 @@
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
 #include "figures/draw.hpp"
-#include "model/lens.hpp"
-#include "model/lens_match.hpp"
 #include "model/model_size.hpp"
+#include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -19,7 +18,6 @@
 
 #include <cmath>
 #include <iostream>
-#include <set>
 
 namespace depthlens {
 namespace {
@@ -116,26 +114,6 @@ figure_spec figure_of_table() {
   return f;
 }
 
-struct opened_lens {
-  std::string label;
-  lens_file file;
-};
-
-std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model& model) {
-  const architecture& a = model.files->arch();
-  std::vector<opened_lens> out;
-  std::set<std::string> labels;
-  for (const std::string& text : o.texts("lens")) {
-    const lens_spec spec = parse_lens(text);
-    if (!labels.insert(spec.label).second)
-      fail(status::usage, "two lenses are called \"", spec.label,
-           "\"; give one a label: --lens LABEL:", text);
-    out.push_back({spec.label, lens_file(spec, a.n_layers, a.d_model)});
-    match_lens(spec, out.back().file, *model.files, o.values["force-lens"].as<bool>());
-  }
-  return out;
-}
-
 void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
                    const std::vector<std::string>& formats) {
   write_table(folder / "lens_eval.csv", lenses);
@@ -156,6 +134,7 @@ int lens_eval_command(const arguments& args) {
   const unsigned threads = thread_count(o);
   const thread_limit limit(threads);
   const std::vector<std::string> formats = parse_formats(o.text("format"));
+  const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
   const fs::path out_folder = lasting_path(o.text("out"));
   make_folder(out_folder);
   registry plugins(o.plugin_paths());
@@ -164,7 +143,7 @@ int lens_eval_command(const arguments& args) {
   const architecture& a = model.files->arch();
   const token_sequences sequences = read_sequences(
       o.text("text"), model, {.positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
-  const auto files = open_lenses(o, model);
+  const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
   const registry::backend backend = plugins.choose_backend(o.text("backend"));
   const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
@@ -172,7 +151,7 @@ int lens_eval_command(const arguments& args) {
              {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
   std::vector<std::unique_ptr<backend_lens>> held;
   std::vector<active_lens> active;
-  for (const opened_lens& l : files) {
+  for (const opened_lens& l : lenses) {
     held.push_back(std::make_unique<backend_lens>(running.c(), l.file));
     active.push_back({held.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
   }
@@ -189,10 +168,10 @@ int lens_eval_command(const arguments& args) {
   run.run(sequences, wishes,
           [&](std::size_t wish, std::shared_ptr<const node_result> r) { results[wish] = std::move(r); });
   std::vector<evaluated_lens> out;
-  for (std::size_t l = 0; l < files.size(); ++l) {
-    const std::vector<std::int32_t>& layers = files[l].file.layers();
+  for (std::size_t l = 0; l < lenses.size(); ++l) {
+    const std::vector<std::int32_t>& layers = lenses[l].file.layers();
     out.push_back(
-        {files[l].label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
+        {lenses[l].spec.label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
   }
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;

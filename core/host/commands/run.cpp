@@ -186,9 +186,9 @@ bool run_session::take_means() {
 evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
   start_backend();
   while (running_lenses_.size() < lenses_.size()) {
-    lens_file& l = lenses_.file(running_lenses_.size());
-    running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
-    l.release();
+    const std::size_t next = running_lenses_.size();
+    running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), lenses_.file(next)));
+    lenses_.release(next);
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses)

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <sstream>
 
 namespace depthlens {
@@ -143,15 +142,6 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
   }
 }
 
-void take_lenses(run_request& r, const std::vector<std::string>& texts) {
-  for (const std::string& t : texts.empty() ? std::vector<std::string>{"logit"} : texts)
-    r.lenses.push_back(parse_lens(t));
-  std::set<std::string> labels;
-  for (const lens_spec& l : r.lenses)
-    if (!labels.insert(l.label).second)
-      fail(status::usage, "two lenses are called \"", l.label, "\"; give one a label: --lens LABEL:", l.text);
-}
-
 }  // namespace
 
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
@@ -212,7 +202,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   if (sharing != "on" && sharing != "off") fail(status::usage, "--sharing ", sharing, ": expected on or off");
   r.sharing = sharing == "on";
   r.formats = parse_formats(o.text("format"));
-  take_lenses(r, o.texts("lens"));
+  r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
   for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
   r.null = parse_null(o.text("null"));

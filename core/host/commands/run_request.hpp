@@ -5,7 +5,7 @@
 #include "commands/command.hpp"
 #include "commands/run_lenses.hpp"
 #include "engine/study_session.hpp"
-#include "model/lens.hpp"
+#include "model/opened_lens.hpp"
 #include "model/tokenizer_service.hpp"
 #include "plugins/registry.hpp"
 

@@ -6,8 +6,7 @@
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
-#include "model/lens.hpp"
-#include "model/lens_match.hpp"
+#include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -78,9 +77,9 @@ int trace_command(const arguments& args) {
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& arch = model.files->arch();
-  const lens_spec spec = parse_lens(o.text("lens"));
-  const lens_file lens_data(spec, arch.n_layers, arch.d_model);
-  match_lens(spec, lens_data, *model.files, o.values["force-lens"].as<bool>());
+  const opened_lens asked =
+      open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
+  const std::vector<std::int32_t>& layers = asked.file.layers();
 
   trace_result all;
   std::vector<read_wish> wishes;
@@ -106,8 +105,8 @@ int trace_command(const arguments& args) {
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
   self_check(*model.files, running.c(),
              {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
-  const backend_lens lens(running.c(), lens_data);
-  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(lens_data.layers().size())}},
+  const backend_lens lens(running.c(), asked.file);
+  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(layers.size())}},
                       {top_k, threads, 0});
   std::vector<std::vector<std::int32_t>> sequences;
   for (const trace_prompt& p : all.prompts) sequences.push_back(p.ids);
@@ -115,7 +114,7 @@ int trace_command(const arguments& args) {
     all.prompts[owner[wish].first].readings[owner[wish].second].result = std::move(result);
   });
 
-  all.layers = lens_data.layers();
+  all.layers = layers;
   all.n_layers = arch.n_layers;
   all.top_k = top_k;
   all.targets = targets;

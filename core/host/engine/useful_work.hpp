@@ -6,7 +6,7 @@
 
 #include "depthlens/model/model_files.hpp"
 #include "engine/prefix_forest.hpp"
-#include "model/lens.hpp"
+#include "model/opened_lens.hpp"
 
 #include <cstdint>
 #include <span>
@@ -27,7 +27,7 @@ struct useful_work {
 struct reading_rows {
   std::uint64_t logits = 0, matrices = 0;
 };
-reading_rows rows_of(std::span<const lens_file> lenses, std::uint32_t n_layers);
+reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers);
 
 // reads: nodes of the forest, each once.
 useful_work work_needed(const model_files& files, const prefix_forest& forest,

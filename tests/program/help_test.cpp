@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <set>
+#include <sstream>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(help_and_usage)
@@ -28,6 +29,20 @@ void check_help(const words& arguments) {
     BOOST_TEST(o.out.find("usage: depthlens") != std::string::npos);
     for (const std::string& line : lines_of(o.out)) BOOST_TEST(line.size() <= 80U, "too wide: " << line);
   }
+}
+
+// What the help of a command says of an option, however its lines are broken.
+std::string help_of(const words& command, const std::string& option) {
+  std::string entry;
+  for (const std::string& line : lines_of(must_work(command + words{"--help"}).out)) {
+    if (line.starts_with("  -")) {
+      if (entry.find(option + " ") != std::string::npos) return entry;
+      entry.clear();
+    }
+    std::istringstream parts(line);
+    for (std::string part; parts >> part;) entry += part + " ";
+  }
+  return entry.find(option + " ") != std::string::npos ? entry : "";
 }
 
 boost::json::array listed_plugins() {
@@ -59,6 +74,18 @@ BOOST_AUTO_TEST_CASE(help_names_every_command_and_the_options_of_experiments) {
   for (const char* option : {"--model", "--out", "--data", "--limit", "--pos.words", "--facts.duplicates",
                              "--token-counts", "--whitespace", "--plugin-path"})
     BOOST_TEST(run.find(option) != std::string::npos, option);
+}
+
+BOOST_AUTO_TEST_CASE(commands_that_compute_say_the_same_of_model_lens_and_backend) {
+  for (const char* option : {"--model", "--force-lens", "--bos", "--backend", "--device", "--precision",
+                             "--threads", "--ignore-config", "--skip-check"}) {
+    const std::string wanted = help_of({"run"}, option);
+    BOOST_TEST(!wanted.empty(), option);
+    for (const words& command : {words{"trace"}, words{"bench"}, words{"lens", "eval"}})
+      BOOST_TEST(help_of(command, option) == wanted);
+  }
+  BOOST_TEST(help_of({"run"}, "--device").find("cuda:0,cuda:1") != std::string::npos);
+  BOOST_TEST(help_of({"run"}, "--lens") == help_of({"bench"}, "--lens"));
 }
 
 BOOST_AUTO_TEST_CASE(the_version_is_one_line) {

@@ -32,36 +32,23 @@ po::options_description bench_options() {
   const auto preset = [&d](const char* name, const char* value, const char* from, const char* help) {
     d.add_options()(name, po::value<std::string>()->value_name(value)->default_value(from), help);
   };
-  add("model", "M", "folder, file.gguf or [org/]name in the local cache");
+  add_model_option(d);
   add("prompts", "FILE", "rows JSON or JSONL with \"prompt\"; else made-up tokens");
   add("data", "FILE", "the same as --prompts");
   add("limit", "N", "only the first N prompts of a file");
   add("tokens", "T", "made-up tokens of a prompt; default: 128, or what the model takes");
   preset("count", "B", "64", "made-up prompts");
   preset("positions", "LIST", "last", "read there: last, all, or numbers: 0,3,-1");
-  d.add_options()("lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
-                  "as for run; may be given again; default: logit")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  add_lens_options(d);
   preset("repeat", "N", "1", "passes; the fastest is stated, the first one warms up");
-  preset("backend", "NAME", "auto", "auto, cpu, ...");
-  preset("device", "DEV", "auto", "auto, cpu, cuda[:i]");
-  preset("precision", "P", "f32", "f32, bf16, f16; torch on a GPU: tf32 too");
   add("against", "P", "state layer by layer how close the readings are to those of precision P");
-  add("threads", "N", "default: all allowed");
-  preset("bos", "HOW", "auto", "auto, always, never");
   preset("sharing", "HOW", "on", "on; off: every prompt by itself, to measure against");
   preset("window", "N", "8192", "prompts whose prefixes are shared");
   preset("pack-tokens", "N", "0", "tokens of one forward pass; 0 = as the backend advises");
   d.add_options()("json", po::bool_switch(), "one JSON object");
-  add_ignore_config(d);
-  add_skip_check(d);
+  add_backend_options(d);
   d.add(common_options());
   return d;
-}
-
-bool asked_sharing(const std::string& text) {
-  if (text != "on" && text != "off") fail(status::usage, "--sharing ", text, ": expected on or off");
-  return text == "on";
 }
 
 bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
@@ -92,7 +79,7 @@ class bench_session {
               parse_number("window", o.text("window"), 1, 1u << 20),
               parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
               thread_count(o),
-              asked_sharing(o.text("sharing")),
+              parse_switch("sharing", o.text("sharing")),
               unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
     plan_.rows = rows_of(lenses_, model_.files->arch().n_layers);
     load(o, plugins.choose_backend(o.text("backend")));

@@ -35,21 +35,13 @@ constexpr const char* usage_text =
 po::options_description eval_options() {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
-      "[LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
-      "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
+  add_model_option(d);
+  add_lens_options(d, "");
+  d.add_options()("text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
       "out,o", text("DIR"), "folder for lens_eval.csv and its figure")(
       "tokens", text("N")->default_value("8192"), "read so many positions")(
-      "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
-      "bos", text("HOW")->default_value("auto"), "auto, always, never")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed");
-  add_ignore_config(d);
-  add_skip_check(d);
+      "format", text("LIST")->default_value("png,svg,pdf"), "of the figure");
+  add_backend_options(d);
   d.add(common_options());
   return d;
 }

@@ -62,9 +62,9 @@ void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t widt
 int lens_info_command(const arguments& args) {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("which", text("LENS"), "[LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE (given first)")(
-      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  d.add_options()("which", text("LENS"), "[LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE (given first)");
+  add_model_option(d);
+  add_force_lens(d);
   add_ignore_config(d);
   d.add(common_options());
   const parsed_options o =

@@ -24,24 +24,16 @@ po::options_description run_options() {
     return po::value<std::vector<std::string>>()->composing()->value_name(name);
   };
   d.add_options()("experiment", list("EXPERIMENT"),
-                  "which experiments to run (given first, without --experiment)")(
-      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "out,o", text("DIR"), "output folder")("data", list("KEY[,KEY]=FILE"),
-                                             "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET")(
-      "lens", list("LENS"),
-      "[LABEL:]logit (default), [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE; several times for several "
-      "lenses")("null", text("STATE"),
-                "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
+                  "which experiments to run (given first, without --experiment)");
+  add_model_option(d);
+  d.add_options()("out,o", text("DIR"), "output folder")(
+      "data", list("KEY[,KEY]=FILE"), "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET");
+  add_lens_options(d);
+  d.add_options()("null", text("STATE"),
+                  "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
       "target", text("WHAT")->default_value("final"),
       "rows are about the model's own top-1 (final) or the answer (gold)")(
-      "bos", text("HOW")->default_value("auto"),
-      "BOS before prompts: auto (the tokenizer's rule), always, never")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed")("limit", text("N"),
-                                                    "only the first N records of each data set")(
+      "limit", text("N"), "only the first N records of each data set")(
       "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(
       "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"),
                                                              "of the model, in files and titles")(
@@ -54,8 +46,7 @@ po::options_description run_options() {
       "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises")(
       "sharing", text("HOW")->default_value("on"),
       "off: compute every prompt by itself, to measure what shared prefixes save");
-  add_ignore_config(d);
-  add_skip_check(d);
+  add_backend_options(d);
   return d;
 }
 
@@ -198,9 +189,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
                            : std::numeric_limits<std::uint64_t>::max();
   r.window = parse_number("window", o.text("window"), 1, 1u << 20);
   r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
-  const std::string sharing = o.text("sharing");
-  if (sharing != "on" && sharing != "off") fail(status::usage, "--sharing ", sharing, ": expected on or off");
-  r.sharing = sharing == "on";
+  r.sharing = parse_switch("sharing", o.text("sharing"));
   r.formats = parse_formats(o.text("format"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.

@@ -23,22 +23,17 @@ namespace po = boost::program_options;
 po::options_description trace_options() {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("model", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "prompt", text("TEXT"), "one prompt")("prompts", text("FILE"), "rows JSON or JSONL with \"prompt\"")(
+  add_model_option(d);
+  d.add_options()("prompt", text("TEXT"), "one prompt")("prompts", text("FILE"),
+                                                        "rows JSON or JSONL with \"prompt\"")(
       "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
       "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
       "token whose rank is read; default: the model's own final top-1")(
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed")("bos", text("HOW")->default_value("auto"),
-                                                    "auto, always, never")("json", po::bool_switch(),
-                                                                           "one JSON object for each prompt");
-  add_ignore_config(d);
-  add_skip_check(d);
+      "json", po::bool_switch(), "one JSON object for each prompt");
+  add_force_lens(d);
+  add_backend_options(d);
   d.add(common_options());
   return d;
 }

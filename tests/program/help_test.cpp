@@ -38,6 +38,8 @@ std::string help_of(const words& command, const std::string& option) {
     if (line.starts_with("  -")) {
       if (entry.find(option + " ") != std::string::npos) return entry;
       entry.clear();
+    } else if (entry.empty()) {
+      continue;  // what stands before the options
     }
     std::istringstream parts(line);
     for (std::string part; parts >> part;) entry += part + " ";

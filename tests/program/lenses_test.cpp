@@ -171,6 +171,18 @@ BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
   BOOST_TEST(std::filesystem::exists(r.out("eval") / "lens_eval.svg"));
 }
 
+BOOST_AUTO_TEST_CASE(an_evaluation_that_is_refused_leaves_no_folder) {
+  const lens_run r;
+  const std::string text = r.write("text.jsonl", "{\"prompt\":\"abcabc\"}\n");
+  const words command{"lens",        "eval",   "--model", r.model.path(), "--out",
+                      r.out("eval"), "--text", text,      "--format",     "svg"};
+  check_refused(command + words{"--lens", "tuned=" + r.out("none").string()}, status::no_input, "none");
+  check_refused(command + words{"--lens", "logit", "--lens", "logit"}, status::usage, "--lens LABEL:logit");
+  check_refused(command + words{"--lens", "logit", "--device", "moon"}, status::unavailable, "moon");
+  check_refused(command + words{"--lens", "logit", "--tokens", "0"}, status::usage, "--tokens");
+  BOOST_TEST(!std::filesystem::exists(r.out("eval")));
+}
+
 BOOST_AUTO_TEST_CASE(a_text_of_one_part_is_evaluated_without_intervals) {
   const lens_run r;
   const std::string text = r.write("text.jsonl", "{\"prompt\":\"abcabc\"}\n");

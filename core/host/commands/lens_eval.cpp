@@ -109,10 +109,8 @@ figure_spec figure_of_table() {
 void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
                    const std::vector<std::string>& formats) {
   write_table(folder / "lens_eval.csv", lenses);
-  if (gnuplot_available())
+  if (can_draw("the same command"))
     draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
-  else
-    log_warning("gnuplot is not installed: the table is finished, the figure is not drawn");
   std::cout << (folder / "lens_eval.csv").string() << '\n';
 }
 
@@ -128,7 +126,6 @@ int lens_eval_command(const arguments& args) {
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
   const fs::path out_folder = lasting_path(o.text("out"));
-  make_folder(out_folder);
   registry plugins(o.plugin_paths());
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
@@ -141,6 +138,7 @@ int lens_eval_command(const arguments& args) {
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
   self_check(*model.files, running.c(),
              {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
+  make_folder(out_folder);
   std::vector<std::unique_ptr<backend_lens>> held;
   std::vector<active_lens> active;
   for (const opened_lens& l : lenses) {

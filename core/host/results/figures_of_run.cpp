@@ -122,6 +122,13 @@ std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::s
   return asked;
 }
 
+bool can_draw(std::string_view later) {
+  if (gnuplot_available()) return true;
+  log_warning(
+      cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: ", later));
+  return false;
+}
+
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
                                    const std::vector<std::string>& formats, redraw which) {
   std::vector<drawing> drawings = drawings_of(run, manifest);
@@ -146,11 +153,8 @@ std::optional<std::vector<fs::path>> draw_figures_if_any(const fs::path& run,
                                                          const std::vector<std::string>& formats,
                                                          redraw which) {
   if (!lists_figures(manifest)) return std::nullopt;
-  if (gnuplot_available()) return draw_figures(run, manifest, formats, which);
-  log_warning(cat(
-      "gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens plot ",
-      run.string()));
-  return std::nullopt;
+  if (!can_draw("depthlens plot " + run.string())) return std::nullopt;
+  return draw_figures(run, manifest, formats, which);
 }
 
 }  // namespace depthlens

@@ -105,10 +105,8 @@ void run_session::make_context() {
 // An existing run keeps its backend; a new one takes what can run here.
 void run_session::take_backend() {
   backend_word_ = request_.backend;
-  if (backend_word_ == "auto" && !manifest_.empty())
-    if (const auto* key = manifest_.fields.if_contains("key"); key && key->is_object())
-      if (const auto* kept = key->get_object().if_contains("backend"); kept && kept->is_string())
-        backend_word_ = std::string(kept->get_string());
+  if (backend_word_ == "auto")
+    backend_word_ = text_at(object_at(&manifest_.fields, "key"), "backend").value_or(backend_word_);
   backend_ = plugins_.choose_backend(backend_word_);
   backend_word_ = backend_.about.word;
 }
@@ -162,9 +160,7 @@ bool run_session::take_means() {
   constexpr std::uint64_t records = 256;
   const architecture& a = model_.files->arch();
   const fs::path file = folder_->root() / mean_file;
-  const auto* key = manifest_.fields.if_contains("key");
-  const bool has_them = key && key->is_object() && key->get_object().contains("null_mean");
-  if (has_them) {
+  if (const auto* key = object_at(&manifest_.fields, "key"); key && key->contains("null_mean")) {
     means_ = mean_states::read(file, a.n_layers, a.d_model);
     log_info("--null mean: the states that this run began with");
   } else {

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,17 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
 
+// A run is not continued on another kind of device ("cpu, ...", "cuda:1, ...") than it names: status::config.
+void refuse_other_device(const boost::json::object& manifest, std::string_view device,
+                         const std::filesystem::path& folder);
+
 // The object at a key; null where `in` is null, or has none there.
 const boost::json::object* object_at(const boost::json::object* in, std::string_view key);
+// The text at a key, likewise.
+std::optional<std::string> text_at(const boost::json::object* in, std::string_view key);
+
+// Did the run end?
+bool is_complete(const boost::json::object& manifest);
 
 // Objects merged key by key; where both have a value that is no object, the newer one stays.
 void merge_into(boost::json::object& older, const boost::json::object& newer);

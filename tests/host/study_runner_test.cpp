@@ -353,7 +353,7 @@ BOOST_AUTO_TEST_CASE(ids_without_a_row_in_the_embedding_are_refused_with_both_nu
     run_setting s;
     s.fault = fault;
     check_fails([&] { run.go(backend, s); }, status::data, cat("id ", fake_run::kVocabulary),
-                cat(fake_run::kVocabulary, " rows"));
+                cat(" of ", fake_run::kVocabulary, " rows"));
   }
 }
 

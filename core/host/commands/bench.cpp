@@ -80,7 +80,7 @@ class bench_session {
               parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
               thread_count(o),
               parse_switch("sharing", o.text("sharing")),
-              unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
+              row_weight(*model_.files)} {
     plan_.rows = rows_of(lenses_, model_.files->arch().n_layers);
     load(o, plugins.choose_backend(o.text("backend")));
   }

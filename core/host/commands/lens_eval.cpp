@@ -150,10 +150,7 @@ int lens_eval_command(const arguments& args) {
   for (std::uint32_t s = 0; s < sequences.size(); ++s)
     for (std::uint32_t p = 1; p + 1 < sequences[s].size(); ++p)
       wishes.push_back({s, p, {sequences[s][p + 1]}});
-  const evaluator run(
-      running.c(), active,
-      {.threads = threads,
-       .row_weight = unembed_parameters(*model.files) / std::max(block_parameters(*model.files), 1.0)});
+  const evaluator run(running.c(), active, {.threads = threads, .row_weight = row_weight(*model.files)});
   std::vector<std::shared_ptr<const node_result>> results(wishes.size());
   run.run(sequences, wishes,
           [&](std::size_t wish, std::shared_ptr<const node_result> r) { results[wish] = std::move(r); });

@@ -3,6 +3,7 @@
 
 #include "commands/command.hpp"
 #include "depthlens/data/reader.hpp"
+#include "model/token_ids.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -21,9 +22,7 @@ std::vector<std::int32_t> prompt_ids(const opened_model& model, std::string_view
   std::vector<std::int32_t> ids = model.tokens->encode_prompt(prompt);
   if (ids.size() > arch.max_positions)
     fail(status::data, "a prompt of ", ids.size(), " tokens; the model takes ", arch.max_positions);
-  for (const std::int32_t id : ids)
-    if (static_cast<std::uint32_t>(id) >= arch.vocab_size)
-      fail(status::data, "token id ", id, " has no row in the embedding of ", arch.vocab_size, " rows");
+  check_ids(ids, arch.vocab_size);
   return ids;
 }
 

@@ -60,10 +60,6 @@ class run_session {
     return static_cast<std::uint64_t>(4 *
                                       (block_parameters(*model_.files) + unembed_parameters(*model_.files)));
   }
-  // What reading a layer costs, in tokens.
-  double row_weight() const {
-    return unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0);
-  }
   std::uint64_t kept_bytes_per_token() const;
   int dry_run();
   void write_results(const study_runner& runner, double seconds);
@@ -169,7 +165,7 @@ bool run_session::take_means() {
                            {.threads = request_.threads,
                             .pack_tokens = request_.pack_tokens,
                             .sharing = request_.sharing,
-                            .row_weight = row_weight(),
+                            .row_weight = row_weight(*model_.files),
                             .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
     means_ = mean_of_states(context_, sessions_, states, a.d_model, records, stop_asked());
     if (!means_) return false;
@@ -189,8 +185,9 @@ evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
   std::vector<active_lens> active;
   for (const std::size_t l : lenses)
     active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_.layers(l).size())});
-  return evaluator(running_->c(), std::move(active),
-                   {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight()});
+  return evaluator(
+      running_->c(), std::move(active),
+      {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight(*model_.files)});
 }
 
 study_runner run_session::make_runner() {
@@ -215,7 +212,7 @@ study_runner run_session::make_runner() {
   o.kept_tokens = kept_bytes_for(weight_bytes()) / kept_bytes_per_token();
   double rows = 1;
   for (const running_lens& l : lenses) rows += static_cast<double>(l.layers.size());
-  o.read_weight = rows * row_weight();
+  o.read_weight = rows * row_weight(*model_.files);
   return study_runner(
       context_, std::move(studies), std::move(lenses),
       [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);

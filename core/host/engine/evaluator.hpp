@@ -6,6 +6,7 @@
 
 #include "depthlens/abi/backend.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,6 +44,16 @@ struct evaluation_counts {
   std::uint64_t tokens_computed = 0;    // ancestors computed again included
   std::uint64_t positions_read = 0;
   std::uint64_t most_kept_tokens = 0;  // whose keys and values are held for other packs at a time
+
+  // With those of work that is done after.
+  evaluation_counts& operator+=(const evaluation_counts& other) {
+    tokens_given += other.tokens_given;
+    distinct_prefixes += other.distinct_prefixes;
+    tokens_computed += other.tokens_computed;
+    positions_read += other.positions_read;
+    most_kept_tokens = std::max(most_kept_tokens, other.most_kept_tokens);
+    return *this;
+  }
 };
 
 struct active_lens {

@@ -188,17 +188,11 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
       complete(job, w.columns);
     }
   };
-  evaluation_counts c;
   try {
-    c = w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
+    counts_ += w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
   } catch (const stop_request&) {
     return;
   }
-  counts_.tokens_given += c.tokens_given;
-  counts_.distinct_prefixes += c.distinct_prefixes;
-  counts_.tokens_computed += c.tokens_computed;
-  counts_.positions_read += c.positions_read;
-  counts_.most_kept_tokens = std::max(counts_.most_kept_tokens, c.most_kept_tokens);
   w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
 }
 

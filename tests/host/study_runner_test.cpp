@@ -321,7 +321,10 @@ BOOST_AUTO_TEST_CASE(an_experiment_that_breaks_a_rule_is_named) {
       {"table", {"experiment fake", "no table 9"}},
       {"type", {"experiment fake", "rows", "rank"}},
       {"position", {"outside its sequence"}},
-      {"finish", {"experiment fake", "no summary"}},
+      {"finish", {"experiment fake", "table rows", "no summary"}},
+      {"finish table", {"experiment fake", "no table 9"}},
+      {"finish columns", {"experiment fake", "a row of 1 values", "summary"}},
+      {"finish type", {"experiment fake", "table summary", "column layer"}},
       {"figure", {"experiment fake", "ranks", "nosuch"}},
       {"file", {"experiment fake", "rows", "'/'"}}};
   for (const auto& [fault, parts] : internal) {

@@ -155,13 +155,10 @@ struct finish_sink {
                              std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<finish_sink*>(s->self);
-      const dlens_description& d = self.request.session.description();
-      if (table >= d.n_tables || !(d.tables[table]->flags & DLENS_TABLE_SUMMARY))
-        fail(status::internal, "experiment ", self.request.session.word(),
-             ": finish wrote to a table that is no summary");
-      if (n != d.tables[table]->n_columns)
-        fail(status::internal, "experiment ", self.request.session.word(), ": a row of ", n,
-             " values for table ", d.tables[table]->id);
+      const dlens_table& t = self.request.session.check_row(table, values, n);
+      if (!(t.flags & DLENS_TABLE_SUMMARY))
+        fail(status::internal, "experiment ", self.request.session.word(), ": finish wrote to table ", t.id,
+             ", which is no summary");
       if (self.files[table]) self.files[table]->row(values, n);
     });
   }

@@ -90,6 +90,21 @@ BOOST_AUTO_TEST_CASE(commands_that_compute_say_the_same_of_model_lens_and_backen
   BOOST_TEST(help_of({"run"}, "--lens") == help_of({"bench"}, "--lens"));
 }
 
+BOOST_AUTO_TEST_CASE(help_says_what_is_taken_no_more_and_no_less) {
+  BOOST_TEST(help_of({"run"}, "--whitespace").find("keep, retry, drop; auto for pos") != std::string::npos);
+  BOOST_TEST(help_of({"tokens", "encode"}, "--texts").find("\"prompt\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_environment_that_the_program_and_its_plugins_look_at_is_listed) {
+  const surroundings s{{{"DEPTHLENS_LIBTORCH", "/no/such/folder"}, {"HF_HOME", "/no/such/cache"}}, {}};
+  const outcome o = must_work({"env", "--json"}, s);
+  const boost::json::object listed = boost::json::parse(o.out).as_object();
+  for (const auto& [name, value] : s.environment) {
+    BOOST_REQUIRE(listed.contains(name));
+    BOOST_TEST(std::string(listed.at(name).as_string()) == value);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_version_is_one_line) {
   const outcome o = must_work({"--version"});
   BOOST_TEST(o.out.starts_with("depthlens "));

@@ -54,6 +54,11 @@ po::options_description bench_options() {
 bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
   const bool prompts = o.has("prompts"), data = o.has("data");
   if (prompts && data) fail(status::usage, "bench takes one of --prompts and --data");
+  const bool counted = o.has("tokens") || !o.values["count"].defaulted();
+  if ((prompts || data) && counted)
+    fail(status::usage, "--tokens and --count are of made-up prompts, not of those of a file");
+  if (!prompts && !data && o.has("limit"))
+    fail(status::usage, "--limit is of the prompts of a file; made-up ones are counted by --count");
   if (prompts || data) {
     const std::uint64_t limit =
         o.has("limit") ? parse_number("limit", o.text("limit"), 1, 1ull << 40) : 1ull << 40;

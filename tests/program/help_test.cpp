@@ -35,12 +35,11 @@ void check_help(const words& arguments) {
 std::string help_of(const words& command, const std::string& option) {
   std::string entry;
   for (const std::string& line : lines_of(must_work(command + words{"--help"}).out)) {
-    if (line.starts_with("  -")) {
+    if (!line.starts_with("   ")) {  // another option, or a heading
       if (entry.find(option + " ") != std::string::npos) return entry;
       entry.clear();
-    } else if (entry.empty()) {
-      continue;  // what stands before the options
     }
+    if (entry.empty() && !line.starts_with("  -")) continue;
     std::istringstream parts(line);
     for (std::string part; parts >> part;) entry += part + " ";
   }

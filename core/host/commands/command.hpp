@@ -81,7 +81,7 @@ void add_force_lens(boost::program_options::options_description& options);
 struct backend_defaults {
   const char* backend = "auto";
   const char* backends = "auto, cpu, ...";
-  const char* devices = "auto, cpu, cuda[:i]; torch shares prompts among several GPUs: cuda:0,cuda:1";
+  const char* devices = "auto, cpu, cuda[:i]; torch shares the work among GPUs: cuda:0,cuda:1";
 };
 void add_backend_options(boost::program_options::options_description& options,
                          const backend_defaults& defaults = {});

@@ -135,8 +135,8 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
 }
 
 BOOST_AUTO_TEST_CASE(other_families_are_refused_with_what_is_supported) {
-  BOOST_TEST(
-      refuses_config(R"({"model_type":"mamba"})", "'mamba' is not supported; supported are gemma2, gemma3_text"));
+  BOOST_TEST(refuses_config(R"({"model_type":"mamba"})",
+                            "'mamba' is not supported; supported are gemma2, gemma3_text"));
   BOOST_TEST(refuses_config("{}", "\"model_type\" is missing"));
 }
 
@@ -153,7 +153,8 @@ BOOST_AUTO_TEST_CASE(mistral_has_a_window_unless_it_says_null) {
   BOOST_TEST((windows(",\"sliding_window\":7") == list{7, 7}));
   BOOST_TEST(windows(",\"sliding_window\":null").empty());
   BOOST_TEST(windows(",\"sliding_window\":8192").empty());
-  BOOST_TEST((windows(R"(,"sliding_window":7,"layer_types":["full_attention","sliding_attention"])") == list{0, 7}));
+  BOOST_TEST(
+      (windows(R"(,"sliding_window":7,"layer_types":["full_attention","sliding_attention"])") == list{0, 7}));
 }
 
 BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
@@ -207,6 +208,27 @@ BOOST_AUTO_TEST_CASE(rope_base_scaling_and_factors_are_applied) {
   check_close(from_gguf(factors).rope_inv_freq, {1.0f, 0.005f});
 }
 
+BOOST_AUTO_TEST_CASE(a_factor_without_a_type_is_linear_under_either_key) {
+  const auto with = [](auto&& change) {
+    gguf_parts p = tiny_gguf_metadata();
+    change(p);
+    return add_tiny_tensors(p);
+  };
+  const std::string factor = "llama.rope.scaling.factor", old = "llama.rope.scale_linear",
+                    type = "llama.rope.scaling.type";
+  const std::vector<float> divided{0.25f, 0.0025f}, whole{1.0f, 0.01f};
+  check_close(from_gguf(with([&](auto& p) { p.f32(factor, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.f32(old, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.f32(old, 4).f32(factor, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.text(type, "linear").f32(old, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.text(type, "none").f32(old, 4); })).rope_inv_freq, whole);
+  check_close(from_gguf(with([&](auto& p) { p.f32(factor, 0); })).rope_inv_freq, whole);
+  BOOST_TEST(refuses_gguf(with([&](auto& p) { p.f32(factor, 4).f32(old, 2); }),
+                          "llama.rope.scaling.factor is 4 and llama.rope.scale_linear 2"));
+  BOOST_TEST(
+      refuses_gguf(with([&](auto& p) { p.text(type, "linear"); }), "'llama.rope.scaling.factor' is missing"));
+}
+
 BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {
   gguf_parts p = tiny_gguf_metadata();
   BOOST_TEST(!from_gguf(add_tiny_tensors(p).tensor("output.weight", {8, 10})).tied);
@@ -220,7 +242,8 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   };
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("llama.expert_count", 8); }), "'llama.expert_count'"));
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.f32("llama.logit_scale", 2); }), "'llama.logit_scale'"));
-  BOOST_TEST(refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "longrope"); }), "'longrope'"));
+  BOOST_TEST(
+      refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "longrope"); }), "'longrope'"));
   BOOST_TEST(
       refuses_gguf(with([](auto& p) { p.u32("llama.attention.value_length", 8); }), "different head sizes"));
   BOOST_TEST(
@@ -240,7 +263,8 @@ BOOST_AUTO_TEST_CASE(broken_rope_factors_are_refused) {
 
 BOOST_AUTO_TEST_CASE(other_architectures_and_missing_numbers_are_refused) {
   gguf_parts other, empty, no_sizes, no_weights = tiny_gguf_metadata();
-  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gptj"), "'gptj' is not supported; supported are gemma2"));
+  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gptj"),
+                          "'gptj' is not supported; supported are gemma2"));
   BOOST_TEST(refuses_gguf(empty, "'general.architecture' is missing"));
   BOOST_TEST(refuses_gguf(no_sizes.text("general.architecture", "llama"), "'llama.block_count' is missing"));
   BOOST_TEST(refuses_gguf(no_weights, "no model weights"));

@@ -54,13 +54,15 @@ architecture llama_gguf(Change change) {
 }
 
 // D 8, two heads of 4, 16 positions; the tensors with the factors are those of `names`, values 1 and 2.
-architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0) {
+architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0,
+                       float factor = 0) {
   gguf_parts p;
   p.text("general.architecture", "phi3").u32("phi3.block_count", 1).u32("phi3.embedding_length", 8);
   p.u32("phi3.attention.head_count", 2).u32("phi3.context_length", 16).u32("phi3.feed_forward_length", 12);
   p.f32("phi3.attention.layer_norm_rms_epsilon", 1e-5f);
   p.u32("phi3.rope.scaling.original_context_length", original);
   if (attention > 0) p.f32("phi3.rope.scaling.attn_factor", attention);
+  if (factor > 0) p.f32("phi3.rope.scaling.factor", factor);
   p.tensor("token_embd.weight", {8, 10});
   for (const std::string& name : names) p.tensor(name, {2});
   const test::byte_writer bytes = p.file();
@@ -160,6 +162,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
                    [&] { from_config(test::gemma3_model().config(cat(R"("rope_scaling":{)", yarn, "}"))); }));
   BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
+  BOOST_TEST(
+      fails("factor of 4 under phi3.rope.scaling.factor", [] { phi3_gguf({short_factors}, 4, 0, 4); }));
   BOOST_TEST(fails("original number of positions is 0", [] { phi3_gguf({short_factors}, 0); }));
 }
 

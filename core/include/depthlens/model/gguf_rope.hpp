@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,26 +61,44 @@ inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string&
   return out;
 }
 
+// By how much positions are divided, under the key of today or the older one; nothing where neither says any.
+inline std::optional<double> gguf_rope_factor(const gguf_file& file, const std::string& prefix) {
+  const auto factor = file.find_float(prefix + "rope.scaling.factor");
+  const auto old = file.find_float(prefix + "rope.scale_linear");
+  if (factor && old && *factor != *old) {
+    fail(status::data, file.path(), ": ", prefix, "rope.scaling.factor is ", *factor, " and ", prefix,
+         "rope.scale_linear ", *old);
+  }
+  const std::optional<double> by = factor ? factor : old;
+  return by == 1.0 || by == 0.0 ? std::nullopt : by;
+}
+
 inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a) {
   const std::string prefix = std::string(f.name) + ".";
   const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
+  const std::optional<double> factor = gguf_rope_factor(file, prefix);
   const bool factors = f.long_factors && (file.find_tensor("rope_factors_short.weight") != nullptr ||
                                           file.find_tensor("rope_factors_long.weight") != nullptr);
-  if (factors && is_listed("longrope none", type.empty() ? "none" : type))
-    return read_gguf_longrope(file, prefix, a);
+  if (factors && is_listed("longrope none", type.empty() ? "none" : type)) {
+    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a);
+    fail(status::data, file.path(), ": a rope scaling factor of ", *factor, " under ", prefix,
+         "rope.scaling.factor or ", prefix,
+         "rope.scale_linear is not understood beside rope_factors_short.weight");
+  }
   if (const double by = file.find_float(prefix + "rope.scaling.attn_factor").value_or(1.0); by != 1) {
     fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", by,
          ", which is understood with rope_factors_short.weight only");
   }
   if (type == "yarn") return read_gguf_yarn(file, prefix);
-  double factor = file.find_float(prefix + "rope.scale_linear").value_or(1.0);
-  if (type == "linear") {
-    factor = file.require_float(prefix + "rope.scaling.factor");
-  } else if (!type.empty() && type != "none") {
+  if (type == "none") return {};
+  if (!type.empty() && type != "linear") {
     fail(status::data, file.path(), ": rope scaling ", printable(type),
          " is not supported; none, linear and yarn are, and longrope in Phi-3");
   }
-  if (factor != 1.0 && factor != 0.0) return {.type = rope_scaling::kind::linear, .factor = factor};
+  if (factor) return {.type = rope_scaling::kind::linear, .factor = *factor};
+  // Without a type "linear" is meant, but where it is said there is a factor to it.
+  if (type == "linear" && !file.find_float(prefix + "rope.scale_linear"))
+    file.require_float(prefix + "rope.scaling.factor");
   return {};
 }
 

@@ -121,7 +121,8 @@ BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_shor
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).rope_scale == 3);
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).max_positions == 4u);
   const std::string old_name = R"("type":"su","short_factor":[2,5],"long_factor":[9,9])";
-  BOOST_TEST(phi3_with(old_name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
+  for (const std::string& name : {old_name, cat(old_name, R"(,"rope_type":"longrope")")})
+    BOOST_TEST(phi3_with(name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
@@ -142,6 +143,16 @@ BOOST_AUTO_TEST_CASE(longrope_of_a_part_of_each_head_scales_that_part) {
   BOOST_TEST(a.rope_dims == 2u);
   check_close(a.rope_inv_freq, {0.5f});
   BOOST_TEST(a.rope_scale == std::sqrt(2.0), boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_CASE(a_type_that_is_said_twice_must_be_the_same) {
+  check_close(tiny_with(R"("rope_type":"linear","type":"linear","factor":2)").rope_inv_freq, {0.5f, 0.005f});
+  check_close(tiny_with(R"("rope_type":null,"type":"linear","factor":2)").rope_inv_freq, {0.5f, 0.005f});
+  BOOST_TEST(refuses(R"("rope_type":"default","type":"linear","factor":2)",
+                     "rope_type is 'default' and type 'linear'"));
+  BOOST_TEST(refuses(R"("rope_type":"linear","type":"dynamic","factor":2)",
+                     "rope_type is 'linear' and type 'dynamic'"));
+  BOOST_TEST(refuses(R"("type":"dynamic","factor":2)", "rope_scaling.type: \"dynamic\" is not supported"));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {

@@ -40,7 +40,7 @@ struct rope_numbers {
 // The keys that each type of scaling reads.
 inline std::string_view rope_type_keys(std::string_view type) {
   if (type == "yarn") return "attention_factor beta_fast beta_slow truncate";
-  if (type == "longrope" || type == "su") return "attention_factor long_factor short_factor";
+  if (type == "longrope") return "attention_factor long_factor short_factor";
   return "low_freq_factor high_freq_factor";
 }
 
@@ -93,9 +93,19 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
 
 // {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
 inline void read_rope_object(const json_view& rope, rope_numbers& out) {
-  const auto kind = rope.find("rope_type") ? rope.find("rope_type") : rope.find("type");
-  const std::string_view name = kind ? kind->as_string() : "default";
-  refuse_unless(is_listed("default linear llama3 longrope su yarn", name), kind ? *kind : rope,
+  const auto kind = rope.find("rope_type"), old = rope.find("type");
+  const auto spelled = [](const json_view& type) {
+    return type.as_string() == "su" ? std::string_view("longrope") : type.as_string();
+  };
+  if (kind && old && spelled(*kind) != spelled(*old)) {
+    fail(status::data, rope.place(), "rope_type is ", printable(kind->as_string()), " and type ",
+         printable(old->as_string()));
+  }
+  const std::string_view name = kind ? spelled(*kind) : old ? spelled(*old) : "default";
+  refuse_unless(is_listed("default linear llama3 longrope yarn", name),
+                kind  ? *kind
+                : old ? *old
+                      : rope,
                 "the rope types are default, linear, llama3, longrope and yarn");
   refuse_unknown_rope_keys(rope, name);
   if (const auto value = rope.find_double("rope_theta")) out.theta = *value;

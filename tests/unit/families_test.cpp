@@ -91,6 +91,31 @@ BOOST_AUTO_TEST_CASE(every_family_refuses_keys_that_may_change_the_numbers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(null_is_refused_where_true_would_be_meant_without_the_key) {
+  const auto refuses_null = [](const family_model& m, std::string_view key) {
+    return refuses(m, cat("\"", key, "\":null"), cat(key, " is null, expected true or false"));
+  };
+  for (const char* key : {"scale_attn_weights", "tie_word_embeddings"})
+    BOOST_TEST(refuses_null(test::gpt2_model(), key), key);
+  for (const char* key : {"use_parallel_residual", "attention_bias"})
+    BOOST_TEST(refuses_null(test::gpt_neox_model(), key), key);
+  for (const char* key :
+       {"enable_bias", "do_layer_norm_before", "layer_norm_elementwise_affine", "tie_word_embeddings"})
+    BOOST_TEST(refuses_null(test::opt_model(), key), key);
+  BOOST_TEST(refuses_null(test::gemma2_model(), "tie_word_embeddings"));
+  BOOST_TEST(refuses(
+      test::qwen2_model(),
+      R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":4,"truncate":null})",
+      "rope_scaling: truncate is null"));
+  BOOST_CHECK_NO_THROW(with(test::gptj_model(), R"("rotary":null,"scale_attn_weights":null)"));
+  BOOST_CHECK_NO_THROW(with(test::qwen2_model(), R"("attention_bias":null,"tie_word_embeddings":null)"));
+  const family_model m = test::gpt2_model();
+  const scratch_folder folder;
+  folder.write("config.json", m.config(R"("scale_attn_weights":null)"));
+  folder.write("model.safetensors", test::safetensors_text(m.tensors));
+  BOOST_CHECK_NO_THROW(model_files::open(folder.path(), {.ignored = {"scale_attn_weights"}}));
+}
+
 BOOST_AUTO_TEST_CASE(gpt2_has_transposed_thirds_and_learned_positions) {
   const opened o(test::gpt2_model());
   const architecture& a = o.files.arch();

@@ -147,8 +147,8 @@ inline architecture architecture_from_config(const json_document& config) {
   a.norm_eps = family->eps;
   if (family->eps_key != nullptr) a.norm_eps = root.find_double(family->eps_key).value_or(family->eps);
   a.activation = detail::read_activation(root, *family);
-  a.tied = root.find_bool("tie_word_embeddings").value_or(family->tied);
-  a.attention_bias = root.find_bool("attention_bias").value_or(family->attention_bias);
+  a.tied = config_flag(root, "tie_word_embeddings", family->tied);
+  a.attention_bias = config_flag(root, "attention_bias", family->attention_bias);
   a.mlp_bias = root.find_bool("mlp_bias").value_or(false);
   a.position_offset = family->position_offset;
   a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));

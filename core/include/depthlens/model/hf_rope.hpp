@@ -85,7 +85,7 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
   if (s.type == kind::yarn) {
     s.beta_fast = rope.find_double("beta_fast").value_or(s.beta_fast);
     s.beta_slow = rope.find_double("beta_slow").value_or(s.beta_slow);
-    s.truncate = rope.find_bool("truncate").value_or(true);
+    s.truncate = config_flag(rope, "truncate", true);
   }
   if (s.type == kind::yarn || s.type == kind::longrope)
     s.attention_factor = rope.find_double("attention_factor").value_or(0.0);

@@ -26,7 +26,7 @@ inline constexpr tensor_rule gpt_neox_block[] = {
 };
 
 inline void read_gpt_neox(const json_view& config, architecture& a) {
-  const bool parallel = config.find_bool("use_parallel_residual").value_or(true);
+  const bool parallel = config_flag(config, "use_parallel_residual", true);
   a.form = parallel ? block_form::parallel : block_form::sequential;
 }
 

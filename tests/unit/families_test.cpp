@@ -212,6 +212,16 @@ BOOST_AUTO_TEST_CASE(phi3_has_its_parts_in_row_ranges) {
                      "1 rope factors for 2 frequencies"));
 }
 
+BOOST_AUTO_TEST_CASE(phi3_has_its_window_in_every_layer) {
+  const family_model m = test::phi3_model();
+  using list = std::vector<std::uint32_t>;
+  BOOST_TEST((with(m, R"("sliding_window":3,"layer_types":["sliding_attention"])").window == list{3}));
+  BOOST_TEST(with(m, R"("sliding_window":null,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(with(m, R"("sliding_window":16,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(refuses(m, R"("sliding_window":3,"layer_types":["full_attention"])",
+                     "layer_types: says otherwise than sliding_window"));
+}
+
 BOOST_AUTO_TEST_CASE(olmo2_has_norms_after_its_parts_only) {
   const opened o(test::olmo2_model());
   BOOST_TEST(o.files.find_tensor("block.0.attn_norm") == nullptr);

@@ -48,7 +48,8 @@ inline std::uint32_t read_pattern(const json_view& root, const model_family& f) 
 }
 
 // Has each layer a window? By layer_types.
-inline std::vector<bool> listed_windows(const json_view& types, const model_family& f, const architecture& a) {
+inline std::vector<bool> listed_windows(const json_view& types, const model_family& f,
+                                        const architecture& a) {
   if (types.as_array().size() != a.n_layers) {
     fail(status::data, types.place(), "has ", types.as_array().size(), " layers, expected ", a.n_layers);
   }
@@ -83,6 +84,11 @@ inline void read_windows(const json_view& root, const model_family& f, architect
   const std::optional<std::uint32_t> window = read_window(root, f, a);
   const auto types = root.find("layer_types");
   const std::vector<bool> sliding = types ? listed_windows(*types, f, a) : usual_windows(root, f, a);
+  const bool hides = window && *window < a.max_positions;
+  if (types && hides && !f.window_lists && sliding != usual_windows(root, f, a)) {
+    fail(status::data, types->place(), "says otherwise than sliding_window, which means every layer in ",
+         f.name, " models");
+  }
   if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return;
   const bool own_rope = !a.local_rope_inv_freq.empty();
   if (!window && (types || own_rope)) {

@@ -78,6 +78,7 @@ struct model_family {
   std::uint32_t position_offset = 0;
   rope_rule rope = {.used = true};
   windowed windows = windowed::none;
+  bool window_lists = true;   // may layer_types say otherwise than windows?
   std::uint32_t window = 0;   // without the key sliding_window; 0 = none
   std::uint32_t pattern = 0;  // each so many layers one sees all
   void (*more)(const json_view& config, architecture& a) = nullptr;  // what is peculiar to the family

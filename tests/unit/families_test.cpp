@@ -241,8 +241,15 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST(two.tied);
   const architecture uncapped = with(test::gemma2_model(), R"("attn_logit_softcapping":null)");
   BOOST_TEST(uncapped.attention_softcap == 0.0);
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    for (const char* cap : {"0", "-1"})
+      BOOST_TEST(
+          refuses(test::gemma2_model(), cat("\"", key, "\":", cap), cat(key, " is ", cap, ", expected")));
+  }
 
   const family_model m = test::gemma3_model();
+  BOOST_TEST(refuses(m, R"("attn_logit_softcapping":50)", "attn_logit_softcapping: only null is supported"));
+  BOOST_TEST(with(m, R"("attn_logit_softcapping":null,"final_logit_softcapping":30)").final_softcap == 30.0);
   const architecture old_way = with(m, R"("rope_theta":10000,"rope_local_base_freq":100,"rope_scaling":)"
                                        R"({"rope_type":"linear","factor":8})");
   BOOST_TEST((old_way.rope_inv_freq == std::vector<float>{0.125f, 0.00125f}));

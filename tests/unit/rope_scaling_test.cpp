@@ -125,6 +125,33 @@ BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_shor
     BOOST_TEST(phi3_with(name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_readers_look) {
+  const std::string inside = cat(long_keys, R"(,"original_max_position_embeddings":4)");
+  const auto parameters = [&](std::string_view keys) {
+    return from_config(test::phi3_model().config(cat(R"("rope_parameters":{)", keys, "}")));
+  };
+  BOOST_TEST(parameters(inside).max_positions == 4u);
+  BOOST_TEST(parameters(cat(inside, R"(,"factor":4)")).rope_scale == phi3_with(long_keys).rope_scale);
+  const architecture usual = phi3_with(long_keys, R"(,"max_position_embeddings":8192)");
+  BOOST_TEST(usual.max_positions == 4096u);
+  BOOST_TEST(usual.rope_scale == std::sqrt(1 + std::log(2.0) / std::log(4096.0)),
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(phi3_with(long_keys, "").max_positions == 16u);
+  BOOST_TEST(tiny_with(cat(long_keys, R"(,"factor":4)")).max_positions == 64u);
+
+  const auto fails = [](std::string_view part, auto&& action) {
+    return fails_with(status::data, part, action);
+  };
+  BOOST_TEST(fails("is 4096 by default here and 4 in the rope parameters", [&] { phi3_with(inside, ""); }));
+  BOOST_TEST(fails("is 64 by default here and 4 in", [&] { tiny_with(cat(inside, R"(,"factor":16)")); }));
+  BOOST_TEST(fails("original_max_position_embeddings is null",
+                   [] { phi3_with(long_keys, R"(,"original_max_position_embeddings":null)"); }));
+  for (const std::string& keys : {cat(long_keys, R"(,"factor":9)"), cat(inside, R"(,"factor":9)")})
+    BOOST_TEST(fails("the factor of longrope is 9", [&] { phi3_with(keys); }));
+  BOOST_TEST(fails("the factor of longrope is 9", [&] { parameters(cat(inside, R"(,"factor":9)")); }));
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"factor":9,"attention_factor":3)")).rope_scale == 3);
+}
+
 BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
   const architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});

@@ -3,6 +3,7 @@
 // object for each kind of layer) or in the older keys that a family's rope_rule names.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -113,16 +114,31 @@ inline void read_rope_object(const json_view& rope, rope_numbers& out) {
   if (name != "default") read_scaling(rope, name, out.scaling);
 }
 
-// Phi-3 has the number of positions before it was stretched beside the object, not in it.
-inline void read_original_positions(const json_view& root, const architecture& a, rope_scaling& s) {
+// The number of positions before LongRoPE stretched them: beside the object, in rope_parameters, or what the family
+// means without; for a rope_scaling alone, which some readers look past, only where that changes nothing.
+inline void read_original_positions(const json_view& root, const rope_rule& rule, const architecture& a,
+                                    rope_scaling& s) {
+  static constexpr const char* key = "original_max_position_embeddings";
   if (s.type != rope_scaling::kind::longrope) return;
-  const auto beside = root.find_double("original_max_position_embeddings");
-  if (beside && s.original_positions != 0 && s.original_positions != *beside) {
-    fail(status::data, root.place(), "original_max_position_embeddings is ", *beside, " here and ",
+  const auto beside = root.find_double(key);
+  if (!beside && root.as_object().contains(key))
+    fail(status::data, root.place(), key, " is null, but longrope needs it");
+  const bool within = s.original_positions != 0;
+  const double usual =
+      beside.value_or(rule.original_positions != 0 ? rule.original_positions : a.max_positions);
+  if (within && s.original_positions != usual && (beside || !root.find("rope_parameters"))) {
+    fail(status::data, root.place(), key, " is ", usual, beside ? " here" : " by default here", " and ",
          s.original_positions, " in the rope parameters");
   }
-  if (s.original_positions == 0) s.original_positions = beside.value_or(a.max_positions);
-  if (s.factor == 0 && s.original_positions > 0) s.factor = a.max_positions / s.original_positions;
+  if (!within) s.original_positions = usual;
+  if (!(s.original_positions > 0)) return;  // check_rope refuses it
+  const double ratio = a.max_positions / s.original_positions;
+  const bool said = within || beside || rule.original_positions != 0;
+  if (s.factor == 0) s.factor = ratio;
+  if (said && s.attention_factor == 0 && std::abs(s.factor - ratio) > 1e-6 * ratio) {
+    fail(status::data, root.place(), "the factor of longrope is ", s.factor,
+         ", but max_position_embeddings is ", ratio, " times ", key);
+  }
 }
 
 // A number that may stand under several old keys and in the object: all that are there must agree.
@@ -200,7 +216,7 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
   if (a.rope_dims < 2)
     fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
   check_architecture(a, root.label());
-  read_original_positions(root, a, global.scaling);
+  read_original_positions(root, rule, a, global.scaling);
   a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
   if (rule.local_theta_key != nullptr) {
     if (scales_attention(local.scaling))

@@ -41,6 +41,7 @@ struct rope_rule {
   bool part_varies = false;        // else another share than 1 is refused
   const char* dims_key = nullptr;  // the number of dimensions itself, instead of a share
   std::uint32_t dims = 0;
+  std::uint32_t original_positions = 0;   // of LongRoPE where the file does not say; 0: as many as there are
   const char* local_theta_key = nullptr;  // layers with a window have their own frequencies, never scaled
   double local_theta = 10000;
 };

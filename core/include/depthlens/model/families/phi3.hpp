@@ -25,7 +25,7 @@ inline constexpr model_family phi3 = {
     .eps = 1e-5,
     .harmless =
         "auto_map embd_pdrop full_attn_mod interpolate_factor original_max_position_embeddings resid_pdrop",
-    .rope = {.used = true, .part_varies = true},
+    .rope = {.used = true, .part_varies = true, .original_positions = 4096},
     .windows = windowed::all,
     .window_lists = false,
     .tensors = {model_prefix, "layers.", llama_outside, phi3_block, llama_final_norm, llama_head,

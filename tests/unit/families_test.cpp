@@ -164,6 +164,14 @@ BOOST_AUTO_TEST_CASE(gpt_neox_has_its_heads_interleaved) {
                      "rotary_pct is 0.5"));
   const architecture old_base = with(test::gpt_neox_model(), R"("rotary_emb_base":100,"rotary_pct":1)");
   BOOST_TEST(old_base.rope_inv_freq.at(1) == 0.1f);
+  const architecture new_base =
+      with(test::gpt_neox_model(),
+           R"("rotary_pct":1,"rope_parameters":{"rope_theta":100,"partial_rotary_factor":1})");
+  BOOST_TEST(new_base.rope_inv_freq.at(1) == 0.1f);
+  BOOST_TEST(refuses(test::gpt_neox_model(), R"("rope_theta":100)", "rope_theta is 100 here and 10000"));
+  BOOST_TEST(refuses(test::gpt_neox_model(), R"("rotary_pct":null,"partial_rotary_factor":1)",
+                     "partial_rotary_factor is 1 here and 0.25"));
+  BOOST_CHECK_NO_THROW(with(test::gpt_neox_model(), R"("rope_theta":10000,"partial_rotary_factor":0.5)"));
 }
 
 BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
@@ -174,6 +182,7 @@ BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
   BOOST_TEST(o.files.find_tensor("block.0.ffn_norm") == nullptr);
   BOOST_TEST((o.files.tensor("unembed.bias").shape == shape{10}));
   BOOST_TEST(refuses(test::gptj_model(), R"("scale_attn_weights":false)", "only true is"));
+  BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":null)", "rotary_dim is null"));
 }
 
 BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {
@@ -262,6 +271,11 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST((new_way.local_rope_inv_freq == old_way.local_rope_inv_freq));
   BOOST_TEST(with(m, R"("layer_types":["full_attention"])").window.empty());
   BOOST_TEST(with(m, R"("sliding_window_pattern":1)").window.empty());
+  BOOST_TEST(
+      refuses(m, R"("_sliding_window_pattern":1)", "layer_types or sliding_window_pattern must say it"));
+  BOOST_TEST((with(m, R"("_sliding_window_pattern":6)").window == std::vector<std::uint32_t>{3}));
+  BOOST_TEST(with(m, R"("_sliding_window_pattern":1,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(with(m, R"("_sliding_window_pattern":2,"sliding_window_pattern":1)").window.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

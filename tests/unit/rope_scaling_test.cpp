@@ -61,7 +61,7 @@ architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t orig
   p.u32("phi3.attention.head_count", 2).u32("phi3.context_length", 16).u32("phi3.feed_forward_length", 12);
   p.f32("phi3.attention.layer_norm_rms_epsilon", 1e-5f);
   p.u32("phi3.rope.scaling.original_context_length", original);
-  if (attention > 0) p.f32("phi3.rope.scaling.attn_factor", attention);
+  if (attention != 0) p.f32("phi3.rope.scaling.attn_factor", attention);
   if (factor > 0) p.f32("phi3.rope.scaling.factor", factor);
   p.tensor("token_embd.weight", {8, 10});
   for (const std::string& name : names) p.tensor(name, {2});
@@ -188,7 +188,11 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'mscale'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'long_factor'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"attention_factor":-1)"), "attention factor is -1"));
+  for (const char* by : {"-1", "0"}) {
+    BOOST_TEST(
+        refuses(cat(yarn, R"(,"attention_factor":)", by), cat("attention_factor is ", by, ", expected")));
+    BOOST_TEST(refuses(cat(long_keys, R"(,"factor":4,"attention_factor":)", by), "attention_factor is"));
+  }
   BOOST_TEST(refuses(R"("type":"longrope","long_factor":[1,2])", "\"short_factor\" is missing"));
   BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,0],"long_factor":[1,2])", "a rope factor is 0"));
   const auto fails = [](std::string_view part, auto&& action) {
@@ -202,6 +206,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
   BOOST_TEST(
       fails("factor of 4 under phi3.rope.scaling.factor", [] { phi3_gguf({short_factors}, 4, 0, 4); }));
+  BOOST_TEST(fails("attn_factor is -1", [] { phi3_gguf({short_factors}, 4, -1); }));
   BOOST_TEST(fails("original number of positions is 0", [] { phi3_gguf({short_factors}, 0); }));
 }
 

@@ -57,7 +57,13 @@ inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string&
   out.divisors = rope_divisors(file, *factors, a);
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
-  out.attention_factor = file.find_float(prefix + "rope.scaling.attn_factor").value_or(0.0);
+  if (const auto by = file.find_float(prefix + "rope.scaling.attn_factor")) {
+    if (!(*by > 0)) {
+      fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", *by,
+           ", expected more than 0");
+    }
+    out.attention_factor = *by;
+  }
   return out;
 }
 

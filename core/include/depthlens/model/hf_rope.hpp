@@ -88,8 +88,11 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
     s.beta_slow = rope.find_double("beta_slow").value_or(s.beta_slow);
     s.truncate = config_flag(rope, "truncate", true);
   }
-  if (s.type == kind::yarn || s.type == kind::longrope)
-    s.attention_factor = rope.find_double("attention_factor").value_or(0.0);
+  if (s.type != kind::yarn && s.type != kind::longrope) return;
+  if (const auto by = rope.find_double("attention_factor")) {
+    if (!(*by > 0)) fail(status::data, rope.place(), "attention_factor is ", *by, ", expected more than 0");
+    s.attention_factor = *by;
+  }
 }
 
 // {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
@@ -141,12 +144,14 @@ inline void read_original_positions(const json_view& root, const rope_rule& rule
   }
 }
 
-// A number that may stand under several old keys and in the object: all that are there must agree.
+// A number that may stand under several old keys and in the object: all that are there must agree, also with what is
+// meant without them where a family has a key of its own.
 inline void check_old_keys(const json_view& root, const char* first, const char* second, double read) {
   for (const char* key : {first, second}) {
     if (key == nullptr) continue;
     if (const auto old = root.find_double(key); old && *old != read)
-      fail(status::data, root.place(), key, " is ", *old, " here and ", read, " elsewhere in the file");
+      fail(status::data, root.place(), key, " is ", *old, " here and ", read,
+           " elsewhere in the file or by default");
   }
 }
 
@@ -169,12 +174,8 @@ inline void read_nested_rope(const json_view& parameters, rope_numbers& global, 
 // Reads what all layers share into `global`, what windowed ones have to themselves into `local`.
 inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_numbers& global,
                            rope_numbers& local) {
-  for (const char* key : {"rope_theta", rule.theta_key}) {
-    if (key != nullptr) global.theta = root.find_double(key).value_or(global.theta);
-  }
-  for (const char* key : {"partial_rotary_factor", rule.part_key}) {
-    if (key != nullptr) global.part = root.find_double(key).value_or(global.part);
-  }
+  if (rule.theta_key != nullptr) global.theta = root.find_double(rule.theta_key).value_or(global.theta);
+  if (rule.part_key != nullptr) global.part = root.find_double(rule.part_key).value_or(global.part);
   if (rule.local_theta_key != nullptr)
     local.theta = root.find_double(rule.local_theta_key).value_or(local.theta);
   const auto parameters = root.find("rope_parameters");
@@ -209,6 +210,8 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
   a.rope_dims = static_cast<std::uint32_t>(global.part * a.head_dim);
   if (rule.dims_key != nullptr) {
     const auto dims = root.find(rule.dims_key);
+    if (!dims && root.as_object().contains(rule.dims_key))
+      fail(status::data, root.place(), rule.dims_key, " is null, expected a number of dimensions");
     a.rope_dims = dims
                       ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
                       : rule.dims;

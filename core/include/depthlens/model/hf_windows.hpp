@@ -37,13 +37,13 @@ inline std::optional<std::uint32_t> read_window(const json_view& root, const mod
 }
 
 inline std::uint32_t read_pattern(const json_view& root, const model_family& f) {
-  std::uint64_t pattern = f.pattern;
-  for (const char* key : {"_sliding_window_pattern", "sliding_window_pattern"}) {
-    const auto given = is_listed(f.keys, key) ? root.find(key) : std::nullopt;
-    if (!given) continue;
-    pattern = given->as_u64();
-    refuse_unless(pattern > 0, *given, "a pattern has at least one layer");
-  }
+  const auto find = [&](const char* key) { return is_listed(f.keys, key) ? root.find(key) : std::nullopt; };
+  const auto given = find("sliding_window_pattern");
+  const std::uint64_t pattern = given ? given->as_u64() : f.pattern;
+  if (given) refuse_unless(pattern > 0, *given, "a pattern has at least one layer");
+  // Written beside layer_types, and read by nobody.
+  if (const auto note = find("_sliding_window_pattern"); note && !given)
+    refuse_unless(note->as_u64() == pattern, *note, "layer_types or sliding_window_pattern must say it");
   return checked_narrow<std::uint32_t>(pattern, [&] { return root.place() + "sliding_window_pattern"; });
 }
 

@@ -29,20 +29,23 @@ namespace detail {
 // compute.
 inline bool is_harmless_config_key(std::string_view key) {
   return is_listed(
-      "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels "
-      "architectures attention_dropout attention_probs_dropout_prob attn_implementation bad_words_ids "
-      "begin_suppress_tokens bos_token_id chunk_size_feed_forward custom_pipelines "
-      "decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
-      "encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task "
-      "forced_bos_token_id forced_eos_token_id gradient_checkpointing hidden_dropout_prob id2label "
-      "initializer_range is_decoder is_encoder_decoder label2id length_penalty max_length min_length "
-      "name_or_path no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences "
-      "output_attentions output_hidden_states output_past output_scores pad_token_id prefix "
-      "pretraining_tp problem_type remove_invalid_values repetition_penalty return_dict "
-      "return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
-      "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers.js_config "
-      "transformers_version typical_p unk_token_id unsloth_fixed unsloth_version use_bfloat16 "
-      "use_cache",
+      "_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled "
+      "_model_name_or_path _name_or_path _num_labels architectures attention_dropout "
+      "attention_probs_dropout_prob attn_implementation bad_words_ids begin_suppress_tokens "
+      "bos_token bos_token_id chunk_size_feed_forward classifier_dropout cls_token_id "
+      "custom_pipelines decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
+      "embd_pdrop encoder_no_repeat_ngram_size eos_token eos_token_id "
+      "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
+      "gradient_checkpointing hidden_dropout hidden_dropout_prob id2label initializer_range "
+      "is_decoder is_encoder_decoder keys_to_ignore_at_inference label2id length_penalty loss_type "
+      "mask_token_id max_length min_length model_max_length name_or_path no_repeat_ngram_size "
+      "num_beam_groups num_beams num_labels num_logits_to_keep num_return_sequences "
+      "output_attentions output_hidden_states output_past output_scores pad_token pad_token_id "
+      "padding_side prefix pretraining_tp problem_type remove_invalid_values repetition_penalty "
+      "resid_pdrop return_dict return_dict_in_generate sep_token_id suppress_tokens "
+      "task_specific_params temperature tf_legacy_loss tokenizer_class tokenizer_padding_side "
+      "top_k top_p torch_dtype torchscript transformers.js_config transformers_version typical_p "
+      "unk_token_id unsloth_fixed unsloth_version use_bfloat16 use_cache use_flash_attention_2",
       key);
 }
 

@@ -41,7 +41,7 @@ inline constexpr model_family gpt2 = {
     .activation = "gelu_new",
     .keys = "scale_attn_weights",
     .harmless =
-        "attn_pdrop embd_pdrop resid_pdrop n_ctx n_special output_past predict_special_tokens "
+        "attn_pdrop n_ctx n_special output_past predict_special_tokens "
         "reorder_and_upcast_attn summary_activation "
         "summary_first_dropout summary_proj_to_labels summary_type summary_use_proj",
     .norm = norm_kind::layer,

@@ -38,7 +38,6 @@ inline constexpr model_family gpt_neox = {
     .eps = 1e-5,
     .activation = "gelu",
     .keys = "attention_bias use_parallel_residual",
-    .harmless = "classifier_dropout hidden_dropout",
     .norm = norm_kind::layer,
     .attention_bias = true,
     .rope = {.used = true,

@@ -183,6 +183,11 @@ BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
   BOOST_TEST((o.files.tensor("unembed.bias").shape == shape{10}));
   BOOST_TEST(refuses(test::gptj_model(), R"("scale_attn_weights":false)", "only true is"));
   BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":null)", "rotary_dim is null"));
+  family_model tied = test::gptj_model();
+  std::erase_if(tied.tensors, [](const named_shape& t) { return t.name == "lm_head.weight"; });
+  const opened shared(tied, R"("tie_word_embeddings":true)");
+  BOOST_TEST(shared.files.tensor("unembed").data == shared.files.tensor("embed").data);
+  BOOST_TEST((shared.files.tensor("unembed.bias").shape == shape{10}));
 }
 
 BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {

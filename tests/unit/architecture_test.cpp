@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "depthlens/model/gguf_config.hpp"
@@ -158,20 +159,27 @@ BOOST_AUTO_TEST_CASE(mistral_has_a_window_unless_it_says_null) {
 }
 
 BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
-  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "0"), "number of layers is 0"));
+  for (const char* key : {"num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads",
+                          "intermediate_size", "vocab_size", "max_position_embeddings"}) {
+    BOOST_TEST(refuses_config(with_value(key, "0"), cat(key, ": is 0, expected 1 to ")), key);
+  }
+  for (const char* key : {"intermediate_size", "vocab_size", "max_position_embeddings"}) {
+    BOOST_TEST(refuses_config(with_value(key, "16777217"), cat(key, ": is 16777217, expected 1 to 16777216")),
+               key);
+  }
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "4097"), "expected 1 to 4096"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "-1"), "num_hidden_layers: is an integer (-1)"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "\"2\""), "is a string"));
   BOOST_TEST(refuses_config(with_value("hidden_size", "4294967296"), "hidden_size"));
-  BOOST_TEST(refuses_config(with_value("hidden_size", "9"), "do not divide"));
-  BOOST_TEST(refuses_config(with_value("num_attention_heads", "0"), "do not divide"));
-  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "0"), "key-value heads is 0"));
-  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "4"), "key-value heads is 4"));
+  BOOST_TEST(
+      refuses_config(with_value("hidden_size", "9"), "num_attention_heads is 2, which does not divide"));
+  BOOST_TEST(
+      refuses_config(with_value("num_key_value_heads", "4"), "num_key_value_heads: is 4, expected 1 to 2"));
   BOOST_TEST(refuses_config(with_value("vocab_size", "null"), "\"vocab_size\" is missing"));
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "-1"), "norm epsilon"));
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "1"), "norm epsilon"));
-  BOOST_TEST(refuses_more("\"head_dim\":3", "rotary dimensions"));
-  BOOST_TEST(refuses_more("\"head_dim\":0", "head size is 0"));
+  BOOST_TEST(refuses_more("\"head_dim\":3", "the head size makes 3 rotary dimensions"));
+  BOOST_TEST(refuses_more("\"head_dim\":0", "head_dim: is 0, expected 1 to 65536"));
   BOOST_TEST(refuses_more("\"rope_theta\":0", "rope theta is 0"));
   BOOST_TEST(refuses_more("\"rope_theta\":-5", "rope theta is -5"));
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":0})", "factor is 0"));
@@ -227,6 +235,30 @@ BOOST_AUTO_TEST_CASE(a_factor_without_a_type_is_linear_under_either_key) {
                           "llama.rope.scaling.factor is 4 and llama.rope.scale_linear 2"));
   BOOST_TEST(
       refuses_gguf(with([&](auto& p) { p.text(type, "linear"); }), "'llama.rope.scaling.factor' is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(sizes_of_no_model_are_refused_by_name) {
+  for (const char* key :
+       {"block_count", "embedding_length", "attention.head_count", "attention.head_count_kv",
+        "attention.key_length", "feed_forward_length", "context_length"}) {
+    gguf_parts p;
+    p.text("general.architecture", "llama").f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    for (const auto& [name, size] : {std::pair{"block_count", 2u},
+                                     {"embedding_length", 8u},
+                                     {"attention.head_count", 2u},
+                                     {"feed_forward_length", 12u},
+                                     {"context_length", 64u}}) {
+      if (std::string_view(name) != key) p.u32(cat("llama.", name), size);
+    }
+    BOOST_TEST(refuses_gguf(add_tiny_tensors(p.u32(cat("llama.", key), 0)),
+                            cat("llama.", key, " is 0, expected 1 to ")),
+               key);
+  }
+  gguf_parts odd = tiny_gguf_metadata();
+  odd.u32("llama.attention.key_length", 3);
+  odd.u32("llama.attention.value_length", 3);
+  BOOST_TEST(
+      refuses_gguf(add_tiny_tensors(odd), "llama.rope.dimension_count, or the head size without it, is 3"));
 }
 
 BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {

@@ -118,9 +118,10 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", a.rope_dims,
          ", expected the head size ", a.head_dim);
   }
-  if (a.rope_dims < 2)
-    fail(status::data, file.path(), ": ", a.rope_dims, " rotary dimensions, expected 2 or more");
-  check_architecture(a, file.path());
+  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count, or the head size without it, is ",
+         a.rope_dims, ", expected an even number of 2 to the head size ", a.head_dim);
+  }
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
   const rope_scaling scaling = read_gguf_scaling(file, f, a);
   check_rope(theta, scaling, a.rope_dims, file.path());

@@ -83,31 +83,35 @@ inline void refuse_unknown_config_keys(const json_view& root, const model_family
   }
 }
 
-// `derived` is what the size is where the row says so.
-inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived) {
+// From 1 to `top`. `derived` is what the size is where the row says so.
+inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived,
+                                 std::uint32_t top) {
   const auto number = size.key == nullptr ? std::nullopt : root.find(size.key);
   if (!number && size.otherwise == size_key::required) root.require(size.key);
   const std::uint64_t value = number                                ? number->as_u64()
                               : size.otherwise == size_key::derived ? derived
                                                                     : size.otherwise;
-  return checked_narrow<std::uint32_t>(value,
-                                       [&] { return number ? number->place() + "value" : root.place(); });
+  if (number && (value < 1 || value > top))
+    fail(status::data, number->place(), "is ", value, ", expected 1 to ", top);
+  return checked_narrow<std::uint32_t>(value, [&] { return root.place(); });
 }
 
 inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
-  a.n_layers = config_size(root, f.layers, 0);
-  a.d_model = config_size(root, f.width, 0);
-  a.n_heads = config_size(root, f.heads, 0);
-  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads);
+  using most = size_limits;
+  a.n_layers = config_size(root, f.layers, 0, most::layers);
+  a.d_model = config_size(root, f.width, 0, most::width);
+  a.n_heads = config_size(root, f.heads, 0, most::heads);
+  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads, a.n_heads);
   const bool own_head_dim =
       f.head_dim.otherwise != size_key::derived || (f.head_dim.key != nullptr && root.find(f.head_dim.key));
-  if (!own_head_dim && (a.n_heads == 0 || a.d_model % a.n_heads != 0)) {
-    fail(status::data, root.place(), a.n_heads, " attention heads do not divide the width ", a.d_model);
+  if (!own_head_dim && a.d_model % a.n_heads != 0) {
+    fail(status::data, root.place(), f.heads.key, " is ", a.n_heads, ", which does not divide ", f.width.key,
+         ", ", a.d_model);
   }
-  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads);
-  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model);
-  a.vocab_size = config_size(root, f.vocabulary, 0);
-  a.max_positions = config_size(root, f.positions, 0);
+  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads, most::head_dim);
+  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model, most::any);
+  a.vocab_size = config_size(root, f.vocabulary, 0, most::any);
+  a.max_positions = config_size(root, f.positions, 0, most::any);
 }
 
 inline activation_kind read_activation(const json_view& root, const model_family& f) {

@@ -216,9 +216,13 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
                       ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
                       : rule.dims;
   }
-  if (a.rope_dims < 2)
-    fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
-  check_architecture(a, root.label());
+  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+    const char* const key = rule.dims_key != nullptr ? rule.dims_key
+                            : global.part != 1       ? rule.part_key
+                                                     : "the head size";
+    fail(status::data, root.place(), key, " makes ", a.rope_dims,
+         " rotary dimensions, expected an even number of 2 to the head size ", a.head_dim);
+  }
   read_original_positions(root, rule, a, global.scaling);
   a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
   if (rule.local_theta_key != nullptr) {

@@ -115,6 +115,9 @@ BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_shor
   const architecture a = phi3_with(long_keys);
   check_close(a.rope_inv_freq, {0.5f, 0.002f});
   BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(positions_text(a).starts_with(
+      "the model takes 4: with LongRoPE prompts are read up to original_max_position_embeddings,"));
+  BOOST_TEST(positions_text(phi3_with(R"("type":"default")")) == "the model takes 16");
   BOOST_TEST(a.attention_scale == 0.5);
   BOOST_TEST(a.rope_scale == std::sqrt(1 + std::log(4.0) / std::log(4.0)),
              boost::test_tools::tolerance(1e-12));
@@ -156,6 +159,7 @@ BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
   const architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});
   BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(a.positions_key == "phi3.rope.scaling.original_context_length");
   BOOST_TEST(a.rope_scale == phi3_with(long_keys).rope_scale);
   BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).rope_scale == 3);
   const architecture unscaled = phi3_gguf({}, 16);

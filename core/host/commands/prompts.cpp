@@ -20,7 +20,7 @@ std::vector<std::int32_t> prompt_ids(const opened_model& model, std::string_view
   const architecture& arch = model.files->arch();
   std::vector<std::int32_t> ids = model.tokens->encode_prompt(prompt);
   if (ids.size() > arch.max_positions)
-    fail(status::data, "a prompt of ", ids.size(), " tokens; the model takes ", arch.max_positions);
+    fail(status::data, "a prompt of ", ids.size(), " tokens; ", positions_text(arch));
   for (const std::int32_t id : ids)
     if (static_cast<std::uint32_t>(id) >= arch.vocab_size)
       fail(status::data, "token id ", id, " has no row in the embedding of ", arch.vocab_size, " rows");

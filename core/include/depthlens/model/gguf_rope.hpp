@@ -136,7 +136,7 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     check_rope(local, {}, a.rope_dims, file.path());
     a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
   }
-  apply_rope_limits(scaling, a, file.path());
+  apply_rope_limits(scaling, a, file.path(), prefix + "rope.scaling.original_context_length");
 }
 
 }  // namespace depthlens::detail

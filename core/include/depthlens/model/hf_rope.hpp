@@ -230,7 +230,7 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
       fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
     a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
   }
-  apply_rope_limits(global.scaling, a, root.label());
+  apply_rope_limits(global.scaling, a, root.label(), "original_max_position_embeddings");
 }
 
 }  // namespace depthlens::detail

@@ -63,17 +63,23 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
          is_window_key(f, key);
 }
 
-inline void refuse_unknown_config_keys(const json_view& root, const model_family& family) {
+// `known` says of a key whether it is read, or may be passed over.
+template <class Known>
+void refuse_unknown_config_keys(const json_view& root, const Known& known) {
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
     const bool off = value.is_null() || (value.is_bool() && !value.get_bool()) ||
                      (value.is_object() && value.get_object().empty()) ||
                      (value.is_array() && value.get_array().empty());
-    if (off || is_family_key(family, name) || is_harmless_config_key(name)) continue;
+    if (off || is_harmless_config_key(name) || known(name)) continue;
     fail(status::data, root.place(), "key ", printable(name),
          " is not understood and may change what the model computes; if it does not, --ignore-config passes "
          "over it");
   }
+}
+
+inline void refuse_config_keys(const json_view& root, const model_family& family) {
+  refuse_unknown_config_keys(root, [&](std::string_view key) { return is_family_key(family, key); });
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
     if (!value.is_null() && is_listed(family.only_true, name)) {
@@ -132,7 +138,14 @@ inline json_view text_part(const json_view& root) {
   if (const auto quantized = root.find("quantization_config"))
     fail(status::data, root.place(),
          "key 'quantization_config' is not understood: the weights must be plain");
-  return root.require("text_config");
+  static constexpr std::string_view known =
+      "boi_token_id boi_token_index eoi_token_id eoi_token_index image_token_id image_token_index "
+      "mm_tokens_per_image model_type text_config tie_word_embeddings vision_config";
+  refuse_unknown_config_keys(root, [](std::string_view key) { return is_listed(known, key); });
+  const json_view text = root.require("text_config");
+  if (!config_flag(root, "tie_word_embeddings", true) && config_flag(text, "tie_word_embeddings", true))
+    fail(status::data, root.place(), "tie_word_embeddings is false here, but not in text_config");
+  return text;
 }
 
 }  // namespace detail
@@ -147,7 +160,7 @@ inline architecture architecture_from_config(const json_document& config) {
     fail(status::data, root.place(), "model_type ", printable(a.family), " is not supported; supported are ",
          families::names());
   }
-  detail::refuse_unknown_config_keys(root, *family);
+  detail::refuse_config_keys(root, *family);
   detail::read_sizes(root, *family, a);
   a.norm = family->norm;
   a.norm_offset = family->norm_offset;

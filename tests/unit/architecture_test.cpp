@@ -132,6 +132,8 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'mscale'"));
   BOOST_TEST(refuses_more(R"("rope_theta":5,"rope_parameters":{"rope_theta":6})", "rope_theta is 5"));
   BOOST_TEST(
+      refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"rope_theta":6})", "only rope_parameters"));
+  BOOST_TEST(
       refuses_more(R"("rope_parameters":{"full_attention":{"rope_theta":6}})", "key 'full_attention'"));
 }
 

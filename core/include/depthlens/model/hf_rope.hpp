@@ -186,7 +186,13 @@ inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_nu
   if (parameters && rule.local_theta_key != nullptr) {
     read_nested_rope(*parameters, global, local);
   } else if (parameters || scaling) {
+    const rope_numbers outside = global;
     read_rope_object(parameters ? *parameters : *scaling, global);
+    if (!parameters && (global.theta != outside.theta || global.part != outside.part)) {
+      fail(status::data, scaling->place(),
+           "rope_theta or partial_rotary_factor is another here than outside or by default, and only "
+           "rope_parameters may say it");
+    }
   }
   check_old_keys(root, "rope_theta", rule.theta_key, global.theta);
   check_old_keys(root, "partial_rotary_factor", rule.part_key, global.part);

@@ -17,6 +17,12 @@ namespace depthlens::torch_backend {
 // Where the libtorch_cpu.so lies that this process runs on; empty where the loader does not say.
 std::filesystem::path libtorch_folder();
 
+// Of the library that runs: DEPTHLENS_LIBTORCH may name another than the engine was built with.
+std::string libtorch_version();
+
+// libtorch keeps its binary interface within a minor version only ("2.11"). Errors: status::unavailable, naming both.
+void refuse_other_libtorch(std::string_view running);
+
 // One or more devices, each with a copy of the model: "auto", "cpu", "cuda", "cuda:1", or several with commas between.
 // "auto" is the first GPU where CUDA can start, else the CPU. Errors: status::unavailable with the reason.
 std::vector<at::Device> parse_devices(std::string_view text);

@@ -10,6 +10,7 @@
 #include "weights.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/backend/work_counters.hpp"
 
 #include <ATen/ATen.h>
@@ -61,7 +62,7 @@ class model {
                   const std::vector<const lens*>& lenses, std::int32_t* final_top,
                   const dlens_readings* const* readings) const;
   attention_shape make_attention_shape() const;
-  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
   pass run_blocks(const replica& on, const token_tree& tree, const std::vector<read_site>& sites) const;
   void copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
@@ -72,8 +73,7 @@ class model {
   at::Tensor activate(const at::Tensor& x) const;
 
   dlens_architecture arch_;
-  std::vector<float> inverse_frequency_, local_inverse_frequency_;
-  std::vector<std::uint32_t> windows_;  // (layers), empty = none
+  architecture_tables tables_;
   attention_shape attention_shape_;
   at::ScalarType type_ = at::kFloat;
   std::vector<std::unique_ptr<replica>> replicas_;

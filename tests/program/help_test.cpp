@@ -116,6 +116,14 @@ BOOST_AUTO_TEST_CASE(all_plugins_of_the_build_are_listed_as_ok) {
     BOOST_TEST(ok.contains(id), id);
 }
 
+BOOST_AUTO_TEST_CASE(all_plugins_of_the_build_have_the_version_of_the_program) {
+  for (const auto& v : listed_plugins()) {
+    const boost::json::object& p = v.as_object();
+    BOOST_TEST((p.at("version") == DEPTHLENS_VERSION), p.at("id") << " says version " << p.at("version"));
+  }
+  BOOST_TEST(must_work({"--version"}).out == "depthlens " DEPTHLENS_VERSION "\n");
+}
+
 BOOST_AUTO_TEST_CASE(every_plugin_exports_exactly_one_symbol) {
   int plugins = 0;
   for (const auto& v : listed_plugins()) {

@@ -168,6 +168,28 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_engine_of_this_version_are_refused_with_t
   check_message(tree, status::unavailable, "another version", "build both together");
 }
 
+BOOST_AUTO_TEST_CASE(auto_takes_the_cpu_backend_where_the_engine_fails_on_a_machine_with_a_gpu_and_says_why) {
+  const plugin_tree tree;
+  const tiny_folder model;
+  tree.write("torch/libdepthlens-torch.so", "no library");
+  const auto driver_of = [&](int gpus) {
+    tree.make(tree.root() / "libcuda.so.1", cat("int cuInit(unsigned flags) { return (int)flags; }\n"
+                                                "int cuDeviceGetCount(int* n) { *n = ",
+                                                gpus, "; return 0; }\n"));
+  };
+  const variable searched("LD_LIBRARY_PATH", tree.root());
+  driver_of(1);
+  const outcome passed_over = must_work(trace_with(model, tree, "auto"));
+  BOOST_TEST(
+      passed_over.err.find("backend torch is passed over: there is a GPU, but the torch backend cannot "
+                           "be loaded") != std::string::npos,
+      passed_over.err);
+  driver_of(0);
+  const outcome quiet = must_work(trace_with(model, tree, "auto"));
+  BOOST_TEST(quiet.err.find("torch") == std::string::npos, quiet.err);
+  BOOST_TEST(quiet.out == passed_over.out);
+}
+
 BOOST_AUTO_TEST_CASE(devices_that_are_not_there_and_unknown_ones_are_refused,
                      *boost::unit_test::precondition(has_engine)) {
   const tiny_folder model;

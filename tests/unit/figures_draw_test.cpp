@@ -97,6 +97,16 @@ unset output
 )");
 }
 
+BOOST_AUTO_TEST_CASE(bars_beside_their_control_are_lines_of_the_colours_of_the_bars) {
+  const workplace w;
+  figure_run run = simple_run;
+  run.control = w.folder.write("null.csv", "category,layer,y\na,0,0.5\na,1,0.5\nb,0,0.5\nb,1,0.5\n");
+  draw_figure(simple_figure(figure_kind::stacked_bars), run, w.csv, w.plots, "f", {});
+  const std::string script = read_bytes(w.plots / "f.gp");
+  for (const char* color : {"#F97316", "#2563EB"}) BOOST_TEST(script.find(color) != script.npos);
+  for (const char* color : {"#0173B2", "#DE8F05"}) BOOST_TEST(script.find(color) == script.npos);
+}
+
 BOOST_AUTO_TEST_CASE(grouped_bars_stand_beside_each_other) {
   const workplace w;
   w.draw(simple_figure(figure_kind::grouped_bars), {});

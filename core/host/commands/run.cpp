@@ -166,8 +166,7 @@ bool run_session::take_means() {
   const bool has_them = key && key->is_object() && key->get_object().contains("null_mean");
   if (has_them) {
     means_ = mean_states::read(file, a.n_layers, a.d_model);
-    log_info(
-        cat("--null mean: the states of the run's first ", means_->positions, " positions, as it began"));
+    log_info("--null mean: the states that this run began with");
   } else {
     start_backend();
     const evaluator states(running_->c(), {},

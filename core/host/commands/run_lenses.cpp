@@ -37,8 +37,10 @@ run_lenses::run_lenses(std::vector<lens_spec> specs, null_kind null, const model
     }
     null_source_.push_back(i);
     labels_.push_back(specs_[i].label + "-null");
-    if (std::count(labels_.begin(), labels_.end(), labels_.back()) > 1)
-      fail(status::usage, "--null: a lens is called ", labels_.back(), " already");
+    // The second is the figure that shows a lens beside its control.
+    for (const std::string& taken : {labels_.back(), specs_[i].label + "_null"})
+      if (std::count(labels_.begin(), labels_.end(), taken) > (taken == labels_.back() ? 1 : 0))
+        fail(status::usage, "--null: a lens is called ", taken, " already");
   }
   if (null != null_kind::none && null_source_.empty())
     fail(status::usage, "--null zero: no lens of this run has such a control: ", reason);
@@ -46,7 +48,12 @@ run_lenses::run_lenses(std::vector<lens_spec> specs, null_kind null, const model
 
 // A norm of the zero vector is its bias.
 bool run_lenses::zero_is_constant() const {
-  return model_.find_tensor("final_norm.bias") == nullptr && model_.find_tensor("unembed.bias") == nullptr;
+  const auto says_nothing = [this](const char* name) {
+    const tensor_view* bias = model_.find_tensor(name);
+    return bias == nullptr ||
+           std::all_of(bias->data, bias->data + bias->bytes, [](std::byte b) { return b == std::byte{0}; });
+  };
+  return says_nothing("final_norm.bias") && says_nothing("unembed.bias");
 }
 
 void run_lenses::set_means(const mean_states& means) {
@@ -66,7 +73,7 @@ std::optional<std::size_t> run_lenses::null_of(std::size_t i) const {
 
 bool run_lenses::has_trained() const {
   return std::any_of(specs_.begin(), specs_.end(),
-                     [](const lens_spec& s) { return s.kind != lens_kind::logit; });
+                     [](const lens_spec& s) { return s.kind == lens_kind::tuned; });
 }
 
 boost::json::object run_lenses::key() const {

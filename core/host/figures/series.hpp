@@ -39,6 +39,7 @@ struct panel_data {
 };
 
 struct figure_data {
+  figure_kind described_as = figure_kind::lines;  // beside a control, bars are drawn as lines
   std::vector<figure_series> series;
   std::vector<panel_data> panels;  // one for each panel of the figure
 };

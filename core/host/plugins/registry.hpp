@@ -36,14 +36,15 @@ class registry {
   // Load by word; throw status::unavailable with what was looked for, where, and what there is.
   experiment load_experiment(std::string_view word);
   backend load_backend(std::string_view word);
-  // "auto": the usable backend with the highest probe score; the torch backend is not opened unless libcuda.so.1
-  // loads, since opening it takes seconds.
+  // "auto": the usable backend with the highest probe score. One that cannot run though the machine has what it needs
+  // is said in a warning.
   backend choose_backend(std::string_view word_or_auto);
 
  private:
   plugin_verdict* find(std::string_view kind, std::string_view word);
   const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
                              plugin_verdict& about);
+  backend open_backend(std::string_view word);
 
   std::vector<std::filesystem::path> folders_;
   std::vector<plugin_verdict> files_;

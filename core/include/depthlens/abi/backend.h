@@ -73,8 +73,8 @@ typedef struct dlens_weights {
 typedef struct dlens_model_options {
   uint32_t size;
   uint32_t threads;       // how many forward calls the host will have in flight at most
-  const char *device;     // "auto", "cpu", "cuda", "cuda:1"
-  const char *precision;  // "f32", "bf16", "f16"
+  const char *device;     // "auto", "cpu", "cuda", "cuda:1"; several with commas between: "cuda:0,cuda:1"
+  const char *precision;  // "f32", "bf16", "f16"; on GPUs also "tf32": f32 whose products may round to TF32
 } dlens_model_options;
 
 enum {
@@ -210,7 +210,7 @@ typedef struct dlens_trainer {
   dlens_status (*fit)(struct dlens_trainer *, uint32_t what, double ridge, dlens_error *error);
   // How many arrays the state has; *arrays is valid until destroy. [main]
   uint64_t (*arrays)(const struct dlens_trainer *, const dlens_trainer_array *const **arrays);
-  // Copies an array to or from the caller's buffer of its shape. [main]
+  // read copies an array to the caller's buffer of its shape, write from one. Both [main]
   dlens_status (*read)(const struct dlens_trainer *, uint64_t array, float *values, dlens_error *error);
   dlens_status (*write)(struct dlens_trainer *, uint64_t array, const float *values, dlens_error *error);
   void (*destroy)(struct dlens_trainer *);  // [main]
@@ -227,7 +227,7 @@ typedef struct dlens_model {
   // the model is. [main]
   dlens_status (*lens_create)(const struct dlens_model *, uint64_t n, const dlens_transport *const *transports,
                               dlens_lens **lens, dlens_error *error);
-  void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);
+  void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);  // [main], when no call uses it
   // Runs the pack and reads every position with every lens; results do not depend on what else is in the pack, nor on
   // which ancestors lie in a prefix. On an error nothing is kept.
   // final_top: (P) the model's own top-1 ids. readings: one for each lens, in the order of batch->lenses. All
@@ -258,7 +258,8 @@ typedef struct dlens_backend {
   uint32_t size;
   uint32_t reserved;
   // How well this backend can run here: 0 = not at all, and `reason` says why; the highest score is taken by
-  // "--backend auto". Cheap. [main]
+  // "--backend auto", which shows a reason of another code than DLENS_UNAVAILABLE as a warning: something is to be
+  // mended. Cheap where it is not the highest. [main]
   uint32_t (*probe)(dlens_error *reason);
   // *model is freed with its destroy. `weights` and what it points to stay valid until then. [main]
   dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options, dlens_model **model,

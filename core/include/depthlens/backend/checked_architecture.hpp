@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: the architecture that comes with a model's weights, checked before anything is computed from it. Which
-// tensors there are, and in which shapes, is checked where they are read.
+// For backends: the architecture that comes with a model's weights, checked before anything is computed from
+// it, and its tables. Which tensors there are, and in which shapes, is checked where they are read.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -8,7 +8,9 @@
 #include "depthlens/model/architecture.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace depthlens {
 
@@ -48,6 +50,28 @@ inline const dlens_architecture& checked_architecture(const dlens_weights& weigh
            std::isfinite(arch.attention_scale) && std::isfinite(arch.rope_scale),
        "a scale is not a number");
   return arch;
+}
+
+// The tables that an architecture points to, as a model's own.
+struct architecture_tables {
+  std::vector<float> inverse_frequency;        // (rope_dims / 2)
+  std::vector<float> local_inverse_frequency;  // the same for layers with a window; empty = as the others
+  std::vector<std::uint32_t> windows;          // (n_layers), 0 = all ancestors; empty = 0 everywhere
+
+  std::uint32_t window(std::uint32_t layer) const { return windows.empty() ? 0 : windows[layer]; }
+};
+
+// Copies the tables of a checked architecture and takes its pointers to the host's from it.
+inline architecture_tables take_tables(dlens_architecture& arch) {
+  const std::size_t half = arch.rope_dims / 2;
+  const auto copy = []<class T>(const T* from, std::size_t n) {
+    return from ? std::vector<T>(from, from + n) : std::vector<T>();
+  };
+  architecture_tables out{copy(arch.rope_inverse_frequency, half),
+                          copy(arch.local_rope_inverse_frequency, half), copy(arch.window, arch.n_layers)};
+  arch.rope_inverse_frequency = arch.local_rope_inverse_frequency = nullptr;
+  arch.window = nullptr;
+  return out;
 }
 
 }  // namespace depthlens

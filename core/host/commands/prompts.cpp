@@ -21,7 +21,7 @@ std::vector<std::int32_t> prompt_ids(const opened_model& model, std::string_view
   const architecture& arch = model.files->arch();
   std::vector<std::int32_t> ids = model.tokens->encode_prompt(prompt);
   if (ids.size() > arch.max_positions)
-    fail(status::data, "a prompt of ", ids.size(), " tokens; the model takes ", arch.max_positions);
+    fail(status::data, "a prompt of ", ids.size(), " tokens; ", positions_text(arch));
   check_ids(ids, arch.vocab_size);
   return ids;
 }

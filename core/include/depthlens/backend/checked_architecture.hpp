@@ -5,6 +5,7 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/error.hpp"
+#include "depthlens/model/architecture.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -23,7 +24,7 @@ inline const dlens_architecture& checked_architecture(const dlens_weights& weigh
   const auto need = [](bool ok, const char* what) {
     if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
   };
-  constexpr std::uint32_t most = 1u << 24;
+  constexpr std::uint32_t most = size_limits::any;
   for (const std::uint32_t n : {arch.n_layers, arch.d_model, arch.n_heads, arch.n_kv_heads, arch.head_dim,
                                 arch.d_ff, arch.vocab_size, arch.max_positions}) {
     need(n > 0 && n <= most, "a size is 0 or above 16777216");

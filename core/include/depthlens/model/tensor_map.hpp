@@ -115,6 +115,8 @@ class tensor_mapper {
     add_with_bias(table_.final_norm, cat(prefix_, table_.final_norm.stored), "final_norm");
     if (arch_.tied) {
       add_tied(cat(table_.head.stored, ".weight"));
+      const std::string bias = cat(table_.head.stored, ".bias");
+      if (has_bias(table_.head, bias)) add(table_.head, bias, "unembed.bias", true);
     } else {
       add_with_bias(table_.head, table_.head.stored, "unembed");
     }

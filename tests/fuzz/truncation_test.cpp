@@ -4,6 +4,7 @@
 // demo model, where it is.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
+#include "unit/demo_model.hpp"
 #include "unit/tiny_models.hpp"
 
 #include "depthlens/model/gguf.hpp"
@@ -82,22 +83,6 @@ struct sharded_folder {
   std::string index, a, b;
 };
 
-// Empty, with a message, where the demo model is not.
-std::filesystem::path demo_model() {
-  const auto variable = [](const char* name) {
-    return std::string(std::getenv(name) ? std::getenv(name) : "");
-  };
-  std::filesystem::path model = variable("DEPTHLENS_MODEL");
-  if (model.empty()) {
-    const std::string cache = variable("XDG_CACHE_HOME");
-    model = (cache.empty() ? variable("HOME") + "/.cache" : cache) +
-            "/depthlens/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  }
-  if (std::filesystem::is_regular_file(model)) return model;
-  BOOST_TEST_MESSAGE("skipped: the demo model is not there");
-  return {};
-}
-
 // Where the table of tensors begins: it ends within one alignment before the data.
 std::size_t tensor_table(const gguf_file& file) {
   std::size_t size = file.alignment();
@@ -152,9 +137,9 @@ BOOST_AUTO_TEST_CASE(a_thousand_flipped_bits_in_headers_are_no_crash) {
   BOOST_TEST(accepted < 1000U);  // a bit of a length or of a count
 }
 
-BOOST_AUTO_TEST_CASE(the_demo_model_cut_in_its_header_is_one_clean_error) {
-  const auto path = demo_model();
-  if (path.empty()) return;
+BOOST_AUTO_TEST_CASE(the_demo_model_cut_in_its_header_is_one_clean_error,
+                     *boost::unit_test::precondition(test::with_demo_model)) {
+  const auto path = test::demo_model_path();
   const gguf_file file(path);
   const mapped_file bytes(path);
   const std::size_t table = tensor_table(file);

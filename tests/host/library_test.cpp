@@ -52,6 +52,12 @@ std::string canary(const fs::path& file) {
          "\", \"w\")); }\n__attribute__((constructor)) static void loaded(void) { touch(); }\n";
 }
 
+boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result root(::geteuid() == 0);
+  if (!root) root.message() << "only root can give a file to another user";
+  return root;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_good_plugin_is_loaded_once_and_described) {
@@ -152,11 +158,7 @@ BOOST_AUTO_TEST_CASE(files_that_others_can_write_are_refused_before_their_code_r
   BOOST_TEST(fs::exists(mark));
 }
 
-BOOST_AUTO_TEST_CASE(files_of_another_user_are_refused) {
-  if (::geteuid() != 0) {
-    BOOST_TEST_MESSAGE("skipped: only root can give a file to another user");
-    return;
-  }
+BOOST_AUTO_TEST_CASE(files_of_another_user_are_refused, *boost::unit_test::precondition(as_root)) {
   const plugin_maker maker;
   const fs::path file = maker.make("experiment-foreign", {});
   BOOST_REQUIRE(::chown(file.c_str(), 12345, 12345) == 0);

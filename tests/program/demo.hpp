@@ -3,6 +3,7 @@
 #pragma once
 
 #include "program/process.hpp"
+#include "unit/demo_model.hpp"
 
 #include <boost/json.hpp>
 
@@ -13,16 +14,8 @@
 
 namespace depthlens::test {
 
-// DEPTHLENS_MODEL, else where share/get-model.sh puts the demo model.
 inline std::string demo_model() {
-  const auto variable = [](const char* name) -> std::string {
-    const char* v = std::getenv(name);
-    return v == nullptr ? "" : v;
-  };
-  std::string cache = variable("XDG_CACHE_HOME");
-  if (cache.empty()) cache = variable("HOME") + "/.cache";
-  std::string model = variable("DEPTHLENS_MODEL");
-  if (model.empty()) model = cache + "/depthlens/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  const std::filesystem::path model = demo_model_path();
   BOOST_REQUIRE_MESSAGE(std::filesystem::exists(model),
                         "the demo model is missing; get it with: bash share/get-model.sh");
   return model;

@@ -2,6 +2,7 @@
 // The checkers of the reference data, where it lies beside the source tree or DEPTHLENS_REFERENCE names it:
 // the tables of the published code, and readings of tiny models.
 #include "program/demo.hpp"
+#include "unit/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,24 +16,12 @@ using namespace depthlens;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
 
-fs::path reference_folder() {
-  const char* named = std::getenv("DEPTHLENS_REFERENCE");
-  return named != nullptr && *named != '\0' ? fs::path(named) : source_tree().parent_path() / "shared";
-}
-
-// Runs a checker of the reference data; false, with a message, where that is not there.
-bool check(const std::string& tool, const words& arguments, const char* backend = "") {
-  const fs::path file = reference_folder() / "tools" / tool;
-  if (!fs::exists(file)) {
-    BOOST_TEST_MESSAGE("skipped: no reference data, " << file << " is missing");
-    return false;
-  }
+void check(const std::string& tool, const words& arguments, const char* backend = "") {
   surroundings s;
   s.patience = std::chrono::seconds(900);
   s.environment["BACKEND"] = backend;
-  const outcome o = run(words{file} + arguments, s);
+  const outcome o = run(words{reference_path() / "tools" / tool} + arguments, s);
   BOOST_TEST(o.code == 0, tool << " says:\n" << o.out << o.err);
-  return true;
 }
 
 boost::test_tools::assertion_result has_torch(boost::unit_test::test_unit_id) {
@@ -44,22 +33,26 @@ boost::test_tools::assertion_result has_torch(boost::unit_test::test_unit_id) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(the_eight_tables_of_the_published_code_are_met) {
+BOOST_AUTO_TEST_CASE(the_eight_tables_of_the_published_code_are_met,
+                     *boost::unit_test::precondition(with_reference)) {
   check("check_all.sh", {program(), demo_model(), "--golden-only"});
 }
 
-BOOST_AUTO_TEST_CASE(readings_of_tiny_models_are_met) {
+BOOST_AUTO_TEST_CASE(readings_of_tiny_models_are_met, *boost::unit_test::precondition(with_reference)) {
   check("check_models.py",
-        {program(), reference_folder() / "models/tiny", "--only", "llama,llama-gqa-tied,llama3-rope"});
+        {program(), reference_path() / "models/tiny", "--only", "llama,llama-gqa-tied,llama3-rope"});
 }
 
-BOOST_AUTO_TEST_CASE(the_torch_backend_meets_the_same_tables, *boost::unit_test::precondition(has_torch)) {
+BOOST_AUTO_TEST_CASE(the_torch_backend_meets_the_same_tables,
+                     *boost::unit_test::precondition(with_reference) *
+                         boost::unit_test::precondition(has_torch)) {
   check("check_all.sh", {program(), demo_model(), "--golden-only", "--device", "cpu"}, "torch");
 }
 
 BOOST_AUTO_TEST_CASE(the_torch_backend_meets_the_readings_of_all_tiny_models_and_their_lenses,
-                     *boost::unit_test::precondition(has_torch)) {
-  check("check_models.py", {program(), reference_folder() / "models/tiny", "--lenses", "--backend", "torch"});
+                     *boost::unit_test::precondition(with_reference) *
+                         boost::unit_test::precondition(has_torch)) {
+  check("check_models.py", {program(), reference_path() / "models/tiny", "--lenses", "--backend", "torch"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -63,7 +63,10 @@ class process {
   process& operator=(const process&) = delete;
 
   pid_t pid() const { return pid_; }
-  void send(int number) const { ::kill(pid_, number); }
+  // Nothing where the program was seen to end: its number may be another's by now.
+  void send(int number) const {
+    if (!code_) ::kill(pid_, number);
+  }
   // False where the program ended instead.
   bool suspend() {
     if (code_) return false;

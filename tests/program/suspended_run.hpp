@@ -4,6 +4,7 @@
 
 #include "program/demo.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -37,8 +38,11 @@ class suspended_run {
   void catch_once(const folder_command& command, const folder_state& begun) {
     folder_ = std::make_unique<scratch_folder>();
     process_ = std::make_unique<process>(words{program()} + command(folder()));
-    while (!begun(folder()))
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+    while (!begun(folder())) {
       if (process_->ends_within(std::chrono::milliseconds(1))) return;
+      BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < patience, "the run does not begin");
+    }
     caught_ = process_->suspend() && tables_of(folder()).empty();
     if (!caught_) process_->send(SIGKILL);
   }

@@ -129,8 +129,8 @@ BOOST_AUTO_TEST_CASE(partial_blocks_and_types_that_are_only_listed_are_errors) {
   BOOST_CHECK_NO_THROW(dequantize(dtype::f32, nullptr, 0, nullptr));
 }
 
-BOOST_AUTO_TEST_CASE(all_block_types_equal_the_reference_bit_for_bit) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(all_block_types_equal_the_reference_bit_for_bit,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const gguf_file stored(test::reference_path() / "formats" / "blocks.gguf");
   const safetensors_file expected(test::reference_path() / "formats" / "blocks.safetensors");
   std::map<std::string, const safetensors_tensor*> want;

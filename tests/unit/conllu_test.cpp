@@ -210,8 +210,8 @@ BOOST_AUTO_TEST_CASE(a_file_cut_at_any_byte_gives_an_error_or_whole_sentences) {
   BOOST_TEST(errors == whole.size() + 1 - 7);
 }
 
-BOOST_AUTO_TEST_CASE(every_sentence_of_the_reference_treebank_passes) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(every_sentence_of_the_reference_treebank_passes,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const std::vector<record> records = read_sentences(test::reference_path() / "data/ud/en_ewt-ud-dev.conllu");
   BOOST_TEST(records.size() == 2001U);
   std::size_t words = 0, tails = 0;

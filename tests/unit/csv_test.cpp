@@ -190,8 +190,8 @@ BOOST_AUTO_TEST_CASE(a_table_cut_at_any_byte_gives_an_error_or_a_part_of_it) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(tables_written_by_pandas_come_out_byte_for_byte) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(tables_written_by_pandas_come_out_byte_for_byte,
+                     *boost::unit_test::precondition(test::with_reference)) {
   std::size_t tables = 0;
   for (const auto& entry : std::filesystem::directory_iterator(test::reference_path() / "golden/smollm2")) {
     if (entry.path().extension() != ".csv") continue;

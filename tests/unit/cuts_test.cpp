@@ -236,8 +236,8 @@ BOOST_AUTO_TEST_CASE(words_are_divided_where_python_divides_them) {
   BOOST_TEST(utf8_words("").empty());
 }
 
-BOOST_AUTO_TEST_CASE(the_reference_treebank_has_these_paragraphs_and_cuts) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(the_reference_treebank_has_these_paragraphs_and_cuts,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const auto path = test::reference_path() / "data/ud/en_ewt-ud-dev.conllu";
   const std::vector<record> records = read_cuts(path, {});
   BOOST_TEST(records.size() == 688U);

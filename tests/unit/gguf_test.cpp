@@ -323,8 +323,8 @@ BOOST_AUTO_TEST_CASE(a_file_on_disk_keeps_its_views_when_it_is_moved) {
   BOOST_TEST((b.find_bools("flags").value() == std::vector<bool>{true, false}));
 }
 
-BOOST_AUTO_TEST_CASE(real_vocabularies_are_read_whole) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(real_vocabularies_are_read_whole,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const std::pair<const char*, std::size_t> files[] = {
       {"falcon", 65024},    {"gpt-2", 50257}, {"gpt-neox", 50432}, {"llama-bpe", 128256},
       {"llama-spm", 32000}, {"phi-3", 32064}, {"qwen2", 151936}};

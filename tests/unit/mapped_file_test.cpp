@@ -52,7 +52,15 @@ std::size_t resident(const std::byte* at) {
   return 0;
 }
 
-BOOST_AUTO_TEST_CASE(forgotten_pages_take_no_memory_and_are_read_again) {
+boost::test_tools::assertion_result with_page_counts(boost::unit_test::test_unit_id) {
+  const std::string maps = test::read_bytes("/proc/self/smaps");
+  boost::test_tools::assertion_result counted(maps.find("Rss:") != std::string::npos);
+  if (!counted) counted.message() << "this kernel does not say which pages of a mapping are in memory";
+  return counted;
+}
+
+BOOST_AUTO_TEST_CASE(forgotten_pages_take_no_memory_and_are_read_again,
+                     *boost::unit_test::precondition(with_page_counts)) {
   const test::scratch_folder folder;
   const std::string text(1u << 20, 'x');
   const mapped_file file(folder.write("f", text));

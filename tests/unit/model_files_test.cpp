@@ -198,8 +198,8 @@ BOOST_AUTO_TEST_CASE(a_cache_blob_is_known_by_its_name) {
   BOOST_TEST(model_files::open(link).content_hash() == name);
 }
 
-BOOST_AUTO_TEST_CASE(reference_models_of_the_family_open) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(reference_models_of_the_family_open,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const auto models = test::reference_path() / "models" / "tiny";
   const model_files sharded = model_files::open(models / "llama");
   BOOST_TEST(sharded.raw_tensors().size() == 30u);

@@ -347,8 +347,7 @@ BOOST_AUTO_TEST_CASE(the_content_hash_covers_all_but_the_row_number_and_the_orde
   BOOST_TEST(base.content_hash() == 0x51ae5a42adc849a3U);
 }
 
-BOOST_AUTO_TEST_CASE(reference_files_read_whole) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(reference_files_read_whole, *boost::unit_test::precondition(test::with_reference)) {
   const auto rows = [](const char* file, std::string_view kind) {
     return read_all(test::reference_path() / file, kind).size();
   };

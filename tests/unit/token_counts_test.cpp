@@ -187,8 +187,8 @@ BOOST_AUTO_TEST_CASE(a_written_table_has_the_same_form_and_reads_back) {
   check_fails([&] { write_token_counts(nowhere, {}); }, status::cannot_create, nowhere.string());
 }
 
-BOOST_AUTO_TEST_CASE(the_reference_table_has_its_known_order_and_boundaries) {
-  if (!test::has_reference()) return;
+BOOST_AUTO_TEST_CASE(the_reference_table_has_its_known_order_and_boundaries,
+                     *boost::unit_test::precondition(test::with_reference)) {
   const auto path = test::reference_path() / "data/seed/token_frequency_Llama-2-7b-hf.json";
   const token_counts by_count = token_counts::read(path),
                      by_ratio = token_counts::read(path, token_order::stored_ratio);

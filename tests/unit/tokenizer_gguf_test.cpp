@@ -229,8 +229,8 @@ BOOST_AUTO_TEST_CASE(several_threads_get_the_same_ids) {
   BOOST_TEST(std::count(same.begin(), same.end(), 10) == 4);
 }
 
-BOOST_AUTO_TEST_CASE(published_vocabularies_give_the_ids_of_their_test_vectors) {
-  if (!has_reference()) return;
+BOOST_AUTO_TEST_CASE(published_vocabularies_give_the_ids_of_their_test_vectors,
+                     *boost::unit_test::precondition(with_reference)) {
   const std::string marker = "\n__ggml_vocab_test__\n";
   for (const char* name : {"falcon", "gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2"}) {
     const std::string path =

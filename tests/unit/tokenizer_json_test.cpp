@@ -199,6 +199,12 @@ BOOST_AUTO_TEST_CASE(a_blank_is_put_in_front_where_byte_level_says_so) {
   BOOST_TEST(plain(k, "").empty());
 }
 
+BOOST_AUTO_TEST_CASE(byte_fallback_changes_nothing_where_byte_level_tokens_have_nothing_to_fall_back_to) {
+  json_tokenizer t = english();
+  t.options = R"("byte_fallback":true,)";
+  BOOST_TEST(t.load().content_hash() == english().load().content_hash());
+}
+
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_utf8_are_their_own_tokens) {
   const tokenizer t = english().load();
   const std::string text = "he\xFFhe\xE2\x82 the\xC3";
@@ -316,7 +322,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   const auto options = &json_tokenizer::options;
   BOOST_TEST(refused(with(options, R"("dropout":0.1,)"), "option 'dropout'"));
   BOOST_TEST(refused(with(options, R"("end_of_word_suffix":"</w>",)"), "option 'end_of_word_suffix'"));
-  BOOST_TEST(refused(with(options, R"("byte_fallback":true,)"), "option 'byte_fallback'"));
+  json_tokenizer fallback = with(options, R"("byte_fallback":true,)");
+  fallback.tokens.push_back("<0x0A>");
+  BOOST_TEST(refused(fallback, "option 'byte_fallback'"));
   BOOST_TEST(refused(with(options, R"("unk_token":"<unk>",)"), "unk_token '<unk>'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"Unigram","vocab":{},"merges":[]}})", "'Unigram'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"BPE"},"surprise":1})", "option 'surprise'"));

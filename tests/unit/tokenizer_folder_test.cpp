@@ -71,6 +71,29 @@ BOOST_AUTO_TEST_CASE(tokenizer_json_goes_before_vocab_and_merges) {
   BOOST_TEST(plain(k, "ll he") == (ids{256, ' ', 'h', 'e'}), each);
 }
 
+BOOST_AUTO_TEST_CASE(settings_that_contradict_tokenizer_json_are_in_doubt_and_not_followed) {
+  json_tokenizer t;
+  t.pre_tokenizer = R"({"type":"ByteLevel","add_prefix_space":true})";
+  old_folder f;
+  f.write("tokenizer.json", t.text());
+  const auto doubts = [&](std::string_view settings) {
+    const tokenizer k = f.write("tokenizer_config.json", settings).load();
+    BOOST_TEST(framed(k, "a") == (ids{' ', 'a'}), each);
+    return k.doubts();
+  };
+  BOOST_TEST(f.load().doubts().empty());
+  BOOST_TEST(doubts(R"({"add_bos_token":false,"add_eos_token":null,"add_prefix_space":true})").empty());
+  const auto all = doubts(R"({"add_bos_token":true,"add_eos_token":true,"add_prefix_space":false})");
+  BOOST_TEST_REQUIRE(all.size() == 1U);
+  BOOST_TEST(all[0].find("tokenizer_config.json: add_bos_token is true, add_eos_token is true, "
+                         "add_prefix_space is false, but tokenizer.json") != std::string::npos);
+  for (const char* broken : {"", "[]", R"({"add_bos_token":7})", R"({"add_bos_token":)"}) {
+    const auto lines = doubts(broken);
+    BOOST_TEST_REQUIRE(lines.size() == 1U);
+    BOOST_TEST(lines[0].find("tokenizer_config.json") != std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(opt_has_its_bos_in_front_by_add_bos_token) {
   old_folder f({"</s>", "<pad>"});
   f.write("config.json", R"({"model_type":"opt"})")

@@ -121,6 +121,10 @@ BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alo
   BOOST_TEST(plain(k, "abcab") == (ids{262, 261}), each);
   BOOST_TEST(plain(k, "qu,xqu qu") == (ids{263, ',', 'x', 'q', 'u', ' ', 263}), each);
   BOOST_TEST(plain(k, "\xC3\xA9qu") == (ids{0xC3, 0xA9, 'q', 'u'}), each);
+  // Letters of Unicode 14, 15 and 16 are letters; U+1D2C0, a number that is no digit, is none of a word.
+  for (const char* letter : {"\U0001DF00", "\U0001E030", "\U00010D50"})
+    BOOST_TEST(plain(k, cat("qu", letter)).front() == 'q', letter);
+  BOOST_TEST(plain(k, "qu\U0001D2C0").front() == 263);
 }
 
 BOOST_AUTO_TEST_CASE(normalized_added_tokens_are_found_in_the_normalised_text) {

@@ -123,6 +123,14 @@ BOOST_AUTO_TEST_CASE(qwen2_normalises_and_cuts_single_digits) {
   BOOST_TEST(f.refused("'add_prefix_space'"));
 }
 
+BOOST_AUTO_TEST_CASE(gpt2_has_no_merge_in_the_first_line_nor_behind_the_last_line_break) {
+  old_folder f;
+  f.write("config.json", gpt2_model).write("merges.txt", "h e\n\xC4\xA0 t\n\xC4\xA0t he");
+  BOOST_TEST(plain(f.load(), "he the") == (ids{'h', 'e', 257, 'h', 'e'}), each);
+  f.write("config.json", R"({"model_type":"qwen2"})");
+  BOOST_TEST(plain(f.load(), "he the") == (ids{256, 258}), each);
+}
+
 BOOST_AUTO_TEST_CASE(added_tokens_keep_their_ids_and_special_ones_without_an_id_get_the_next) {
   old_folder f;
   f.write("config.json", gpt2_model)
@@ -184,8 +192,8 @@ BOOST_AUTO_TEST_CASE(inconsistent_files_are_refused_with_their_place) {
   };
   BOOST_TEST(says("merges.txt", "#version: 0.2\nh e\nh  e\n", "merges.txt:3: "));
   BOOST_TEST(says("merges.txt", "h e\n\nh e\n", "merges.txt:2: "));
-  BOOST_TEST(says("merges.txt", "h x\n", "merge 0 needs the token 'hx'"));
-  BOOST_TEST(with("merges.txt", "h e\r\n") == "loaded");
+  BOOST_TEST(says("merges.txt", "#version: 0.2\nh x\n", "merge 0 needs the token 'hx'"));
+  BOOST_TEST(with("merges.txt", "#version: 0.2\r\nh e\r\n") == "loaded");
   BOOST_TEST(says("added_tokens.json", R"({"<x>":300})", "has id 300"));
   BOOST_TEST(says("added_tokens.json", R"({"<x>":256})", "the same id 256"));
   BOOST_TEST(says("added_tokens.json", R"({"<x>":4000000000})", "id 4000000000"));

@@ -210,15 +210,19 @@ inline std::vector<added_token> folder_added_tokens(const tokenizer_settings& fi
   return out;
 }
 
-// Lines "left right"; lines that start with "#version" are none.
-inline void read_merges_file(tokenizer_parts& parts, const std::filesystem::path& path) {
+// Lines "left right"; lines that start with "#version" are none. As transformers reads it for GPT-2, the first
+// line is none either, whatever it says, nor is what stands behind the last line break.
+inline void read_merges_file(tokenizer_parts& parts, const std::filesystem::path& path,
+                             std::string_view family) {
   const mapped_file file(path);
   std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   merge_reader reader(parts);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
+    const bool dropped = family == "gpt-2" && (number == 1 || end == text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    if (dropped) continue;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.starts_with("#version") || (line.empty() && text.empty())) continue;
     reader.add(line, [&] { return cat(file.path(), ":", number, ": "); });
@@ -305,7 +309,7 @@ inline tokenizer_parts read_vocab_and_merges(const std::filesystem::path& folder
   parts.added = detail::folder_added_tokens(files, roles, vocab);
   const std::string place = cat(parts.file, ": added tokens: ");
   detail::add_json_tokens(parts, detail::collect_tokens(vocab, parts.added, place));
-  detail::read_merges_file(parts, folder / "merges.txt");
+  detail::read_merges_file(parts, folder / "merges.txt", family);
   detail::read_folder_frame(parts, files, roles);
   return parts;
 }

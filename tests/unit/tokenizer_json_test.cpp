@@ -111,6 +111,10 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_added_and_found_only_where_they_are_want
 BOOST_AUTO_TEST_CASE(added_tokens_that_are_not_special_are_always_found_with_the_blanks_they_take) {
   const tokenizer t = framed().load();
   BOOST_TEST(plain(t, "he \t<pad>\n llo") == (ids{256, 263, 260}), each);
+  json_tokenizer k = english();
+  k.added = R"([{"id":261,"content":"<r>","rstrip":true,"normalized":false},)"
+            R"({"id":262,"content":"\n","normalized":false}])";
+  BOOST_TEST(plain(k.load(), "<r> \n he") == (ids{261, 262, ' ', 256}), each);
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alone) {

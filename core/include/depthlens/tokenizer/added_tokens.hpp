@@ -82,7 +82,7 @@ class added_token_finder {
   // `skip_special`, special tokens are part of the text.
   template <class OnText, class OnToken>
   void split(std::string_view text, bool skip_special, OnText&& on_text, OnToken&& on_token) const {
-    std::size_t done = 0;
+    std::size_t done = 0, white_end = 0;
     for (std::size_t at = 0; !empty() && at < text.size();) {
       std::size_t size = 0;
       const added_token* token = longest(text, at, size);
@@ -95,11 +95,12 @@ class added_token_finder {
       if ((skip_special && token->special) || (token->single_word && touches_word(text, begin, end)))
         continue;
       if (token->lstrip) begin = white_before(text, begin, done);
-      if (token->rstrip) end = white_after(text, end);
+      // A token among the white space that the one before takes is a token all the same. Such white space is
+      // looked at once: doing so again for each token would be quadratic.
+      if (token->rstrip) end = white_end = end < white_end ? white_end : white_after(text, end);
       if (done < begin) on_text(text.substr(done, begin - done), done);
       on_token(*token, end);
       done = end;
-      at = end;
     }
     if (done < text.size()) on_text(text.substr(done), done);
   }

@@ -336,6 +336,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   BOOST_TEST(refused(with(options, R"("unk_token":"<unk>",)"), "unk_token '<unk>'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"Unigram","vocab":{},"merges":[]}})", "'Unigram'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"BPE"},"surprise":1})", "option 'surprise'"));
+  BOOST_TEST(refused_text(R"({"version":"2.0","model":{"type":"BPE"}})", "version '2.0'"));
   BOOST_TEST(refused_text("{}", "\"model\" is missing"));
 }
 

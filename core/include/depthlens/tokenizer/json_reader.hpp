@@ -250,6 +250,8 @@ inline tokenizer_parts read_tokenizer_json(const std::filesystem::path& path) {
   parts.file = path.string();
   detail::only_members(root, {"version", "truncation", "padding", "added_tokens", "normalizer",
                               "pre_tokenizer", "post_processor", "decoder", "model"});
+  if (const auto version = root.find_string("version"); version.value_or("1.0") != "1.0")
+    detail::refuse(root, "version", *version);
   const json_view model = root.require("model");
   const bool byte_level = detail::read_pre_tokenizer(root, parts);
   detail::read_model_options(model, parts, byte_level);

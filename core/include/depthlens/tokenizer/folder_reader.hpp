@@ -210,8 +210,8 @@ inline std::vector<added_token> folder_added_tokens(const tokenizer_settings& fi
   return out;
 }
 
-// Lines "left right"; lines that start with "#version" are none. As transformers reads it for GPT-2, the first
-// line is none either, whatever it says, nor is what stands behind the last line break.
+// Lines "left right"; lines that start with "#version" are none. As transformers reads it for GPT-2, the
+// first line is none either, whatever it says, nor is what stands behind the last line break.
 inline void read_merges_file(tokenizer_parts& parts, const std::filesystem::path& path,
                              std::string_view family) {
   const mapped_file file(path);

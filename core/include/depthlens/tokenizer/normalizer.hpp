@@ -90,8 +90,8 @@ inline void decompose(std::vector<utf8proc_int32_t>& out, std::string_view text)
   }
 }
 
-// Puts each run of marks into the order of their combining classes. utf8proc swaps neighbours until they are in
-// order, which is quadratic in the length of a run.
+// Puts each run of marks into the order of their combining classes. utf8proc swaps neighbours until they are
+// in order, which is quadratic in the length of a run.
 inline void order_marks(std::vector<utf8proc_int32_t>& text) {
   const auto mark_class = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
   const auto is_mark = [&](utf8proc_int32_t c) { return mark_class(c) != 0; };

@@ -64,4 +64,13 @@ BOOST_AUTO_TEST_CASE(an_added_blank_that_takes_the_blanks_before_it_is_found_in_
   BOOST_TEST((t.load().encode("a   x", test::special::add) == test::ids{'a', 257, 256}));
 }
 
+// As above, with all blanks behind it.
+BOOST_AUTO_TEST_CASE(an_added_blank_that_takes_the_blanks_behind_it_is_found_in_linear_time) {
+  json_tokenizer t;
+  t.added = R"([{"id":256,"content":"  ","rstrip":true}])";
+  const std::string blanks(std::size_t{1} << 20, ' ');
+  BOOST_TEST(t.load().encode(blanks, test::special::add).size() == blanks.size() / 2);
+  BOOST_TEST((t.load().encode("a     b", test::special::add) == test::ids{'a', 256, 256, 'b'}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

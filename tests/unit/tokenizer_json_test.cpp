@@ -111,6 +111,10 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_added_and_found_only_where_they_are_want
 BOOST_AUTO_TEST_CASE(added_tokens_that_are_not_special_are_always_found_with_the_blanks_they_take) {
   const tokenizer t = framed().load();
   BOOST_TEST(plain(t, "he \t<pad>\n llo") == (ids{256, 263, 260}), each);
+  json_tokenizer k = english();
+  k.added = R"([{"id":261,"content":"<r>","rstrip":true,"normalized":false},)"
+            R"({"id":262,"content":"\n","normalized":false}])";
+  BOOST_TEST(plain(k.load(), "<r> \n he") == (ids{261, 262, ' ', 256}), each);
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alone) {
@@ -121,6 +125,10 @@ BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alo
   BOOST_TEST(plain(k, "abcab") == (ids{262, 261}), each);
   BOOST_TEST(plain(k, "qu,xqu qu") == (ids{263, ',', 'x', 'q', 'u', ' ', 263}), each);
   BOOST_TEST(plain(k, "\xC3\xA9qu") == (ids{0xC3, 0xA9, 'q', 'u'}), each);
+  // Letters of Unicode 14, 15 and 16 are letters; U+1D2C0, a number that is no digit, is none of a word.
+  for (const char* letter : {"\U0001DF00", "\U0001E030", "\U00010D50"})
+    BOOST_TEST(plain(k, cat("qu", letter)).front() == 'q', letter);
+  BOOST_TEST(plain(k, "qu\U0001D2C0").front() == 263);
 }
 
 BOOST_AUTO_TEST_CASE(normalized_added_tokens_are_found_in_the_normalised_text) {
@@ -197,6 +205,12 @@ BOOST_AUTO_TEST_CASE(a_blank_is_put_in_front_where_byte_level_says_so) {
   BOOST_TEST(plain(k, "the") == (ids{258}), each);
   BOOST_TEST(plain(k, " the") == (ids{258}), each);
   BOOST_TEST(plain(k, "").empty());
+}
+
+BOOST_AUTO_TEST_CASE(byte_fallback_changes_nothing_where_byte_level_tokens_have_nothing_to_fall_back_to) {
+  json_tokenizer t = english();
+  t.options = R"("byte_fallback":true,)";
+  BOOST_TEST(t.load().content_hash() == english().load().content_hash());
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_utf8_are_their_own_tokens) {
@@ -316,10 +330,13 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   const auto options = &json_tokenizer::options;
   BOOST_TEST(refused(with(options, R"("dropout":0.1,)"), "option 'dropout'"));
   BOOST_TEST(refused(with(options, R"("end_of_word_suffix":"</w>",)"), "option 'end_of_word_suffix'"));
-  BOOST_TEST(refused(with(options, R"("byte_fallback":true,)"), "option 'byte_fallback'"));
+  json_tokenizer fallback = with(options, R"("byte_fallback":true,)");
+  fallback.tokens.push_back("<0x0A>");
+  BOOST_TEST(refused(fallback, "option 'byte_fallback'"));
   BOOST_TEST(refused(with(options, R"("unk_token":"<unk>",)"), "unk_token '<unk>'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"Unigram","vocab":{},"merges":[]}})", "'Unigram'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"BPE"},"surprise":1})", "option 'surprise'"));
+  BOOST_TEST(refused_text(R"({"version":"2.0","model":{"type":"BPE"}})", "version '2.0'"));
   BOOST_TEST(refused_text("{}", "\"model\" is missing"));
 }
 

@@ -44,7 +44,8 @@ class tokenizer {
   };
 
   // Errors of all four: status::data, naming the file and what it is in it that is wrong or not understood.
-  // tokenizer.json is all that counts where there is one: a tokenizer_config.json beside it is not followed.
+  // tokenizer.json is all that counts where there is one: a tokenizer_config.json beside it is not followed,
+  // and what it says otherwise is among doubts().
   static tokenizer from_json(const std::filesystem::path& path) {
     return tokenizer(read_tokenizer_json(path));
   }
@@ -112,6 +113,9 @@ class tokenizer {
   std::size_t size() const { return data_->parts.surface.size(); }  // highest id + 1
   std::optional<std::int32_t> bos() const { return data_->parts.bos; }
   const std::string& kind() const { return data_->parts.kind; }  // "byte-level BPE (smollm)"
+
+  // What the files leave open or say in two ways, and what is taken: a line each, for people.
+  const std::vector<std::string>& doubts() const { return data_->parts.doubts; }
 
   // SHA-256 (hex) over everything that changes ids: equal hashes, equal ids for every text.
   const std::string& content_hash() const { return data_->hash; }

@@ -243,6 +243,27 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_form_is_refused, *boost::unit_test:
   check_refused(t.command(), status::data, "checkpoint.safetensors");
 }
 
+// These are refused before the backend is asked for.
+BOOST_AUTO_TEST_CASE(a_folder_of_a_model_or_of_another_lens_is_not_trained_into) {
+  const training t;
+  std::filesystem::create_directory(t.out());
+  t.write("lens/config.json", "another's");
+  t.write("lens/params.pt", "another's");
+  for (const words& more : {words{}, words{"--fresh"}})
+    check_refused(t.command() + more, status::config, t.out().string(), "config.json");
+  BOOST_TEST(read_bytes(t.out() / "config.json") == "another's");
+  BOOST_TEST(read_bytes(t.out() / "params.pt") == "another's");
+  BOOST_TEST(!std::filesystem::exists(t.path() / "lens.old-1"));
+  const auto refused = [&](const std::filesystem::path& out) {
+    check_refused(with_value(t.command(), "--out", out) + words{"--fresh"}, status::usage, "--out",
+                  out.string());
+  };
+  refused(t.model.path());
+  refused(t.path());
+  words held_out = with_value(t.command(), "--validation", t.write("lens/held.txt", "words"));
+  check_refused(held_out + words{"--fresh"}, status::usage, "held.txt", "which is read");
+}
+
 BOOST_AUTO_TEST_CASE(a_backend_that_cannot_train_says_which_can) {
   const training t;
   check_refused(t.command() + words{"--backend", "cpu"}, status::unavailable, "cpu cannot train",

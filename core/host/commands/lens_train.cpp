@@ -11,6 +11,7 @@
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/folder_owner.hpp"
 #include "results/manifest.hpp"
 #include "results/model_description.hpp"
 #include "results/run_folder.hpp"
@@ -50,6 +51,8 @@ class lens_training {
         limit_(request_.threads),
         model_(opened_model::open(request_.model, request_.bos, "", request_.policy)),
         n_layers_(model_.files->arch().n_layers) {
+    refuse_inputs_within(request_.out, {model_.path, request_.text, request_.validation_file});
+    refuse_foreign_folder(request_.out, "cannot become the folder of a lens");
     read_text();
   }
 

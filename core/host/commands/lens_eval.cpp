@@ -31,8 +31,8 @@ constexpr const char* usage_text =
     "usage: depthlens lens eval --model M --text FILE --lens LENS... --out DIR\n"
     "                           [OPTION...]\n"
     "lens_eval.csv has a row for each lens and layer; _low and _high are the middle\n"
-    "95 % of a bootstrap over the parts of the text (paragraphs or rows), empty\n"
-    "where there is one part.\n";
+    "95 % of a bootstrap over the parts of the text (paragraphs or rows, each with\n"
+    "all its sequences), empty where there is one part.\n";
 
 po::options_description eval_options() {
   po::options_description d("Options");
@@ -44,6 +44,7 @@ po::options_description eval_options() {
       "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
       "out,o", text("DIR"), "folder for lens_eval.csv and its figure")(
       "tokens", text("N")->default_value("8192"), "read so many positions")(
+      "context", text("N")->default_value("128"), "tokens of a sequence; longer paragraphs are divided")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
       "bos", text("HOW")->default_value("auto"), "auto, always, never")(
       "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
@@ -60,10 +61,11 @@ struct evaluated_lens {
   std::vector<layer_score> scores;
 };
 
-std::vector<part_sums> sums_of(std::span<const std::vector<std::int32_t>> sequences,
-                               std::span<const read_wish> wishes, std::size_t lens, std::size_t n_layers,
+// By paragraph or row.
+std::vector<part_sums> sums_of(const text_sequences& text, std::span<const read_wish> wishes,
+                               std::size_t lens, std::size_t n_layers,
                                std::span<const std::shared_ptr<const node_result>> results) {
-  std::vector<part_sums> parts(sequences.size());
+  std::vector<part_sums> parts(text.part.back() + 1);
   for (part_sums& p : parts) p.sums.resize(n_layers);
   for (std::size_t w = 0; w < wishes.size(); ++w) {
     const node_result& r = *results[w];
@@ -71,7 +73,7 @@ std::vector<part_sums> sums_of(std::span<const std::vector<std::int32_t>> sequen
     const std::int32_t next = wishes[w].targets[0];
     const auto k = static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), next) -
                                             r.targets.begin());
-    part_sums& p = parts[wishes[w].sequence];
+    part_sums& p = parts[text.part[wishes[w].sequence]];
     ++p.positions;
     for (std::size_t l = 0; l < n_layers; ++l) {
       p.sums[l][0] += static_cast<double>(read.kl[l]);
@@ -145,6 +147,16 @@ void write_results(const fs::path& folder, const std::vector<evaluated_lens>& le
   std::cout << (folder / "lens_eval.csv").string() << '\n';
 }
 
+text_sequences text_to_read(const parsed_options& o, const opened_model& model) {
+  constexpr auto read = positions_read::with_next;
+  text_sequences text = read_sequences(o.text("text"), model,
+                                       {.longest = parse_number("context", o.text("context"), 3, 1u << 20),
+                                        .read = read,
+                                        .positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
+  log_info(cat(positions_of(text.ids, read), " positions of ", text.ids.size(), " sequences"));
+  return text;
+}
+
 }  // namespace
 
 int lens_eval_command(const arguments& args) {
@@ -160,8 +172,8 @@ int lens_eval_command(const arguments& args) {
   registry plugins(o.plugin_paths());
   const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
   const architecture& a = model.files->arch();
-  const token_sequences sequences = read_sequences(
-      o.text("text"), model, {.positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
+  const text_sequences text = text_to_read(o, model);
+  const token_sequences& sequences = text.ids;
   const auto files = open_lenses(o, model);
   const registry::backend backend = plugins.choose_backend(o.text("backend"));
   const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
@@ -189,8 +201,7 @@ int lens_eval_command(const arguments& args) {
   std::vector<evaluated_lens> out;
   for (std::size_t l = 0; l < files.size(); ++l) {
     const std::vector<std::int32_t>& layers = files[l].file.layers();
-    out.push_back(
-        {files[l].label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
+    out.push_back({files[l].label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
   }
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;

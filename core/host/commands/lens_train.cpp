@@ -40,6 +40,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::size_t positions_in(const token_sequences& all) {
+  return positions_of(all, positions_read::behind_first);
+}
+
 double mean_of(const std::vector<float>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
@@ -100,7 +104,7 @@ void lens_training::read_text() {
   const held_out_part part{request_.validation_file, request_.validation_share,
                            request_.validation_positions};
   std::tie(text_, held_out_) = read_training_text(request_.text, model_, request_.context, part);
-  log_info(cat(positions_of(text_), " positions to train on, ", positions_of(held_out_), " held out"));
+  log_info(cat(positions_in(text_), " positions to train on, ", positions_in(held_out_), " held out"));
 }
 
 boost::json::object lens_training::key() const {
@@ -131,8 +135,8 @@ void lens_training::open_folder() {
   manifest_.fields["key"] = std::move(now);
   boost::json::object text;
   text["file"] = visible(request_.text.string());
-  text["positions"] = positions_of(text_);
-  text["held_out_positions"] = positions_of(held_out_);
+  text["positions"] = positions_in(text_);
+  text["held_out_positions"] = positions_in(held_out_);
   manifest_.fields["text"] = std::move(text);
   manifest_.fields["depthlens"] = DEPTHLENS_VERSION;
   manifest_.fields["format"] = 1;
@@ -181,7 +185,7 @@ void lens_training::begin() {
 }
 
 void lens_training::observe_and_fit() {
-  const std::uint64_t wanted = std::min<std::uint64_t>(request_.fit_positions, positions_of(text_));
+  const std::uint64_t wanted = std::min<std::uint64_t>(request_.fit_positions, positions_in(text_));
   batch_order order(text_, request_.batch_positions, request_.seed);
   progress bar("observing states", wanted);
   for (std::uint64_t seen = 0; seen < wanted && !stop_asked();) {

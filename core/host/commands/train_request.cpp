@@ -45,8 +45,8 @@ po::options_description train_options() {
       "checkpoint-every", with("N", "50"), "steps")("seed", with("N", "42"), "of the order of the text")(
       "fresh", po::bool_switch(), "move a training that is there aside")(
       "format", with("LIST", "png,svg,pdf"), "of figures")("bos", with("HOW", "auto"), "auto, always, never")(
-      "backend", with("NAME", "torch"), "torch; others cannot train")("device", with("DEV", "auto"),
-                                                                      "auto, cpu, cuda[:i]")(
+      "backend", with("NAME", "torch"), "torch; auto: the best that can train")("device", with("DEV", "auto"),
+                                                                                "auto, cpu, cuda[:i]")(
       "precision", with("P", "f32"), "f32, bf16, f16; torch on a GPU: tf32 too")("threads", text("N"),
                                                                                  "default: all allowed");
   add_skip_check(d);

@@ -2,6 +2,7 @@
 #include "plugins/registry.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "terminal/log.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <dlfcn.h>
@@ -139,6 +140,25 @@ registry::backend registry::choose_backend(std::string_view word_or_auto) {
   if (best_score == 0)
     fail(status::unavailable, "no backend can run here; there are: ", list("backend"), reasons);
   return best;
+}
+
+std::vector<registry::backend> registry::usable_backends() {
+  std::vector<std::pair<std::uint32_t, backend>> scored;
+  for (const std::string& word : words("backend")) {
+    try {
+      backend b = load_backend(word);
+      dlens_error reason{};
+      reason.size = sizeof reason;
+      scored.emplace_back(b.table->probe(&reason), std::move(b));
+    } catch (const error& e) {
+      log_info(cat("backend ", word, " is left aside: ", e.what()));
+    }
+  }
+  std::stable_sort(scored.begin(), scored.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<backend> out;
+  for (auto& [score, b] : scored) out.push_back(std::move(b));
+  return out;
 }
 
 }  // namespace depthlens

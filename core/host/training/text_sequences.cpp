@@ -133,9 +133,10 @@ std::pair<token_sequences, token_sequences> read_training_text(const std::filesy
     held_out =
         read_sequences(part.file, model, {.longest = longest, .read = read, .positions = part.positions}).ids;
   } else {
-    const auto n = std::llround(part.share * static_cast<double>(text.size()));
+    const auto share = static_cast<std::size_t>(std::llround(part.share * static_cast<double>(text.size())));
+    const std::size_t n = std::min(std::max<std::size_t>(share, part.share > 0 ? 1 : 0), text.size() - 1);
     held_out.assign(text.end() - static_cast<std::ptrdiff_t>(n), text.end());
-    text.resize(text.size() - static_cast<std::size_t>(n));
+    text.resize(text.size() - n);
   }
   std::size_t kept = 0;
   for (std::size_t positions = 0; kept < held_out.size() && positions < part.positions; ++kept)

@@ -20,7 +20,7 @@ using token_sequences = std::vector<std::vector<std::int32_t>>;
 enum class positions_read { behind_first, with_next };
 
 std::size_t positions_of(const std::vector<std::int32_t>& ids, positions_read read);
-std::size_t positions_of(const token_sequences& all, positions_read read);
+std::size_t positions_of(const token_sequences& all, positions_read read = positions_read::behind_first);
 
 struct sequence_options {
   std::size_t longest = 128;  // ids of a sequence
@@ -42,8 +42,8 @@ text_sequences read_sequences(const std::filesystem::path& file, const opened_mo
 // Text that is measured and never trained on.
 struct held_out_part {
   std::filesystem::path file;  // "" = the end of the text
-  double share = 0;            // of the text's sequences, where no file is given
-  std::size_t positions = 0;   // at most, to the end of the sequence that reaches them
+  double share = 0;  // of the text's sequences, where no file is given; above 0: at least one of several
+  std::size_t positions = 0;  // at most, to the end of the sequence that reaches them
 };
 
 // What to train on, and what is held out: the end of the text, so that no paragraph is on both sides but the one at

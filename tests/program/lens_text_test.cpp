@@ -3,6 +3,9 @@
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 
+#include "depthlens/hash.hpp"
+
+#include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
@@ -71,6 +74,19 @@ BOOST_AUTO_TEST_CASE(a_long_text_is_read_to_its_end_and_stays_one_part) {
   BOOST_TEST(e.last_row().starts_with("logit,2,62,"), e.last_row());
   e.of(e.write("two.jsonl", row_of(letters(100)) + row_of(letters(90))));
   BOOST_TEST(e.last_row().starts_with("logit,2,182,0,0,0,"), e.last_row());
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_says_what_it_was_made_of) {
+  const evaluation e;
+  e.of(e.write("text.txt", "abcabc\n\ncab\n"));
+  const boost::json::object record =
+      boost::json::parse(read_bytes(e.path() / "eval/lens_eval.json")).as_object();
+  BOOST_TEST((record.at("text").at("positions") == 5));
+  BOOST_TEST(record.at("text").at("sha256").as_string() == sha256("abcabc\n\ncab\n"));
+  BOOST_TEST(record.at("model").at("sha256").as_string().size() == 64U);
+  BOOST_TEST((record.at("lenses").at("logit").at("match") == "the model's own"));
+  BOOST_TEST((record.at("backend").at("word") == "cpu"));
+  BOOST_TEST((record.at("backend").at("precision") == "f32"));
 }
 
 BOOST_AUTO_TEST_CASE(a_training_counts_the_positions_that_it_reads) {

@@ -3,8 +3,10 @@
 #include "commands/lens_commands.hpp"
 
 #include "commands/lens_scores.hpp"
+#include "depthlens/hash.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
+#include "depthlens/text.hpp"
 #include "figures/draw.hpp"
 #include "model/lens.hpp"
 #include "model/lens_match.hpp"
@@ -13,9 +15,11 @@
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
 #include "training/text_sequences.hpp"
+#include "version.hpp"
 
 #include <cmath>
 #include <iostream>
@@ -42,7 +46,7 @@ po::options_description eval_options() {
       "[LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE")(
       "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
       "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
-      "out,o", text("DIR"), "folder for lens_eval.csv and its figure")(
+      "out,o", text("DIR"), "folder for lens_eval.csv, its figure and lens_eval.json")(
       "tokens", text("N")->default_value("8192"), "read so many positions")(
       "context", text("N")->default_value("128"), "tokens of a sequence; longer paragraphs are divided")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
@@ -110,8 +114,10 @@ figure_spec figure_of_table() {
   f.id = f.table = f.file = "lens_eval";
   f.title = "How close each layer comes to the output";
   f.series = "lens";
-  f.panels = {{DLENS_FIGURE_LAYER_X, "", "layer", "kl", "Layer", "KL from the output (nats)", ""},
-              {DLENS_FIGURE_LAYER_X, "", "layer", "bits", "Layer", "Cross-entropy (bits per token)", ""},
+  f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
+               "KL from the output (nats)", ""},
+              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "bits", "Layer",
+               "Cross-entropy (bits per token)", ""},
               {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
                "Top-1 as the output", ""}};
   return f;
@@ -120,6 +126,7 @@ figure_spec figure_of_table() {
 struct opened_lens {
   std::string label;
   lens_file file;
+  std::string text, match;  // as given; as match_lens says it
 };
 
 std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model& model) {
@@ -131,8 +138,8 @@ std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model
     if (!labels.insert(spec.label).second)
       fail(status::usage, "two lenses are called \"", spec.label,
            "\"; give one a label: --lens LABEL:", text);
-    out.push_back({spec.label, lens_file(spec, a.n_layers, a.d_model)});
-    match_lens(spec, out.back().file, *model.files, o.values["force-lens"].as<bool>());
+    out.push_back({spec.label, lens_file(spec, a.n_layers, a.d_model), text, ""});
+    out.back().match = match_lens(spec, out.back().file, *model.files, o.values["force-lens"].as<bool>());
   }
   return out;
 }
@@ -145,6 +152,27 @@ void write_results(const fs::path& folder, const std::vector<evaluated_lens>& le
   else
     log_warning("gnuplot is not installed: the table is finished, the figure is not drawn");
   std::cout << (folder / "lens_eval.csv").string() << '\n';
+}
+
+// lens_eval.json: what the table beside it was made of.
+void write_record(const fs::path& folder, const parsed_options& o, const opened_model& model,
+                  const std::vector<opened_lens>& lenses, const text_sequences& text,
+                  const std::string& backend, const std::string& device) {
+  manifest m;
+  m.fields["depthlens"] = DEPTHLENS_VERSION;
+  m.fields["model"] = {{"name", visible(model.name)}, {"sha256", model.files->content_hash()}};
+  m.fields["text"] = {{"file", visible(o.text("text"))},
+                      {"sha256", sha256_file(o.text("text"))},
+                      {"positions", positions_of(text.ids, positions_read::with_next)},
+                      {"sequences", text.ids.size()},
+                      {"context", o.text("context")},
+                      {"bos", o.text("bos")}};
+  boost::json::object named;
+  for (const opened_lens& l : lenses)
+    named[l.label] = {{"lens", visible(l.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
+  m.fields["lenses"] = std::move(named);
+  m.fields["backend"] = {{"word", backend}, {"device", device}, {"precision", o.text("precision")}};
+  m.write(folder / "lens_eval.json");
 }
 
 text_sequences text_to_read(const parsed_options& o, const opened_model& model) {
@@ -203,6 +231,7 @@ int lens_eval_command(const arguments& args) {
     const std::vector<std::int32_t>& layers = files[l].file.layers();
     out.push_back({files[l].label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
   }
+  write_record(out_folder, o, model, files, text, backend.about.word, running.info().device);
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;
 }

@@ -202,6 +202,7 @@ BOOST_AUTO_TEST_CASE(a_run_is_moved_aside_under_the_first_free_number) {
   BOOST_TEST(move_aside(root).empty());
   for (const char* expected : {"run.old-1", "run.old-2", "run.old-3"}) {
     fs::create_directory(root);
+    folder.write("run/run.json", R"({"depthlens": "0"})");
     folder.write("run/mark", expected);
     BOOST_TEST(move_aside(root) == fs::canonical(folder.path()) / expected);
     BOOST_TEST(!fs::exists(root));

@@ -117,6 +117,19 @@ BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside_also_where_it_stands_and_b
   BOOST_TEST(std::filesystem::exists(folder.path() / "run.old-2/run.json"));
 }
 
+BOOST_AUTO_TEST_CASE(fresh_moves_nothing_aside_that_is_not_a_run) {
+  const scratch_folder folder;
+  const std::filesystem::path work = folder.path() / "work";
+  std::filesystem::create_directory(work);
+  folder.write("work/thesis.tex", "years");
+  check_refused(run_into(work) + words{"--fresh"}, status::config, work.string(), "thesis.tex");
+  folder.write("work/run.json", R"({"of": "another program"})");
+  for (const words& more : {words{}, words{"--fresh"}})
+    check_refused(run_into(work) + more, status::config, work.string(), "which depthlens did not write");
+  BOOST_TEST(read_bytes(work / "run.json") == R"({"of": "another program"})");
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "work.old-1"));
+}
+
 BOOST_AUTO_TEST_CASE(fresh_moves_the_former_run_aside) {
   const scratch_folder folder;
   const std::filesystem::path run = folder.path() / "run";

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_lens_is_trained_written_and_read, *boost::unit_test::prec
   BOOST_TEST(pt.size() == 4U);
   const std::string info =
       must_work({"lens", "info", "tuned=" + t.out().string(), "--model", t.model.path()}).out;
-  for (const char* part : {"layers       0 1 2", "width        8", "unembedding  same"})
+  for (const char* part : {"layers       0 1\n", "width        8", "unembedding  same"})
     BOOST_TEST(info.find(part) != std::string::npos, info);
   // The same values in both files.
   std::filesystem::create_directory(t.out("pt"));
@@ -235,12 +235,70 @@ BOOST_AUTO_TEST_CASE(a_layer_that_training_makes_worse_keeps_the_translator_it_b
   BOOST_TEST(!std::filesystem::exists(t.out("wild") / "start.safetensors"));
 }
 
+BOOST_AUTO_TEST_CASE(a_share_that_is_less_than_a_sequence_holds_out_one,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  const outcome o = must_work(with_value(t.command(), "--validation", "0.001"));
+  // The last of five sequences of a paragraph of 260 letters.
+  BOOST_TEST(o.err.find(" 0 held out") == std::string::npos, o.err);
+  BOOST_TEST(o.err.find("no text is held out") == std::string::npos, o.err);
+  BOOST_TEST(mean_kl(t.out(), "trained") > 0);
+}
+
+BOOST_AUTO_TEST_CASE(layers_that_end_worse_than_the_logit_lens_are_named_where_no_text_is_held_out,
+                     *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  const auto trained = [&](const std::string& name, const std::string& rate) {
+    return must_work(with_value(with_value(t.command(name), "--validation", "0"), "--learning-rate", rate) +
+                     words{"--init", "identity"})
+        .err;
+  };
+  const std::string none = trained("none", "0"), wild = trained("wild", "3");
+  const std::string said = "further from the output than by the logit lens";
+  for (const std::string& err : {none, wild})
+    BOOST_TEST(err.find("no text is held out") != std::string::npos, err);
+  BOOST_TEST(none.find(said) == std::string::npos, none);
+  BOOST_TEST(wild.find(said + ", on the first batch of the text: layers ") != std::string::npos, wild);
+}
+
+BOOST_AUTO_TEST_CASE(auto_takes_a_backend_that_can_train, *boost::unit_test::precondition(with_torch)) {
+  const training t;
+  const outcome o = must_work(t.command() + words{"--backend", "auto"});
+  BOOST_TEST(o.err.find("backend torch") != std::string::npos, o.err);
+  const boost::json::object manifest = boost::json::parse(read_bytes(t.out() / "run.json")).as_object();
+  BOOST_TEST((manifest.at("key").at("backend") == "torch"));
+  for (const char* same : {"auto", "torch"})
+    BOOST_TEST(must_work(t.command() + words{"--backend", same}).err.find("nothing new") !=
+               std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_form_is_refused, *boost::unit_test::precondition(with_torch)) {
   const training t;
   kill_at_checkpoint(t, "lens");
   t.write("lens/checkpoint.safetensors", "nonsense");
   std::filesystem::remove(t.out() / "params.pt");  // in case it had come to its end
   check_refused(t.command(), status::data, "checkpoint.safetensors");
+}
+
+// These are refused before the backend is asked for.
+BOOST_AUTO_TEST_CASE(a_folder_of_a_model_or_of_another_lens_is_not_trained_into) {
+  const training t;
+  std::filesystem::create_directory(t.out());
+  t.write("lens/config.json", "another's");
+  t.write("lens/params.pt", "another's");
+  for (const words& more : {words{}, words{"--fresh"}})
+    check_refused(t.command() + more, status::config, t.out().string(), "config.json");
+  BOOST_TEST(read_bytes(t.out() / "config.json") == "another's");
+  BOOST_TEST(read_bytes(t.out() / "params.pt") == "another's");
+  BOOST_TEST(!std::filesystem::exists(t.path() / "lens.old-1"));
+  const auto refused = [&](const std::filesystem::path& out) {
+    check_refused(with_value(t.command(), "--out", out) + words{"--fresh"}, status::usage, "--out",
+                  out.string());
+  };
+  refused(t.model.path());
+  refused(t.path());
+  words held_out = with_value(t.command(), "--validation", t.write("lens/held.txt", "words"));
+  check_refused(held_out + words{"--fresh"}, status::usage, "held.txt", "which is read");
 }
 
 BOOST_AUTO_TEST_CASE(a_backend_that_cannot_train_says_which_can) {

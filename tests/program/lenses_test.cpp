@@ -152,6 +152,28 @@ BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
                   "--model");
 }
 
+BOOST_AUTO_TEST_CASE(a_jacobian_lens_is_described_by_the_blocks_it_names_and_its_numbers_are_looked_at) {
+  const lens_run r;
+  const auto lens_at = [&](const std::string& block, float value) {
+    std::string values;
+    for (int i = 0; i < 64; ++i) values += little(value);
+    const std::string matrix =
+        pkl_tensor(pkl_storage("FloatStorage", "0", 64), 0, pkl_ints({8, 8}), pkl_ints({8, 1}));
+    const std::string pickle = pickle_of("}(" + pkl_text("J") + "}(" + block + matrix + "uu");
+    return "jacobian=" + r.write("j.pt", zip_of({{"j/data.pkl", pickle}, {"j/data/0", values}})).string();
+  };
+  const std::string of_block_3 = must_work({"lens", "info", lens_at("K\x03", 1)}).out;
+  BOOST_TEST(of_block_3.find("layers       4\n") != std::string::npos, of_block_3);
+  const outcome good =
+      must_work({"lens", "info", lens_at(std::string("K\0", 2), 1), "--model", r.model.path()});
+  BOOST_TEST(good.out.find("layers       1\n") != std::string::npos, good.out);
+  BOOST_TEST(good.err.find("not finite") == std::string::npos, good.err);
+  const std::string bad = lens_at(std::string("K\0", 2), std::numeric_limits<float>::quiet_NaN());
+  const outcome o = must_work({"lens", "info", bad, "--model", r.model.path()});
+  BOOST_TEST(o.err.find("j.pt: the matrix of block 0 has values that are not finite") != std::string::npos,
+             o.err);
+}
+
 BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
   const lens_run r;
   const tiny_lens zero(0), other(0.5f);

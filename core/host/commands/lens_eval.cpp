@@ -3,8 +3,10 @@
 #include "commands/lens_commands.hpp"
 
 #include "commands/lens_scores.hpp"
+#include "depthlens/hash.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
+#include "depthlens/text.hpp"
 #include "figures/draw.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
@@ -12,9 +14,11 @@
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
 #include "training/text_sequences.hpp"
+#include "version.hpp"
 
 #include <cmath>
 #include <iostream>
@@ -29,8 +33,8 @@ constexpr const char* usage_text =
     "usage: depthlens lens eval --model M --text FILE --lens LENS... --out DIR\n"
     "                           [OPTION...]\n"
     "lens_eval.csv has a row for each lens and layer; _low and _high are the middle\n"
-    "95 % of a bootstrap over the parts of the text (paragraphs or rows), empty\n"
-    "where there is one part.\n";
+    "95 % of a bootstrap over the parts of the text (paragraphs or rows, each with\n"
+    "all its sequences), empty where there is one part.\n";
 
 po::options_description eval_options() {
   po::options_description d("Options");
@@ -38,8 +42,9 @@ po::options_description eval_options() {
   add_model_option(d);
   add_lens_options(d, "");
   d.add_options()("text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
-      "out,o", text("DIR"), "folder for lens_eval.csv and its figure")(
+      "out,o", text("DIR"), "folder for lens_eval.csv, its figure and lens_eval.json")(
       "tokens", text("N")->default_value("8192"), "read so many positions")(
+      "context", text("N")->default_value("128"), "tokens of a sequence; longer paragraphs are divided")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of the figure");
   add_backend_options(d);
   d.add(common_options());
@@ -51,10 +56,11 @@ struct evaluated_lens {
   std::vector<layer_score> scores;
 };
 
-std::vector<part_sums> sums_of(std::span<const std::vector<std::int32_t>> sequences,
-                               std::span<const read_wish> wishes, std::size_t lens, std::size_t n_layers,
+// By paragraph or row.
+std::vector<part_sums> sums_of(const text_sequences& text, std::span<const read_wish> wishes,
+                               std::size_t lens, std::size_t n_layers,
                                std::span<const std::shared_ptr<const node_result>> results) {
-  std::vector<part_sums> parts(sequences.size());
+  std::vector<part_sums> parts(text.part.back() + 1);
   for (part_sums& p : parts) p.sums.resize(n_layers);
   for (std::size_t w = 0; w < wishes.size(); ++w) {
     const node_result& r = *results[w];
@@ -62,7 +68,7 @@ std::vector<part_sums> sums_of(std::span<const std::vector<std::int32_t>> sequen
     const std::int32_t next = wishes[w].targets[0];
     const auto k = static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), next) -
                                             r.targets.begin());
-    part_sums& p = parts[wishes[w].sequence];
+    part_sums& p = parts[text.part[wishes[w].sequence]];
     ++p.positions;
     for (std::size_t l = 0; l < n_layers; ++l) {
       p.sums[l][0] += static_cast<double>(read.kl[l]);
@@ -99,8 +105,10 @@ figure_spec figure_of_table() {
   f.id = f.table = f.file = "lens_eval";
   f.title = "How close each layer comes to the output";
   f.series = "lens";
-  f.panels = {{DLENS_FIGURE_LAYER_X, "", "layer", "kl", "Layer", "KL from the output (nats)", ""},
-              {DLENS_FIGURE_LAYER_X, "", "layer", "bits", "Layer", "Cross-entropy (bits per token)", ""},
+  f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
+               "KL from the output (nats)", ""},
+              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "bits", "Layer",
+               "Cross-entropy (bits per token)", ""},
               {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
                "Top-1 as the output", ""}};
   return f;
@@ -112,6 +120,38 @@ void write_results(const fs::path& folder, const std::vector<evaluated_lens>& le
   if (can_draw("the same command"))
     draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
   std::cout << (folder / "lens_eval.csv").string() << '\n';
+}
+
+// lens_eval.json: what the table beside it was made of.
+void write_record(const fs::path& folder, const parsed_options& o, const opened_model& model,
+                  const std::vector<opened_lens>& lenses, const text_sequences& text,
+                  const std::string& backend, const std::string& device) {
+  manifest m;
+  m.fields["depthlens"] = DEPTHLENS_VERSION;
+  m.fields["model"] = {{"name", visible(model.name)}, {"sha256", model.files->content_hash()}};
+  m.fields["text"] = {{"file", visible(o.text("text"))},
+                      {"sha256", sha256_file(o.text("text"))},
+                      {"positions", positions_of(text.ids, positions_read::with_next)},
+                      {"sequences", text.ids.size()},
+                      {"context", o.text("context")},
+                      {"bos", o.text("bos")}};
+  boost::json::object named;
+  for (const opened_lens& l : lenses)
+    named[l.spec.label] = {
+        {"lens", visible(l.spec.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
+  m.fields["lenses"] = std::move(named);
+  m.fields["backend"] = {{"word", backend}, {"device", device}, {"precision", o.text("precision")}};
+  m.write(folder / "lens_eval.json");
+}
+
+text_sequences text_to_read(const parsed_options& o, const opened_model& model) {
+  constexpr auto read = positions_read::with_next;
+  text_sequences text = read_sequences(o.text("text"), model,
+                                       {.longest = parse_number("context", o.text("context"), 3, 1u << 20),
+                                        .read = read,
+                                        .positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
+  log_info(cat(positions_of(text.ids, read), " positions of ", text.ids.size(), " sequences"));
+  return text;
 }
 
 }  // namespace
@@ -130,8 +170,8 @@ int lens_eval_command(const arguments& args) {
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& a = model.files->arch();
-  const token_sequences sequences = read_sequences(
-      o.text("text"), model, {.positions = parse_number("tokens", o.text("tokens"), 1, 1u << 20)});
+  const text_sequences text = text_to_read(o, model);
+  const token_sequences& sequences = text.ids;
   const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
   const registry::backend backend = plugins.choose_backend(o.text("backend"));
   const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
@@ -157,9 +197,9 @@ int lens_eval_command(const arguments& args) {
   std::vector<evaluated_lens> out;
   for (std::size_t l = 0; l < lenses.size(); ++l) {
     const std::vector<std::int32_t>& layers = lenses[l].file.layers();
-    out.push_back(
-        {lenses[l].spec.label, score_layers(layers, sums_of(sequences, wishes, l, layers.size(), results))});
+    out.push_back({lenses[l].spec.label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
   }
+  write_record(out_folder, o, model, lenses, text, backend.about.word, running.info().device);
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "model/lens_match.hpp"
 #include "model/opened_model.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 namespace depthlens {
@@ -18,6 +19,21 @@ namespace po = boost::program_options;
 struct lens_size {
   std::uint32_t n_layers, d_model;
 };
+
+// Of the model that a Jacobian lens is for: J may leave blocks out, but has one for the last but one.
+std::uint64_t layers_of(const torch_file& file) {
+  std::int64_t last = -1;
+  const pickle_view root = file.root();
+  if (root.kind() != pickle_kind::dict) return 0;
+  for (std::size_t i = 0; i < root.size(); i += 2) {
+    const pickle_view matrices = root.item(i + 1);
+    if (root.item(i).node().text != "J" || matrices.kind() != pickle_kind::dict) continue;
+    for (std::size_t k = 0; k < matrices.size(); k += 2)
+      if (const pickle_node& layer = matrices.item(k).node(); layer.kind == pickle_kind::integer)
+        last = std::max(last, layer.integer);
+  }
+  return last < 0 || last > std::int64_t{1} << 20 ? 0 : static_cast<std::uint64_t>(last) + 2;
+}
 
 // Of the models a lens is for, as its files say.
 lens_size size_of(const lens_spec& spec) {
@@ -30,8 +46,8 @@ lens_size size_of(const lens_spec& spec) {
   } else if (spec.kind == lens_kind::jacobian) {
     const torch_file file(spec.path);
     for (const auto& [node, tensor] : file.tensors())
-      if (tensor.view.shape.size() == 2) width = tensor.view.shape[0], ++layers;
-    ++layers;  // the last block's output has no matrix
+      if (tensor.view.shape.size() == 2) width = tensor.view.shape[0];
+    layers = layers_of(file);
   } else {
     fail(status::usage, "the logit lens has no file; say which model with --model");
   }
@@ -45,7 +61,13 @@ void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t widt
   const bool input = spec.kind == lens_kind::tuned && !spec.seed_alignment;
   std::cout << "kind         " << kinds[static_cast<int>(spec.kind)] << (spec.seed_alignment ? "@seed" : "")
             << "\nlayers       ";
-  for (std::size_t i = 0; i < lens.layers().size(); ++i) std::cout << (i > 0 ? " " : "") << lens.layers()[i];
+  const char* between = "";
+  for (const dlens_transport& t : lens.transports()) {
+    // The model's own output needs nothing of the file.
+    if (spec.kind != lens_kind::logit && t.form == DLENS_TRANSPORT_IDENTITY) continue;
+    std::cout << between << t.layer;
+    between = " ";
+  }
   std::cout << "\npoint        " << (input ? "input of a block" : "output of a block") << "\nwidth        "
             << width << '\n';
   const lens_about& about = lens.about();

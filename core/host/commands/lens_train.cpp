@@ -11,6 +11,7 @@
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/folder_owner.hpp"
 #include "results/manifest.hpp"
 #include "results/model_description.hpp"
 #include "results/run_folder.hpp"
@@ -23,6 +24,7 @@
 #include "training/loss_table.hpp"
 #include "training/start_translators.hpp"
 #include "training/text_sequences.hpp"
+#include "training/trainable_backend.hpp"
 #include "version.hpp"
 
 #include <algorithm>
@@ -30,7 +32,6 @@
 #include <cmath>
 #include <iomanip>
 #include <iostream>
-#include <numeric>
 #include <optional>
 #include <tuple>
 
@@ -39,9 +40,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-double mean_of(const std::vector<float>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
+constexpr const char* kFirstBatch = "logit_kl_of_first_batch";  // in run.json, where no text is held out
 
 class lens_training {
  public:
@@ -50,6 +49,8 @@ class lens_training {
         limit_(request_.threads),
         model_(opened_model::open(request_.model, request_.bos, "", request_.policy)),
         n_layers_(model_.files->arch().n_layers) {
+    refuse_inputs_within(request_.out, {model_.path, request_.text, request_.validation_file});
+    refuse_foreign_folder(request_.out, "cannot become the folder of a lens");
     read_text();
   }
 
@@ -65,7 +66,9 @@ class lens_training {
   bool train();
   void save();
   bool measure(const std::string& lens);  // false where it was stopped
+  std::vector<float> measure_first_batch() const;
   void keep_better_layers(trainer_array& weight, trainer_array& bias);
+  void warn_of_worse_layers() const;
   bool write_lens();
   bool finish();
   void draw() const;
@@ -86,6 +89,7 @@ class lens_training {
   token_sequences text_, held_out_;
   std::optional<run_folder> folder_;
   manifest manifest_;
+  std::string backend_word_;  // "auto" until one is chosen
   std::unique_ptr<backend_model> running_;
   std::unique_ptr<backend_trainer> trainer_;
   bool begun_ = false;  // the state to start from is complete
@@ -98,6 +102,8 @@ void lens_training::read_text() {
                            request_.validation_positions};
   std::tie(text_, held_out_) = read_training_text(request_.text, model_, request_.context, part);
   log_info(cat(positions_of(text_), " positions to train on, ", positions_of(held_out_), " held out"));
+  if (held_out_.empty())
+    log_warning("no text is held out: what training does to each layer is not measured on other text");
 }
 
 boost::json::object lens_training::key() const {
@@ -111,7 +117,7 @@ boost::json::object lens_training::key() const {
   else
     out["validation_sha256"] = sha256_file(request_.validation_file);
   out["bos"] = request_.bos_text;
-  out["backend"] = request_.backend;
+  out["backend"] = backend_word_;
   out["precision"] = request_.precision;
   out["training"] = options_of(request_);
   return out;
@@ -123,6 +129,11 @@ void lens_training::open_folder() {
       log_info(cat("the former training is now ", old.string()));
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
+  backend_word_ = request_.backend;
+  if (backend_word_ == "auto")  // a training that is there keeps its backend
+    if (const auto* of = object_at(&manifest_.fields, "key"); of && of->contains("backend"))
+      if (const auto& kept = of->at("backend"); kept.is_string())
+        backend_word_ = std::string(kept.get_string());
   boost::json::object now = key();
   refuse_other_key(manifest_, now, folder_->root(), "training of another configuration");
   manifest_.fields["key"] = std::move(now);
@@ -137,9 +148,11 @@ void lens_training::open_folder() {
 }
 
 void lens_training::start_trainer(registry& plugins) {
-  const registry::backend backend = plugins.choose_backend(request_.backend);
-  running_ = std::make_unique<backend_model>(
-      model_, backend, backend_model::options{request_.device, request_.precision, request_.threads});
+  trainable_backend chosen =
+      open_trainable(plugins, model_, backend_word_, {request_.device, request_.precision, request_.threads});
+  running_ = std::move(chosen.model);
+  backend_word_ = chosen.word;
+  manifest_.fields["key"].as_object()["backend"] = backend_word_;
   std::uint32_t flags = 0;
   if (request_.bias_only) flags |= DLENS_TRAINER_BIAS_ONLY;
   const dlens_trainer_options options{sizeof options,
@@ -150,9 +163,8 @@ void lens_training::start_trainer(registry& plugins) {
                                       request_.second_momentum,
                                       request_.weight_decay,
                                       request_.gradient_limit};
-  trainer_ = std::make_unique<backend_trainer>(running_->c(), options, backend.about.word);
-  log_info(
-      cat("backend ", backend.about.word, ": ", running_->info().device, ", ", running_->info().weights));
+  trainer_ = std::make_unique<backend_trainer>(running_->c(), options, backend_word_);
+  log_info(cat("backend ", backend_word_, ": ", running_->info().device, ", ", running_->info().weights));
   manifest_.fields["self_check"] = self_check(
       *model_.files, running_->c(), {request_.precision, model_.first_token(), request_.skipped_checks});
 }
@@ -171,6 +183,10 @@ void lens_training::begin() {
     return;
   }
   if (!measure("logit")) return;
+  if (held_out_.empty()) {
+    manifest_.fields[kFirstBatch] = boost::json::value_from(measure_first_batch());
+    manifest_.write(folder_->manifest());
+  }
   if (request_.start == lens_start::least_squares || request_.whiten) observe_and_fit();
   begun_ = !stop_asked();
   if (begun_ && !held_out_.empty()) write_arrays(start(), {trainer_->read("weight"), trainer_->read("bias")});
@@ -272,10 +288,35 @@ void lens_training::keep_better_layers(trainer_array& weight, trainer_array& bia
   if (!worse.empty()) {
     restore_layers(start(), worse, weight, bias);
     for (const std::size_t i : worse) end.kl[i] = begin->kl[i];
-    log_info(cat(worse.size(), " layers are closer to the output as they began, and stay so: mean KL ",
-                 std::fixed, std::setprecision(3), mean_of(end.kl), " nats"));
+    log_info(cat("layers chosen on the held-out text: ", worse.size(), " of ", n_layers_,
+                 " are closer to the output as they began, and stay so: mean KL ", std::fixed,
+                 std::setprecision(3), mean_of(end.kl), " nats"));
   }
   manifest_.fields["layers_as_begun"] = std::move(kept);
+}
+
+// What stands for a held-out text where there is none.
+std::vector<float> lens_training::measure_first_batch() const {
+  const training_pack pack(text_, batch_order(text_, request_.batch_positions, request_.seed + 1).next());
+  std::vector<float> kl = trainer_->measure(pack.batch(), n_layers_);
+  kl.resize(n_layers_);
+  return kl;
+}
+
+void lens_training::warn_of_worse_layers() const {
+  loss_row logit, end;
+  if (held_out_.empty()) {
+    if (const auto* kl = manifest_.fields.if_contains(kFirstBatch))
+      logit.kl = boost::json::value_to<std::vector<float>>(*kl);
+    if (logit.kl.size() == n_layers_) end.kl = measure_first_batch();
+  } else {
+    for (const loss_row& r : validation_)
+      if (r.lens == "logit") logit = r;
+    end = validation_.back();
+  }
+  if (logit.kl.size() != n_layers_ || end.kl.size() != n_layers_) return;
+  warn_of_layers_made_worse(logit, end,
+                            held_out_.empty() ? "the first batch of the text" : "the held-out text");
 }
 
 // False where it was stopped: the checkpoint is of the last step then.
@@ -286,6 +327,7 @@ bool lens_training::write_lens() {
   }
   trainer_array weight = trainer_->read("weight"), bias = trainer_->read("bias");
   keep_better_layers(weight, bias);
+  warn_of_worse_layers();
   write_losses(train_table(), loss_kind::train, losses_);
   write_losses(validation_table(), loss_kind::validation, validation_);
   const architecture& a = model_.files->arch();
@@ -296,18 +338,11 @@ bool lens_training::write_lens() {
 
 bool lens_training::finish() {
   if (!write_lens()) return false;
-  boost::json::object figures, figure, result;
-  figure["study"] = "lens train";
-  figure["lens"] = "";
-  figure["stem"] = "validation";
-  figure["csv"] = "validation.csv";
-  figure["prompts"] = held_out_.size();
-  figure["figure"] = to_json(validation_figure());
-  if (!validation_.empty()) figures["validation"] = std::move(figure);
+  describe_losses(validation_, held_out_.size(), manifest_.fields);
+  boost::json::object result;
   result["steps"] = step_;
   result["positions"] = trained_on_;
   for (const loss_row& r : validation_) result["kl_" + r.lens] = mean_of(r.kl);
-  manifest_.fields["figures"] = std::move(figures);
   manifest_.fields["result"] = std::move(result);
   manifest_.fields["status"] = "complete";
   manifest_.write(folder_->manifest());

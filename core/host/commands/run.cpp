@@ -8,6 +8,7 @@
 #include "model/thread_limit.hpp"
 #include "results/earlier_data.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/folder_owner.hpp"
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "results/run_key.hpp"
@@ -50,6 +51,7 @@ class run_session {
 
  private:
   void make_context();
+  std::vector<fs::path> files_read() const;
   bool open_folder();  // false where it was stopped
   void take_backend();
   void start_backend();
@@ -107,10 +109,21 @@ void run_session::take_backend() {
   backend_word_ = backend_.about.word;
 }
 
+std::vector<fs::path> run_session::files_read() const {
+  std::vector<fs::path> out = {model_.path};
+  for (const lens_spec& l : request_.lenses) out.push_back(l.path);
+  for (const study_plan& s : request_.studies)
+    for (const dataset_plan& d : s.datasets) out.push_back(d.file);
+  return out;
+}
+
 bool run_session::open_folder() {
+  if (request_.fresh) refuse_inputs_within(request_.out, files_read());
   if (request_.fresh)
     if (const fs::path old = move_aside(request_.out); !old.empty())
       log_info(cat("the former run is now ", old.string()));
+  if (fs::exists(request_.out / "run.json"))
+    refuse_foreign_folder(request_.out, "cannot become that of a run");
   folder_.emplace(request_.out);
   manifest_ = manifest::read(folder_->manifest());
   if (manifest_.empty()) refuse_unlisted_files(*folder_);

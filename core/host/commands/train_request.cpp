@@ -45,7 +45,7 @@ po::options_description train_options() {
       "checkpoint-every", with("N", "50"), "steps")("seed", with("N", "42"), "of the order of the text")(
       "fresh", po::bool_switch(), "move a training that is there aside")(
       "format", with("LIST", "png,svg,pdf"), "of figures");
-  add_backend_options(d, {"torch", "torch; others cannot train", "auto, cpu, cuda[:i]"});
+  add_backend_options(d, {"torch", "torch; auto: the best that can train", "auto, cpu, cuda[:i]"});
   d.add(common_options());
   return d;
 }

@@ -205,6 +205,7 @@ void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std
     if (layer == n_layers) continue;  // the model's own output needs no matrix
     float* a = add_values(std::size_t{d_model} * d_model);
     file.read(*tensor, a);
+    warn_if_not_finite(path, cat("the matrix of block ", block), {a, std::size_t{d_model} * d_model});
     layers_.push_back(static_cast<std::int32_t>(layer));
     transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_FULL, 0, a, nullptr});
   }

@@ -51,9 +51,13 @@ void lens_tensors::read(const std::string& name, const std::vector<std::uint64_t
       fail(status::data, path_, ": tensor ", name, " is of type ", e->type_name);
     dequantize(e->view->type, e->view->data, n, out);
   }
-  if (!std::all_of(out, out + n, [](float x) { return std::isfinite(x); }))
+  warn_if_not_finite(path_, cat("tensor ", name), {out, n});
+}
+
+void warn_if_not_finite(const std::string& file, const std::string& what, std::span<const float> values) {
+  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
     log_warning(
-        cat(path_, ": tensor ", name,
+        cat(file, ": ", what,
             " has values that are not finite: readings of its layer are no numbers, their ranks the last"));
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,5 +39,8 @@ class lens_tensors {
   std::vector<torch_tensor> torch_tensors_;
   std::vector<entry> entries_;
 };
+
+// A warning that names the file and `what` of it, where not all values are finite.
+void warn_if_not_finite(const std::string& file, const std::string& what, std::span<const float> values);
 
 }  // namespace depthlens

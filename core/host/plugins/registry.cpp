@@ -145,4 +145,23 @@ registry::backend registry::choose_backend(std::string_view word_or_auto) {
   return best;
 }
 
+std::vector<registry::backend> registry::usable_backends() {
+  std::vector<std::pair<std::uint32_t, backend>> scored;
+  for (const std::string& word : words("backend")) {
+    try {
+      backend b = load_backend(word);
+      dlens_error reason{};
+      reason.size = sizeof reason;
+      scored.emplace_back(b.table->probe(&reason), std::move(b));
+    } catch (const error& e) {
+      log_info(cat("backend ", word, " is left aside: ", e.what()));
+    }
+  }
+  std::stable_sort(scored.begin(), scored.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<backend> out;
+  for (auto& [score, b] : scored) out.push_back(std::move(b));
+  return out;
+}
+
 }  // namespace depthlens

@@ -39,6 +39,8 @@ class registry {
   // "auto": the usable backend with the highest probe score. One that cannot run though the machine has what it needs
   // is said in a warning.
   backend choose_backend(std::string_view word_or_auto);
+  // All that can run here, the best first.
+  std::vector<backend> usable_backends();
 
  private:
   plugin_verdict* find(std::string_view kind, std::string_view word);

@@ -2,6 +2,7 @@
 #include "results/run_folder.hpp"
 
 #include "depthlens/error.hpp"
+#include "results/folder_owner.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -174,6 +175,7 @@ fs::path run_folder::log(const std::string& study, const std::string& lens) cons
 fs::path move_aside(const fs::path& root) {
   if (!fs::exists(root)) return {};
   if (!fs::is_directory(root)) fail(status::cannot_create, root.string(), ": is not a folder");
+  refuse_foreign_folder(root, "is not moved aside");
   std::optional<run_folder> held;
   if (fs::is_directory(root / "log")) held.emplace(root);  // not away from a run that goes on
   return rename_to_free_name(fs::canonical(root));

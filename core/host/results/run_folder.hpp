@@ -29,7 +29,7 @@ class run_folder {
 void make_folder(const std::filesystem::path& path);
 
 // Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none. A run that
-// another process holds is refused as run_folder does.
+// another process holds is refused as run_folder does, a folder of others as folder_owner.hpp says.
 std::filesystem::path move_aside(const std::filesystem::path& root);
 
 }  // namespace depthlens

@@ -16,9 +16,13 @@ std::vector<std::uint64_t> shape_of(const dlens_trainer_array& a) { return {a.sh
 
 }  // namespace
 
+bool can_train(const dlens_model* model) {
+  return DLENS_HAS(dlens_model, model, trainer_create) && model->trainer_create != nullptr;
+}
+
 backend_trainer::backend_trainer(const dlens_model* model, const dlens_trainer_options& options,
                                  const std::string& backend) {
-  if (!DLENS_HAS(dlens_model, model, trainer_create) || model->trainer_create == nullptr)
+  if (!can_train(model))
     fail(status::unavailable, "backend ", backend,
          " cannot train lenses: training needs the torch backend (--backend torch), which is built with "
          "-DDEPTHLENS_TORCH=ON");

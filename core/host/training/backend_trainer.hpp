@@ -12,6 +12,9 @@
 
 namespace depthlens {
 
+// Whether the model's backend trains lenses.
+bool can_train(const dlens_model* model);
+
 class backend_trainer {
  public:
   // Throws status::unavailable, saying which backend can, where this one cannot train.

@@ -5,6 +5,7 @@
 #include "depthlens/table/csv.hpp"
 
 #include <charconv>
+#include <numeric>
 
 namespace depthlens {
 namespace {
@@ -19,6 +20,10 @@ Number number_in(const csv_reader& table, const std::string& text) {
 }
 
 }  // namespace
+
+double mean_of(const std::vector<float>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 void write_losses(const std::filesystem::path& file, loss_kind kind, const std::vector<loss_row>& rows) {
   atomic_file out(file);
@@ -71,6 +76,19 @@ figure_spec validation_figure() {
   f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
                "KL from the output (nats)", ""}};
   return f;
+}
+
+void describe_losses(const std::vector<loss_row>& validation, std::size_t held_out,
+                     boost::json::object& manifest) {
+  boost::json::object figures, figure;
+  figure["study"] = "lens train";
+  figure["lens"] = "";
+  figure["stem"] = "validation";
+  figure["csv"] = "validation.csv";
+  figure["prompts"] = held_out;
+  figure["figure"] = to_json(validation_figure());
+  if (!validation.empty()) figures["validation"] = std::move(figure);
+  manifest["figures"] = std::move(figures);
 }
 
 }  // namespace depthlens

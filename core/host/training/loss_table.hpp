@@ -5,6 +5,8 @@
 
 #include "figures/figure_spec.hpp"
 
+#include <boost/json/object.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -18,6 +20,8 @@ struct loss_row {
   std::vector<float> kl;                  // (n) layers 0..n-1, nats
 };
 
+double mean_of(const std::vector<float>& values);  // there is one
+
 enum class loss_kind { train, validation };
 
 // Complete or not at all.
@@ -27,5 +31,9 @@ std::vector<loss_row> read_losses(const std::filesystem::path& file, loss_kind k
                                   std::uint64_t last_step);
 
 figure_spec validation_figure();
+
+// "figures" of run.json: that of validation.csv, where there is one.
+void describe_losses(const std::vector<loss_row>& validation, std::size_t held_out,
+                     boost::json::object& manifest);
 
 }  // namespace depthlens

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/start_translators.hpp"
 
+#include "terminal/log.hpp"
+
 #include <algorithm>
 
 namespace depthlens {
@@ -16,6 +18,13 @@ std::vector<std::size_t> layers_made_worse(const loss_row& start, const loss_row
   for (std::size_t i = 0; i < end.kl.size(); ++i)
     if (end.kl[i] > start.kl[i]) worse.push_back(i);
   return worse;
+}
+
+void warn_of_layers_made_worse(const loss_row& logit, const loss_row& end, const std::string& text) {
+  std::string layers;
+  for (const std::size_t i : layers_made_worse(logit, end)) layers += cat(' ', i);
+  if (!layers.empty())
+    log_warning(cat("further from the output than by the logit lens, on ", text, ": layers", layers));
 }
 
 void restore_layers(const std::filesystem::path& file, const std::vector<std::size_t>& layers,

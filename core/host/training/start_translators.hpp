@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace depthlens {
@@ -19,5 +20,8 @@ std::vector<std::size_t> layers_made_worse(const loss_row& start, const loss_row
 // bias (n, D). Errors: status::data for a file of other shapes.
 void restore_layers(const std::filesystem::path& file, const std::vector<std::size_t>& layers,
                     trainer_array& weight, trainer_array& bias);
+
+// A warning that names the layers which `end` leaves further from the output than the logit lens, on `text`.
+void warn_of_layers_made_worse(const loss_row& logit, const loss_row& end, const std::string& text);
 
 }  // namespace depthlens

@@ -183,7 +183,8 @@ void finish_stream(at::Device device) {
 
 namespace {
 
-// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing else.
+// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing
+// else.
 template <class Stream>
 void* handle_of(const Stream& stream) {
   if constexpr (requires { stream.native_handle(); }) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pack goes through the model block by block in tree order. The residual stream, norms and rotary positions are
-// float32, matrix products in the precision asked for. The last block computes keys and values of all tokens, and the
-// rest for the tokens that are read.
+// The pack goes through the model block by block in tree order. The residual stream, norms and rotary
+// positions are float32, matrix products in the precision asked for. The last block computes keys and values
+// of all tokens, and the rest for the tokens that are read.
 #include "model.hpp"
 
 #include "device.hpp"
@@ -216,8 +216,8 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
   return p;
 }
 
-// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after the other is
-// what they reach together.
+// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after
+// the other is what they reach together.
 double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;

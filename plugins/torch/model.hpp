@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model on libtorch: a decoder made of the parts that dlens_architecture describes, over a pack of tokens, and the
-// readout of lenses. One copy of the weights on each device; a call takes the copy with the fewest calls in flight.
+// The model on libtorch: a decoder made of the parts that dlens_architecture describes, over a pack of
+// tokens, and the readout of lenses. One copy of the weights on each device; a call takes the copy with the
+// fewest calls in flight.
 #pragma once
 
 #include "attention.hpp"
@@ -26,8 +27,8 @@ namespace depthlens::torch_backend {
 
 class model {
  public:
-  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or precision
-  // that cannot be had.
+  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or
+  // precision that cannot be had.
   model(const dlens_weights& weights, const dlens_model_options& options);
 
   const dlens_model_info& info() const { return info_; }
@@ -35,8 +36,8 @@ class model {
   // See dlens_model.forward. Thread-safe.
   void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                const dlens_readings* const* readings) const;
-  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D) float32 each,
-  // made in inference mode, by as many threads as libtorch has been told.
+  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D)
+  // float32 each, made in inference mode, by as many threads as libtorch has been told.
   std::vector<at::Tensor> states(const dlens_batch& batch) const;
   const model_weights& weights() const { return replicas_[0]->weights; }
   const dlens_architecture& arch() const { return arch_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a machine without
-// it, or with a broken one, has everything else.
+// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a
+// machine without it, or with a broken one, has everything else.
 #include "engine_library.hpp"
 
 #include "depthlens/abi/backend.h"
@@ -30,8 +30,8 @@ bool has_gpu() {
   return found;
 }
 
-// With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one, an engine that
-// is there but cannot be opened says so when a model is made.
+// With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one, an
+// engine that is there but cannot be opened says so when a model is made.
 std::uint32_t probe(dlens_error* reason) noexcept {
   std::uint32_t score = 0;
   const dlens_status said = guarded(reason, [&] {

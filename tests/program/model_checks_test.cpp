@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is checked and overridden when a model is loaded, through the whole program: --ignore-config and --skip-check,
-// what they leave in run.json, and that a run is not continued with other keys ignored.
+// What is checked and overridden when a model is loaded, through the whole program: --ignore-config and
+// --skip-check, what they leave in run.json, and that a run is not continued with other keys ignored.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 

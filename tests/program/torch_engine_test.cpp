@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program says where libtorch or the engine of the torch backend is missing, too old, another one or broken,
-// and that all else works meanwhile. The engines here are made by the test; the real one is taken where it was built.
+// What the program says where libtorch or the engine of the torch backend is missing, too old, another one or
+// broken, and that all else works meanwhile. The engines here are made by the test; the real one is taken
+// where it was built.
 #include "program/tiny_folder.hpp"
 
 #include <boost/json.hpp>

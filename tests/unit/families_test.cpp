@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every family but Llama: a tiny config.json and its tensors, the parts that the architecture says, and where the
-// views of fused and transposed tensors lie in the stored ones.
+// Every family but Llama: a tiny config.json and its tensors, the parts that the architecture says, and where
+// the views of fused and transposed tensors lie in the stored ones.
 #include "depthlens/model/families/families.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -87,12 +87,15 @@ BOOST_AUTO_TEST_CASE(stacked_bars_stand_on_each_other_and_missing_ones_are_left_
              "# block 0: panel 1, a\n# layer y low high labelled\n0 0.25 0 0.25 1\n1 0.5 0 0.5 1\n2 1 0 1 1\n"
              "\n\n"
              "# block 1: panel 1, b\n# layer y low high labelled\n0 0.75 0.25 1 1\n2 0 1 1 0\n");
-  BOOST_TEST(
-      lines_after(read_bytes(w.plots / "f.gp"), "plot data") ==
-      R"(plot data index 0 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) with boxxyerror lc rgb '#F97316' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',7' tc rgb '#2B2B2B', \
-     data index 1 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) with boxxyerror lc rgb '#2563EB' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',7' tc rgb '#FFFFFF'
+  BOOST_TEST(lines_after(read_bytes(w.plots / "f.gp"), "plot data") ==
+             R"(plot data index 0 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
+             R"(with boxxyerror lc rgb '#F97316' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
+     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+             R"(with labels font ',7' tc rgb '#2B2B2B', \
+     data index 1 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
+             R"(with boxxyerror lc rgb '#2563EB' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
+     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+             R"(with labels font ',7' tc rgb '#FFFFFF'
 unset output
 )");
 }

@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
   const std::string images =
       R"("model_type":"gemma3","architectures":["Gemma3ForConditionalGeneration"],"boi_token_index":255999,)"
       R"("mm_tokens_per_image":256,"vision_config":{"hidden_size":1152,"vision_use_head":false},)"
-      R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,)"
+      R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,)"
+      R"("intermediate_size":10240,"num_hidden_layers":34,)"
       R"("rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024})";
   const architecture four = from(images);
   BOOST_TEST(four.n_heads == 8u);

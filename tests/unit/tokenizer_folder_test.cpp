@@ -97,11 +97,11 @@ BOOST_AUTO_TEST_CASE(settings_that_contradict_tokenizer_json_are_in_doubt_and_no
 BOOST_AUTO_TEST_CASE(opt_has_its_bos_in_front_by_add_bos_token) {
   old_folder f({"</s>", "<pad>"});
   f.write("config.json", R"({"model_type":"opt"})")
-      .write(
-          "tokenizer_config.json",
-          R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"add_prefix_space":false,)"
-          R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,)"
-          R"("rstrip":false,"single_word":false},"bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
+      .write("tokenizer_config.json",
+             R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"add_prefix_space":false,)"
+             R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,)"
+             R"("rstrip":false,"single_word":false},)"
+             R"("bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
   const tokenizer t = f.load();
   BOOST_TEST(t.size() == 261U);
   BOOST_TEST(t.prefix() == (ids{259}), each);

@@ -29,13 +29,14 @@ json_tokenizer english() {
 const std::string frame =
     R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<b>","type_id":0}},)"
     R"({"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<e>","type_id":0}}],"pair":[],)"
-    R"("special_tokens":{"<b>":{"id":"<b>","ids":[261],"tokens":["<b>"]},"<e>":{"id":"<e>","ids":[262],"tokens":["<e>"]}}})";
+    R"("special_tokens":{"<b>":{"id":"<b>","ids":[261],"tokens":["<b>"]},)"
+    R"("<e>":{"id":"<e>","ids":[262],"tokens":["<e>"]}}})";
 
 json_tokenizer framed() {
   json_tokenizer t = english();
-  t.added =
-      R"([{"id":261,"content":"<b>","special":true},{"id":262,"content":"<e>","special":true,"normalized":false},)"
-      R"({"id":263,"content":"<pad>","special":false,"lstrip":true,"rstrip":true,"normalized":false}])";
+  t.added = R"([{"id":261,"content":"<b>","special":true},)"
+            R"({"id":262,"content":"<e>","special":true,"normalized":false},)"
+            R"({"id":263,"content":"<pad>","special":false,"lstrip":true,"rstrip":true,"normalized":false}])";
   t.post_processor = R"({"type":"Sequence","processors":[{"type":"ByteLevel"},)" + frame + "]}";
   return t;
 }
@@ -134,8 +135,8 @@ BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alo
 BOOST_AUTO_TEST_CASE(normalized_added_tokens_are_found_in_the_normalised_text) {
   json_tokenizer t = english();
   t.normalizer = R"({"type":"NFC"})";
-  t.added =
-      R"([{"id":261,"content":"e\u0301","normalized":true},{"id":262,"content":"o\u0301","normalized":false}])";
+  t.added = R"([{"id":261,"content":"e\u0301","normalized":true},)"
+            R"({"id":262,"content":"o\u0301","normalized":false}])";
   const tokenizer k = t.load();
   BOOST_TEST(plain(k, "\xC3\xA9") == (ids{261}), each);
   BOOST_TEST(plain(k, "e\xCC\x81") == (ids{261}), each);
@@ -241,12 +242,12 @@ BOOST_AUTO_TEST_CASE(metaspace_puts_a_blank_in_front_of_the_first_text_only) {
   json_tokenizer t = character_tokenizer({"\xE2\x96\x81", "a", "b"});
   t.join("\xE2\x96\x81", "a");
   t.normalizer = "null";
-  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false})";
+  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":false})";
   const tokenizer k = t.load();
   BOOST_TEST(k.encode("a<s>a a", special::add) == (ids{261, 1, 259, 261}), each);
   BOOST_TEST(k.encode(" a", special::add) == (ids{261}), each);
-  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true})";
-  t.decoder = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true})";
+  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true})";
+  t.decoder = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true})";
   const tokenizer always = t.load();
   BOOST_TEST(always.encode("a<s>a", special::add) == (ids{261, 1, 261}), each);
   BOOST_TEST(always.decode(plain(always, "a a")) == "a a");

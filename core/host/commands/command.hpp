@@ -37,7 +37,8 @@ int models_command(const arguments&);
 int env_command(const arguments&);
 int help_command(const arguments&);
 
-// --- options ---------------------------------------------------------------------------------------------------
+// --- options
+// ---------------------------------------------------------------------------------------------------
 
 // --plugin-path, --quiet and --help, which every command has.
 boost::program_options::options_description common_options();
@@ -45,8 +46,8 @@ boost::program_options::options_description common_options();
 // --help or -h before any "--".
 bool asks_for_help(const arguments& args);
 
-// Parses, applies the common options; errors are status::usage and name the option. Where help is asked for the usage
-// and options are printed and `done` is true.
+// Parses, applies the common options; errors are status::usage and name the option. Where help is asked for
+// the usage and options are printed and `done` is true.
 struct parsed_options {
   boost::program_options::variables_map values;
   bool done = false;
@@ -71,13 +72,14 @@ std::vector<std::string> early_values(const arguments& args, const std::string& 
 // --model, for every command that computes with one or matches a lens with it.
 void add_model_option(boost::program_options::options_description& options);
 
-// --lens, which may be given again, and --force-lens; `otherwise` ends the help of --lens: what is read without it.
+// --lens, which may be given again, and --force-lens; `otherwise` ends the help of --lens: what is read
+// without it.
 void add_lens_options(boost::program_options::options_description& options,
                       const std::string& otherwise = "; default: logit");
 void add_force_lens(boost::program_options::options_description& options);
 
-// --bos, --backend, --device, --precision, --threads, --ignore-config and --skip-check, for every command that
-// computes.
+// --bos, --backend, --device, --precision, --threads, --ignore-config and --skip-check, for every command
+// that computes.
 struct backend_defaults {
   const char* backend = "auto";
   const char* backends = "auto, cpu, ...";

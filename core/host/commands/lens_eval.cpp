@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens lens eval: how close each layer comes to the model's output with each of several lenses, on a text.
+// depthlens lens eval: how close each layer comes to the model's output with each of several lenses, on a
+// text.
 #include "commands/lens_commands.hpp"
 
 #include "commands/lens_scores.hpp"
@@ -137,8 +138,7 @@ void write_record(const fs::path& folder, const parsed_options& o, const opened_
                       {"bos", o.text("bos")}};
   boost::json::object named;
   for (const opened_lens& l : lenses)
-    named[l.spec.label] = {
-        {"lens", visible(l.spec.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
+    named[l.spec.label] = {{"lens", visible(l.spec.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
   m.fields["lenses"] = std::move(named);
   m.fields["backend"] = {{"word", backend}, {"device", device}, {"precision", o.text("precision")}};
   m.write(folder / "lens_eval.json");
@@ -197,7 +197,8 @@ int lens_eval_command(const arguments& args) {
   std::vector<evaluated_lens> out;
   for (std::size_t l = 0; l < lenses.size(); ++l) {
     const std::vector<std::int32_t>& layers = lenses[l].file.layers();
-    out.push_back({lenses[l].spec.label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
+    out.push_back(
+        {lenses[l].spec.label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
   }
   write_record(out_folder, o, model, lenses, text, backend.about.word, running.info().device);
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);

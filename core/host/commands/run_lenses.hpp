@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lenses of a run in the order of its results: those that were asked for, then their controls, LABEL-null, which
-// say the same whatever the prompt is.
+// The lenses of a run in the order of its results: those that were asked for, then their controls,
+// LABEL-null, which say the same whatever the prompt is.
 #pragma once
 
 #include "depthlens/model/model_files.hpp"
@@ -21,8 +21,8 @@ null_kind parse_null(const std::string& text);  // "zero", "mean", "" = none; el
 
 class run_lenses {
  public:
-  // Reads and matches all lenses; `model` outlives it. Lenses that have no such control are named in a warning; throws
-  // status::usage where none has one, and what open_lenses throws.
+  // Reads and matches all lenses; `model` outlives it. Lenses that have no such control are named in a
+  // warning; throws status::usage where none has one, and what open_lenses throws.
   run_lenses(std::vector<lens_spec> specs, null_kind null, const model_files& model, bool force);
 
   // For --null mean, before the controls are used.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens trace: what the model would say after each layer, at chosen positions of some prompts. The whole path of
-// a run (tokens, prefix forest, backend, lens readout) without an experiment.
+// depthlens trace: what the model would say after each layer, at chosen positions of some prompts. The whole
+// path of a run (tokens, prefix forest, backend, lens readout) without an experiment.
 #include "commands/command.hpp"
 
 #include "commands/prompts.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs many token sequences through a backend and hands back what was asked for at their positions: plans the work
-// (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and gives each reading
-// to the caller as soon as it is there.
+// Runs many token sequences through a backend and hands back what was asked for at their positions: plans the
+// work (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and
+// gives each reading to the caller as soon as it is there.
 #pragma once
 
 #include "depthlens/abi/backend.h"

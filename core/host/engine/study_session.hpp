@@ -55,7 +55,8 @@ class study_session {
   ~study_session();
   study_session(const study_session&) = delete;
 
-  // Shows every record of every data set to the study, counts them, and takes the description of tables and figures.
+  // Shows every record of every data set to the study, counts them, and takes the description of tables and
+  // figures.
   void survey();
 
   const dlens_study& c() const { return *study_; }

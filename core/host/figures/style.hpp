@@ -35,7 +35,8 @@ inline constexpr std::array<std::string_view, 5> dashes = {"", "(8,4)", "(3,3)",
                                                            "(10,4,3,4,3,4)"};
 inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // gnuplot's filled ones
 
-// `kind` is the figure's own, `drawn_as` the one in which it is drawn: the series of one keep their colours in the other.
+// `kind` is the figure's own, `drawn_as` the one in which it is drawn: the series of one keep their colours
+// in the other.
 inline std::string_view color(figure_kind kind, figure_kind drawn_as, std::size_t group,
                               std::size_t n_groups) noexcept {
   if (is_bars(kind) && n_groups <= bucket_colors.size())

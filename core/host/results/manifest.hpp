@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.json: what a run was made of. Its key fields decide whether a command may extend the run: a field that both
-// have must be equal; a field that only one has (another study, lens or data set) is an extension.
+// run.json: what a run was made of. Its key fields decide whether a command may extend the run: a field that
+// both have must be equal; a field that only one has (another study, lens or data set) is an extension.
 #pragma once
 
 #include <boost/json.hpp>
@@ -27,8 +27,8 @@ class manifest {
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key);
 
-// Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config, naming `what`
-// the folder holds ("run of another configuration") and each field that differs.
+// Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config,
+// naming `what` the folder holds ("run of another configuration") and each field that differs.
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
 

@@ -28,8 +28,8 @@ std::string host_name() {
   return name;
 }
 
-// When the process started, in clock ticks since boot: tells a living holder from another process with its number. Of
-// one that has ended and that its parent has not asked for yet: "".
+// When the process started, in clock ticks since boot: tells a living holder from another process with its
+// number. Of one that has ended and that its parent has not asked for yet: "".
 std::string start_time(long pid) {
   std::ifstream in(cat("/proc/", pid, "/stat"));
   std::string line;
@@ -55,9 +55,9 @@ bool lives(const lock_holder& h) {
          start_time(h.pid) == h.started;
 }
 
-// Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one only
-// one takes it over. A turn lasts microseconds, but its holder may have been suspended within it: nobody waits longer
-// than a moment. Where the file system has no such locks, nothing is lost but the order.
+// Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one
+// only one takes it over. A turn lasts microseconds, but its holder may have been suspended within it: nobody
+// waits longer than a moment. Where the file system has no such locks, nothing is lost but the order.
 class turn {
  public:
   explicit turn(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {

@@ -14,7 +14,8 @@
 
 namespace depthlens {
 
-// Errors: status::internal for a description of another interface, status::data for one that cannot be computed with.
+// Errors: status::internal for a description of another interface, status::data for one that cannot be
+// computed with.
 inline const dlens_architecture& checked_architecture(const dlens_weights& weights) {
   if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
       weights.architecture->size < sizeof(dlens_architecture)) {

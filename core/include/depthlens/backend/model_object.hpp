@@ -31,8 +31,8 @@ struct plain_guard {
 //                const dlens_readings* const* readings) const
 //   const work_counters& work() const
 //   double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const
-// They do what dlens_model says of the functions of these names, on the threads that it says. info and work do
-// not throw. What others throw Guard::run(error, fn) makes a status and a text, as `guarded` does.
+// They do what dlens_model says of the functions of these names, on the threads that it says. info and work
+// do not throw. What others throw Guard::run(error, fn) makes a status and a text, as `guarded` does.
 template <class Model, class Guard = plain_guard>
 class model_object {
  public:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block, rotary
-// frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and
-// checked here. What the parts compute is written beside dlens_architecture in abi/backend.h.
+// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block,
+// rotary frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata
+// (gguf_config.hpp) and checked here. What the parts compute is written beside dlens_architecture in
+// abi/backend.h.
 #pragma once
 
 #include <cmath>
@@ -17,8 +18,8 @@
 namespace depthlens {
 
 // The numbers of these are those of DLENS_ROPE_..., DLENS_NORM_..., DLENS_ACTIVATION_... and DLENS_BLOCK_....
-// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights; interleaved
-// (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
+// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights;
+// interleaved (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
 enum class rope_kind { half = 1, interleaved = 2 };
 enum class norm_kind { rms = 1, layer = 2 };
 enum class activation_kind { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the old
-// spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary part is
-// hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could change the
-// numbers, so unless it is null, false or empty it is refused by name: wrong readings are worse than none.
+// config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the
+// old spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary
+// part is hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could
+// change the numbers, so unless it is null, false or empty it is refused by name: wrong readings are worse
+// than none.
 #pragma once
 
 #include <algorithm>

@@ -117,8 +117,9 @@ inline void read_rope_object(const json_view& rope, rope_numbers& out) {
   if (name != "default") read_scaling(rope, name, out.scaling);
 }
 
-// The number of positions before LongRoPE stretched them: beside the object, in rope_parameters, or what the family
-// means without; for a rope_scaling alone, which some readers look past, only where that changes nothing.
+// The number of positions before LongRoPE stretched them: beside the object, in rope_parameters, or what the
+// family means without; for a rope_scaling alone, which some readers look past, only where that changes
+// nothing.
 inline void read_original_positions(const json_view& root, const rope_rule& rule, const architecture& a,
                                     rope_scaling& s) {
   static constexpr const char* key = "original_max_position_embeddings";
@@ -144,8 +145,8 @@ inline void read_original_positions(const json_view& root, const rope_rule& rule
   }
 }
 
-// A number that may stand under several old keys and in the object: all that are there must agree, also with what is
-// meant without them where a family has a key of its own.
+// A number that may stand under several old keys and in the object: all that are there must agree, also with
+// what is meant without them where a family has a key of its own.
 inline void check_old_keys(const json_view& root, const char* first, const char* second, double read) {
   for (const char* key : {first, second}) {
     if (key == nullptr) continue;

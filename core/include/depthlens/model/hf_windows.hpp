@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which layers of a config.json see only a window of the text before them: layer_types where it is given, else by
-// the family's rule. A window that spans all positions is none.
+// Which layers of a config.json see only a window of the text before them: layer_types where it is given,
+// else by the family's rule. A window that spans all positions is none.
 #pragma once
 
 #include <algorithm>
@@ -79,7 +79,8 @@ inline std::vector<bool> usual_windows(const json_view& root, const model_family
   return out;
 }
 
-// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the file.
+// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the
+// file.
 inline void read_windows(const json_view& root, const model_family& f, architecture& a) {
   const std::optional<std::uint32_t> window = read_window(root, f, a);
   const auto types = root.find("layer_types");

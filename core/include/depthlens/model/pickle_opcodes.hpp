@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of all pickle opcodes, for errors, and the globals that a pickle of tensors may name. Storage types that hold
-// no floating-point numbers are known because checkpoints keep masks and position ids in them; they are listed and
-// never computed with.
+// Names of all pickle opcodes, for errors, and the globals that a pickle of tensors may name. Storage types
+// that hold no floating-point numbers are known because checkpoints keep masks and position ids in them; they
+// are listed and never computed with.
 #pragma once
 
 #include <array>

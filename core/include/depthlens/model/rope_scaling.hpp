@@ -145,8 +145,8 @@ inline bool scales_attention(const rope_scaling& s) noexcept {
   return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
 }
 
-// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and, see
-// above, the number of positions, which the file has under `key`.
+// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and,
+// see above, the number of positions, which the file has under `key`.
 inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label,
                               std::string_view key) {
   using kind = rope_scaling::kind;

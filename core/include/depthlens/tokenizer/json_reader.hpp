@@ -67,8 +67,8 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
   return out;
 }
 
-// The tokens of a vocabulary (an object of ids by token) and the added ones by id, dense. `added_place` starts
-// an error about an added one.
+// The tokens of a vocabulary (an object of ids by token) and the added ones by id, dense. `added_place`
+// starts an error about an added one.
 inline std::vector<json_token> collect_tokens(const json_view& vocab, const std::vector<added_token>& added,
                                               const std::string& added_place) {
   const auto& object = vocab.as_object();

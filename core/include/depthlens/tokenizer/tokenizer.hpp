@@ -57,8 +57,8 @@ class tokenizer {
   static tokenizer from_gguf(const gguf_file& file) { return tokenizer(read_gguf_tokenizer(file)); }
   explicit tokenizer(tokenizer_parts parts) : data_(std::make_shared<const data>(std::move(parts))) {}
 
-  // The ids of a text. A byte that is no UTF-8 becomes the token of this byte, where the vocabulary has one; what lies
-  // between such bytes is encoded by itself. Errors: data, if the text is 2 GiB or longer.
+  // The ids of a text. A byte that is no UTF-8 becomes the token of this byte, where the vocabulary has one;
+  // what lies between such bytes is encoded by itself. Errors: data, if the text is 2 GiB or longer.
   std::vector<std::int32_t> encode(std::string_view utf8, special mode) const {
     const tokenizer_parts& parts = data_->parts;
     session s{mode == special::none, {}, {}, {}};

@@ -29,8 +29,8 @@ inline constexpr std::string_view decimal =
     R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
 inline constexpr std::string_view other_number = R"(\x{1D2C0}-\x{1D2D3})";
 
-// Punctuation is looked up in an older table there: this is what \p{P} has too much for it, by Unicode 16, and
-// what it lacks.
+// Punctuation is looked up in an older table there: this is what \p{P} has too much for it, by Unicode 16,
+// and what it lacks.
 inline constexpr std::string_view no_punctuation =
     R"(\x{61D}\x{9FD}\x{A76}\x{C77}\x{C84}\x{1B4E}-\x{1B4F}\x{1B7D}-\x{1B7F}\x{2E43}-\x{2E4F})"
     R"(\x{2E52}-\x{2E5D}\x{10D6E}\x{10EAD}\x{10F55}-\x{10F59}\x{10F86}-\x{10F89}\x{113D4}-\x{113D5})"

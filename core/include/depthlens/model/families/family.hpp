@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a family of models is, as data: which keys of config.json give which number, what is meant where they are
-// absent, and where the tensors are. One row per family in the files of this folder, all of them in families.hpp; read
-// by hf_config.hpp and tensor_map.hpp.
+// What a family of models is, as data: which keys of config.json give which number, what is meant where they
+// are absent, and where the tensors are. One row per family in the files of this folder, all of them in
+// families.hpp; read by hf_config.hpp and tensor_map.hpp.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ struct rope_rule {
   double local_theta = 10000;
 };
 
-// True or false, `otherwise` without the key. Where that is true, null is refused: the key's absence would mean true,
-// but the null itself is false to the library that such files are written for.
+// True or false, `otherwise` without the key. Where that is true, null is refused: the key's absence would
+// mean true, but the null itself is false to the library that such files are written for.
 inline bool config_flag(const json_view& config, std::string_view key, bool otherwise) {
   const auto given = config.find_bool(key);
   if (otherwise && !given && config.as_object().contains(key))

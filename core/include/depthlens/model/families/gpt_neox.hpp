@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-NeoX and Pythia: attention and MLP beside each other or in turn, q, k and v interleaved by head, a part of each
-// head rotated.
+// GPT-NeoX and Pythia: attention and MLP beside each other or in turn, q, k and v interleaved by head, a part
+// of each head rotated.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-J: attention and MLP read the same norm, neighbouring dimensions are rotated, the unembedding has a bias.
+// GPT-J: attention and MLP read the same norm, neighbouring dimensions are rotated, the unembedding has a
+// bias.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OPT: learned positions that begin at row 2, LayerNorm, ReLU. Only where the norms come first and the embedding is as
-// wide as the model, which is all but OPT-350M.
+// OPT: learned positions that begin at row 2, LayerNorm, ReLU. Only where the norms come first and the
+// embedding is as wide as the model, which is all but OPT-350M.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Phi-3 and Phi-4: Llama with q, k, v in one tensor and gate, up in another, perhaps a part of each head rotated.
+// Phi-3 and Phi-4: Llama with q, k, v in one tensor and gate, up in another, perhaps a part of each head
+// rotated.
 #pragma once
 
 #include "depthlens/model/families/llama.hpp"

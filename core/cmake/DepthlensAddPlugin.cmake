@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # depthlens_add_plugin(NAME SOURCES file...): a plugin as a shared library without prefix, with one exported symbol.
 # NAME is the id with "-" for ".": experiment-flips. Works in depthlens' own tree and through find_package(depthlens).
+# The plugins of the tree have the program's version, as DEPTHLENS_VERSION; others have versions of their own.
 set(DEPTHLENS_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(depthlens_add_plugin name)
@@ -8,6 +9,7 @@ function(depthlens_add_plugin name)
   add_library(${name} MODULE ${arg_SOURCES})
   if(TARGET depthlens_core)
     target_link_libraries(${name} PRIVATE depthlens_core depthlens_warnings)
+    target_compile_definitions(${name} PRIVATE DEPTHLENS_VERSION="${PROJECT_VERSION}")
     set_target_properties(${name} PROPERTIES
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${DEPTHLENS_PLUGIN_DIR}
       INSTALL_RPATH "$ORIGIN/../..")

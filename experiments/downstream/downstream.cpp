@@ -227,5 +227,5 @@ void downstream_study::write_summary(std::uint32_t number, option_summary& summa
 }  // namespace depthlens::downstream
 
 DEPTHLENS_EXPERIMENT(
-    depthlens::downstream::downstream_study, "experiment.downstream", "0.1.0",
+    depthlens::downstream::downstream_study, "experiment.downstream", DEPTHLENS_VERSION,
     "When the options of a multiple choice task become readable, and when the choice is made");

@@ -356,5 +356,5 @@ void facts_study::finish(const rows_view& rows, std::uint32_t, const sink_view& 
 }  // namespace
 }  // namespace depthlens::facts
 
-DEPTHLENS_EXPERIMENT(depthlens::facts::facts_study, "experiment.facts", "0.1.0",
+DEPTHLENS_EXPERIMENT(depthlens::facts::facts_study, "experiment.facts", DEPTHLENS_VERSION,
                      "At which depth the first, second and third token of a fact become readable");

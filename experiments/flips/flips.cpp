@@ -126,5 +126,5 @@ class flips final : public study {
 }  // namespace
 }  // namespace depthlens
 
-DEPTHLENS_EXPERIMENT(depthlens::flips, "experiment.flips", "0.1.0",
+DEPTHLENS_EXPERIMENT(depthlens::flips, "experiment.flips", DEPTHLENS_VERSION,
                      "How often the guesses of a layer differ from the final one, by token frequency");

@@ -128,5 +128,5 @@ class freq final : public study {
 }  // namespace
 }  // namespace depthlens
 
-DEPTHLENS_EXPERIMENT(depthlens::freq, "experiment.freq", "0.1.0",
+DEPTHLENS_EXPERIMENT(depthlens::freq, "experiment.freq", DEPTHLENS_VERSION,
                      "How frequent the tokens are that a layer guesses");

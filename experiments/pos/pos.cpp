@@ -321,5 +321,5 @@ void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_vie
 }  // namespace
 }  // namespace depthlens::pos
 
-DEPTHLENS_EXPERIMENT(depthlens::pos::pos_study, "experiment.pos", "0.1.0",
+DEPTHLENS_EXPERIMENT(depthlens::pos::pos_study, "experiment.pos", DEPTHLENS_VERSION,
                      "At which depth the next word becomes readable, by part of speech");

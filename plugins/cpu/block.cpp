@@ -11,8 +11,8 @@ namespace depthlens::cpu {
 void model::embed(pass& p) const {
   const std::size_t n = p.tree.token.size(), d = arch_.d_model;
   workspace& s = p.scratch;
-  s.rotary.reserve(p.tree.n_positions, inverse_frequency_, static_cast<float>(arch_.rope_scale));
-  s.local_rotary.reserve(p.tree.n_positions, local_inverse_frequency_, 1);
+  s.rotary.reserve(p.tree.n_positions, tables_.inverse_frequency, static_cast<float>(arch_.rope_scale));
+  s.local_rotary.reserve(p.tree.n_positions, tables_.local_inverse_frequency, 1);
   float* place = s.row.reserve(d);
   const auto scale = static_cast<float>(arch_.embed_scale);
   s.stream.reserve(n * d);
@@ -60,7 +60,7 @@ void model::run_block(pass& p, std::uint32_t layer, bool reads_only) const {
   project(p, layer, reads_only);
   if (p.kept) keep_path(p, layer);
   attend_tree(kernels_,
-              {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim, is_local(layer) ? windows_[layer] : 0,
+              {arch_.n_heads, arch_.n_kv_heads, arch_.head_dim, tables_.window(layer),
                static_cast<float>(arch_.attention_softcap)},
               p.tree, rows_of_layer(p.above.get(), p.tree.n_above, layer, kv_width()), s.kv.data(),
               reads_only ? p.reads : p.all, s.q.data(), s);
@@ -122,7 +122,7 @@ void model::project(pass& p, std::uint32_t layer, bool reads_only) const {
   const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
   workspace& s = p.scratch;
   const rotary_table& rotary =
-      is_local(layer) && !local_inverse_frequency_.empty() ? s.local_rotary : s.rotary;
+      is_local(layer) && !tables_.local_inverse_frequency.empty() ? s.local_rotary : s.rotary;
   float* q = s.q.reserve(n * q_width);
   float* kv = s.kv.reserve(n * kv_width);
   const auto turn = [&](const norm_weights& norm, float* row, std::size_t heads, std::int32_t position,

@@ -34,7 +34,7 @@ struct lens {
   std::vector<transport> layers;  // ascending
 };
 
-// Errors: status::internal for layers out of range or order, an unknown form or a matrix that is missing.
+// Errors: those of checked_transports.
 lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers,
                std::size_t d_model, matmul_shapes& shapes);
 

@@ -7,12 +7,12 @@
 #include "product_rate.hpp"
 #include "single_thread.hpp"
 
-#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/error.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 namespace depthlens::cpu {
 
@@ -37,10 +37,10 @@ number number_of(const dlens_model_options& options) {
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
     : arch_(checked_architecture(weights)),
+      tables_(take_tables(arch_)),
       kernels_(kernels()),
       number_(number_of(options)),
       shapes_(number_) {
-  copy_tables();
   weights_ = load_weights(weights, shapes_, options.threads);
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
@@ -57,18 +57,6 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
            arch_.n_layers * kv_width() * sizeof(float),
            0,  // calls: one for each thread
            0};
-}
-
-void model::copy_tables() {
-  const std::size_t half = arch_.rope_dims / 2;
-  if (half > 0) {
-    const float* local = arch_.local_rope_inverse_frequency;
-    inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + half);
-    if (local) local_inverse_frequency_.assign(local, local + half);
-  }
-  if (arch_.window) windows_.assign(arch_.window, arch_.window + arch_.n_layers);
-  arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
-  arch_.window = nullptr;
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
@@ -109,13 +97,11 @@ void model::start_keeping(pass& p, const dlens_batch& batch) const {
   p.kept->kv.reserve_raw(arch_.n_layers * p.kept_tokens.size() * kv_width());
 }
 
-std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
-                                                const std::vector<const lens*>& lenses,
-                                                std::int32_t* final_top,
-                                                const dlens_readings* const* readings) const {
+void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+                    const dlens_readings* const* readings) const {
   const workspace_pool::handle handle(pool_);
   pass p = make_pass(batch, *handle);
-  if (batch.n_reads == 0 && !p.kept) return nullptr;
+  if (batch.n_reads == 0 && !p.kept) return;
   run_single_threaded([&] {
     p.scratch.products = {};
     const std::uint64_t start = now_ns();
@@ -135,7 +121,7 @@ std::shared_ptr<const kept_path> model::forward(const dlens_batch& batch,
     }
     work_.add(p.scratch.products, read_start - start, now_ns() - read_start);
   });
-  return p.kept;
+  if (p.kept) *batch.kept = new dlens_prefix{std::move(p.kept)};
 }
 
 // The states that were kept at every layer, to the host's buffer, if it wants them.

@@ -15,6 +15,7 @@
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/backend/token_tree.hpp"
 #include "depthlens/backend/work_counters.hpp"
 
@@ -33,10 +34,9 @@ class model {
 
   const dlens_model_info& info() const { return info_; }
   lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const;
-  // See dlens_model.forward; returns the path that the batch wants kept. Thread-safe.
-  std::shared_ptr<const kept_path> forward(const dlens_batch& batch, const std::vector<const lens*>& lenses,
-                                           std::int32_t* final_top,
-                                           const dlens_readings* const* readings) const;
+  // See dlens_model.forward. Thread-safe.
+  void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
+               const dlens_readings* const* readings) const;
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
   // See dlens_model.product_rate.
@@ -45,8 +45,7 @@ class model {
  private:
   struct pass;  // one call of forward
 
-  void copy_tables();
-  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
   pass make_pass(const dlens_batch& batch, workspace& scratch) const;
   void start_keeping(pass& p, const dlens_batch& batch) const;
   void keep_path(pass& p, std::uint32_t layer) const;
@@ -67,8 +66,7 @@ class model {
              workspace& scratch) const;
 
   dlens_architecture arch_;
-  std::vector<float> inverse_frequency_, local_inverse_frequency_;  // the second for layers with a window
-  std::vector<std::uint32_t> windows_;                              // (layers), empty = none
+  architecture_tables tables_;
   const kernel_table& kernels_;
   const number number_;  // what weights and the inputs of products are rounded to
   mutable matmul_shapes shapes_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast plain oneDNN products are on this machine: the yardstick of `depthlens bench`. Only the products are
-// timed, with weights that oneDNN has packed, as many threads as a run has, one for each call, and the shapes and
-// their proportions of a model.
+// How fast plain oneDNN products are on this machine: the yardstick of `depthlens bench`. Only the products
+// are timed, with weights that oneDNN has packed, as many threads as a run has, one for each call, and the
+// shapes and their proportions of a model.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ struct product_shape {
   std::size_t inputs, outputs;
 };
 
-// Flop per second of all threads together, where a multiply-add is two. Every shape is run once for each time it
-// stands in `shapes`, with 256 rows, again and again for about `seconds`. precision: "f32" or "bf16" (bf16 inputs and
-// weights, f32 sums and results). Errors: status::unavailable for another precision, or one that this CPU has no
-// products in.
+// Flop per second of all threads together, where a multiply-add is two. Every shape is run once for each time
+// it stands in `shapes`, with 256 rows, again and again for about `seconds`. precision: "f32" or "bf16" (bf16
+// inputs and weights, f32 sums and results). Errors: status::unavailable for another precision, or one that
+// this CPU has no products in.
 double measure_product_rate(const std::vector<product_shape>& shapes, std::string_view precision,
                             std::uint32_t threads, double seconds);
 

@@ -41,7 +41,8 @@ struct block_weights {
   linear kv;                               // keys, then values: (2 * KV heads * head_dim, D)
   linear o;                                // (D, H * head_dim)
   bool gated = false;
-  // Tiles: inner_tile rows of the gate, then as many of up; of up alone if not gated. The last holds the rest.
+  // Tiles: inner_tile rows of the gate, then as many of up; of up alone if not gated. The last holds the
+  // rest.
   std::vector<linear> inner;  // (2 * inner_tile, D)
   linear down;                // (D, F)
 };

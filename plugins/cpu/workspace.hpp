@@ -87,8 +87,8 @@ inline bf16* reserve_bf16(float_buffer& buffer, std::size_t n) {
 class rotary_table {
  public:
   // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them:
-  // far into a text an angle in double would be another one. Their cosines and sines are computed in double, and
-  // multiplied by `scale` in f32.
+  // far into a text an angle in double would be another one. Their cosines and sines are computed in double,
+  // and multiplied by `scale` in f32.
   void reserve(std::size_t positions, const std::vector<float>& inverse_frequency, float scale) {
     const std::size_t half = inverse_frequency.size();
     for (std::size_t p = known_; p < positions; ++p) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over a tree of tokens. In depth-first order every ancestor of the tokens first..end-1 is one of them or an
-// ancestor of the first, so queries go in chunks, each against its own tokens and one path, with a mask for the rest.
+// Attention over a tree of tokens. In depth-first order every ancestor of the tokens first..end-1 is one of
+// them or an ancestor of the first, so queries go in chunks, each against its own tokens and one path, with a
+// mask for the rest.
 #pragma once
 
 #include "depthlens/backend/token_tree.hpp"
@@ -30,7 +31,8 @@ class tree_attention {
   tree_attention(const token_tree& tree, const std::vector<std::int64_t>& queries,
                  const attention_shape& shape, at::Device device);
 
-  // q (queries, H, head_dim), k, v (T, KV heads, head_dim), turned by their positions -> (queries, H * head_dim).
+  // q (queries, H, head_dim), k, v (T, KV heads, head_dim), turned by their positions -> (queries, H *
+  // head_dim).
   at::Tensor apply(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::uint32_t window) const;
 
  private:

@@ -10,9 +10,11 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -74,6 +76,23 @@ at::Device parse_device(std::string_view text) {
 
 }  // namespace
 
+std::string libtorch_version() {
+  const std::string about = at::show_config();
+  constexpr std::string_view name = "TORCH_VERSION=";
+  const std::size_t found = about.find(name);
+  if (found == std::string::npos) return "of unknown version";
+  const std::size_t begin = found + name.size();
+  return about.substr(begin, about.find(',', begin) - begin);
+}
+
+void refuse_other_libtorch(std::string_view running) {
+  constexpr std::string_view built = TORCH_VERSION;
+  const auto release = [](std::string_view v) { return v.substr(0, v.find('.', v.find('.') + 1)); };
+  if (release(running) != release(built))
+    fail(status::unavailable, "the torch backend was built with libtorch ", built, ", and this is ", running,
+         "; build it again with -DDEPTHLENS_TORCH=ON, or name the right one with DEPTHLENS_LIBTORCH=DIR");
+}
+
 std::vector<at::Device> parse_devices(std::string_view text) {
   std::vector<at::Device> out;
   while (true) {
@@ -81,6 +100,9 @@ std::vector<at::Device> parse_devices(std::string_view text) {
     out.push_back(parse_device(text.substr(0, comma)));
     if (out.back().type() != out.front().type())
       fail(status::unavailable, "the CPU and GPUs do not share a run; name devices of one kind");
+    if (out.back().is_cuda() && std::find(out.begin(), out.end() - 1, out.back()) != out.end() - 1)
+      fail(status::unavailable, "--device names ", out.back().str(),
+           " twice; a GPU has one copy of the model");
     if (comma == std::string_view::npos) return out;
     text.remove_prefix(comma + 1);
   }
@@ -161,7 +183,8 @@ void finish_stream(at::Device device) {
 
 namespace {
 
-// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing else.
+// Older versions have no native_handle. A c10::cuda::CUDAStream, of libc10_cuda, is a Stream and nothing
+// else.
 template <class Stream>
 void* handle_of(const Stream& stream) {
   if constexpr (requires { stream.native_handle(); }) {
@@ -205,16 +228,6 @@ std::string model_of(at::Device device) {
   const bool known = get != nullptr && name_of != nullptr && get(&found, device.index()) == 0 &&
                      name_of(name, sizeof name - 1, found) == 0;
   return known ? name : std::string();
-}
-
-// Of the library that runs: DEPTHLENS_LIBTORCH may name another than the engine was built with.
-std::string libtorch_version() {
-  const std::string about = at::show_config();
-  constexpr std::string_view name = "TORCH_VERSION=";
-  const std::size_t found = about.find(name);
-  if (found == std::string::npos) return "of unknown version";
-  const std::size_t begin = found + name.size();
-  return about.substr(begin, about.find(',', begin) - begin);
 }
 
 }  // namespace

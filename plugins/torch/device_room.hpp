@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of a device as the calls on it share it. How much a call takes is known in advance only about, so one that
-// finds too little left is made once more when the others have ended, with the whole device for itself.
+// The memory of a device as the calls on it share it. How much a call takes is known in advance only about,
+// so one that finds too little left is made once more when the others have ended, with the whole device for
+// itself.
 #pragma once
 
 #include <c10/util/Exception.h>
@@ -12,8 +13,8 @@ namespace depthlens::torch_backend {
 
 class device_room {
  public:
-  // Calls fn(), which may be called twice and leaves nothing on the device when it throws. Errors: fn's own, and
-  // c10::OutOfMemoryError where the whole device is too small. [any]
+  // Calls fn(), which may be called twice and leaves nothing on the device when it throws. Errors: fn's own,
+  // and c10::OutOfMemoryError where the whole device is too small. [any]
   template <class Function>
   void call(const Function& fn) {
     try {

@@ -29,7 +29,7 @@ struct lens {
   std::vector<std::vector<transport>> layers;  // (devices, L)
 };
 
-// Errors: status::internal for transports that are not as dlens_model.lens_create asks.
+// Errors: those of checked_transports.
 lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32_t n_layers,
                std::int64_t width, const std::vector<at::Device>& devices);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A linear map on one device. On the CPU its matrix can be packed for oneDNN, where this libtorch has that: products
-// then take two thirds of the time of its plain ones.
+// A linear map on one device. On the CPU its matrix can be packed for oneDNN, where this libtorch has that:
+// products then take two thirds of the time of its plain ones.
 #pragma once
 
 #include "depthlens/backend/work_counters.hpp"
@@ -21,8 +21,8 @@ class linear {
 
   // Packed, on the CPU, for products with about `rows` rows. Float32 and bf16 are; others stay as they are.
   linear packed(std::int64_t rows) const;
-  // x of any float type; the result is of the weight's. With `count`, the product is counted there; its time only on
-  // the CPU, as GPUs work behind the caller.
+  // x of any float type; the result is of the weight's. With `count`, the product is counted there; its time
+  // only on the CPU, as GPUs work behind the caller.
   at::Tensor apply(const at::Tensor& x, product_counter* count = nullptr) const;
 
   const at::Tensor& weight() const { return weight_; }  // opaque where it was packed
@@ -44,8 +44,8 @@ class linear {
   at::Tensor weight_, bias_;
 };
 
-// a (n, k) b (k, m), of one type -> (n, m) float32, summed and kept in float32. On a GPU halves are multiplied as halves,
-// where this libtorch can do that (2.8 or newer).
+// a (n, k) b (k, m), of one type -> (n, m) float32, summed and kept in float32. On a GPU halves are
+// multiplied as halves, where this libtorch can do that (2.8 or newer).
 at::Tensor float_product(const at::Tensor& a, const at::Tensor& b);
 
 // Counts a product x weight^T that began at `start`, as linear::apply does. count may be NULL.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pack goes through the model block by block in tree order. The residual stream, norms and rotary positions are
-// float32, matrix products in the precision asked for. The last block computes keys and values of all tokens, and the
-// rest for the tokens that are read.
+// The pack goes through the model block by block in tree order. The residual stream, norms and rotary
+// positions are float32, matrix products in the precision asked for. The last block computes keys and values
+// of all tokens, and the rest for the tokens that are read.
 #include "model.hpp"
 
 #include "device.hpp"
 #include "product_rate.hpp"
 #include "readout.hpp"
 
-#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/error.hpp"
 
 #include <ATen/Parallel.h>
@@ -55,26 +54,20 @@ struct model::pass {
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(checked_architecture(weights)) {
+    : arch_(checked_architecture(weights)), tables_(take_tables(arch_)) {
   const c10::InferenceMode guard;
+  refuse_other_libtorch(libtorch_version());
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
   const number_form form = parse_precision(options.precision ? options.precision : "f32", devices[0]);
   set_numeric_options(form);
   type_ = form.type;
-  const std::size_t half = arch_.rope_dims / 2;
-  const float* local = arch_.local_rope_inverse_frequency;
-  if (half > 0) inverse_frequency_.assign(arch_.rope_inverse_frequency, arch_.rope_inverse_frequency + half);
-  if (half > 0 && local) local_inverse_frequency_.assign(local, local + half);
-  if (arch_.window) windows_.assign(arch_.window, arch_.window + arch_.n_layers);
-  arch_.rope_inverse_frequency = arch_.local_rope_inverse_frequency = nullptr;
-  arch_.window = nullptr;
   attention_shape_ = make_attention_shape();
   std::vector<model_weights> copies =
       copies_on(devices, load_weights(weights, type_, devices.back(), options.threads));
   for (std::size_t i = 0; i < devices.size(); ++i)
     replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
-                                                  to_device(inverse_frequency_, devices[i]),
-                                                  to_device(local_inverse_frequency_, devices[i]), i));
+                                                  to_device(tables_.inverse_frequency, devices[i]),
+                                                  to_device(tables_.local_inverse_frequency, devices[i]), i));
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);
@@ -114,7 +107,7 @@ void model::make_info(std::uint32_t threads) {
 }
 
 attention_shape model::make_attention_shape() const {
-  std::set<std::uint32_t> windows(windows_.begin(), windows_.end());
+  std::set<std::uint32_t> windows(tables_.windows.begin(), tables_.windows.end());
   if (windows.empty()) windows.insert(0);
   return {arch_.n_heads,
           arch_.n_kv_heads,
@@ -207,8 +200,8 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
          position,
          to_device(read_tokens, on.device),
          angles(position, on.inverse_frequency, arch_.rope_scale),
-         local_inverse_frequency_.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
-                                          : angles(position, on.local_inverse_frequency, 1),
+         tables_.local_inverse_frequency.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
+                                                 : angles(position, on.local_inverse_frequency, 1),
          tree_attention(tree, every, attention_shape_, on.device),
          tree_attention(tree, read_tokens, attention_shape_, on.device),
          {},
@@ -223,8 +216,8 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
   return p;
 }
 
-// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after the other is
-// what they reach together.
+// In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after
+// the other is what they reach together.
 double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
@@ -287,7 +280,7 @@ void model::run_block(pass& p, std::uint32_t layer) const {
 at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
                             const at::Tensor& x_queries) const {
   const block_weights& block = p.on.weights.blocks[layer];
-  const bool reads_only = x_queries.size(0) != x.size(0) || layer + 1 == arch_.n_layers;
+  const bool reads_only = layer + 1 == arch_.n_layers;
   const std::int64_t head = arch_.head_dim, n_heads = arch_.n_heads, n_kv = arch_.n_kv_heads;
   const turned& angle = is_local(layer) ? p.local : p.everywhere;
   const auto select = [&](const at::Tensor& t) { return reads_only ? t.index_select(0, p.reads) : t; };
@@ -305,7 +298,7 @@ at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
   q = place(block.q_norm, q, select(angle.cosine), select(angle.sine));
   const at::Tensor k = place(block.k_norm, kv.narrow(1, 0, n_kv), angle.cosine, angle.sine);
   const tree_attention& tree = reads_only ? p.of_reads : p.all;
-  const at::Tensor out = tree.apply(q, k, kv.narrow(1, n_kv, n_kv), windows_.empty() ? 0 : windows_[layer]);
+  const at::Tensor out = tree.apply(q, k, kv.narrow(1, n_kv, n_kv), tables_.window(layer));
   return block.o.apply(out, &p.products).to(at::kFloat);
 }
 

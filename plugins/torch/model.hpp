@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model on libtorch: a decoder made of the parts that dlens_architecture describes, over a pack of tokens, and the
-// readout of lenses. One copy of the weights on each device; a call takes the copy with the fewest calls in flight.
+// The model on libtorch: a decoder made of the parts that dlens_architecture describes, over a pack of
+// tokens, and the readout of lenses. One copy of the weights on each device; a call takes the copy with the
+// fewest calls in flight.
 #pragma once
 
 #include "attention.hpp"
@@ -10,6 +11,7 @@
 #include "weights.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/backend/work_counters.hpp"
 
 #include <ATen/ATen.h>
@@ -25,8 +27,8 @@ namespace depthlens::torch_backend {
 
 class model {
  public:
-  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or precision
-  // that cannot be had.
+  // Errors: status::data for weights that do not fit the architecture, status::unavailable for a device or
+  // precision that cannot be had.
   model(const dlens_weights& weights, const dlens_model_options& options);
 
   const dlens_model_info& info() const { return info_; }
@@ -34,8 +36,8 @@ class model {
   // See dlens_model.forward. Thread-safe.
   void forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                const dlens_readings* const* readings) const;
-  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D) float32 each,
-  // made in inference mode, by as many threads as libtorch has been told.
+  // For training, on the first device: layers 0..n of the distinct tokens that the batch reads, (P, D)
+  // float32 each, made in inference mode, by as many threads as libtorch has been told.
   std::vector<at::Tensor> states(const dlens_batch& batch) const;
   const model_weights& weights() const { return replicas_[0]->weights; }
   const dlens_architecture& arch() const { return arch_; }
@@ -61,7 +63,7 @@ class model {
                   const std::vector<const lens*>& lenses, std::int32_t* final_top,
                   const dlens_readings* const* readings) const;
   attention_shape make_attention_shape() const;
-  bool is_local(std::uint32_t layer) const { return !windows_.empty() && windows_[layer] != 0; }
+  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
   pass run_blocks(const replica& on, const token_tree& tree, const std::vector<read_site>& sites) const;
   void copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
@@ -72,8 +74,7 @@ class model {
   at::Tensor activate(const at::Tensor& x) const;
 
   dlens_architecture arch_;
-  std::vector<float> inverse_frequency_, local_inverse_frequency_;
-  std::vector<std::uint32_t> windows_;  // (layers), empty = none
+  architecture_tables tables_;
   attention_shape attention_shape_;
   at::ScalarType type_ = at::kFloat;
   std::vector<std::unique_ptr<replica>> replicas_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a machine without
-// it, or with a broken one, has everything else.
+// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a
+// machine without it, or with a broken one, has everything else.
 #include "engine_library.hpp"
 
 #include "depthlens/abi/backend.h"
@@ -11,28 +11,41 @@
 
 #include <filesystem>
 
-#ifndef DEPTHLENS_VERSION
-#define DEPTHLENS_VERSION "0.1.0"
-#endif
-
 namespace depthlens::torch_backend {
 
 namespace {
 
 constexpr std::uint32_t score_with_gpu = 20, score_without = 5;  // the cpu backend's is between
 
-bool has_cuda_driver() {
-  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver != nullptr) ::dlclose(driver);
-  return driver != nullptr;
+// Asks the driver itself, whose library may be there without a GPU (login nodes, CUDA_VISIBLE_DEVICES="").
+bool has_gpu() {
+  static const bool found = [] {
+    void* driver = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);  // stays open: libtorch uses it too
+    if (driver == nullptr) return false;
+    const auto init = reinterpret_cast<int (*)(unsigned)>(::dlsym(driver, "cuInit"));
+    const auto count = reinterpret_cast<int (*)(int*)>(::dlsym(driver, "cuDeviceGetCount"));
+    int n = 0;
+    return init != nullptr && count != nullptr && init(0) == 0 && count(&n) == 0 && n > 0;
+  }();
+  return found;
 }
 
-// An engine that is there but cannot be opened says so when a model is made; asked by name it should say why.
+// With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one, an
+// engine that is there but cannot be opened says so when a model is made.
 std::uint32_t probe(dlens_error* reason) noexcept {
   std::uint32_t score = 0;
   const dlens_status said = guarded(reason, [&] {
-    if (!std::filesystem::exists(engine_path())) open_engine();
-    score = has_cuda_driver() ? score_with_gpu : score_without;
+    if (!has_gpu()) {
+      if (!std::filesystem::exists(engine_path())) open_engine();
+      score = score_without;
+      return;
+    }
+    try {
+      open_engine();
+    } catch (const error& e) {
+      fail(status::config, "there is a GPU, but ", e.what());
+    }
+    score = score_with_gpu;
   });
   return said == DLENS_OK ? score : 0;
 }

@@ -27,7 +27,8 @@ struct timed_product {
 
 timed_product make_product(const product_shape& shape, at::ScalarType type, at::Device device) {
   const std::int64_t rows = device.type() == at::kCUDA ? 8192 : 1024;
-  // Numbers without a pattern, as those of a model: a GPU takes less power, and runs faster, where bits repeat.
+  // Numbers without a pattern, as those of a model: a GPU takes less power, and runs faster, where bits
+  // repeat.
   at::Generator random = at::globalContext().defaultGenerator(device).clone();
   random.set_current_seed(42);
   const auto values = [&](std::int64_t n, std::int64_t m) {

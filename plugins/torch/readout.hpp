@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the lenses read: rows (layer, position) of many reads go through the final norm and, tile by tile of the
-// vocabulary, through the unembedding; each tile is reduced at once, and no row of logits is ever kept.
+// What the lenses read: rows (layer, position) of many reads go through the final norm and, tile by tile of
+// the vocabulary, through the unembedding; each tile is reduced at once, and no row of logits is ever kept.
 #pragma once
 
 #include "lens.hpp"

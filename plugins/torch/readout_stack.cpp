@@ -125,7 +125,8 @@ bool readout_stack::run_tiles(row_table& table, std::span<const target_place> pl
   return as_expected;
 }
 
-// The final rows by themselves, in a product of the shape that found their largest logits: they are the same to the bit.
+// The final rows by themselves, in a product of the shape that found their largest logits: they are the same
+// to the bit.
 std::vector<readout_stack::part> readout_stack::parts() const {
   std::vector<part> out{finals()};
   const auto constant = static_cast<std::int64_t>(plan_.n_constant);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bounded stack of readout rows: the rows of some sites, made from the residual stream, reduced over the whole
-// vocabulary and written to the host's buffers.
+// A bounded stack of readout rows: the rows of some sites, made from the residual stream, reduced over the
+// whole vocabulary and written to the host's buffers.
 #pragma once
 
 #include "readout.hpp"
@@ -25,8 +25,8 @@ class readout_stack {
   void run();
 
  private:
-  // Rows first..first+n-1 of the table, all of one kind, from the products first_product..; fewer products than rows are
-  // each the row of all sites.
+  // Rows first..first+n-1 of the table, all of one kind, from the products first_product..; fewer products
+  // than rows are each the row of all sites.
   struct part {
     std::int64_t first, n, first_product, n_products;
     row_kind kind;

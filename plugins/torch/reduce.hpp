@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles of logits to what readings need, on the device where the tiles are. On the CPU by the vector kernels of the cpu
-// backend, on a GPU by one kernel (reduce_cuda.cu) where it was built and runs, else by ATen's operations.
+// Tiles of logits to what readings need, on the device where the tiles are. On the CPU by the vector kernels
+// of the cpu backend, on a GPU by one kernel (reduce_cuda.cu) where it was built and runs, else by ATen's
+// operations.
 #pragma once
 
 #include "depthlens/backend/row_table.hpp"
@@ -15,8 +16,8 @@ namespace depthlens::torch_backend {
 class tile_reducer {
  public:
   virtual ~tile_reducer() = default;
-  // Takes the logits (n, width) of rows first..first+n-1, of ids first_id..; all of `kind`. Final rows come before the
-  // layers of the same tile, and KL is wanted if with_kl.
+  // Takes the logits (n, width) of rows first..first+n-1, of ids first_id..; all of `kind`. Final rows come
+  // before the layers of the same tile, and KL is wanted if with_kl.
   virtual void add(const at::Tensor& logits, std::int64_t first, std::int64_t first_id, row_kind kind,
                    bool with_kl) = 0;
   // The table's states hold the results afterwards.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reduction of reduce.hpp by ATen's operations: running maximum, sums in float64 across tiles, counts, top ids.
+// The reduction of reduce.hpp by ATen's operations: running maximum, sums in float64 across tiles, counts,
+// top ids.
 #include "reduce.hpp"
 
 #include <algorithm>

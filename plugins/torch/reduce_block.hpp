@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reduction of a row of logits by a block of lanes, written once for GPUs and for a test on the host. Work goes in
-// phases, Block::each: on a GPU every lane is a thread, with a barrier behind each phase; on the host the lanes of a
-// phase run in turn. What lanes found is merged in a fixed order, so results do not depend on when a lane runs, and
-// they are those of the cpu backend's reduce_tile up to the rounding of sums (plugins/cpu/reduce.hpp says what NaN and
-// infinite logits give).
+// The reduction of a row of logits by a block of lanes, written once for GPUs and for a test on the host.
+// Work goes in phases, Block::each: on a GPU every lane is a thread, with a barrier behind each phase; on the
+// host the lanes of a phase run in turn. What lanes found is merged in a fixed order, so results do not
+// depend on when a lane runs, and they are those of the cpu backend's reduce_tile up to the rounding of sums
+// (plugins/cpu/reduce.hpp says what NaN and infinite logits give).
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reduction of reduce.hpp by one kernel a tile. The states of a stack's rows lie on the GPU until all tiles are in.
+// The reduction of reduce.hpp by one kernel a tile. The states of a stack's rows lie on the GPU until all
+// tiles are in.
 #include "reduce_cuda.hpp"
 
 #include "cuda_kernels.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fused reduction of a tile on a GPU: a block of threads for each row. What the threads do is in reduce_block.hpp.
+// The fused reduction of a tile on a GPU: a block of threads for each row. What the threads do is in
+// reduce_block.hpp.
 #include "cuda_kernels.hpp"
 #include "reduce_block.hpp"
 

@@ -24,4 +24,12 @@ dlens_status run_guarded(dlens_error* error, Function&& fn) noexcept {
   });
 }
 
+// For model_object.
+struct libtorch_guard {
+  template <class Function>
+  static dlens_status run(dlens_error* error, Function&& fn) noexcept {
+    return run_guarded(error, fn);
+  }
+};
+
 }  // namespace depthlens::torch_backend

@@ -68,8 +68,8 @@ at::Tensor numbers_of(dtype type, const std::byte* from, std::size_t bytes, std:
   return out;
 }
 
-// Page-locked memory is free again when what was copied from it has arrived, and the host is faster: without a wait now
-// and then as much would be in flight as the model has. All threads together.
+// Page-locked memory is free again when what was copied from it has arrived, and the host is faster: without
+// a wait now and then as much would be in flight as the model has. All threads together.
 void wait_for_room(std::size_t bytes, at::Device device) {
   constexpr std::size_t most = 4 * static_cast<std::size_t>(chunk_bytes);
   static std::atomic<std::size_t> in_flight{0};

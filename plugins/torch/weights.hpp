@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them on one device: matrices in the precision asked for, vectors in float32.
+// A model's weights as the backend holds them on one device: matrices in the precision asked for, vectors in
+// float32.
 #pragma once
 
 #include "linear.hpp"
@@ -44,8 +45,8 @@ struct model_weights {
   at::Tensor position;      // (rows, D), undefined = none
   at::Tensor unembed;       // (V, D)
   at::Tensor unembed_bias;  // (V), undefined = none
-  // tile_ids rows of the unembedding each, the last one the rest: what rows of a readout are multiplied with. On the
-  // CPU in float32 and packed, else parts of `unembed`.
+  // tile_ids rows of the unembedding each, the last one the rest: what rows of a readout are multiplied with.
+  // On the CPU in float32 and packed, else parts of `unembed`.
   std::vector<linear> unembed_tiles;
   norm_weights final_norm;
   std::vector<block_weights> blocks;
@@ -54,17 +55,19 @@ struct model_weights {
   std::size_t bytes() const;
   // A copy on a device.
   model_weights to(at::Device device) const;
-  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens, on up to `threads` threads.
+  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens, on up to
+  // `threads` threads.
   void make_ready(std::int64_t pack_tokens, std::uint32_t threads);
 };
 
-// Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the tensor's name
-// for one that is missing or has another shape than the architecture.
+// Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the
+// tensor's name for one that is missing or has another shape than the architecture.
 model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
                            std::uint32_t threads);
 
-// One copy for each device, in their order. `loaded` lies on the last of them and becomes its copy, so that one device
-// alone holds no more than one. Errors: status::internal for a copy that does not lie where it should.
+// One copy for each device, in their order. `loaded` lies on the last of them and becomes its copy, so that
+// one device alone holds no more than one. Errors: status::internal for a copy that does not lie where it
+// should.
 std::vector<model_weights> copies_on(const std::vector<at::Device>& devices, model_weights loaded);
 
 }  // namespace depthlens::torch_backend

@@ -4,6 +4,7 @@
 
 #include "random_model.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace depthlens::testing {
@@ -58,7 +59,7 @@ inline std::vector<named_shape> single_parts() {
   };
 }
 
-inline std::vector<named_shape> families() {
+inline std::vector<named_shape> families_of_layer_norms() {
   constexpr std::uint32_t layer = DLENS_NORM_LAYER, parallel = DLENS_BLOCK_PARALLEL;
   constexpr std::uint32_t gelu = DLENS_ACTIVATION_GELU, gelu_tanh = DLENS_ACTIVATION_GELU_TANH;
   return {
@@ -120,6 +121,12 @@ inline std::vector<named_shape> families() {
         .gated = false,
         .learned_positions = true,
         .position_offset = 2}},
+  };
+}
+
+inline std::vector<named_shape> families_of_rms_norms() {
+  constexpr std::uint32_t gelu_tanh = DLENS_ACTIVATION_GELU_TANH;
+  return {
       {"Qwen 2", {.seed = 75, .biased_qkv = true}},
       {"Qwen 3", {.head_dim = 20, .rope_dims = 20, .seed = 76, .qk = qk_norm::each_head}},
       {"Mistral", {.kv_heads = 1, .tied = false, .seed = 77, .windows = {7, 7, 7}}},
@@ -157,6 +164,12 @@ inline std::vector<named_shape> families() {
         .attention_scale = 0.25,
         .windows = {6, 6, 6, 6, 6, 0}}},
   };
+}
+
+inline std::vector<named_shape> families() {
+  std::vector<named_shape> all = families_of_layer_norms();
+  for (named_shape& one : families_of_rms_norms()) all.push_back(std::move(one));
+  return all;
 }
 
 }  // namespace depthlens::testing

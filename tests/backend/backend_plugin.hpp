@@ -19,7 +19,8 @@
 
 namespace depthlens::testing {
 
-// The plugin's backend table; loaded once and never unloaded, as its threads may still be winding down at exit.
+// The plugin's backend table; loaded once and never unloaded, as its threads may still be winding down at
+// exit.
 inline const dlens_backend& backend() {
   static const dlens_backend* table = [] {
     const char* path = std::getenv("DEPTHLENS_TEST_BACKEND");

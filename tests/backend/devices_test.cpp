@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several devices of one machine, each with its copy of the model: here the CPU by several names. For the torch backend.
+// Several devices of one machine, each with its copy of the model: here the CPU by several names. For the
+// torch backend.
 #include "same_read.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -202,6 +202,23 @@ BOOST_AUTO_TEST_CASE(a_lens_that_cannot_be_is_refused) {
   refused({{1}, {1}}, "ascend");
   refused({{1, 9, a, {}}}, "form");
   refused({{1, DLENS_TRANSPORT_FULL, {}, {}}}, "matrix");
+  refused({{1, DLENS_TRANSPORT_RESIDUAL, {}, {}}}, "matrix");
+}
+
+BOOST_AUTO_TEST_CASE(a_lens_whose_layers_are_not_described_is_refused) {
+  const test_model model{random_model({})};
+  const dlens_transport good{sizeof(dlens_transport), 0}, old{sizeof(dlens_transport) - 1, 1};
+  const dlens_transport* const short_one[] = {&good, &old};
+  const dlens_transport* const missing[] = {&good, nullptr};
+  for (const dlens_transport* const* list : {short_one, missing}) {
+    dlens_lens* lens = nullptr;
+    BOOST_CHECK_EXCEPTION(
+        depthlens::checked_call(model.get().lens_create, &model.get(), std::uint64_t{2}, list, &lens),
+        depthlens::error, [](const depthlens::error& e) {
+          return std::string(e.what()).find("layer 1 of a lens is not described") != std::string::npos;
+        });
+    BOOST_TEST(lens == nullptr);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

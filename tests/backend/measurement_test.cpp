@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The optional functions that `depthlens bench` asks a backend: counters of what forward calls did, and the rate of
-// plain products. A backend without them is a skip.
+// The optional functions that `depthlens bench` asks a backend: counters of what forward calls did, and the
+// rate of plain products. A backend without them is a skip.
 #include "agreement.hpp"
 
 #include <boost/test/unit_test.hpp>

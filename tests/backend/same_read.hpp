@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether readings of two packs are the same: to the bit, or, for a backend whose products depend on their shape
-// (DEPTHLENS_TEST_NEARLY=1 says so), up to rounding.
+// Whether readings of two packs are the same: to the bit, or, for a backend whose products depend on their
+// shape (DEPTHLENS_TEST_NEARLY=1 says so), up to rounding.
 #pragma once
 
 #include "agreement.hpp"

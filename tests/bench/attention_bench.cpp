@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over the token tree with SmolLM2-135M's heads: separate sequences, and one prefix with many short ends.
+// Attention over the token tree with SmolLM2-135M's heads: separate sequences, and one prefix with many short
+// ends.
 #include "bench/random_values.hpp"
 #include "plugins/cpu/attention.hpp"
 

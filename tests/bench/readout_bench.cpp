@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fused readout of the logit lens: states of 30 layers, width 576 and 49,152 tokens, as SmolLM2-135M has them.
+// The fused readout of the logit lens: states of 30 layers, width 576 and 49,152 tokens, as SmolLM2-135M has
+// them.
 #include "bench/random_values.hpp"
 #include "plugins/cpu/readout.hpp"
 #include "plugins/cpu/single_thread.hpp"

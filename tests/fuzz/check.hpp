@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The promises of all readers, checked on every input: a value or one depthlens::error of one line that names the
-// file, and no more memory than a stated multiple of the bytes present. What a value must fulfil is each target's.
+// The promises of all readers, checked on every input: a value or one depthlens::error of one line that names
+// the file, and no more memory than a stated multiple of the bytes present. What a value must fulfil is each
+// target's.
 #pragma once
 
 #include "depthlens/error.hpp"

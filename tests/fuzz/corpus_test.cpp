@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays the corpus of every fuzz target without a fuzzer: each file as it is, cut short, and with single bits
-// flipped. So the findings of earlier runs stay fixed with any compiler.
+// Replays the corpus of every fuzz target without a fuzzer: each file as it is, cut short, and with single
+// bits flipped. So the findings of earlier runs stay fixed with any compiler.
 #include "fuzz/targets.hpp"
 
 #define BOOST_TEST_MODULE depthlens_fuzz_corpus

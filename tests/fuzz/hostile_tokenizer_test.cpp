@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokenizer.json files that ask for more work or memory than their size justifies. Here and not with the other tests of
-// the reader, because these count memory.
+// tokenizer.json files that ask for more work or memory than their size justifies. Here and not with the
+// other tests of the reader, because these count memory.
 #include "unit/allocation_meter.hpp"
 #include "unit/tokenizer_files.hpp"
 
@@ -62,6 +62,15 @@ BOOST_AUTO_TEST_CASE(an_added_blank_that_takes_the_blanks_before_it_is_found_in_
   BOOST_TEST(found.size() == blanks.size() / 2);
   BOOST_TEST(found.back() == 257);
   BOOST_TEST((t.load().encode("a   x", test::special::add) == test::ids{'a', 257, 256}));
+}
+
+// As above, with all blanks behind it.
+BOOST_AUTO_TEST_CASE(an_added_blank_that_takes_the_blanks_behind_it_is_found_in_linear_time) {
+  json_tokenizer t;
+  t.added = R"([{"id":256,"content":"  ","rstrip":true}])";
+  const std::string blanks(std::size_t{1} << 20, ' ');
+  BOOST_TEST(t.load().encode(blanks, test::special::add).size() == blanks.size() / 2);
+  BOOST_TEST((t.load().encode("a     b", test::special::add) == test::ids{'a', 256, 256, 'b'}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

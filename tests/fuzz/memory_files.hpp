@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that live in memory, for readers that open a path: a folder whose names link to anonymous files. Nothing is
-// written to a disk for an input, and what runs is exactly what runs on real files.
+// Files that live in memory, for readers that open a path: a folder whose names link to anonymous files.
+// Nothing is written to a disk for an input, and what runs is exactly what runs on real files.
 #pragma once
 
 #include <fcntl.h>
@@ -18,7 +18,8 @@
 
 namespace depthlens::fuzz {
 
-// One thread. The folder is removed at the end; a crash leaves an empty one with dead links in the temporary folder.
+// One thread. The folder is removed at the end; a crash leaves an empty one with dead links in the temporary
+// folder.
 class memory_folder {
  public:
   memory_folder() {

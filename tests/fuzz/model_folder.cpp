@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Hugging Face folder: config.json up to a NUL byte, the rest as model.safetensors. The configuration is also read
-// by itself, so that its rules are reached without weights that fit.
+// A Hugging Face folder: config.json up to a NUL byte, the rest as model.safetensors. The configuration is
+// also read by itself, so that its rules are reached without weights that fit.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sharded safetensors folder: the index up to a NUL byte, a.safetensors as a block behind its length, and the rest
-// as b.safetensors.
+// A sharded safetensors folder: the index up to a NUL byte, a.safetensors as a block behind its length, and
+// the rest as b.safetensors.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is fuzzed: one function per file format, each in a file of its name. A function takes any bytes, is
 // deterministic, and returns; it throws where a reader breaks a promise (check.hpp) or lets anything but a
-// depthlens::error escape. engine/entry.cpp makes a libFuzzer program of one, corpus_test.cpp replays the corpus.
+// depthlens::error escape. engine/entry.cpp makes a libFuzzer program of one, corpus_test.cpp replays the
+// corpus.
 #pragma once
 
 #include <string_view>

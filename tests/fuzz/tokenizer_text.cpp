@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes through small tokenizers of each kind: as corpus/tokenizer_json and corpus/gguf_model hold them. Text
-// that is not normalised comes back byte by byte, invalid UTF-8 included.
+// Any bytes through small tokenizers of each kind: as corpus/tokenizer_json and corpus/gguf_model hold them.
+// Text that is not normalised comes back byte by byte, invalid UTF-8 included.
 #include "fuzz/check.hpp"
 #include "fuzz/targets.hpp"
 #include "fuzz/tokens.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model files cut short and with bits flipped: every cut is one clean error that names the file, every flip an error or
-// a readable file, and none takes more memory than a multiple of the bytes that are there. Models made here; and the
-// demo model, where it is.
+// Model files cut short and with bits flipped: every cut is one clean error that names the file, every flip
+// an error or a readable file, and none takes more memory than a multiple of the bytes that are there. Models
+// made here; and the demo model, where it is.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
 #include "unit/demo_model.hpp"

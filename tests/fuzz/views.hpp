@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every tensor that a model computes with must fulfil: all its elements lie within one stored tensor, and can
-// be read as numbers.
+// What every tensor that a model computes with must fulfil: all its elements lie within one stored tensor,
+// and can be read as numbers.
 #pragma once
 
 #include "fuzz/check.hpp"

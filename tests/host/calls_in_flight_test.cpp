@@ -37,8 +37,9 @@ struct outcome {
   std::map<std::size_t, float> entropy;  // by wish
 };
 
-// 400 sequences of 30 tokens, each read at its end, by a host of so many threads. Calls stay inside the backend
-// until `together` of them have met there, for a minute at most: threads that the system starts late are met too.
+// 400 sequences of 30 tokens, each read at its end, by a host of so many threads. Calls stay inside the
+// backend until `together` of them have met there, for a minute at most: threads that the system starts late
+// are met too.
 outcome evaluate(fake_backend& backend, unsigned host_threads, int together) {
   std::mt19937 random(5);
   std::vector<std::vector<std::int32_t>> sequences(400, std::vector<std::int32_t>(30));

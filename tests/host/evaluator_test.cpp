@@ -274,6 +274,16 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_backend_reaches_the_caller_with_its_status_
       status::io, "the device is gone");
 }
 
+BOOST_AUTO_TEST_CASE(counts_of_works_that_follow_each_other_add_up_but_for_what_is_kept_at_a_time) {
+  evaluation_counts c{1, 2, 3, 4, 50};
+  c += {10, 20, 30, 40, 5};
+  BOOST_TEST(c.tokens_given == 11U);
+  BOOST_TEST(c.distinct_prefixes == 22U);
+  BOOST_TEST(c.tokens_computed == 33U);
+  BOOST_TEST(c.positions_read == 44U);
+  BOOST_TEST(c.most_kept_tokens == 50U);
+}
+
 BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
   fake_backend backend(kVocabulary);
   const fake_lens logit{1, {0}};

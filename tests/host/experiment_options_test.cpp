@@ -112,6 +112,21 @@ BOOST_AUTO_TEST_CASE(choices_are_checked_and_listed) {
   check_fails([&] { s.given({"--way", "Keep"}); }, status::usage, "--way Keep", "keep, drop");
 }
 
+BOOST_AUTO_TEST_CASE(a_choice_that_not_all_take_is_said_with_those_that_do) {
+  static constexpr const char* more[] = {"auto", "keep", "drop", nullptr};
+  const std::array third = {make_option("way", DLENS_OPTION_CHOICE, "auto", "A choice.", more)};
+  two_studies s;
+  std::vector<const dlens_option*> pointers;
+  const dlens_experiment table = table_of(third, pointers);
+  s.plans.push_back({"three", {{}, &table}, {}, {}, {}});
+  const experiment_options declared(s.plans);
+  BOOST_TEST(
+      declared.description().find("way", false).description() ==
+      "A choice. (one, three; keep, drop; auto for three; default auto for three; default keep for one)");
+  BOOST_TEST(declared.description().find("three.way", false).description().find("auto for") ==
+             std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(files_must_exist_and_count_by_their_content) {
   two_studies s;
   const scratch_folder folder;

@@ -144,8 +144,8 @@ class fake_run {
       for (std::uint32_t l = 0; l < s.lenses.size(); ++l) {
         const auto to = folder_.path() / ("data-" + s.words[i]);
         std::filesystem::create_directories(to);
-        const finished_tables t = write_tables(
-            {*sessions[i], *logs[i * s.lenses.size() + l], l, l == 0, false, to}, context);
+        const finished_tables t =
+            write_tables({*sessions[i], *logs[i * s.lenses.size() + l], l, l == 0, false, to}, context);
         out.kept.push_back(t.counts);
         for (const std::string& f : t.files) out.csv[s.words[i] + "/" + f] = read_bytes(to / f);
       }

@@ -77,6 +77,10 @@ class fake_study final : public study {
 
   void finish(const rows_view& all, std::uint32_t lens, const sink_view& sink) const override {
     if (fault_ == "finish") sink.append(rows, std::vector<dlens_value>(9, null_value()));
+    if (fault_ == "finish table") sink.append(9, {});
+    if (fault_ == "finish columns") sink.append(summary, std::array{i64_value(1)});
+    if (fault_ == "finish type")
+      sink.append(summary, std::array{text_value("x"), f64_value(0), text_value("x")});
     std::map<std::int64_t, std::array<std::int64_t, 2>> layers;  // sum of ranks, number
     std::uint64_t n = 0;
     while (const dlens_row* row = all.next()) {

@@ -4,6 +4,7 @@
 #include "model/lens.hpp"
 
 #include "depthlens/hash.hpp"
+#include "model/opened_lens.hpp"
 #include "unit/model_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -111,6 +112,24 @@ BOOST_AUTO_TEST_CASE(other_names_are_refused) {
   check_fails([] { parse_lens("jacobian="); }, status::usage, "--lens jacobian=");
   check_fails([] { parse_lens("tuned="); }, status::usage, "--lens tuned=");
   check_fails([] { parse_lens("tuned=@seed"); }, status::usage, "--lens tuned=@seed");
+}
+
+BOOST_AUTO_TEST_CASE(lenses_of_one_command_have_labels_of_their_own) {
+  BOOST_REQUIRE_EQUAL(parse_lenses({}).size(), 1U);
+  BOOST_TEST(parse_lenses({})[0].label == "logit");
+  const std::vector<lens_spec> two = parse_lenses({"logit", "a:logit"});
+  BOOST_REQUIRE_EQUAL(two.size(), 2U);
+  BOOST_TEST(two[1].label == "a");
+  check_fails(
+      [] {
+        parse_lenses({"logit", "logit"});
+      },
+      status::usage, "two lenses are called \"logit\"; give one a label: --lens LABEL:logit");
+  check_fails(
+      [] {
+        parse_lenses({"a:logit", "a:tuned=d"});
+      },
+      status::usage, "two lenses are called \"a\"; give one another label: --lens LABEL:tuned=d");
 }
 
 BOOST_AUTO_TEST_CASE(the_logit_lens_reads_every_layer_as_it_is) {

@@ -121,4 +121,16 @@ BOOST_AUTO_TEST_CASE(a_manifest_that_cannot_be_written_leaves_nothing) {
   check_fails([&] { m.write(plain / "run.json"); }, status::cannot_create, "plain");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_manifest_lacks_or_has_of_another_type_is_not_found) {
+  const auto o = object(R"({"status":"complete","model":{"name":"m","n_layers":3},"key":"text"})");
+  BOOST_TEST(text_at(object_at(&o, "model"), "name").value_or("") == "m");
+  BOOST_TEST(!text_at(object_at(&o, "model"), "n_layers"));
+  BOOST_TEST(!text_at(object_at(&o, "key"), "backend"));
+  BOOST_TEST(!text_at(object_at(&o, "none"), "name"));
+  BOOST_TEST(is_complete(o));
+  BOOST_TEST(!is_complete(object(R"({"status":"running"})")));
+  BOOST_TEST(!is_complete(object(R"({"status":["complete"]})")));
+  BOOST_TEST(!is_complete({}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
 
 using namespace depthlens;
 using namespace depthlens::test;
@@ -21,9 +24,9 @@ namespace {
 struct made_model {
   scratch_folder folder;
   model_files files;
-  explicit made_model(const family_model& m) : files(write(folder, m)) {}
+  explicit made_model(const family_model& m, float factor = 1) : files(write(folder, m, factor)) {}
 
-  static model_files write(const scratch_folder& folder, const family_model& m) {
+  static model_files write(const scratch_folder& folder, const family_model& m, float factor) {
     std::size_t values = 0;
     for (const named_shape& t : m.tensors) {
       std::size_t n = 1;
@@ -33,7 +36,8 @@ struct made_model {
     std::string text = safetensors_text(m.tensors);
     char* at = text.data() + text.size() - values * sizeof(float);
     for (std::size_t i = 0; i < values; ++i, at += sizeof(float)) {
-      const auto x = static_cast<float>(std::sin(1.0 + 0.7 * static_cast<double>(i * i % 1009)) + 0.2);
+      const float x =
+          factor * static_cast<float>(std::sin(1.0 + 0.7 * static_cast<double>(i * i % 1009)) + 0.2);
       std::memcpy(at, &x, sizeof x);
     }
     folder.write("config.json",
@@ -105,6 +109,15 @@ BOOST_AUTO_TEST_CASE(a_last_layer_that_is_not_the_output_is_refused) {
 
 BOOST_AUTO_TEST_CASE(readings_that_are_no_numbers_are_refused) {
   check_refused(qwen2_model(), fault::not_a_number, "scale");
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_are_no_numbers_are_the_file_s_fault) {
+  const made_model model(qwen2_model(), std::numeric_limits<float>::quiet_NaN());
+  const faulty_backend backend(model.files, fault::none);
+  for (const std::vector<std::string>& skipped :
+       {std::vector<std::string>{}, {"scale"}, {"scale", "readout"}})
+    BOOST_TEST(fails_with(status::data, model.folder.path().string() + ": the weights give",
+                          [&] { self_check(model.files, backend.c(), {.token = 2, .skipped = skipped}); }));
 }
 
 BOOST_AUTO_TEST_CASE(a_check_that_is_skipped_is_said_to_be_skipped_and_the_next_one_sees_the_fault) {

@@ -321,7 +321,10 @@ BOOST_AUTO_TEST_CASE(an_experiment_that_breaks_a_rule_is_named) {
       {"table", {"experiment fake", "no table 9"}},
       {"type", {"experiment fake", "rows", "rank"}},
       {"position", {"outside its sequence"}},
-      {"finish", {"experiment fake", "no summary"}},
+      {"finish", {"experiment fake", "table rows", "no summary"}},
+      {"finish table", {"experiment fake", "no table 9"}},
+      {"finish columns", {"experiment fake", "a row of 1 values", "summary"}},
+      {"finish type", {"experiment fake", "table summary", "column layer"}},
       {"figure", {"experiment fake", "ranks", "nosuch"}},
       {"file", {"experiment fake", "rows", "'/'"}}};
   for (const auto& [fault, parts] : internal) {
@@ -353,7 +356,7 @@ BOOST_AUTO_TEST_CASE(ids_without_a_row_in_the_embedding_are_refused_with_both_nu
     run_setting s;
     s.fault = fault;
     check_fails([&] { run.go(backend, s); }, status::data, cat("id ", fake_run::kVocabulary),
-                cat(fake_run::kVocabulary, " rows"));
+                cat(" of ", fake_run::kVocabulary, " rows"));
   }
 }
 

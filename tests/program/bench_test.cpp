@@ -140,6 +140,11 @@ BOOST_AUTO_TEST_CASE(bench_refuses_what_it_cannot_measure) {
   check_refused(base + words{"--against", "f16", "--backend", "cpu"}, status::unavailable, "f16");
   check_refused(base + words{"--prompts", "a", "--data", "b"}, status::usage, "--prompts", "--data");
   check_refused(base + words{"--prompts", model.path() + "/none.json"}, status::no_input, "none.json");
+  check_refused(base + words{"--lens", "logit", "--lens", "logit"}, status::usage, "\"logit\"",
+                "--lens LABEL:logit");
+  check_refused(base + words{"--limit", "2"}, status::usage, "--limit", "--count");
+  for (const char* option : {"--tokens", "--count"})
+    check_refused(base + words{"--prompts", "a", option, "64"}, status::usage, option, "of a file");
   model.write("empty.json", "[]");
   check_refused(base + words{"--prompts", model.path() + "/empty.json"}, status::data, "empty.json",
                 "no prompts");

@@ -2,6 +2,7 @@
 // Figures of the whole program: every format, drawn again from the tables, without gnuplot, and with names
 // and texts that a shell or gnuplot would run.
 #include "program/demo.hpp"
+#include "program/tiny_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -122,6 +123,20 @@ BOOST_AUTO_TEST_CASE(without_gnuplot_the_tables_are_finished_and_the_line_for_la
   for (const std::string& picture : listed) BOOST_TEST(fs::exists(picture), picture);
   BOOST_TEST(pictures_of(run, ".png").size() * 3 == listed.size());
   check_same_tables(tables_of(run), tables);
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_of_lenses_without_gnuplot_leaves_its_table_and_says_how_to_draw_it) {
+  const tiny_folder model;
+  const scratch_folder folder;
+  const fs::path out = folder.path() / "eval";
+  const words command{
+      "lens",  "eval",  "--model", model.path(), "--lens",
+      "logit", "--out", out,       "--text",     folder.write("text.jsonl", R"({"prompt":"abcabc"})")};
+  const outcome o = must_work(command, path_without_gnuplot().use());
+  BOOST_TEST(o.err.find("gnuplot is not installed") != std::string::npos, o.err);
+  BOOST_TEST(o.err.find("later: the same command") != std::string::npos, o.err);
+  BOOST_TEST(fs::exists(out / "lens_eval.csv"));
+  BOOST_TEST(!fs::exists(out / "lens_eval.png"));
 }
 
 BOOST_AUTO_TEST_CASE(plot_draws_again_what_is_missing_in_the_formats_asked_for_without_the_model) {

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <set>
+#include <sstream>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(help_and_usage)
@@ -28,6 +29,21 @@ void check_help(const words& arguments) {
     BOOST_TEST(o.out.find("usage: depthlens") != std::string::npos);
     for (const std::string& line : lines_of(o.out)) BOOST_TEST(line.size() <= 80U, "too wide: " << line);
   }
+}
+
+// What the help of a command says of an option, however its lines are broken.
+std::string help_of(const words& command, const std::string& option) {
+  std::string entry;
+  for (const std::string& line : lines_of(must_work(command + words{"--help"}).out)) {
+    if (!line.starts_with("   ")) {  // another option, or a heading
+      if (entry.find(option + " ") != std::string::npos) return entry;
+      entry.clear();
+    }
+    if (entry.empty() && !line.starts_with("  -")) continue;
+    std::istringstream parts(line);
+    for (std::string part; parts >> part;) entry += part + " ";
+  }
+  return entry.find(option + " ") != std::string::npos ? entry : "";
 }
 
 boost::json::array listed_plugins() {
@@ -54,9 +70,38 @@ BOOST_AUTO_TEST_CASE(help_names_every_command_and_the_options_of_experiments) {
   const std::string all = must_work({"help"}).out;
   for (const std::string& c : kCommands) BOOST_TEST(all.find("\n  " + c + " ") != std::string::npos, c);
   const std::string run = must_work({"run", "--help"}).out;
+  BOOST_TEST(must_work({"run", "-h"}).out == run);
+  BOOST_TEST(must_work({"run", "--quiet", "-h"}).out == run);
   for (const char* option : {"--model", "--out", "--data", "--limit", "--pos.words", "--facts.duplicates",
                              "--token-counts", "--whitespace", "--plugin-path"})
     BOOST_TEST(run.find(option) != std::string::npos, option);
+}
+
+BOOST_AUTO_TEST_CASE(commands_that_compute_say_the_same_of_model_lens_and_backend) {
+  for (const char* option : {"--model", "--force-lens", "--bos", "--backend", "--device", "--precision",
+                             "--threads", "--ignore-config", "--skip-check"}) {
+    const std::string wanted = help_of({"run"}, option);
+    BOOST_TEST(!wanted.empty(), option);
+    for (const words& command : {words{"trace"}, words{"bench"}, words{"lens", "eval"}})
+      BOOST_TEST(help_of(command, option) == wanted);
+  }
+  BOOST_TEST(help_of({"run"}, "--device").find("cuda:0,cuda:1") != std::string::npos);
+  BOOST_TEST(help_of({"run"}, "--lens") == help_of({"bench"}, "--lens"));
+}
+
+BOOST_AUTO_TEST_CASE(help_says_what_is_taken_no_more_and_no_less) {
+  BOOST_TEST(help_of({"run"}, "--whitespace").find("keep, retry, drop; auto for pos") != std::string::npos);
+  BOOST_TEST(help_of({"tokens", "encode"}, "--texts").find("\"prompt\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_environment_that_the_program_and_its_plugins_look_at_is_listed) {
+  const surroundings s{{{"DEPTHLENS_LIBTORCH", "/no/such/folder"}, {"HF_HOME", "/no/such/cache"}}, {}};
+  const outcome o = must_work({"env", "--json"}, s);
+  const boost::json::object listed = boost::json::parse(o.out).as_object();
+  for (const auto& [name, value] : s.environment) {
+    BOOST_REQUIRE(listed.contains(name));
+    BOOST_TEST(std::string(listed.at(name).as_string()) == value);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_version_is_one_line) {
@@ -114,6 +159,14 @@ BOOST_AUTO_TEST_CASE(all_plugins_of_the_build_are_listed_as_ok) {
   for (const char* id : {"backend.cpu", "experiment.pos", "experiment.facts", "experiment.downstream",
                          "experiment.freq", "experiment.flips"})
     BOOST_TEST(ok.contains(id), id);
+}
+
+BOOST_AUTO_TEST_CASE(all_plugins_of_the_build_have_the_version_of_the_program) {
+  for (const auto& v : listed_plugins()) {
+    const boost::json::object& p = v.as_object();
+    BOOST_TEST((p.at("version") == DEPTHLENS_VERSION), p.at("id") << " says version " << p.at("version"));
+  }
+  BOOST_TEST(must_work({"--version"}).out == "depthlens " DEPTHLENS_VERSION "\n");
 }
 
 BOOST_AUTO_TEST_CASE(every_plugin_exports_exactly_one_symbol) {

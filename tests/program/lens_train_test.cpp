@@ -180,7 +180,8 @@ BOOST_AUTO_TEST_CASE(a_training_that_is_asked_to_stop_at_any_moment_ends_as_one_
   const auto whole =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   std::mt19937 random(7);
-  // Each try may take longer than the one before, so that the last one is not interrupted on the slowest machine.
+  // Each try may take longer than the one before, so that the last one is not interrupted on the slowest
+  // machine.
   for (unsigned code = 75, tries = 1; code != 0; ++tries) {
     process p(words{program()} + t.command("parts"));
     p.ends_within(whole * (random() % 100) * (3 + tries) / 300);

@@ -93,6 +93,8 @@ BOOST_AUTO_TEST_CASE(a_control_that_says_nothing_is_refused_with_the_reason) {
   const lens_run r;
   check_refused(r.command() + words{"--null", "zero"}, status::usage, "--null zero", "no bias", "same logit");
   check_refused(r.command() + words{"--null", "one"}, status::usage, "--null one", "zero or mean");
+  check_refused(r.command() + words{"--lens", "a:logit", "--lens", "a_null:logit", "--null", "mean"},
+                status::usage, "a_null already");
   const tiny_lens lens(0.25f);
   const outcome o = must_work(r.command() + words{"--lens", lens.text(), "--null", "zero"});
   BOOST_TEST(o.err.find("lens logit has no such control") != std::string::npos, o.err);
@@ -145,6 +147,9 @@ BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
   BOOST_TEST(forced.find("unembedding  another (forced)") != std::string::npos, forced);
   check_refused({"lens", "show"}, status::usage, "info, eval or train");
   check_refused({"lens", "info", "logit"}, status::usage, "--model");
+  for (const words& about_a_model : {words{"--force-lens"}, words{"--ignore-config", "logit_scale"}})
+    check_refused(words{"lens", "info", lens.text()} + about_a_model, status::usage, about_a_model[0],
+                  "--model");
 }
 
 BOOST_AUTO_TEST_CASE(a_jacobian_lens_is_described_by_the_blocks_it_names_and_its_numbers_are_looked_at) {
@@ -186,6 +191,18 @@ BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
   BOOST_TEST(rows[3].find("logit,2,5,0,0,0,") != std::string::npos,
              rows[3]);  // the output is at no distance from itself
   BOOST_TEST(std::filesystem::exists(r.out("eval") / "lens_eval.svg"));
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_that_is_refused_leaves_no_folder) {
+  const lens_run r;
+  const std::string text = r.write("text.jsonl", "{\"prompt\":\"abcabc\"}\n");
+  const words command{"lens",        "eval",   "--model", r.model.path(), "--out",
+                      r.out("eval"), "--text", text,      "--format",     "svg"};
+  check_refused(command + words{"--lens", "tuned=" + r.out("none").string()}, status::no_input, "none");
+  check_refused(command + words{"--lens", "logit", "--lens", "logit"}, status::usage, "--lens LABEL:logit");
+  check_refused(command + words{"--lens", "logit", "--device", "moon"}, status::unavailable, "moon");
+  check_refused(command + words{"--lens", "logit", "--tokens", "0"}, status::usage, "--tokens");
+  BOOST_TEST(!std::filesystem::exists(r.out("eval")));
 }
 
 BOOST_AUTO_TEST_CASE(a_text_of_one_part_is_evaluated_without_intervals) {

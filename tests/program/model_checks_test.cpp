@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is checked and overridden when a model is loaded, through the whole program: --ignore-config and --skip-check,
-// what they leave in run.json, and that a run is not continued with other keys ignored.
+// What is checked and overridden when a model is loaded, through the whole program: --ignore-config and
+// --skip-check, what they leave in run.json, and that a run is not continued with other keys ignored.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 
@@ -46,6 +46,19 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_not_understood_is_passed_over_with_a_warning_
   const outcome listed = must_work(words{"models", model.path(), "--json"} + ignoring);
   BOOST_TEST(boost::json::parse(listed.out).at("runs").as_bool());
   BOOST_TEST(!boost::json::parse(must_work({"models", model.path(), "--json"}).out).at("runs").as_bool());
+}
+
+BOOST_AUTO_TEST_CASE(the_commands_about_lenses_pass_over_keys_too) {
+  const odd_model model;
+  const scratch_folder folder;
+  const std::string text = folder.write("text.jsonl", R"({"prompt":"abcabc"})");
+  for (const words& command : {words{"lens", "info", "logit", "--model", model.path()},
+                               words{"lens", "eval", "--model", model.path(), "--text", text, "--lens",
+                                     "logit", "--out", folder.path() / "eval", "--format", "svg"}}) {
+    check_refused(command, status::data, "logit_scale", "--ignore-config");
+    const outcome o = must_work(command + words{"--ignore-config", "logit_scale"});
+    BOOST_TEST(o.err.find("--ignore-config logit_scale") != std::string::npos, o.err);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_run_is_not_continued_with_other_keys_ignored) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program says where libtorch or the engine of the torch backend is missing, too old, another one or broken,
-// and that all else works meanwhile. The engines here are made by the test; the real one is taken where it was built.
+// What the program says where libtorch or the engine of the torch backend is missing, too old, another one or
+// broken, and that all else works meanwhile. The engines here are made by the test; the real one is taken
+// where it was built.
 #include "program/tiny_folder.hpp"
 
 #include <boost/json.hpp>
@@ -166,6 +167,28 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_engine_of_this_version_are_refused_with_t
             engine_source("{sizeof(dlens_torch_engine), DLENS_ABI_MAJOR, DLENS_ABI_MINOR + 1, 0, 0}"),
             include_core());
   check_message(tree, status::unavailable, "another version", "build both together");
+}
+
+BOOST_AUTO_TEST_CASE(auto_takes_the_cpu_backend_where_the_engine_fails_on_a_machine_with_a_gpu_and_says_why) {
+  const plugin_tree tree;
+  const tiny_folder model;
+  tree.write("torch/libdepthlens-torch.so", "no library");
+  const auto driver_of = [&](int gpus) {
+    tree.make(tree.root() / "libcuda.so.1", cat("int cuInit(unsigned flags) { return (int)flags; }\n"
+                                                "int cuDeviceGetCount(int* n) { *n = ",
+                                                gpus, "; return 0; }\n"));
+  };
+  const variable searched("LD_LIBRARY_PATH", tree.root());
+  driver_of(1);
+  const outcome passed_over = must_work(trace_with(model, tree, "auto"));
+  BOOST_TEST(
+      passed_over.err.find("backend torch is passed over: there is a GPU, but the torch backend cannot "
+                           "be loaded") != std::string::npos,
+      passed_over.err);
+  driver_of(0);
+  const outcome quiet = must_work(trace_with(model, tree, "auto"));
+  BOOST_TEST(quiet.err.find("torch") == std::string::npos, quiet.err);
+  BOOST_TEST(quiet.out == passed_over.out);
 }
 
 BOOST_AUTO_TEST_CASE(devices_that_are_not_there_and_unknown_ones_are_refused,

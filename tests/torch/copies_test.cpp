@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies of a model's weights for several devices. The second kind of device is `meta`, which holds shapes alone.
+// Copies of a model's weights for several devices. The second kind of device is `meta`, which holds shapes
+// alone.
 #include "plugins/torch/weights.hpp"
 
 #include "unit/data_files.hpp"

@@ -2,6 +2,8 @@
 // What the engine finds out about the libtorch that it runs on, and how it sets it up.
 #include "plugins/torch/device.hpp"
 
+#include "depthlens/error.hpp"
+
 #include <ATen/Context.h>
 #include <torch/csrc/api/include/torch/version.h>
 
@@ -9,6 +11,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 BOOST_AUTO_TEST_SUITE(device)
 
@@ -31,6 +34,16 @@ BOOST_AUTO_TEST_CASE(numbers_are_deterministic_and_reduced_in_full_precision_and
   BOOST_TEST(context.deterministicAlgorithmsWarnOnly());
   BOOST_TEST(!context.deterministicFillUninitializedMemory());
   BOOST_TEST(!context.userEnabledCuDNNSDP());
+}
+
+BOOST_AUTO_TEST_CASE(a_libtorch_of_another_minor_version_than_the_engine_was_built_with_is_refused) {
+  refuse_other_libtorch(libtorch_version());
+  refuse_other_libtorch(TORCH_VERSION);
+  for (const char* other : {"1.13.1", "2.99.0", "of unknown version"})
+    BOOST_CHECK_EXCEPTION(refuse_other_libtorch(other), depthlens::error, [&](const depthlens::error& e) {
+      const std::string_view text = e.what();
+      return text.find(TORCH_VERSION) != text.npos && text.find(other) != text.npos;
+    });
 }
 
 BOOST_AUTO_TEST_CASE(the_cpu_is_described_by_its_name_and_the_version_of_libtorch) {

@@ -9,7 +9,8 @@
 
 namespace {
 
-// Of this thread, in bytes. Memory that another thread frees makes `live` too large there, never too small here.
+// Of this thread, in bytes. Memory that another thread frees makes `live` too large there, never too small
+// here.
 thread_local std::ptrdiff_t live = 0, peak_live = 0;
 thread_local std::size_t largest_piece = 0;
 

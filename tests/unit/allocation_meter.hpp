@@ -7,8 +7,8 @@
 
 namespace depthlens::test {
 
-// Counts the calling thread from construction on; one at a time per thread. Sizes are those that the allocator
-// really hands out, in bytes.
+// Counts the calling thread from construction on; one at a time per thread. Sizes are those that the
+// allocator really hands out, in bytes.
 class allocation_meter {
  public:
   allocation_meter();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "depthlens/model/gguf_config.hpp"
@@ -131,12 +132,14 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'mscale'"));
   BOOST_TEST(refuses_more(R"("rope_theta":5,"rope_parameters":{"rope_theta":6})", "rope_theta is 5"));
   BOOST_TEST(
+      refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"rope_theta":6})", "only rope_parameters"));
+  BOOST_TEST(
       refuses_more(R"("rope_parameters":{"full_attention":{"rope_theta":6}})", "key 'full_attention'"));
 }
 
 BOOST_AUTO_TEST_CASE(other_families_are_refused_with_what_is_supported) {
-  BOOST_TEST(
-      refuses_config(R"({"model_type":"mamba"})", "'mamba' is not supported; supported are gemma2, gemma3_text"));
+  BOOST_TEST(refuses_config(R"({"model_type":"mamba"})",
+                            "'mamba' is not supported; supported are gemma2, gemma3_text"));
   BOOST_TEST(refuses_config("{}", "\"model_type\" is missing"));
 }
 
@@ -153,24 +156,32 @@ BOOST_AUTO_TEST_CASE(mistral_has_a_window_unless_it_says_null) {
   BOOST_TEST((windows(",\"sliding_window\":7") == list{7, 7}));
   BOOST_TEST(windows(",\"sliding_window\":null").empty());
   BOOST_TEST(windows(",\"sliding_window\":8192").empty());
-  BOOST_TEST((windows(R"(,"sliding_window":7,"layer_types":["full_attention","sliding_attention"])") == list{0, 7}));
+  BOOST_TEST(
+      (windows(R"(,"sliding_window":7,"layer_types":["full_attention","sliding_attention"])") == list{0, 7}));
 }
 
 BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
-  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "0"), "number of layers is 0"));
+  for (const char* key : {"num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads",
+                          "intermediate_size", "vocab_size", "max_position_embeddings"}) {
+    BOOST_TEST(refuses_config(with_value(key, "0"), cat(key, ": is 0, expected 1 to ")), key);
+  }
+  for (const char* key : {"intermediate_size", "vocab_size", "max_position_embeddings"}) {
+    BOOST_TEST(refuses_config(with_value(key, "16777217"), cat(key, ": is 16777217, expected 1 to 16777216")),
+               key);
+  }
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "4097"), "expected 1 to 4096"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "-1"), "num_hidden_layers: is an integer (-1)"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "\"2\""), "is a string"));
   BOOST_TEST(refuses_config(with_value("hidden_size", "4294967296"), "hidden_size"));
-  BOOST_TEST(refuses_config(with_value("hidden_size", "9"), "do not divide"));
-  BOOST_TEST(refuses_config(with_value("num_attention_heads", "0"), "do not divide"));
-  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "0"), "key-value heads is 0"));
-  BOOST_TEST(refuses_config(with_value("num_key_value_heads", "4"), "key-value heads is 4"));
+  BOOST_TEST(
+      refuses_config(with_value("hidden_size", "9"), "num_attention_heads is 2, which does not divide"));
+  BOOST_TEST(
+      refuses_config(with_value("num_key_value_heads", "4"), "num_key_value_heads: is 4, expected 1 to 2"));
   BOOST_TEST(refuses_config(with_value("vocab_size", "null"), "\"vocab_size\" is missing"));
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "-1"), "norm epsilon"));
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "1"), "norm epsilon"));
-  BOOST_TEST(refuses_more("\"head_dim\":3", "rotary dimensions"));
-  BOOST_TEST(refuses_more("\"head_dim\":0", "head size is 0"));
+  BOOST_TEST(refuses_more("\"head_dim\":3", "the head size makes 3 rotary dimensions"));
+  BOOST_TEST(refuses_more("\"head_dim\":0", "head_dim: is 0, expected 1 to 65536"));
   BOOST_TEST(refuses_more("\"rope_theta\":0", "rope theta is 0"));
   BOOST_TEST(refuses_more("\"rope_theta\":-5", "rope theta is -5"));
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":0})", "factor is 0"));
@@ -207,6 +218,51 @@ BOOST_AUTO_TEST_CASE(rope_base_scaling_and_factors_are_applied) {
   check_close(from_gguf(factors).rope_inv_freq, {1.0f, 0.005f});
 }
 
+BOOST_AUTO_TEST_CASE(a_factor_without_a_type_is_linear_under_either_key) {
+  const auto with = [](auto&& change) {
+    gguf_parts p = tiny_gguf_metadata();
+    change(p);
+    return add_tiny_tensors(p);
+  };
+  const std::string factor = "llama.rope.scaling.factor", old = "llama.rope.scale_linear",
+                    type = "llama.rope.scaling.type";
+  const std::vector<float> divided{0.25f, 0.0025f}, whole{1.0f, 0.01f};
+  check_close(from_gguf(with([&](auto& p) { p.f32(factor, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.f32(old, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.f32(old, 4).f32(factor, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.text(type, "linear").f32(old, 4); })).rope_inv_freq, divided);
+  check_close(from_gguf(with([&](auto& p) { p.text(type, "none").f32(old, 4); })).rope_inv_freq, whole);
+  check_close(from_gguf(with([&](auto& p) { p.f32(factor, 0); })).rope_inv_freq, whole);
+  BOOST_TEST(refuses_gguf(with([&](auto& p) { p.f32(factor, 4).f32(old, 2); }),
+                          "llama.rope.scaling.factor is 4 and llama.rope.scale_linear 2"));
+  BOOST_TEST(
+      refuses_gguf(with([&](auto& p) { p.text(type, "linear"); }), "'llama.rope.scaling.factor' is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(sizes_of_no_model_are_refused_by_name) {
+  for (const char* key :
+       {"block_count", "embedding_length", "attention.head_count", "attention.head_count_kv",
+        "attention.key_length", "feed_forward_length", "context_length"}) {
+    gguf_parts p;
+    p.text("general.architecture", "llama").f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    for (const auto& [name, size] : {std::pair{"block_count", 2u},
+                                     {"embedding_length", 8u},
+                                     {"attention.head_count", 2u},
+                                     {"feed_forward_length", 12u},
+                                     {"context_length", 64u}}) {
+      if (std::string_view(name) != key) p.u32(cat("llama.", name), size);
+    }
+    BOOST_TEST(refuses_gguf(add_tiny_tensors(p.u32(cat("llama.", key), 0)),
+                            cat("llama.", key, " is 0, expected 1 to ")),
+               key);
+  }
+  gguf_parts odd = tiny_gguf_metadata();
+  odd.u32("llama.attention.key_length", 3);
+  odd.u32("llama.attention.value_length", 3);
+  BOOST_TEST(
+      refuses_gguf(add_tiny_tensors(odd), "llama.rope.dimension_count, or the head size without it, is 3"));
+}
+
 BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {
   gguf_parts p = tiny_gguf_metadata();
   BOOST_TEST(!from_gguf(add_tiny_tensors(p).tensor("output.weight", {8, 10})).tied);
@@ -220,7 +276,8 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   };
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("llama.expert_count", 8); }), "'llama.expert_count'"));
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.f32("llama.logit_scale", 2); }), "'llama.logit_scale'"));
-  BOOST_TEST(refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "longrope"); }), "'longrope'"));
+  BOOST_TEST(
+      refuses_gguf(with([](auto& p) { p.text("llama.rope.scaling.type", "longrope"); }), "'longrope'"));
   BOOST_TEST(
       refuses_gguf(with([](auto& p) { p.u32("llama.attention.value_length", 8); }), "different head sizes"));
   BOOST_TEST(
@@ -240,7 +297,8 @@ BOOST_AUTO_TEST_CASE(broken_rope_factors_are_refused) {
 
 BOOST_AUTO_TEST_CASE(other_architectures_and_missing_numbers_are_refused) {
   gguf_parts other, empty, no_sizes, no_weights = tiny_gguf_metadata();
-  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gptj"), "'gptj' is not supported; supported are gemma2"));
+  BOOST_TEST(refuses_gguf(other.text("general.architecture", "gptj"),
+                          "'gptj' is not supported; supported are gemma2"));
   BOOST_TEST(refuses_gguf(empty, "'general.architecture' is missing"));
   BOOST_TEST(refuses_gguf(no_sizes.text("general.architecture", "llama"), "'llama.block_count' is missing"));
   BOOST_TEST(refuses_gguf(no_weights, "no model weights"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where files that appear when they are complete may appear: through links, and never in the place of a device.
+// Where files that appear when they are complete may appear: through links, and never in the place of a
+// device.
 #include "depthlens/table/atomic_file.hpp"
 
 #include "unit/data_files.hpp"

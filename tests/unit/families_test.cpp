@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every family but Llama: a tiny config.json and its tensors, the parts that the architecture says, and where the
-// views of fused and transposed tensors lie in the stored ones.
+// Every family but Llama: a tiny config.json and its tensors, the parts that the architecture says, and where
+// the views of fused and transposed tensors lie in the stored ones.
 #include "depthlens/model/families/families.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -91,6 +91,31 @@ BOOST_AUTO_TEST_CASE(every_family_refuses_keys_that_may_change_the_numbers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(null_is_refused_where_true_would_be_meant_without_the_key) {
+  const auto refuses_null = [](const family_model& m, std::string_view key) {
+    return refuses(m, cat("\"", key, "\":null"), cat(key, " is null, expected true or false"));
+  };
+  for (const char* key : {"scale_attn_weights", "tie_word_embeddings"})
+    BOOST_TEST(refuses_null(test::gpt2_model(), key), key);
+  for (const char* key : {"use_parallel_residual", "attention_bias"})
+    BOOST_TEST(refuses_null(test::gpt_neox_model(), key), key);
+  for (const char* key :
+       {"enable_bias", "do_layer_norm_before", "layer_norm_elementwise_affine", "tie_word_embeddings"})
+    BOOST_TEST(refuses_null(test::opt_model(), key), key);
+  BOOST_TEST(refuses_null(test::gemma2_model(), "tie_word_embeddings"));
+  BOOST_TEST(refuses(
+      test::qwen2_model(),
+      R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":4,"truncate":null})",
+      "rope_scaling: truncate is null"));
+  BOOST_CHECK_NO_THROW(with(test::gptj_model(), R"("rotary":null,"scale_attn_weights":null)"));
+  BOOST_CHECK_NO_THROW(with(test::qwen2_model(), R"("attention_bias":null,"tie_word_embeddings":null)"));
+  const family_model m = test::gpt2_model();
+  const scratch_folder folder;
+  folder.write("config.json", m.config(R"("scale_attn_weights":null)"));
+  folder.write("model.safetensors", test::safetensors_text(m.tensors));
+  BOOST_CHECK_NO_THROW(model_files::open(folder.path(), {.ignored = {"scale_attn_weights"}}));
+}
+
 BOOST_AUTO_TEST_CASE(gpt2_has_transposed_thirds_and_learned_positions) {
   const opened o(test::gpt2_model());
   const architecture& a = o.files.arch();
@@ -139,6 +164,14 @@ BOOST_AUTO_TEST_CASE(gpt_neox_has_its_heads_interleaved) {
                      "rotary_pct is 0.5"));
   const architecture old_base = with(test::gpt_neox_model(), R"("rotary_emb_base":100,"rotary_pct":1)");
   BOOST_TEST(old_base.rope_inv_freq.at(1) == 0.1f);
+  const architecture new_base =
+      with(test::gpt_neox_model(),
+           R"("rotary_pct":1,"rope_parameters":{"rope_theta":100,"partial_rotary_factor":1})");
+  BOOST_TEST(new_base.rope_inv_freq.at(1) == 0.1f);
+  BOOST_TEST(refuses(test::gpt_neox_model(), R"("rope_theta":100)", "rope_theta is 100 here and 10000"));
+  BOOST_TEST(refuses(test::gpt_neox_model(), R"("rotary_pct":null,"partial_rotary_factor":1)",
+                     "partial_rotary_factor is 1 here and 0.25"));
+  BOOST_CHECK_NO_THROW(with(test::gpt_neox_model(), R"("rope_theta":10000,"partial_rotary_factor":0.5)"));
 }
 
 BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
@@ -149,6 +182,14 @@ BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
   BOOST_TEST(o.files.find_tensor("block.0.ffn_norm") == nullptr);
   BOOST_TEST((o.files.tensor("unembed.bias").shape == shape{10}));
   BOOST_TEST(refuses(test::gptj_model(), R"("scale_attn_weights":false)", "only true is"));
+  BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":null)", "rotary_dim is null"));
+  BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":3)", "rotary_dim makes 3 rotary dimensions"));
+  BOOST_TEST(refuses(test::gptj_model(), R"("n_layer":0)", "n_layer: is 0, expected 1 to 4096"));
+  family_model tied = test::gptj_model();
+  std::erase_if(tied.tensors, [](const named_shape& t) { return t.name == "lm_head.weight"; });
+  const opened shared(tied, R"("tie_word_embeddings":true)");
+  BOOST_TEST(shared.files.tensor("unembed").data == shared.files.tensor("embed").data);
+  BOOST_TEST((shared.files.tensor("unembed.bias").shape == shape{10}));
 }
 
 BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {
@@ -187,6 +228,16 @@ BOOST_AUTO_TEST_CASE(phi3_has_its_parts_in_row_ranges) {
                      "1 rope factors for 2 frequencies"));
 }
 
+BOOST_AUTO_TEST_CASE(phi3_has_its_window_in_every_layer) {
+  const family_model m = test::phi3_model();
+  using list = std::vector<std::uint32_t>;
+  BOOST_TEST((with(m, R"("sliding_window":3,"layer_types":["sliding_attention"])").window == list{3}));
+  BOOST_TEST(with(m, R"("sliding_window":null,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(with(m, R"("sliding_window":16,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(refuses(m, R"("sliding_window":3,"layer_types":["full_attention"])",
+                     "layer_types: says otherwise than sliding_window"));
+}
+
 BOOST_AUTO_TEST_CASE(olmo2_has_norms_after_its_parts_only) {
   const opened o(test::olmo2_model());
   BOOST_TEST(o.files.find_tensor("block.0.attn_norm") == nullptr);
@@ -206,8 +257,15 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST(two.tied);
   const architecture uncapped = with(test::gemma2_model(), R"("attn_logit_softcapping":null)");
   BOOST_TEST(uncapped.attention_softcap == 0.0);
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    for (const char* cap : {"0", "-1"})
+      BOOST_TEST(
+          refuses(test::gemma2_model(), cat("\"", key, "\":", cap), cat(key, " is ", cap, ", expected")));
+  }
 
   const family_model m = test::gemma3_model();
+  BOOST_TEST(refuses(m, R"("attn_logit_softcapping":50)", "attn_logit_softcapping: only null is supported"));
+  BOOST_TEST(with(m, R"("attn_logit_softcapping":null,"final_logit_softcapping":30)").final_softcap == 30.0);
   const architecture old_way = with(m, R"("rope_theta":10000,"rope_local_base_freq":100,"rope_scaling":)"
                                        R"({"rope_type":"linear","factor":8})");
   BOOST_TEST((old_way.rope_inv_freq == std::vector<float>{0.125f, 0.00125f}));
@@ -220,6 +278,11 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST((new_way.local_rope_inv_freq == old_way.local_rope_inv_freq));
   BOOST_TEST(with(m, R"("layer_types":["full_attention"])").window.empty());
   BOOST_TEST(with(m, R"("sliding_window_pattern":1)").window.empty());
+  BOOST_TEST(
+      refuses(m, R"("_sliding_window_pattern":1)", "layer_types or sliding_window_pattern must say it"));
+  BOOST_TEST((with(m, R"("_sliding_window_pattern":6)").window == std::vector<std::uint32_t>{3}));
+  BOOST_TEST(with(m, R"("_sliding_window_pattern":1,"layer_types":["full_attention"])").window.empty());
+  BOOST_TEST(with(m, R"("_sliding_window_pattern":2,"sliding_window_pattern":1)").window.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

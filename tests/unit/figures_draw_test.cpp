@@ -87,14 +87,27 @@ BOOST_AUTO_TEST_CASE(stacked_bars_stand_on_each_other_and_missing_ones_are_left_
              "# block 0: panel 1, a\n# layer y low high labelled\n0 0.25 0 0.25 1\n1 0.5 0 0.5 1\n2 1 0 1 1\n"
              "\n\n"
              "# block 1: panel 1, b\n# layer y low high labelled\n0 0.75 0.25 1 1\n2 0 1 1 0\n");
-  BOOST_TEST(
-      lines_after(read_bytes(w.plots / "f.gp"), "plot data") ==
-      R"(plot data index 0 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) with boxxyerror lc rgb '#F97316' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',7' tc rgb '#2B2B2B', \
-     data index 1 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) with boxxyerror lc rgb '#2563EB' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',7' tc rgb '#FFFFFF'
+  BOOST_TEST(lines_after(read_bytes(w.plots / "f.gp"), "plot data") ==
+             R"(plot data index 0 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
+             R"(with boxxyerror lc rgb '#F97316' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
+     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+             R"(with labels font ',7' tc rgb '#2B2B2B', \
+     data index 1 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
+             R"(with boxxyerror lc rgb '#2563EB' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
+     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+             R"(with labels font ',7' tc rgb '#FFFFFF'
 unset output
 )");
+}
+
+BOOST_AUTO_TEST_CASE(bars_beside_their_control_are_lines_of_the_colours_of_the_bars) {
+  const workplace w;
+  figure_run run = simple_run;
+  run.control = w.folder.write("null.csv", "category,layer,y\na,0,0.5\na,1,0.5\nb,0,0.5\nb,1,0.5\n");
+  draw_figure(simple_figure(figure_kind::stacked_bars), run, w.csv, w.plots, "f", {});
+  const std::string script = read_bytes(w.plots / "f.gp");
+  for (const char* color : {"#F97316", "#2563EB"}) BOOST_TEST(script.find(color) != script.npos);
+  for (const char* color : {"#0173B2", "#DE8F05"}) BOOST_TEST(script.find(color) == script.npos);
 }
 
 BOOST_AUTO_TEST_CASE(grouped_bars_stand_beside_each_other) {

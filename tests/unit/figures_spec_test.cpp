@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(json_is_readable_and_reads_back_as_the_same_figure) {
   const std::string text = boost::json::serialize(to_json(figure));
   BOOST_TEST(
       text ==
-      R"({"id":"earliest","kind":"lines","file":"earliest_{lens}","title":"Earliest layer","table":"summary",)"
+      R"({"id":"earliest","kind":"lines","file":"earliest_{lens}",)"
+      R"("title":"Earliest layer","table":"summary",)"
       R"("series":"category","dash":"form","count":"n","never":"never","panels":[{"title":"First crossing",)"
       R"("x":"mean_first","y":"k","x_label":"Layer","y_label":"Rank","flags":["log_y","layer_x"]},)"
       R"({"x":"x","y":"y","where":"lens=tuned=a"}]})");

@@ -124,6 +124,20 @@ BOOST_AUTO_TEST_CASE(mistral_qwen_and_olmo_open) {
                             R"("rope_theta":500000)"));
 }
 
+BOOST_AUTO_TEST_CASE(keys_of_training_tokens_and_the_library_change_nothing) {
+  const std::string llama = R"("model_type":"llama",)" + llama_sizes + library_keys;
+  for (const char* key :
+       {R"("_model_name_or_path":"a/b")", R"("_flash_attn_2_enabled":true)",
+        R"("use_flash_attention_2":true)", R"("model_max_length":4096)", R"("padding_side":"left")",
+        R"("tokenizer_padding_side":"right")", R"("keys_to_ignore_at_inference":["past_key_values"])",
+        R"("loss_type":"ForCausalLM")", R"("mask_token_id":4)", R"("cls_token_id":5)", R"("bos_token":"<s>")",
+        R"("eos_token":"</s>")", R"("pad_token":"<pad>")", R"("num_logits_to_keep":1)",
+        R"("hidden_dropout":0.1)", R"("resid_pdrop":0.1)", R"("embd_pdrop":0.1)",
+        R"("classifier_dropout":0.1)"}) {
+    BOOST_CHECK_NO_THROW(from(llama + "," + key));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
   const architecture two =
       from(R"("model_type":"gemma2",)" + gemma_sizes + library_keys +
@@ -140,12 +154,20 @@ BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
   const std::string images =
       R"("model_type":"gemma3","architectures":["Gemma3ForConditionalGeneration"],"boi_token_index":255999,)"
       R"("mm_tokens_per_image":256,"vision_config":{"hidden_size":1152,"vision_use_head":false},)"
-      R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,)"
+      R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,)"
+      R"("intermediate_size":10240,"num_hidden_layers":34,)"
       R"("rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024})";
   const architecture four = from(images);
   BOOST_TEST(four.n_heads == 8u);
   BOOST_TEST(four.rope_inv_freq.at(0) == 0.125f);
   BOOST_TEST(four.local_rope_inv_freq.at(0) == 1.0f);
+  BOOST_CHECK_NO_THROW(
+      from(images + R"(,"torch_dtype":"bfloat16","tie_word_embeddings":true,"eoi_token_index":256000)"));
+  for (const char* key : {R"("final_logit_softcapping":30)", R"("rope_theta":5)", R"("logit_scale":2)"}) {
+    BOOST_TEST(fails_with(status::data, "is not understood", [&] { from(cat(images, ",", key)); }), key);
+  }
+  BOOST_TEST(fails_with(status::data, "tie_word_embeddings is false here",
+                        [&] { from(images + R"(,"tie_word_embeddings":false)"); }));
   BOOST_TEST(fails_with(status::data, "'quantization_config'",
                         [&] { from(images + R"(,"quantization_config":{"load_in_4bit":true})"); }));
 }

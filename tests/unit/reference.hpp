@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference data that lies beside the project on some machines: in the folder that DEPTHLENS_REFERENCE names, or in
-// ../shared of the source tree. Tests that need it are decorated with precondition(with_reference) and reported as
-// skipped where it is not; all else must pass without it.
+// Reference data that lies beside the project on some machines: in the folder that DEPTHLENS_REFERENCE names,
+// or in ../shared of the source tree. Tests that need it are decorated with precondition(with_reference) and
+// reported as skipped where it is not; all else must pass without it.
 #pragma once
 
 #include <boost/test/unit_test.hpp>

@@ -54,13 +54,15 @@ architecture llama_gguf(Change change) {
 }
 
 // D 8, two heads of 4, 16 positions; the tensors with the factors are those of `names`, values 1 and 2.
-architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0) {
+architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0,
+                       float factor = 0) {
   gguf_parts p;
   p.text("general.architecture", "phi3").u32("phi3.block_count", 1).u32("phi3.embedding_length", 8);
   p.u32("phi3.attention.head_count", 2).u32("phi3.context_length", 16).u32("phi3.feed_forward_length", 12);
   p.f32("phi3.attention.layer_norm_rms_epsilon", 1e-5f);
   p.u32("phi3.rope.scaling.original_context_length", original);
-  if (attention > 0) p.f32("phi3.rope.scaling.attn_factor", attention);
+  if (attention != 0) p.f32("phi3.rope.scaling.attn_factor", attention);
+  if (factor > 0) p.f32("phi3.rope.scaling.factor", factor);
   p.tensor("token_embd.weight", {8, 10});
   for (const std::string& name : names) p.tensor(name, {2});
   const test::byte_writer bytes = p.file();
@@ -113,19 +115,51 @@ BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_shor
   const architecture a = phi3_with(long_keys);
   check_close(a.rope_inv_freq, {0.5f, 0.002f});
   BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(positions_text(a).starts_with(
+      "the model takes 4: with LongRoPE prompts are read up to original_max_position_embeddings,"));
+  BOOST_TEST(positions_text(phi3_with(R"("type":"default")")) == "the model takes 16");
   BOOST_TEST(a.attention_scale == 0.5);
   BOOST_TEST(a.rope_scale == std::sqrt(1 + std::log(4.0) / std::log(4.0)),
              boost::test_tools::tolerance(1e-12));
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).rope_scale == 3);
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).max_positions == 4u);
   const std::string old_name = R"("type":"su","short_factor":[2,5],"long_factor":[9,9])";
-  BOOST_TEST(phi3_with(old_name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
+  for (const std::string& name : {old_name, cat(old_name, R"(,"rope_type":"longrope")")})
+    BOOST_TEST(phi3_with(name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_readers_look) {
+  const std::string inside = cat(long_keys, R"(,"original_max_position_embeddings":4)");
+  const auto parameters = [&](std::string_view keys) {
+    return from_config(test::phi3_model().config(cat(R"("rope_parameters":{)", keys, "}")));
+  };
+  BOOST_TEST(parameters(inside).max_positions == 4u);
+  BOOST_TEST(parameters(cat(inside, R"(,"factor":4)")).rope_scale == phi3_with(long_keys).rope_scale);
+  const architecture usual = phi3_with(long_keys, R"(,"max_position_embeddings":8192)");
+  BOOST_TEST(usual.max_positions == 4096u);
+  BOOST_TEST(usual.rope_scale == std::sqrt(1 + std::log(2.0) / std::log(4096.0)),
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(phi3_with(long_keys, "").max_positions == 16u);
+  BOOST_TEST(tiny_with(cat(long_keys, R"(,"factor":4)")).max_positions == 64u);
+
+  const auto fails = [](std::string_view part, auto&& action) {
+    return fails_with(status::data, part, action);
+  };
+  BOOST_TEST(fails("is 4096 by default here and 4 in the rope parameters", [&] { phi3_with(inside, ""); }));
+  BOOST_TEST(fails("is 64 by default here and 4 in", [&] { tiny_with(cat(inside, R"(,"factor":16)")); }));
+  BOOST_TEST(fails("original_max_position_embeddings is null",
+                   [] { phi3_with(long_keys, R"(,"original_max_position_embeddings":null)"); }));
+  for (const std::string& keys : {cat(long_keys, R"(,"factor":9)"), cat(inside, R"(,"factor":9)")})
+    BOOST_TEST(fails("the factor of longrope is 9", [&] { phi3_with(keys); }));
+  BOOST_TEST(fails("the factor of longrope is 9", [&] { parameters(cat(inside, R"(,"factor":9)")); }));
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"factor":9,"attention_factor":3)")).rope_scale == 3);
 }
 
 BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
   const architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});
   BOOST_TEST(a.max_positions == 4u);
+  BOOST_TEST(a.positions_key == "phi3.rope.scaling.original_context_length");
   BOOST_TEST(a.rope_scale == phi3_with(long_keys).rope_scale);
   BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).rope_scale == 3);
   const architecture unscaled = phi3_gguf({}, 16);
@@ -142,13 +176,27 @@ BOOST_AUTO_TEST_CASE(longrope_of_a_part_of_each_head_scales_that_part) {
   BOOST_TEST(a.rope_scale == std::sqrt(2.0), boost::test_tools::tolerance(1e-12));
 }
 
+BOOST_AUTO_TEST_CASE(a_type_that_is_said_twice_must_be_the_same) {
+  check_close(tiny_with(R"("rope_type":"linear","type":"linear","factor":2)").rope_inv_freq, {0.5f, 0.005f});
+  check_close(tiny_with(R"("rope_type":null,"type":"linear","factor":2)").rope_inv_freq, {0.5f, 0.005f});
+  BOOST_TEST(refuses(R"("rope_type":"default","type":"linear","factor":2)",
+                     "rope_type is 'default' and type 'linear'"));
+  BOOST_TEST(refuses(R"("rope_type":"linear","type":"dynamic","factor":2)",
+                     "rope_type is 'linear' and type 'dynamic'"));
+  BOOST_TEST(refuses(R"("type":"dynamic","factor":2)", "rope_scaling.type: \"dynamic\" is not supported"));
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   constexpr std::string_view yarn = R"("type":"yarn","factor":4,"original_max_position_embeddings":16)";
   BOOST_TEST(refuses(R"("type":"yarn","factor":4)", "\"original_max_position_embeddings\" is missing"));
   BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'mscale'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'long_factor'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"attention_factor":-1)"), "attention factor is -1"));
+  for (const char* by : {"-1", "0"}) {
+    BOOST_TEST(
+        refuses(cat(yarn, R"(,"attention_factor":)", by), cat("attention_factor is ", by, ", expected")));
+    BOOST_TEST(refuses(cat(long_keys, R"(,"factor":4,"attention_factor":)", by), "attention_factor is"));
+  }
   BOOST_TEST(refuses(R"("type":"longrope","long_factor":[1,2])", "\"short_factor\" is missing"));
   BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,0],"long_factor":[1,2])", "a rope factor is 0"));
   const auto fails = [](std::string_view part, auto&& action) {
@@ -160,6 +208,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
                    [&] { from_config(test::gemma3_model().config(cat(R"("rope_scaling":{)", yarn, "}"))); }));
   BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
+  BOOST_TEST(
+      fails("factor of 4 under phi3.rope.scaling.factor", [] { phi3_gguf({short_factors}, 4, 0, 4); }));
+  BOOST_TEST(fails("attn_factor is -1", [] { phi3_gguf({short_factors}, 4, -1); }));
   BOOST_TEST(fails("original number of positions is 0", [] { phi3_gguf({short_factors}, 0); }));
 }
 

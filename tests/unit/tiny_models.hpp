@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models made in memory: a two-layer Llama as GGUF and as a Hugging Face folder, with parts that tests change, and a
-// one-layer model of each other family.
+// Models made in memory: a two-layer Llama as GGUF and as a Hugging Face folder, with parts that tests
+// change, and a one-layer model of each other family.
 #pragma once
 
 #include <algorithm>
@@ -140,38 +140,61 @@ inline constexpr std::string_view gpt_keys =
 inline family_model gpt2_model() {
   const std::string b = "transformer.h.0.";
   return {"gpt2", std::string(gpt_keys),
-          with_biases({{"transformer.wte", {10, 8}}, {"transformer.wpe", {16, 8}}, {"+transformer.ln_f", {8}},
-                       {"+" + b + "ln_1", {8}}, {"+" + b + "attn.c_attn", {24, 8}}, {"+" + b + "attn.c_proj", {8, 8}},
-                       {"+" + b + "ln_2", {8}}, {"+" + b + "mlp.c_fc", {32, 8}}, {"+" + b + "mlp.c_proj", {8, 32}}},
+          with_biases({{"transformer.wte", {10, 8}},
+                       {"transformer.wpe", {16, 8}},
+                       {"+transformer.ln_f", {8}},
+                       {"+" + b + "ln_1", {8}},
+                       {"+" + b + "attn.c_attn", {24, 8}},
+                       {"+" + b + "attn.c_proj", {8, 8}},
+                       {"+" + b + "ln_2", {8}},
+                       {"+" + b + "mlp.c_fc", {32, 8}},
+                       {"+" + b + "mlp.c_proj", {8, 32}}},
                       true)};
 }
 
 inline family_model gpt_neox_model() {
   const std::string b = "+gpt_neox.layers.0.";
   return {"gpt_neox", cat(folder_keys, R"( "rotary_pct":0.5)"),
-          with_biases({{"gpt_neox.embed_in", {10, 8}}, {"embed_out", {10, 8}}, {"+gpt_neox.final_layer_norm", {8}},
-                       {b + "input_layernorm", {8}}, {b + "post_attention_layernorm", {8}},
-                       {b + "attention.query_key_value", {24, 8}}, {b + "attention.dense", {8, 8}},
-                       {b + "mlp.dense_h_to_4h", {12, 8}}, {b + "mlp.dense_4h_to_h", {8, 12}}})};
+          with_biases({{"gpt_neox.embed_in", {10, 8}},
+                       {"embed_out", {10, 8}},
+                       {"+gpt_neox.final_layer_norm", {8}},
+                       {b + "input_layernorm", {8}},
+                       {b + "post_attention_layernorm", {8}},
+                       {b + "attention.query_key_value", {24, 8}},
+                       {b + "attention.dense", {8, 8}},
+                       {b + "mlp.dense_h_to_4h", {12, 8}},
+                       {b + "mlp.dense_4h_to_h", {8, 12}}})};
 }
 
 inline family_model gptj_model() {
   const std::string b = "transformer.h.0.";
   return {"gptj", cat(gpt_keys, R"( "rotary_dim":2)"),
-          with_biases({{"transformer.wte", {10, 8}}, {"+lm_head", {10, 8}}, {"+transformer.ln_f", {8}},
-                       {"+" + b + "ln_1", {8}}, {b + "attn.q_proj", {8, 8}}, {b + "attn.k_proj", {8, 8}},
-                       {b + "attn.v_proj", {8, 8}}, {b + "attn.out_proj", {8, 8}},
-                       {"+" + b + "mlp.fc_in", {32, 8}}, {"+" + b + "mlp.fc_out", {8, 32}}})};
+          with_biases({{"transformer.wte", {10, 8}},
+                       {"+lm_head", {10, 8}},
+                       {"+transformer.ln_f", {8}},
+                       {"+" + b + "ln_1", {8}},
+                       {b + "attn.q_proj", {8, 8}},
+                       {b + "attn.k_proj", {8, 8}},
+                       {b + "attn.v_proj", {8, 8}},
+                       {b + "attn.out_proj", {8, 8}},
+                       {"+" + b + "mlp.fc_in", {32, 8}},
+                       {"+" + b + "mlp.fc_out", {8, 32}}})};
 }
 
 inline family_model opt_model() {
   const std::string m = "model.decoder.", b = "+model.decoder.layers.0.";
   return {"opt", cat(folder_keys.substr(0, folder_keys.rfind(' ')), R"( "ffn_dim":12)"),
-          with_biases({{m + "embed_tokens", {10, 8}}, {m + "embed_positions", {18, 8}},
-                       {"+" + m + "final_layer_norm", {8}}, {b + "self_attn_layer_norm", {8}},
-                       {b + "self_attn.q_proj", {8, 8}}, {b + "self_attn.k_proj", {8, 8}},
-                       {b + "self_attn.v_proj", {8, 8}}, {b + "self_attn.out_proj", {8, 8}},
-                       {b + "final_layer_norm", {8}}, {b + "fc1", {12, 8}}, {b + "fc2", {8, 12}}})};
+          with_biases({{m + "embed_tokens", {10, 8}},
+                       {m + "embed_positions", {18, 8}},
+                       {"+" + m + "final_layer_norm", {8}},
+                       {b + "self_attn_layer_norm", {8}},
+                       {b + "self_attn.q_proj", {8, 8}},
+                       {b + "self_attn.k_proj", {8, 8}},
+                       {b + "self_attn.v_proj", {8, 8}},
+                       {b + "self_attn.out_proj", {8, 8}},
+                       {b + "final_layer_norm", {8}},
+                       {b + "fc1", {12, 8}},
+                       {b + "fc2", {8, 12}}})};
 }
 
 // What Llama's descendants share: the embedding, the last norm, o and the MLP; q outputs `q`.
@@ -193,46 +216,78 @@ inline std::string with_one_kv_head(std::string_view more = "") {
 
 inline family_model qwen2_model() {
   return {"qwen2", with_one_kv_head(),
-          llama_like(true, 8, {{"input_layernorm", {8}}, {"post_attention_layernorm", {8}},
-                               {"+self_attn.q_proj", {8, 8}}, {"+self_attn.k_proj", {4, 8}},
-                               {"+self_attn.v_proj", {4, 8}}, {"mlp.gate_proj", {12, 8}}, {"mlp.up_proj", {12, 8}}})};
+          llama_like(true, 8,
+                     {{"input_layernorm", {8}},
+                      {"post_attention_layernorm", {8}},
+                      {"+self_attn.q_proj", {8, 8}},
+                      {"+self_attn.k_proj", {4, 8}},
+                      {"+self_attn.v_proj", {4, 8}},
+                      {"mlp.gate_proj", {12, 8}},
+                      {"mlp.up_proj", {12, 8}}})};
 }
 
 inline family_model qwen3_model() {
   return {"qwen3", with_one_kv_head(R"( "head_dim":6)"),
-          llama_like(true, 12, {{"input_layernorm", {8}}, {"post_attention_layernorm", {8}},
-                                {"self_attn.q_proj", {12, 8}}, {"self_attn.k_proj", {6, 8}},
-                                {"self_attn.v_proj", {6, 8}}, {"self_attn.q_norm", {6}}, {"self_attn.k_norm", {6}},
-                                {"mlp.gate_proj", {12, 8}}, {"mlp.up_proj", {12, 8}}})};
+          llama_like(true, 12,
+                     {{"input_layernorm", {8}},
+                      {"post_attention_layernorm", {8}},
+                      {"self_attn.q_proj", {12, 8}},
+                      {"self_attn.k_proj", {6, 8}},
+                      {"self_attn.v_proj", {6, 8}},
+                      {"self_attn.q_norm", {6}},
+                      {"self_attn.k_norm", {6}},
+                      {"mlp.gate_proj", {12, 8}},
+                      {"mlp.up_proj", {12, 8}}})};
 }
 
 inline family_model mistral_model() {
   return {"mistral", with_one_kv_head(R"( "sliding_window":3)"),
-          llama_like(true, 8, {{"input_layernorm", {8}}, {"post_attention_layernorm", {8}},
-                               {"self_attn.q_proj", {8, 8}}, {"self_attn.k_proj", {4, 8}},
-                               {"self_attn.v_proj", {4, 8}}, {"mlp.gate_proj", {12, 8}}, {"mlp.up_proj", {12, 8}}})};
+          llama_like(true, 8,
+                     {{"input_layernorm", {8}},
+                      {"post_attention_layernorm", {8}},
+                      {"self_attn.q_proj", {8, 8}},
+                      {"self_attn.k_proj", {4, 8}},
+                      {"self_attn.v_proj", {4, 8}},
+                      {"mlp.gate_proj", {12, 8}},
+                      {"mlp.up_proj", {12, 8}}})};
 }
 
 inline family_model phi3_model() {
   return {"phi3", with_one_kv_head(),
-          llama_like(true, 8, {{"input_layernorm", {8}}, {"post_attention_layernorm", {8}},
-                               {"self_attn.qkv_proj", {16, 8}}, {"mlp.gate_up_proj", {24, 8}}})};
+          llama_like(true, 8,
+                     {{"input_layernorm", {8}},
+                      {"post_attention_layernorm", {8}},
+                      {"self_attn.qkv_proj", {16, 8}},
+                      {"mlp.gate_up_proj", {24, 8}}})};
 }
 
 inline family_model olmo2_model() {
   return {"olmo2", with_one_kv_head(),
-          llama_like(true, 8, {{"post_attention_layernorm", {8}}, {"post_feedforward_layernorm", {8}},
-                               {"self_attn.q_proj", {8, 8}}, {"self_attn.k_proj", {4, 8}},
-                               {"self_attn.v_proj", {4, 8}}, {"self_attn.q_norm", {8}}, {"self_attn.k_norm", {4}},
-                               {"mlp.gate_proj", {12, 8}}, {"mlp.up_proj", {12, 8}}})};
+          llama_like(true, 8,
+                     {{"post_attention_layernorm", {8}},
+                      {"post_feedforward_layernorm", {8}},
+                      {"self_attn.q_proj", {8, 8}},
+                      {"self_attn.k_proj", {4, 8}},
+                      {"self_attn.v_proj", {4, 8}},
+                      {"self_attn.q_norm", {8}},
+                      {"self_attn.k_norm", {4}},
+                      {"mlp.gate_proj", {12, 8}},
+                      {"mlp.up_proj", {12, 8}}})};
 }
 
 inline std::vector<named_shape> gemma_block() {
-  return {{"input_layernorm", {8}}, {"post_attention_layernorm", {8}}, {"pre_feedforward_layernorm", {8}},
-          {"post_feedforward_layernorm", {8}}, {"self_attn.q_proj", {8, 8}}, {"self_attn.k_proj", {4, 8}},
-          {"self_attn.v_proj", {4, 8}}, {"mlp.gate_proj", {12, 8}}, {"mlp.up_proj", {12, 8}}};
+  return {{"input_layernorm", {8}},
+          {"post_attention_layernorm", {8}},
+          {"pre_feedforward_layernorm", {8}},
+          {"post_feedforward_layernorm", {8}},
+          {"self_attn.q_proj", {8, 8}},
+          {"self_attn.k_proj", {4, 8}},
+          {"self_attn.v_proj", {4, 8}},
+          {"mlp.gate_proj", {12, 8}},
+          {"mlp.up_proj", {12, 8}}};
 }
-inline constexpr std::string_view gemma_keys = R"( "head_dim":4 "query_pre_attn_scalar":16 "sliding_window":3)";
+inline constexpr std::string_view gemma_keys =
+    R"( "head_dim":4 "query_pre_attn_scalar":16 "sliding_window":3)";
 
 inline family_model gemma2_model() {
   return {"gemma2", with_one_kv_head(gemma_keys), llama_like(false, 8, gemma_block())};
@@ -246,8 +301,8 @@ inline family_model gemma3_model() {
 }
 
 inline std::vector<family_model> family_models() {
-  return {gpt2_model(),  gpt_neox_model(), gptj_model(),  opt_model(),   qwen2_model(), qwen3_model(),
-          mistral_model(), phi3_model(),   olmo2_model(), gemma2_model(), gemma3_model()};
+  return {gpt2_model(),    gpt_neox_model(), gptj_model(),  opt_model(),    qwen2_model(), qwen3_model(),
+          mistral_model(), phi3_model(),     olmo2_model(), gemma2_model(), gemma3_model()};
 }
 
 }  // namespace depthlens::test

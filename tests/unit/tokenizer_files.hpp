@@ -83,10 +83,10 @@ inline json_tokenizer character_tokenizer(const std::vector<std::string>& furthe
   t.tokens.insert(t.tokens.end(), further.begin(), further.end());
   t.pre_tokenizer = "null";
   t.options = R"("byte_fallback":true,"unk_token":"<unk>","fuse_unk":true,)";
-  t.normalizer = R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},)"
-                 R"({"type":"Replace","pattern":{"String":" "},"content":"▁"}]})";
+  t.normalizer = R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},)"
+                 R"({"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]})";
   t.decoder =
-      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},)"
+      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},)"
       R"({"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})";
   t.added = R"([{"id":0,"content":"<unk>","special":true},{"id":1,"content":"<s>","special":true}])";
   return t;

@@ -71,14 +71,37 @@ BOOST_AUTO_TEST_CASE(tokenizer_json_goes_before_vocab_and_merges) {
   BOOST_TEST(plain(k, "ll he") == (ids{256, ' ', 'h', 'e'}), each);
 }
 
+BOOST_AUTO_TEST_CASE(settings_that_contradict_tokenizer_json_are_in_doubt_and_not_followed) {
+  json_tokenizer t;
+  t.pre_tokenizer = R"({"type":"ByteLevel","add_prefix_space":true})";
+  old_folder f;
+  f.write("tokenizer.json", t.text());
+  const auto doubts = [&](std::string_view settings) {
+    const tokenizer k = f.write("tokenizer_config.json", settings).load();
+    BOOST_TEST(framed(k, "a") == (ids{' ', 'a'}), each);
+    return k.doubts();
+  };
+  BOOST_TEST(f.load().doubts().empty());
+  BOOST_TEST(doubts(R"({"add_bos_token":false,"add_eos_token":null,"add_prefix_space":true})").empty());
+  const auto all = doubts(R"({"add_bos_token":true,"add_eos_token":true,"add_prefix_space":false})");
+  BOOST_TEST_REQUIRE(all.size() == 1U);
+  BOOST_TEST(all[0].find("tokenizer_config.json: add_bos_token is true, add_eos_token is true, "
+                         "add_prefix_space is false, but tokenizer.json") != std::string::npos);
+  for (const char* broken : {"", "[]", R"({"add_bos_token":7})", R"({"add_bos_token":)"}) {
+    const auto lines = doubts(broken);
+    BOOST_TEST_REQUIRE(lines.size() == 1U);
+    BOOST_TEST(lines[0].find("tokenizer_config.json") != std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(opt_has_its_bos_in_front_by_add_bos_token) {
   old_folder f({"</s>", "<pad>"});
   f.write("config.json", R"({"model_type":"opt"})")
-      .write(
-          "tokenizer_config.json",
-          R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"add_prefix_space":false,)"
-          R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,)"
-          R"("rstrip":false,"single_word":false},"bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
+      .write("tokenizer_config.json",
+             R"({"tokenizer_class":"GPT2Tokenizer","add_bos_token":true,"add_prefix_space":false,)"
+             R"("unk_token":{"__type":"AddedToken","content":"</s>","lstrip":false,"normalized":true,)"
+             R"("rstrip":false,"single_word":false},)"
+             R"("bos_token":"</s>","eos_token":"</s>","pad_token":"<pad>"})");
   const tokenizer t = f.load();
   BOOST_TEST(t.size() == 261U);
   BOOST_TEST(t.prefix() == (ids{259}), each);
@@ -98,6 +121,14 @@ BOOST_AUTO_TEST_CASE(qwen2_normalises_and_cuts_single_digits) {
   BOOST_TEST(plain(t, "e\xCC\x81") == (ids{0xC3, 0xA9}), each);
   f.write("tokenizer_config.json", R"({"tokenizer_class":"Qwen2Tokenizer","add_prefix_space":true})");
   BOOST_TEST(f.refused("'add_prefix_space'"));
+}
+
+BOOST_AUTO_TEST_CASE(gpt2_has_no_merge_in_the_first_line_nor_behind_the_last_line_break) {
+  old_folder f;
+  f.write("config.json", gpt2_model).write("merges.txt", "h e\n\xC4\xA0 t\n\xC4\xA0t he");
+  BOOST_TEST(plain(f.load(), "he the") == (ids{'h', 'e', 257, 'h', 'e'}), each);
+  f.write("config.json", R"({"model_type":"qwen2"})");
+  BOOST_TEST(plain(f.load(), "he the") == (ids{256, 258}), each);
 }
 
 BOOST_AUTO_TEST_CASE(added_tokens_keep_their_ids_and_special_ones_without_an_id_get_the_next) {
@@ -161,8 +192,8 @@ BOOST_AUTO_TEST_CASE(inconsistent_files_are_refused_with_their_place) {
   };
   BOOST_TEST(says("merges.txt", "#version: 0.2\nh e\nh  e\n", "merges.txt:3: "));
   BOOST_TEST(says("merges.txt", "h e\n\nh e\n", "merges.txt:2: "));
-  BOOST_TEST(says("merges.txt", "h x\n", "merge 0 needs the token 'hx'"));
-  BOOST_TEST(with("merges.txt", "h e\r\n") == "loaded");
+  BOOST_TEST(says("merges.txt", "#version: 0.2\nh x\n", "merge 0 needs the token 'hx'"));
+  BOOST_TEST(with("merges.txt", "#version: 0.2\r\nh e\r\n") == "loaded");
   BOOST_TEST(says("added_tokens.json", R"({"<x>":300})", "has id 300"));
   BOOST_TEST(says("added_tokens.json", R"({"<x>":256})", "the same id 256"));
   BOOST_TEST(says("added_tokens.json", R"({"<x>":4000000000})", "id 4000000000"));

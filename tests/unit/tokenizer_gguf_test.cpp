@@ -91,10 +91,16 @@ BOOST_AUTO_TEST_CASE(the_name_of_the_pre_tokenizer_decides_how_digits_are_cut) {
 BOOST_AUTO_TEST_CASE(a_missing_name_is_read_as_gpt2_and_says_so) {
   const tokenizer missing = load(small("")), standard = load(small("default"));
   BOOST_TEST(missing.kind() == "byte-level BPE (gpt-2, assumed)");
+  BOOST_TEST_REQUIRE(missing.doubts().size() == 1U);
+  BOOST_TEST(missing.doubts()[0].find("tokenizer.ggml.pre is missing: text is cut into words as by GPT-2") !=
+             std::string::npos);
+  BOOST_TEST(standard.doubts().size() == 1U);
+  BOOST_TEST(load(small("gpt-2")).doubts().empty());
   BOOST_TEST(missing.content_hash() == standard.content_hash());
   BOOST_TEST(missing.content_hash() == load(small("gpt-2")).content_hash());
   gguf_parts neox = small("");
   neox.text("general.architecture", "gptneox");
+  BOOST_TEST(load(neox).doubts().empty());
   BOOST_TEST(plain(load(neox), "e\xCC\x81") == (ids{0xC3, 0xA9}), each);  // GPT-NeoX normalises to NFC
   BOOST_TEST(plain(missing, "e\xCC\x81") == (ids{'e', 0xCC, 0x81}), each);
 }

@@ -29,13 +29,14 @@ json_tokenizer english() {
 const std::string frame =
     R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<b>","type_id":0}},)"
     R"({"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<e>","type_id":0}}],"pair":[],)"
-    R"("special_tokens":{"<b>":{"id":"<b>","ids":[261],"tokens":["<b>"]},"<e>":{"id":"<e>","ids":[262],"tokens":["<e>"]}}})";
+    R"("special_tokens":{"<b>":{"id":"<b>","ids":[261],"tokens":["<b>"]},)"
+    R"("<e>":{"id":"<e>","ids":[262],"tokens":["<e>"]}}})";
 
 json_tokenizer framed() {
   json_tokenizer t = english();
-  t.added =
-      R"([{"id":261,"content":"<b>","special":true},{"id":262,"content":"<e>","special":true,"normalized":false},)"
-      R"({"id":263,"content":"<pad>","special":false,"lstrip":true,"rstrip":true,"normalized":false}])";
+  t.added = R"([{"id":261,"content":"<b>","special":true},)"
+            R"({"id":262,"content":"<e>","special":true,"normalized":false},)"
+            R"({"id":263,"content":"<pad>","special":false,"lstrip":true,"rstrip":true,"normalized":false}])";
   t.post_processor = R"({"type":"Sequence","processors":[{"type":"ByteLevel"},)" + frame + "]}";
   return t;
 }
@@ -111,6 +112,10 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_added_and_found_only_where_they_are_want
 BOOST_AUTO_TEST_CASE(added_tokens_that_are_not_special_are_always_found_with_the_blanks_they_take) {
   const tokenizer t = framed().load();
   BOOST_TEST(plain(t, "he \t<pad>\n llo") == (ids{256, 263, 260}), each);
+  json_tokenizer k = english();
+  k.added = R"([{"id":261,"content":"<r>","rstrip":true,"normalized":false},)"
+            R"({"id":262,"content":"\n","normalized":false}])";
+  BOOST_TEST(plain(k.load(), "<r> \n he") == (ids{261, 262, ' ', 256}), each);
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alone) {
@@ -121,13 +126,17 @@ BOOST_AUTO_TEST_CASE(the_longest_added_token_is_taken_and_single_words_stand_alo
   BOOST_TEST(plain(k, "abcab") == (ids{262, 261}), each);
   BOOST_TEST(plain(k, "qu,xqu qu") == (ids{263, ',', 'x', 'q', 'u', ' ', 263}), each);
   BOOST_TEST(plain(k, "\xC3\xA9qu") == (ids{0xC3, 0xA9, 'q', 'u'}), each);
+  // Letters of Unicode 14, 15 and 16 are letters; U+1D2C0, a number that is no digit, is none of a word.
+  for (const char* letter : {"\U0001DF00", "\U0001E030", "\U00010D50"})
+    BOOST_TEST(plain(k, cat("qu", letter)).front() == 'q', letter);
+  BOOST_TEST(plain(k, "qu\U0001D2C0").front() == 263);
 }
 
 BOOST_AUTO_TEST_CASE(normalized_added_tokens_are_found_in_the_normalised_text) {
   json_tokenizer t = english();
   t.normalizer = R"({"type":"NFC"})";
-  t.added =
-      R"([{"id":261,"content":"e\u0301","normalized":true},{"id":262,"content":"o\u0301","normalized":false}])";
+  t.added = R"([{"id":261,"content":"e\u0301","normalized":true},)"
+            R"({"id":262,"content":"o\u0301","normalized":false}])";
   const tokenizer k = t.load();
   BOOST_TEST(plain(k, "\xC3\xA9") == (ids{261}), each);
   BOOST_TEST(plain(k, "e\xCC\x81") == (ids{261}), each);
@@ -199,6 +208,12 @@ BOOST_AUTO_TEST_CASE(a_blank_is_put_in_front_where_byte_level_says_so) {
   BOOST_TEST(plain(k, "").empty());
 }
 
+BOOST_AUTO_TEST_CASE(byte_fallback_changes_nothing_where_byte_level_tokens_have_nothing_to_fall_back_to) {
+  json_tokenizer t = english();
+  t.options = R"("byte_fallback":true,)";
+  BOOST_TEST(t.load().content_hash() == english().load().content_hash());
+}
+
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_utf8_are_their_own_tokens) {
   const tokenizer t = english().load();
   const std::string text = "he\xFFhe\xE2\x82 the\xC3";
@@ -227,12 +242,12 @@ BOOST_AUTO_TEST_CASE(metaspace_puts_a_blank_in_front_of_the_first_text_only) {
   json_tokenizer t = character_tokenizer({"\xE2\x96\x81", "a", "b"});
   t.join("\xE2\x96\x81", "a");
   t.normalizer = "null";
-  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false})";
+  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":false})";
   const tokenizer k = t.load();
   BOOST_TEST(k.encode("a<s>a a", special::add) == (ids{261, 1, 259, 261}), each);
   BOOST_TEST(k.encode(" a", special::add) == (ids{261}), each);
-  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true})";
-  t.decoder = R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true})";
+  t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true})";
+  t.decoder = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true})";
   const tokenizer always = t.load();
   BOOST_TEST(always.encode("a<s>a", special::add) == (ids{261, 1, 261}), each);
   BOOST_TEST(always.decode(plain(always, "a a")) == "a a");
@@ -316,10 +331,13 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
   const auto options = &json_tokenizer::options;
   BOOST_TEST(refused(with(options, R"("dropout":0.1,)"), "option 'dropout'"));
   BOOST_TEST(refused(with(options, R"("end_of_word_suffix":"</w>",)"), "option 'end_of_word_suffix'"));
-  BOOST_TEST(refused(with(options, R"("byte_fallback":true,)"), "option 'byte_fallback'"));
+  json_tokenizer fallback = with(options, R"("byte_fallback":true,)");
+  fallback.tokens.push_back("<0x0A>");
+  BOOST_TEST(refused(fallback, "option 'byte_fallback'"));
   BOOST_TEST(refused(with(options, R"("unk_token":"<unk>",)"), "unk_token '<unk>'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"Unigram","vocab":{},"merges":[]}})", "'Unigram'"));
   BOOST_TEST(refused_text(R"({"model":{"type":"BPE"},"surprise":1})", "option 'surprise'"));
+  BOOST_TEST(refused_text(R"({"version":"2.0","model":{"type":"BPE"}})", "version '2.0'"));
   BOOST_TEST(refused_text("{}", "\"model\" is missing"));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of torch.save made in memory, good ones and broken ones: a pickle put together from opcodes, and a zip writer
-// whose headers may lie.
+// Files of torch.save made in memory, good ones and broken ones: a pickle put together from opcodes, and a
+// zip writer whose headers may lie.
 #pragma once
 
 #include "depthlens/error.hpp"
@@ -31,7 +31,8 @@ inline std::uint32_t crc32_of(std::string_view bytes) {
   return ~crc;
 }
 
-// --- opcodes -----------------------------------------------------------------------------------------------------
+// --- opcodes
+// -----------------------------------------------------------------------------------------------------
 
 inline std::string pkl_text(std::string_view s) {
   return "X" + little(static_cast<std::uint32_t>(s.size())) + std::string(s);
@@ -64,7 +65,8 @@ inline std::string pickle_of(const std::string& body) { return std::string("\x80
 // {"w": value}
 inline std::string dict_of(const std::string& value) { return "}" + pkl_text("w") + value + "s"; }
 
-// --- zip ---------------------------------------------------------------------------------------------------------
+// --- zip
+// ---------------------------------------------------------------------------------------------------------
 
 struct zip_part {
   std::string name, data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Malicious and broken files of torch.save: each is refused with its reason, and none makes the reader allocate more
-// than 64 MiB at once.
+// Malicious and broken files of torch.save: each is refused with its reason, and none makes the reader
+// allocate more than 64 MiB at once.
 #include "depthlens/model/torch_file.hpp"
 
 #include "data_files.hpp"

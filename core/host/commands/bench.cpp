@@ -6,8 +6,8 @@
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
 #include "depthlens/abi_error.hpp"
-#include "model/lens_match.hpp"
 #include "model/model_size.hpp"
+#include "model/opened_lens.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
@@ -32,41 +32,33 @@ po::options_description bench_options() {
   const auto preset = [&d](const char* name, const char* value, const char* from, const char* help) {
     d.add_options()(name, po::value<std::string>()->value_name(value)->default_value(from), help);
   };
-  add("model", "M", "folder, file.gguf or [org/]name in the local cache");
+  add_model_option(d);
   add("prompts", "FILE", "rows JSON or JSONL with \"prompt\"; else made-up tokens");
   add("data", "FILE", "the same as --prompts");
   add("limit", "N", "only the first N prompts of a file");
   add("tokens", "T", "made-up tokens of a prompt; default: 128, or what the model takes");
   preset("count", "B", "64", "made-up prompts");
   preset("positions", "LIST", "last", "read there: last, all, or numbers: 0,3,-1");
-  d.add_options()("lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
-                  "as for run; may be given again; default: logit")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  add_lens_options(d);
   preset("repeat", "N", "1", "passes; the fastest is stated, the first one warms up");
-  preset("backend", "NAME", "auto", "auto, cpu, ...");
-  preset("device", "DEV", "auto", "auto, cpu, cuda[:i]");
-  preset("precision", "P", "f32", "f32, bf16, f16; torch on a GPU: tf32 too");
   add("against", "P", "state layer by layer how close the readings are to those of precision P");
-  add("threads", "N", "default: all allowed");
-  preset("bos", "HOW", "auto", "auto, always, never");
   preset("sharing", "HOW", "on", "on; off: every prompt by itself, to measure against");
   preset("window", "N", "8192", "prompts whose prefixes are shared");
   preset("pack-tokens", "N", "0", "tokens of one forward pass; 0 = as the backend advises");
   d.add_options()("json", po::bool_switch(), "one JSON object");
-  add_ignore_config(d);
-  add_skip_check(d);
+  add_backend_options(d);
   d.add(common_options());
   return d;
-}
-
-bool asked_sharing(const std::string& text) {
-  if (text != "on" && text != "off") fail(status::usage, "--sharing ", text, ": expected on or off");
-  return text == "on";
 }
 
 bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
   const bool prompts = o.has("prompts"), data = o.has("data");
   if (prompts && data) fail(status::usage, "bench takes one of --prompts and --data");
+  const bool counted = o.has("tokens") || !o.values["count"].defaulted();
+  if ((prompts || data) && counted)
+    fail(status::usage, "--tokens and --count are of made-up prompts, not of those of a file");
+  if (!prompts && !data && o.has("limit"))
+    fail(status::usage, "--limit is of the prompts of a file; made-up ones are counted by --count");
   if (prompts || data) {
     const std::uint64_t limit =
         o.has("limit") ? parse_number("limit", o.text("limit"), 1, 1ull << 40) : 1ull << 40;
@@ -87,13 +79,14 @@ class bench_session {
   explicit bench_session(const parsed_options& o, registry& plugins)
       : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o))),
         prompts_(asked_prompts(o, model_.files->arch())),
+        lenses_(open_lenses(parse_lenses(o.texts("lens")), *model_.files, o.values["force-lens"].as<bool>())),
         plan_{o.text("positions"),
               parse_number("window", o.text("window"), 1, 1u << 20),
               parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
               thread_count(o),
-              asked_sharing(o.text("sharing")),
-              unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0)} {
-    lens_files_ = read_lenses(o);
+              parse_switch("sharing", o.text("sharing")),
+              row_weight(*model_.files)} {
+    plan_.rows = rows_of(lenses_, model_.files->arch().n_layers);
     load(o, plugins.choose_backend(o.text("backend")));
   }
 
@@ -109,20 +102,6 @@ class bench_session {
   }
 
  private:
-  std::vector<lens_file> read_lenses(const parsed_options& o) {
-    const architecture& arch = model_.files->arch();
-    std::vector<std::string> texts = o.texts("lens");
-    if (texts.empty()) texts = {"logit"};
-    std::vector<lens_file> out;
-    for (const std::string& text : texts) {
-      const lens_spec spec = parse_lens(text);
-      lens_labels_.push_back(spec.label);
-      out.emplace_back(spec, arch.n_layers, arch.d_model);
-      match_lens(spec, out.back(), *model_.files, o.values["force-lens"].as<bool>());
-    }
-    plan_.rows = rows_of(out, arch.n_layers);
-    return out;
-  }
   backend_model::options options(const std::string& precision) const {
     return {device_, precision, plan_.threads};
   }
@@ -134,7 +113,7 @@ class bench_session {
     if (o.has("against")) report_.against = o.text("against");
     using clock = std::chrono::steady_clock;
     const auto start = clock::now();
-    running_ = start_model(model_, backend_, options(report_.precision), lens_files_);
+    running_ = start_model(model_, backend_, options(report_.precision), lenses_);
     const auto loaded = clock::now();
     report_.weights = std::chrono::duration<double>(loaded - start).count();
     self_check(*model_.files, running_.model->c(),
@@ -143,11 +122,8 @@ class bench_session {
     log_info(cat("backend ", report_.backend, ": ", running_.model->info().device));
   }
   void compare() {
-    const running_model other = start_model(model_, backend_, options(report_.against), lens_files_);
-    std::vector<running_lens> lenses;
-    for (std::size_t l = 0; l < lens_files_.size(); ++l)
-      lenses.push_back({lens_labels_[l], lens_files_[l].layers()});
-    report_.agreement = measure_agreement(model_, running_, other, lenses, prompts_, plan_);
+    const running_model other = start_model(model_, backend_, options(report_.against), lenses_);
+    report_.agreement = measure_agreement(model_, running_, other, lenses_, prompts_, plan_);
   }
   void describe() {
     report_.model = model_.name;
@@ -175,9 +151,8 @@ class bench_session {
 
   opened_model model_;
   bench_prompts prompts_;
+  std::vector<opened_lens> lenses_;
   bench_plan plan_;
-  std::vector<lens_file> lens_files_;
-  std::vector<std::string> lens_labels_;
   registry::backend backend_{};
   std::string device_;
   running_model running_;

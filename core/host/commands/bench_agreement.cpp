@@ -37,23 +37,24 @@ void compare(const lens_result& a, const lens_result& b, std::span<layer_agreeme
 }  // namespace
 
 running_model start_model(const opened_model& model, const registry::backend& backend,
-                          const backend_model::options& options, const std::vector<lens_file>& lenses) {
+                          const backend_model::options& options, const std::vector<opened_lens>& lenses) {
   running_model out{std::make_unique<backend_model>(model, backend, options), {}, {}};
-  for (const lens_file& file : lenses) {
-    out.lenses.push_back(std::make_unique<backend_lens>(out.model->c(), file));
-    out.active.push_back({out.lenses.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
+  for (const opened_lens& l : lenses) {
+    out.lenses.push_back(std::make_unique<backend_lens>(out.model->c(), l.file));
+    out.active.push_back({out.lenses.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
   }
   return out;
 }
 
 std::vector<layer_agreement> measure_agreement(const opened_model& model, const running_model& of,
                                                const running_model& against,
-                                               const std::vector<running_lens>& lenses,
+                                               const std::vector<opened_lens>& lenses,
                                                const bench_prompts& prompts, const bench_plan& plan) {
   std::vector<std::vector<layer_agreement>> by_lens;
-  for (const running_lens& l : lenses)
-    for (std::vector<layer_agreement>& to = by_lens.emplace_back(); const std::int32_t layer : l.layers)
-      to.push_back({.lens = l.label, .layer = layer});
+  for (const opened_lens& l : lenses)
+    for (std::vector<layer_agreement>& to = by_lens.emplace_back();
+         const std::int32_t layer : l.file.layers())
+      to.push_back({.lens = l.spec.label, .layer = layer});
   for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
     bench_window in = read_window(model, prompts, plan.positions, first, plan.window);
     const results other = read_all(against, in, plan);

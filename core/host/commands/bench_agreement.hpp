@@ -4,9 +4,10 @@
 #pragma once
 
 #include "commands/bench_work.hpp"
-#include "engine/study_runner.hpp"
+#include "model/opened_lens.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct running_model {
 };
 
 running_model start_model(const opened_model& model, const registry::backend& backend,
-                          const backend_model::options& options, const std::vector<lens_file>& lenses);
+                          const backend_model::options& options, const std::vector<opened_lens>& lenses);
 
 // Over all positions read, at one layer of one lens.
 struct layer_agreement {
@@ -38,7 +39,7 @@ struct layer_agreement {
 // lenses: those of both models, in their order.
 std::vector<layer_agreement> measure_agreement(const opened_model& model, const running_model& of,
                                                const running_model& against,
-                                               const std::vector<running_lens>& lenses,
+                                               const std::vector<opened_lens>& lenses,
                                                const bench_prompts& prompts, const bench_plan& plan);
 
 }  // namespace depthlens

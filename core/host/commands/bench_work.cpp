@@ -109,17 +109,12 @@ bench_pass run_pass(const opened_model& model, const backend_model& running,
     timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
     out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
-    evaluation_counts c;
     timed(out.forward, [&] {
-      c = run.run(in.sequences, in.wishes,
-                  [&](std::size_t, const std::shared_ptr<const node_result>&) { ++answered; });
+      out.counts += run.run(in.sequences, in.wishes,
+                            [&](std::size_t, const std::shared_ptr<const node_result>&) { ++answered; });
     });
     if (answered != in.wishes.size())
       fail(status::internal, answered.load(), " of ", in.wishes.size(), " readings came");
-    out.counts.tokens_given += c.tokens_given;
-    out.counts.distinct_prefixes += c.distinct_prefixes;
-    out.counts.tokens_computed += c.tokens_computed;
-    out.counts.positions_read += c.positions_read;
   }
   out.backend = difference(work_so_far(running.c()), before);
   return out;

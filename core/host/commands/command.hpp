@@ -37,13 +37,17 @@ int models_command(const arguments&);
 int env_command(const arguments&);
 int help_command(const arguments&);
 
-// --- options ---------------------------------------------------------------------------------------------------
+// --- options
+// ---------------------------------------------------------------------------------------------------
 
 // --plugin-path, --quiet and --help, which every command has.
 boost::program_options::options_description common_options();
 
-// Parses, applies the common options; errors are status::usage and name the option. Where --help is among the
-// arguments the usage and options are printed and `done` is true.
+// --help or -h before any "--".
+bool asks_for_help(const arguments& args);
+
+// Parses, applies the common options; errors are status::usage and name the option. Where help is asked for
+// the usage and options are printed and `done` is true.
 struct parsed_options {
   boost::program_options::variables_map values;
   bool done = false;
@@ -65,12 +69,28 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
 // The values of an option, as "--id V" or "--id=V", for what has to be known before the rest can be parsed.
 std::vector<std::string> early_values(const arguments& args, const std::string& id);
 
+// --model, for every command that computes with one or matches a lens with it.
+void add_model_option(boost::program_options::options_description& options);
+
+// --lens, which may be given again, and --force-lens; `otherwise` ends the help of --lens: what is read
+// without it.
+void add_lens_options(boost::program_options::options_description& options,
+                      const std::string& otherwise = "; default: logit");
+void add_force_lens(boost::program_options::options_description& options);
+
+// --bos, --backend, --device, --precision, --threads, --ignore-config and --skip-check, for every command
+// that computes.
+struct backend_defaults {
+  const char* backend = "auto";
+  const char* backends = "auto, cpu, ...";
+  const char* devices = "auto, cpu, cuda[:i]; torch shares the work among GPUs: cuda:0,cuda:1";
+};
+void add_backend_options(boost::program_options::options_description& options,
+                         const backend_defaults& defaults = {});
+
 // --ignore-config KEY[,KEY...], for every command that opens a model to compute with or describe it.
 void add_ignore_config(boost::program_options::options_description& options);
 config_policy ignored_config(const parsed_options& options);
-
-// --skip-check NAME[,NAME...], for every command that computes; see model/self_check.hpp.
-void add_skip_check(boost::program_options::options_description& options);
 
 // --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
 unsigned thread_count(const parsed_options& options);
@@ -81,5 +101,8 @@ std::filesystem::path lasting_path(const std::filesystem::path& path);
 // A whole number in min..max, or status::usage naming the option.
 std::uint64_t parse_number(std::string_view option, std::string_view text, std::uint64_t min,
                            std::uint64_t max);
+
+// "on" or "off", or status::usage naming the option.
+bool parse_switch(std::string_view option, std::string_view text);
 
 }  // namespace depthlens

@@ -53,8 +53,8 @@ int env_command(const arguments& args) {
   out["cpu"] = cpu_name();
   out["threads"] = thread_count(o);
   out["gnuplot"] = gnuplot_available() ? "found" : "not found";
-  for (const char* name :
-       {"DEPTHLENS_PLUGIN_PATH", "HF_HOME", "HF_HUB_CACHE", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
+  for (const char* name : {"DEPTHLENS_PLUGIN_PATH", "DEPTHLENS_LIBTORCH", "HF_HOME", "HF_HUB_CACHE",
+                           "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
     if (!variable(name).empty()) out[name] = variable(name);
   registry plugins(o.plugin_paths());
   for (plugin_verdict& v : plugins.files()) {

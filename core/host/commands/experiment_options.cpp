@@ -55,21 +55,30 @@ std::vector<std::string> choices_of(const dlens_option& o) {
 // An option of one or several experiments, as its help says it.
 struct declared_option {
   const dlens_option* first = nullptr;
-  std::vector<std::string> words;                            // experiments that have it
-  std::vector<std::string> choices;                          // of any of them
+  std::vector<std::string> words;                          // experiments that have it
+  std::vector<std::string> choices;                        // of any of them, in the order in which they come
+  std::map<std::string, std::vector<std::string>> takers;  // choice -> experiments
   std::map<std::string, std::vector<std::string>> defaults;  // value -> experiments
 
   void add(const dlens_option& o, const std::string& word) {
     if (first == nullptr) first = &o;
     words.push_back(word);
-    for (std::string& c : choices_of(o))
-      if (std::find(choices.begin(), choices.end(), c) == choices.end()) choices.push_back(std::move(c));
+    for (const std::string& c : choices_of(o)) {
+      if (!takers.contains(c)) choices.push_back(c);
+      takers[c].push_back(word);
+    }
     if (o.fallback != nullptr) defaults[o.fallback].push_back(word);
   }
 
   std::string help() const {
     std::string out = cat(first->help, " (", joined(words));
-    if (!choices.empty()) out += "; " + joined(choices);
+    std::vector<std::string> of_all, of_some;
+    for (const std::string& c : choices) {
+      const std::vector<std::string>& of = takers.at(c);
+      of.size() == words.size() ? of_all.push_back(c) : of_some.push_back(c + " for " + joined(of));
+    }
+    if (!of_all.empty()) out += "; " + joined(of_all);
+    for (const std::string& c : of_some) out += "; " + c;
     for (const auto& [value, of] : defaults) {
       out += cat("; default ", value);
       if (defaults.size() > 1) out += " for " + joined(of);

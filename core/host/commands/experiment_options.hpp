@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options that experiment plugins declare, on the command line: --EXPERIMENT.KEY for one, --KEY for all that
-// have it.
+// The options that experiment plugins declare, on the command line: --EXPERIMENT.KEY for one, --KEY for all
+// that have it.
 #pragma once
 
 #include "commands/command.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens lens eval: how close each layer comes to the model's output with each of several lenses, on a text.
+// depthlens lens eval: how close each layer comes to the model's output with each of several lenses, on a
+// text.
 #include "commands/lens_commands.hpp"
 
 #include "commands/lens_scores.hpp"
@@ -8,9 +9,8 @@
 #include "depthlens/table/csv.hpp"
 #include "depthlens/text.hpp"
 #include "figures/draw.hpp"
-#include "model/lens.hpp"
-#include "model/lens_match.hpp"
 #include "model/model_size.hpp"
+#include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -23,7 +23,6 @@
 
 #include <cmath>
 #include <iostream>
-#include <set>
 
 namespace depthlens {
 namespace {
@@ -41,21 +40,14 @@ constexpr const char* usage_text =
 po::options_description eval_options() {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
-      "[LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
-      "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
+  add_model_option(d);
+  add_lens_options(d, "");
+  d.add_options()("text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")(
       "out,o", text("DIR"), "folder for lens_eval.csv, its figure and lens_eval.json")(
       "tokens", text("N")->default_value("8192"), "read so many positions")(
       "context", text("N")->default_value("128"), "tokens of a sequence; longer paragraphs are divided")(
-      "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
-      "bos", text("HOW")->default_value("auto"), "auto, always, never")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed");
-  add_skip_check(d);
+      "format", text("LIST")->default_value("png,svg,pdf"), "of the figure");
+  add_backend_options(d);
   d.add(common_options());
   return d;
 }
@@ -123,34 +115,11 @@ figure_spec figure_of_table() {
   return f;
 }
 
-struct opened_lens {
-  std::string label;
-  lens_file file;
-  std::string text, match;  // as given; as match_lens says it
-};
-
-std::vector<opened_lens> open_lenses(const parsed_options& o, const opened_model& model) {
-  const architecture& a = model.files->arch();
-  std::vector<opened_lens> out;
-  std::set<std::string> labels;
-  for (const std::string& text : o.texts("lens")) {
-    const lens_spec spec = parse_lens(text);
-    if (!labels.insert(spec.label).second)
-      fail(status::usage, "two lenses are called \"", spec.label,
-           "\"; give one a label: --lens LABEL:", text);
-    out.push_back({spec.label, lens_file(spec, a.n_layers, a.d_model), text, ""});
-    out.back().match = match_lens(spec, out.back().file, *model.files, o.values["force-lens"].as<bool>());
-  }
-  return out;
-}
-
 void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
                    const std::vector<std::string>& formats) {
   write_table(folder / "lens_eval.csv", lenses);
-  if (gnuplot_available())
+  if (can_draw("the same command"))
     draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
-  else
-    log_warning("gnuplot is not installed: the table is finished, the figure is not drawn");
   std::cout << (folder / "lens_eval.csv").string() << '\n';
 }
 
@@ -169,7 +138,7 @@ void write_record(const fs::path& folder, const parsed_options& o, const opened_
                       {"bos", o.text("bos")}};
   boost::json::object named;
   for (const opened_lens& l : lenses)
-    named[l.label] = {{"lens", visible(l.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
+    named[l.spec.label] = {{"lens", visible(l.spec.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
   m.fields["lenses"] = std::move(named);
   m.fields["backend"] = {{"word", backend}, {"device", device}, {"precision", o.text("precision")}};
   m.write(folder / "lens_eval.json");
@@ -195,22 +164,24 @@ int lens_eval_command(const arguments& args) {
   const unsigned threads = thread_count(o);
   const thread_limit limit(threads);
   const std::vector<std::string> formats = parse_formats(o.text("format"));
+  const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
   const fs::path out_folder = lasting_path(o.text("out"));
-  make_folder(out_folder);
   registry plugins(o.plugin_paths());
-  const opened_model model = opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")));
+  const opened_model model =
+      opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& a = model.files->arch();
   const text_sequences text = text_to_read(o, model);
   const token_sequences& sequences = text.ids;
-  const auto files = open_lenses(o, model);
+  const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
   const registry::backend backend = plugins.choose_backend(o.text("backend"));
   const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
   self_check(*model.files, running.c(),
              {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
+  make_folder(out_folder);
   std::vector<std::unique_ptr<backend_lens>> held;
   std::vector<active_lens> active;
-  for (const opened_lens& l : files) {
+  for (const opened_lens& l : lenses) {
     held.push_back(std::make_unique<backend_lens>(running.c(), l.file));
     active.push_back({held.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
   }
@@ -219,19 +190,17 @@ int lens_eval_command(const arguments& args) {
   for (std::uint32_t s = 0; s < sequences.size(); ++s)
     for (std::uint32_t p = 1; p + 1 < sequences[s].size(); ++p)
       wishes.push_back({s, p, {sequences[s][p + 1]}});
-  const evaluator run(
-      running.c(), active,
-      {.threads = threads,
-       .row_weight = unembed_parameters(*model.files) / std::max(block_parameters(*model.files), 1.0)});
+  const evaluator run(running.c(), active, {.threads = threads, .row_weight = row_weight(*model.files)});
   std::vector<std::shared_ptr<const node_result>> results(wishes.size());
   run.run(sequences, wishes,
           [&](std::size_t wish, std::shared_ptr<const node_result> r) { results[wish] = std::move(r); });
   std::vector<evaluated_lens> out;
-  for (std::size_t l = 0; l < files.size(); ++l) {
-    const std::vector<std::int32_t>& layers = files[l].file.layers();
-    out.push_back({files[l].label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
+  for (std::size_t l = 0; l < lenses.size(); ++l) {
+    const std::vector<std::int32_t>& layers = lenses[l].file.layers();
+    out.push_back(
+        {lenses[l].spec.label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
   }
-  write_record(out_folder, o, model, files, text, backend.about.word, running.info().device);
+  write_record(out_folder, o, model, lenses, text, backend.about.word, running.info().device);
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
   return 0;
 }

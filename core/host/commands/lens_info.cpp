@@ -84,21 +84,25 @@ void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t widt
 int lens_info_command(const arguments& args) {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("which", text("LENS"), "[LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE (given first)")(
-      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding");
+  d.add_options()("which", text("LENS"), "[LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE (given first)");
+  add_model_option(d);
+  add_force_lens(d);
+  add_ignore_config(d);
   d.add(common_options());
   const parsed_options o =
-      parse_options(args, "usage: depthlens lens info LENS [--model M] [--force-lens]\n", d, {{"which", 1}});
+      parse_options(args, "usage: depthlens lens info LENS [--model M [OPTION...]]\n", d, {{"which", 1}});
   if (o.done) return 0;
   if (!o.has("which")) fail(status::usage, "lens info needs a LENS");
   const lens_spec spec = parse_lens(o.text("which"));
   if (!o.has("model")) {
+    if (o.has("ignore-config") || o.values["force-lens"].as<bool>())
+      fail(status::usage, "--ignore-config and --force-lens are about a model: say which with --model");
     const lens_size size = size_of(spec);
     print_info(spec, lens_file(spec, size.n_layers, size.d_model), size.d_model);
     return 0;
   }
-  const opened_model model = opened_model::open(o.text("model"), bos_policy::automatic);
+  const opened_model model =
+      opened_model::open(o.text("model"), bos_policy::automatic, "", ignored_config(o));
   const architecture& a = model.files->arch();
   const lens_file lens(spec, a.n_layers, a.d_model);
   print_info(spec, lens, a.d_model);

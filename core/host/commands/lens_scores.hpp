@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How close a lens comes to the model's output at each layer, over the tokens of a text: KL from the final output,
-// cross-entropy of the text and agreement of the top-1, with intervals from a bootstrap over its parts.
+// How close a lens comes to the model's output at each layer, over the tokens of a text: KL from the final
+// output, cross-entropy of the text and agreement of the top-1, with intervals from a bootstrap over its
+// parts.
 #pragma once
 
 #include "engine/evaluator.hpp"
@@ -34,8 +35,8 @@ struct part_sums {
   std::vector<std::array<double, 3>> sums;  // (L) KL, bits, agreement
 };
 
-// Parts are drawn with replacement, `draws` times, by a generator of a fixed seed: the same parts give the same
-// intervals. Needs a part with positions.
+// Parts are drawn with replacement, `draws` times, by a generator of a fixed seed: the same parts give the
+// same intervals. Needs a part with positions.
 std::vector<layer_score> score_layers(const std::vector<std::int32_t>& layers,
                                       const std::vector<part_sums>& parts, unsigned draws = 1000);
 

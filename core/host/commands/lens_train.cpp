@@ -363,8 +363,7 @@ int lens_training::stopped() const {
 
 int lens_training::execute(registry& plugins) {
   open_folder();
-  const auto* state = manifest_.fields.if_contains("status");
-  if (state != nullptr && *state == "complete" && fs::exists(folder_->root() / "params.pt")) {
+  if (is_complete(manifest_.fields) && fs::exists(folder_->root() / "params.pt")) {
     log_info("nothing new: the lens is trained");
     draw();
     std::cout << folder_->root().string() << '\n';

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -30,14 +31,17 @@ std::vector<std::filesystem::path> parsed_options::plugin_paths() const {
   return out;
 }
 
+bool asks_for_help(const arguments& args) {
+  const auto end = std::find(args.begin(), args.end(), "--");
+  return std::any_of(args.begin(), end, [](const std::string& a) { return a == "--help" || a == "-h"; });
+}
+
 parsed_options parse_options(const arguments& args, std::string_view usage,
                              const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
                              const std::string& config_file) {
   parsed_options out;
-  for (const std::string& a : args) {
-    if (a == "--") break;
-    if (a != "--help" && a != "-h") continue;
+  if (asks_for_help(args)) {
     std::cout << usage << "\n" << options;
     out.done = true;
     return out;
@@ -84,15 +88,48 @@ std::uint64_t parse_number(std::string_view option, std::string_view text, std::
   return n;
 }
 
+bool parse_switch(std::string_view option, std::string_view text) {
+  if (text != "on" && text != "off") fail(status::usage, "--", option, ' ', text, ": expected on or off");
+  return text == "on";
+}
+
 void add_ignore_config(po::options_description& options) {
   options.add_options()("ignore-config",
                         po::value<std::vector<std::string>>()->composing()->value_name("KEY[,KEY]"),
                         "keys of config.json or GGUF metadata that change nothing and are not understood");
 }
 
-void add_skip_check(po::options_description& options) {
-  options.add_options()("skip-check", po::value<std::string>()->value_name("NAME[,NAME]"),
-                        "checks of the loaded model to leave out: scale, readout, output, all");
+void add_model_option(po::options_description& options) {
+  options.add_options()("model,m", po::value<std::string>()->value_name("M"),
+                        "folder, file.gguf or [org/]name in the local cache");
+}
+
+void add_lens_options(po::options_description& options, const std::string& otherwise) {
+  const std::string help =
+      "[LABEL:]logit, [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE; several times for several lenses";
+  options.add_options()("lens", po::value<std::vector<std::string>>()->composing()->value_name("LENS"),
+                        (help + otherwise).c_str());
+  add_force_lens(options);
+}
+
+void add_force_lens(po::options_description& options) {
+  options.add_options()("force-lens", po::bool_switch(),
+                        "take a lens that was trained for another unembedding");
+}
+
+void add_backend_options(po::options_description& options, const backend_defaults& defaults) {
+  const auto add = [&](const char* name, const char* value, const char* preset, const char* help) {
+    auto* v = po::value<std::string>()->value_name(value);
+    options.add_options()(name, preset == nullptr ? v : v->default_value(preset), help);
+  };
+  add("bos", "HOW", "auto", "BOS before each text: auto (the tokenizer's rule), always, never");
+  add("backend", "NAME", defaults.backend, defaults.backends);
+  add("device", "DEV", "auto", defaults.devices);
+  add("precision", "P", "f32", "f32, bf16, f16; torch on a GPU: tf32 too");
+  add("threads", "N", nullptr, "default: all allowed");
+  add_ignore_config(options);
+  add("skip-check", "NAME[,NAME]", nullptr,
+      "checks of the loaded model to leave out: scale, readout, output, all");
 }
 
 config_policy ignored_config(const parsed_options& options) {

@@ -3,6 +3,7 @@
 
 #include "commands/command.hpp"
 #include "depthlens/data/reader.hpp"
+#include "model/token_ids.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -20,10 +21,8 @@ std::vector<std::int32_t> prompt_ids(const opened_model& model, std::string_view
   const architecture& arch = model.files->arch();
   std::vector<std::int32_t> ids = model.tokens->encode_prompt(prompt);
   if (ids.size() > arch.max_positions)
-    fail(status::data, "a prompt of ", ids.size(), " tokens; the model takes ", arch.max_positions);
-  for (const std::int32_t id : ids)
-    if (static_cast<std::uint32_t>(id) >= arch.vocab_size)
-      fail(status::data, "token id ", id, " has no row in the embedding of ", arch.vocab_size, " rows");
+    fail(status::data, "a prompt of ", ids.size(), " tokens; ", positions_text(arch));
+  check_ids(ids, arch.vocab_size);
   return ids;
 }
 

@@ -62,10 +62,6 @@ class run_session {
     return static_cast<std::uint64_t>(4 *
                                       (block_parameters(*model_.files) + unembed_parameters(*model_.files)));
   }
-  // What reading a layer costs, in tokens.
-  double row_weight() const {
-    return unembed_parameters(*model_.files) / std::max(block_parameters(*model_.files), 1.0);
-  }
   std::uint64_t kept_bytes_per_token() const;
   int dry_run();
   void write_results(const study_runner& runner, double seconds);
@@ -107,10 +103,8 @@ void run_session::make_context() {
 // An existing run keeps its backend; a new one takes what can run here.
 void run_session::take_backend() {
   backend_word_ = request_.backend;
-  if (backend_word_ == "auto" && !manifest_.empty())
-    if (const auto* key = manifest_.fields.if_contains("key"); key && key->is_object())
-      if (const auto* kept = key->get_object().if_contains("backend"); kept && kept->is_string())
-        backend_word_ = std::string(kept->get_string());
+  if (backend_word_ == "auto")
+    backend_word_ = text_at(object_at(&manifest_.fields, "key"), "backend").value_or(backend_word_);
   backend_ = plugins_.choose_backend(backend_word_);
   backend_word_ = backend_.about.word;
 }
@@ -175,19 +169,16 @@ bool run_session::take_means() {
   constexpr std::uint64_t records = 256;
   const architecture& a = model_.files->arch();
   const fs::path file = folder_->root() / mean_file;
-  const auto* key = manifest_.fields.if_contains("key");
-  const bool has_them = key && key->is_object() && key->get_object().contains("null_mean");
-  if (has_them) {
+  if (const auto* key = object_at(&manifest_.fields, "key"); key && key->contains("null_mean")) {
     means_ = mean_states::read(file, a.n_layers, a.d_model);
-    log_info(
-        cat("--null mean: the states of the run's first ", means_->positions, " positions, as it began"));
+    log_info("--null mean: the states that this run began with");
   } else {
     start_backend();
     const evaluator states(running_->c(), {},
                            {.threads = request_.threads,
                             .pack_tokens = request_.pack_tokens,
                             .sharing = request_.sharing,
-                            .row_weight = row_weight(),
+                            .row_weight = row_weight(*model_.files),
                             .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
     means_ = mean_of_states(context_, sessions_, states, a.d_model, records, stop_asked());
     if (!means_) return false;
@@ -200,15 +191,16 @@ bool run_session::take_means() {
 evaluator run_session::make_evaluator(const std::vector<std::size_t>& lenses) {
   start_backend();
   while (running_lenses_.size() < lenses_.size()) {
-    lens_file& l = lenses_.file(running_lenses_.size());
-    running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), l));
-    l.release();
+    const std::size_t next = running_lenses_.size();
+    running_lenses_.push_back(std::make_unique<backend_lens>(running_->c(), lenses_.file(next)));
+    lenses_.release(next);
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses)
     active.push_back({running_lenses_[l]->c(), static_cast<std::uint32_t>(lenses_.layers(l).size())});
-  return evaluator(running_->c(), std::move(active),
-                   {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight()});
+  return evaluator(
+      running_->c(), std::move(active),
+      {1, request_.threads, request_.pack_tokens, request_.sharing, 0, row_weight(*model_.files)});
 }
 
 study_runner run_session::make_runner() {
@@ -233,7 +225,7 @@ study_runner run_session::make_runner() {
   o.kept_tokens = kept_bytes_for(weight_bytes()) / kept_bytes_per_token();
   double rows = 1;
   for (const running_lens& l : lenses) rows += static_cast<double>(l.layers.size());
-  o.read_weight = rows * row_weight();
+  o.read_weight = rows * row_weight(*model_.files);
   return study_runner(
       context_, std::move(studies), std::move(lenses),
       [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lenses of a run in the order of its results: those that were asked for, then their controls, LABEL-null, which
-// say the same whatever the prompt is.
+// The lenses of a run in the order of its results: those that were asked for, then their controls,
+// LABEL-null, which say the same whatever the prompt is.
 #pragma once
 
 #include "depthlens/model/model_files.hpp"
 #include "engine/mean_states.hpp"
-#include "model/lens.hpp"
+#include "model/opened_lens.hpp"
 
 #include <boost/json.hpp>
 
@@ -21,21 +21,24 @@ null_kind parse_null(const std::string& text);  // "zero", "mean", "" = none; el
 
 class run_lenses {
  public:
-  // Reads and matches all lenses; `model` outlives it. Lenses that have no such control are named in a warning; throws
-  // status::usage where none has one, and what lens_file and match_lens throw.
+  // Reads and matches all lenses; `model` outlives it. Lenses that have no such control are named in a
+  // warning; throws status::usage where none has one, and what open_lenses throws.
   run_lenses(std::vector<lens_spec> specs, null_kind null, const model_files& model, bool force);
 
   // For --null mean, before the controls are used.
   void set_means(const mean_states& means);
 
-  std::size_t size() const { return labels_.size(); }
+  std::size_t size() const { return labels_.size(); }  // controls included
   const std::vector<std::string>& labels() const { return labels_; }
-  const std::vector<std::int32_t>& layers(std::size_t i) const;
-  lens_file& file(std::size_t i) { return files_.at(i); }
+  const std::vector<std::int32_t>& layers(std::size_t i) const { return file(i).layers(); }
+  const lens_file& file(std::size_t i) const {
+    return is_null(i) ? controls_.at(i - lenses_.size()) : lenses_[i].file;
+  }
+  void release(std::size_t i);  // its values, once a backend has its copy
   // The control of a lens, and whether it is one.
   std::optional<std::size_t> null_of(std::size_t i) const;
-  bool is_null(std::size_t i) const { return i >= specs_.size(); }
-  bool is_trained(std::size_t i) const { return !is_null(i) && specs_[i].kind != lens_kind::logit; }
+  bool is_null(std::size_t i) const { return i >= lenses_.size(); }
+  bool is_trained(std::size_t i) const { return !is_null(i) && lenses_[i].spec.kind != lens_kind::logit; }
   bool has_trained() const;
 
   boost::json::object key() const;       // by label
@@ -44,12 +47,11 @@ class run_lenses {
  private:
   bool zero_is_constant() const;
 
-  std::vector<lens_spec> specs_;
   const model_files& model_;
-  std::vector<std::string> matches_;
+  std::vector<opened_lens> lenses_;
   std::vector<std::string> labels_;
   std::vector<std::size_t> null_source_;  // of each control, the lens it is of
-  std::vector<lens_file> files_;          // means come late
+  std::vector<lens_file> controls_;       // those of means come late
 };
 
 }  // namespace depthlens

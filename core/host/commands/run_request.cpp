@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <sstream>
 
 namespace depthlens {
@@ -25,24 +24,16 @@ po::options_description run_options() {
     return po::value<std::vector<std::string>>()->composing()->value_name(name);
   };
   d.add_options()("experiment", list("EXPERIMENT"),
-                  "which experiments to run (given first, without --experiment)")(
-      "model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "out,o", text("DIR"), "output folder")("data", list("KEY[,KEY]=FILE"),
-                                             "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET")(
-      "lens", list("LENS"),
-      "[LABEL:]logit (default), [LABEL:]tuned=DIR[@seed] or [LABEL:]jacobian=FILE; several times for several "
-      "lenses")("null", text("STATE"),
-                "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
+                  "which experiments to run (given first, without --experiment)");
+  add_model_option(d);
+  d.add_options()("out,o", text("DIR"), "output folder")(
+      "data", list("KEY[,KEY]=FILE"), "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET");
+  add_lens_options(d);
+  d.add_options()("null", text("STATE"),
+                  "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
       "target", text("WHAT")->default_value("final"),
       "rows are about the model's own top-1 (final) or the answer (gold)")(
-      "bos", text("HOW")->default_value("auto"),
-      "BOS before prompts: auto (the tokenizer's rule), always, never")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed")("limit", text("N"),
-                                                    "only the first N records of each data set")(
+      "limit", text("N"), "only the first N records of each data set")(
       "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(
       "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"),
                                                              "of the model, in files and titles")(
@@ -55,8 +46,7 @@ po::options_description run_options() {
       "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises")(
       "sharing", text("HOW")->default_value("on"),
       "off: compute every prompt by itself, to measure what shared prefixes save");
-  add_ignore_config(d);
-  add_skip_check(d);
+  add_backend_options(d);
   return d;
 }
 
@@ -143,15 +133,6 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
   }
 }
 
-void take_lenses(run_request& r, const std::vector<std::string>& texts) {
-  for (const std::string& t : texts.empty() ? std::vector<std::string>{"logit"} : texts)
-    r.lenses.push_back(parse_lens(t));
-  std::set<std::string> labels;
-  for (const lens_spec& l : r.lenses)
-    if (!labels.insert(l.label).second)
-      fail(status::usage, "two lenses are called \"", l.label, "\"; give one a label: --lens LABEL:", l.text);
-}
-
 }  // namespace
 
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
@@ -160,9 +141,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
     r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
   po::options_description d;
   d.add(run_options());
-  const bool help = std::find(args.begin(), args.end(), "--help") != args.end();
   std::vector<study_plan> described = r.studies;
-  if (help && described.empty())
+  if (asks_for_help(args) && described.empty())
     for (const std::string& word : plugins.words("experiment"))
       described.push_back({word, plugins.load_experiment(word), {}, {}, {}});
   experiment_options declared(described);
@@ -209,11 +189,9 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
                            : std::numeric_limits<std::uint64_t>::max();
   r.window = parse_number("window", o.text("window"), 1, 1u << 20);
   r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
-  const std::string sharing = o.text("sharing");
-  if (sharing != "on" && sharing != "off") fail(status::usage, "--sharing ", sharing, ": expected on or off");
-  r.sharing = sharing == "on";
+  r.sharing = parse_switch("sharing", o.text("sharing"));
   r.formats = parse_formats(o.text("format"));
-  take_lenses(r, o.texts("lens"));
+  r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
   for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
   r.null = parse_null(o.text("null"));

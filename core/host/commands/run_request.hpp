@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a `depthlens run` command line asks for, checked: experiments with their options and data, model, lenses.
+// What a `depthlens run` command line asks for, checked: experiments with their options and data, model,
+// lenses.
 #pragma once
 
 #include "commands/command.hpp"
 #include "commands/run_lenses.hpp"
 #include "engine/study_session.hpp"
-#include "model/lens.hpp"
+#include "model/opened_lens.hpp"
 #include "model/tokenizer_service.hpp"
 #include "plugins/registry.hpp"
 
@@ -35,8 +36,8 @@ struct run_request {
   std::size_t window = 0, pack_tokens = 0;
 };
 
-// Loads the experiments named first on the command line, so that their options are known. Returns false where only
-// help was asked for and printed.
+// Loads the experiments named first on the command line, so that their options are known. Returns false where
+// only help was asked for and printed.
 bool parse_run(const arguments& args, registry& plugins, run_request& out);
 
 }  // namespace depthlens

@@ -46,7 +46,7 @@ int encode(const arguments& args) {
   d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
       "text", po::value<std::string>()->value_name("TEXT"), "the text to encode")(
       "texts", po::value<std::string>()->value_name("FILE"),
-      "JSONL: a string, or an object with \"text\", on each line")(
+      "JSONL: a string, or an object with \"text\" or \"prompt\", on each line")(
       "no-special", po::bool_switch(), "add no BOS or EOS; special strings are plain text")(
       "json", po::bool_switch(), "a line {\"ids\":[...]} for each text (always with --texts)");
   d.add(common_options());

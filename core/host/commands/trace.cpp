@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens trace: what the model would say after each layer, at chosen positions of some prompts. The whole path of
-// a run (tokens, prefix forest, backend, lens readout) without an experiment.
+// depthlens trace: what the model would say after each layer, at chosen positions of some prompts. The whole
+// path of a run (tokens, prefix forest, backend, lens readout) without an experiment.
 #include "commands/command.hpp"
 
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
-#include "model/lens.hpp"
-#include "model/lens_match.hpp"
+#include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
@@ -24,22 +23,17 @@ namespace po = boost::program_options;
 po::options_description trace_options() {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  d.add_options()("model", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "prompt", text("TEXT"), "one prompt")("prompts", text("FILE"), "rows JSON or JSONL with \"prompt\"")(
+  add_model_option(d);
+  d.add_options()("prompt", text("TEXT"), "one prompt")("prompts", text("FILE"),
+                                                        "rows JSON or JSONL with \"prompt\"")(
       "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
       "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
       "token whose rank is read; default: the model's own final top-1")(
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
-      "force-lens", po::bool_switch(), "take a lens that was trained for another unembedding")(
-      "backend", text("NAME")->default_value("auto"), "auto, cpu, ...")(
-      "device", text("DEV")->default_value("auto"), "auto, cpu, cuda[:i]")(
-      "precision", text("P")->default_value("f32"), "f32, bf16, f16; torch on a GPU: tf32 too")(
-      "threads", text("N"), "default: all allowed")("bos", text("HOW")->default_value("auto"),
-                                                    "auto, always, never")("json", po::bool_switch(),
-                                                                           "one JSON object for each prompt");
-  add_ignore_config(d);
-  add_skip_check(d);
+      "json", po::bool_switch(), "one JSON object for each prompt");
+  add_force_lens(d);
+  add_backend_options(d);
   d.add(common_options());
   return d;
 }
@@ -78,9 +72,9 @@ int trace_command(const arguments& args) {
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
   const architecture& arch = model.files->arch();
-  const lens_spec spec = parse_lens(o.text("lens"));
-  const lens_file lens_data(spec, arch.n_layers, arch.d_model);
-  match_lens(spec, lens_data, *model.files, o.values["force-lens"].as<bool>());
+  const opened_lens asked =
+      open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
+  const std::vector<std::int32_t>& layers = asked.file.layers();
 
   trace_result all;
   std::vector<read_wish> wishes;
@@ -106,8 +100,8 @@ int trace_command(const arguments& args) {
   log_info(cat("backend ", backend.about.word, ": ", running.info().device));
   self_check(*model.files, running.c(),
              {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
-  const backend_lens lens(running.c(), lens_data);
-  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(lens_data.layers().size())}},
+  const backend_lens lens(running.c(), asked.file);
+  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(layers.size())}},
                       {top_k, threads, 0});
   std::vector<std::vector<std::int32_t>> sequences;
   for (const trace_prompt& p : all.prompts) sequences.push_back(p.ids);
@@ -115,7 +109,7 @@ int trace_command(const arguments& args) {
     all.prompts[owner[wish].first].readings[owner[wish].second].result = std::move(result);
   });
 
-  all.layers = lens_data.layers();
+  all.layers = layers;
   all.n_layers = arch.n_layers;
   all.top_k = top_k;
   all.targets = targets;

@@ -21,9 +21,9 @@ po::options_description train_options() {
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
   const auto with = [&](const char* name, const char* value) { return text(name)->default_value(value); };
-  d.add_options()("model,m", text("M"), "folder, file.gguf or [org/]name in the local cache")(
-      "text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")("out,o", text("DIR"),
-                                                                           "folder of the lens")(
+  add_model_option(d);
+  d.add_options()("text", text("FILE"), "plain text, CoNLL-U or rows with \"prompt\"")("out,o", text("DIR"),
+                                                                                       "folder of the lens")(
       "tokens", with("N", "262144"), "train on so many positions, the text again where it is shorter")(
       "steps", text("N"), "so many steps instead of --tokens")("batch-tokens", with("N", "1024"),
                                                                "positions of a step")(
@@ -44,13 +44,8 @@ po::options_description train_options() {
       "validation-tokens", with("N", "4096"), "measure on at most so many positions of it")(
       "checkpoint-every", with("N", "50"), "steps")("seed", with("N", "42"), "of the order of the text")(
       "fresh", po::bool_switch(), "move a training that is there aside")(
-      "format", with("LIST", "png,svg,pdf"), "of figures")("bos", with("HOW", "auto"), "auto, always, never")(
-      "backend", with("NAME", "torch"), "torch; auto: the best that can train")("device", with("DEV", "auto"),
-                                                                                "auto, cpu, cuda[:i]")(
-      "precision", with("P", "f32"), "f32, bf16, f16; torch on a GPU: tf32 too")("threads", text("N"),
-                                                                                 "default: all allowed");
-  add_skip_check(d);
-  add_ignore_config(d);
+      "format", with("LIST", "png,svg,pdf"), "of figures");
+  add_backend_options(d, {"torch", "torch; auto: the best that can train", "auto, cpu, cuda[:i]"});
   d.add(common_options());
   return d;
 }
@@ -114,9 +109,7 @@ std::optional<train_request> parse_train(const arguments& args) {
     fail(status::usage, "--init ", start, ": expected identity or least-squares");
   r.adam = optimizer == "adam";
   r.start = start == "identity" ? lens_start::identity : lens_start::least_squares;
-  const std::string whiten = o.text("whiten");
-  if (whiten != "on" && whiten != "off") fail(status::usage, "--whiten ", whiten, ": expected on or off");
-  r.whiten = whiten == "on";
+  r.whiten = parse_switch("whiten", o.text("whiten"));
   r.bias_only = o.values["bias-only"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   take_numbers(o, r);

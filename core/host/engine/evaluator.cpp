@@ -14,7 +14,8 @@
 namespace depthlens {
 namespace {
 
-// The packs of one evaluation as tasks: each task computes the pack that should start next when it comes to run.
+// The packs of one evaluation as tasks: each task computes the pack that should start next when it comes to
+// run.
 class pack_runner {
  public:
   // Called with what the pack keeps, once, as soon as other packs may use it.

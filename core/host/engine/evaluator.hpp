@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs many token sequences through a backend and hands back what was asked for at their positions: plans the work
-// (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and gives each reading
-// to the caller as soon as it is there.
+// Runs many token sequences through a backend and hands back what was asked for at their positions: plans the
+// work (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and
+// gives each reading to the caller as soon as it is there.
 #pragma once
 
 #include "depthlens/abi/backend.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,6 +44,16 @@ struct evaluation_counts {
   std::uint64_t tokens_computed = 0;    // ancestors computed again included
   std::uint64_t positions_read = 0;
   std::uint64_t most_kept_tokens = 0;  // whose keys and values are held for other packs at a time
+
+  // With those of work that is done after.
+  evaluation_counts& operator+=(const evaluation_counts& other) {
+    tokens_given += other.tokens_given;
+    distinct_prefixes += other.distinct_prefixes;
+    tokens_computed += other.tokens_computed;
+    positions_read += other.positions_read;
+    most_kept_tokens = std::max(most_kept_tokens, other.most_kept_tokens);
+    return *this;
+  }
 };
 
 struct active_lens {

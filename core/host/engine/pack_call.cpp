@@ -46,8 +46,8 @@ pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<
   for (std::int32_t i = 0; i < above; ++i) add(f, p.ancestors[i], i - 1);
   for (std::int32_t n = p.begin; n < p.end; ++n) {
     const std::int32_t up = f.parent[n];
-    // An ancestor before the pack is the ancestor of its first node at that position: on the path that the pack
-    // continues, or computed again.
+    // An ancestor before the pack is the ancestor of its first node at that position: on the path that the
+    // pack continues, or computed again.
     const std::int32_t again = up < 0 ? -1 : f.position[up] - p.prefix_length;
     add(f, n, up >= p.begin ? above + (up - p.begin) : again < 0 ? -1 : again);
   }

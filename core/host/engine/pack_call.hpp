@@ -18,7 +18,8 @@ class pack_call {
   pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
             std::uint32_t top_k, std::size_t state_floats);
 
-  // prefix: the path that the pack continues, if any. Returns the path that it keeps, if any; the caller releases it.
+  // prefix: the path that the pack continues, if any. Returns the path that it keeps, if any; the caller
+  // releases it.
   dlens_prefix* forward(const dlens_model* model, const dlens_prefix* prefix);
 
   std::span<const node_wishes> reads() const { return reads_; }

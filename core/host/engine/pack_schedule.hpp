@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// In which order packs may start: one that continues a kept path after the pack that keeps it, and never more kept
-// tokens at a time than allowed. Packs that keep a path go first, as others wait for them, in order of their numbers;
-// among the others the heaviest goes first, so that small ones fill the end. Not thread-safe.
+// In which order packs may start: one that continues a kept path after the pack that keeps it, and never more
+// kept tokens at a time than allowed. Packs that keep a path go first, as others wait for them, in order of
+// their numbers; among the others the heaviest goes first, so that small ones fill the end. Not thread-safe.
 //
-// It cannot get stuck: when every pack before the next keeper is done, what is still held are the paths that it
-// continues itself, and cut_packs lets it keep a path only if those and its own fit.
+// It cannot get stuck: when every pack before the next keeper is done, what is still held are the paths that
+// it continues itself, and cut_packs lets it keep a path only if those and its own fit.
 #pragma once
 
 #include "engine/packs.hpp"

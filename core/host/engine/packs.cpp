@@ -32,8 +32,8 @@ class cutter {
   }
 
  private:
-  // Up to the deepest ancestor whose pack keeps its path: that path leads by the ancestor, as it leads to the parent
-  // of the node that follows the pack, and the subtree of the ancestor reaches from there to here.
+  // Up to the deepest ancestor whose pack keeps its path: that path leads by the ancestor, as it leads to the
+  // parent of the node that follows the pack, and the subtree of the ancestor reaches from there to here.
   void find_ancestors(pack& p) const {
     for (std::int32_t a = f_.parent[p.begin]; a >= 0; a = f_.parent[a]) {
       const auto at =
@@ -49,7 +49,8 @@ class cutter {
     std::reverse(p.ancestors.begin(), p.ancestors.end());
   }
 
-  // The nodes that fit: as many as wished, fewer where they are heavy or where little is left for all threads.
+  // The nodes that fit: as many as wished, fewer where they are heavy or where little is left for all
+  // threads.
   std::int32_t fitting(std::int32_t begin) const {
     const auto most = static_cast<std::int32_t>(
         std::min<std::size_t>(std::max<std::size_t>(rules_.pack_tokens, kFewestNodes), 1u << 30));
@@ -63,8 +64,9 @@ class cutter {
     return std::clamp(n, std::min(kFewestNodes, last - begin), last - begin);
   }
 
-  // The shallowest node of the second half of what fits where a branch begins, if any does. Where the path to it cannot
-  // be kept: the shallowest node, further on if it lies so deep that most of the next pack would be ancestors.
+  // The shallowest node of the second half of what fits where a branch begins, if any does. Where the path to
+  // it cannot be kept: the shallowest node, further on if it lies so deep that most of the next pack would be
+  // ancestors.
   std::int32_t choose_end(const pack& p) const {
     const std::int32_t wished = fitting(p.begin);
     if (n_ - p.begin <= wished + wished / 4) return n_;

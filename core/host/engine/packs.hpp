@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The division of a prefix forest into packs, one for each forward call. A pack is a stretch of the depth-first order,
-// so all of its nodes hang under the ancestors of its first one, and all that later packs need of it is one path. That
-// path is kept (keys and values) and continued by those packs, as far as the memory for it goes; beyond, ancestors are
-// computed again.
+// The division of a prefix forest into packs, one for each forward call. A pack is a stretch of the
+// depth-first order, so all of its nodes hang under the ancestors of its first one, and all that later packs
+// need of it is one path. That path is kept (keys and values) and continued by those packs, as far as the
+// memory for it goes; beyond, ancestors are computed again.
 #pragma once
 
 #include "engine/prefix_forest.hpp"

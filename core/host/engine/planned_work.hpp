@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is to be computed and read for some wishes: the prefix forest of the needed parts of the sequences, the reads at
-// its nodes, and its packs.
+// What is to be computed and read for some wishes: the prefix forest of the needed parts of the sequences,
+// the reads at its nodes, and its packs.
 #pragma once
 
 #include "engine/evaluator.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The distinct prefixes of many token sequences, as a forest in depth-first order. Every distinct prefix is one node;
-// what is read at a node is read once, whoever asked for it.
+// The distinct prefixes of many token sequences, as a forest in depth-first order. Every distinct prefix is
+// one node; what is read at a node is read once, whoever asked for it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 namespace depthlens {
 
 struct prefix_forest {
-  // (N) nodes in depth-first order of the sorted sequences: a parent precedes its children, a subtree is contiguous.
+  // (N) nodes in depth-first order of the sorted sequences: a parent precedes its children, a subtree is
+  // contiguous.
   std::vector<std::int32_t> token;
   std::vector<std::int32_t> parent;    // -1 = root
   std::vector<std::int32_t> position;  // number of ancestors

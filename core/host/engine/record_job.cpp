@@ -2,6 +2,7 @@
 #include "engine/record_job.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "model/token_ids.hpp"
 
 #include <algorithm>
 #include <map>
@@ -27,10 +28,7 @@ dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::
                           std::uint32_t* sequence, dlens_error* e) noexcept {
   return guarded(e, [&] {
     auto& s = *static_cast<request_state*>(r->self);
-    for (std::uint64_t i = 0; i < n; ++i)
-      if (ids[i] < 0 || static_cast<std::uint32_t>(ids[i]) >= s.vocab_size)
-        fail(status::data, "token id ", ids[i], " has no row in the embedding, which has ", s.vocab_size,
-             " rows");
+    check_ids({ids, n}, s.vocab_size);
     *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
     s.to.sequences.emplace_back(ids, ids + n);
   });

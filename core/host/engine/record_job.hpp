@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One record on its way through a study: its rounds of requests, the answers that have come, and the C views of both
-// that plan and consume get.
+// One record on its way through a study: its rounds of requests, the answers that have come, and the C views
+// of both that plan and consume get.
 #pragma once
 
 #include "depthlens/abi/experiment.h"

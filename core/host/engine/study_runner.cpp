@@ -20,8 +20,7 @@ struct stop_request {};
 
 // The sink of consume: checks rows against the study's tables and serialises them.
 struct consume_sink {
-  const dlens_description& description;
-  const std::string& word;
+  const study_session& study;
   entry_writer& out;
   dlens_sink c{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
 
@@ -29,17 +28,7 @@ struct consume_sink {
                              std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<consume_sink*>(s->self);
-      if (table >= self.description.n_tables)
-        fail(status::internal, "experiment ", self.word, ": no table ", table);
-      const dlens_table& t = *self.description.tables[table];
-      if (n != t.n_columns)
-        fail(status::internal, "experiment ", self.word, ": a row of ", n, " values for table ", t.id, " of ",
-             t.n_columns);
-      for (std::uint64_t i = 0; i < n; ++i)
-        if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
-          fail(status::internal, "experiment ", self.word, ": table ", t.id, ", column ", t.columns[i]->id,
-               ": a value of type ", values[i].type, " instead of ", t.columns[i]->type);
-      self.out.row(t.id, values, n);
+      self.out.row(self.study.check_row(table, values, n).id, values, n);
     });
   }
   static dlens_status count(const dlens_sink* s, dlens_text set, dlens_text reason, std::uint64_t n,
@@ -188,17 +177,11 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
       complete(job, w.columns);
     }
   };
-  evaluation_counts c;
   try {
-    c = w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
+    counts_ += w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
   } catch (const stop_request&) {
     return;
   }
-  counts_.tokens_given += c.tokens_given;
-  counts_.distinct_prefixes += c.distinct_prefixes;
-  counts_.tokens_computed += c.tokens_computed;
-  counts_.positions_read += c.positions_read;
-  counts_.most_kept_tokens = std::max(counts_.most_kept_tokens, c.most_kept_tokens);
   w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
 }
 
@@ -212,7 +195,7 @@ void study_runner::complete(record_job& job, const std::vector<lens_column>& col
   for (std::uint32_t l = 0; l < lenses_.size(); ++l) {
     if (!missing[l]) continue;
     entry_writer out(key);
-    const consume_sink sink{study.session->description(), study.session->word(), out};
+    const consume_sink sink{*study.session, out};
     job.consume(study.session->c(), columns, l, sink.c);
     const std::string payload = out.take();
     const std::lock_guard lock(log_guard_);

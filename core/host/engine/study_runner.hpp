@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes the records of all studies of a run through plan, forward passes and consume, window by window. A window's
-// requests share one prefix forest, whichever study they come from. Records that are in the logs are not run again.
+// Takes the records of all studies of a run through plan, forward passes and consume, window by window. A
+// window's requests share one prefix forest, whichever study they come from. Records that are in the logs are
+// not run again.
 #pragma once
 
 #include "engine/evaluator.hpp"
@@ -45,8 +46,8 @@ class study_runner {
   study_runner(const run_context& context, std::vector<running_study> studies,
                std::vector<running_lens> lenses, make_evaluator make, options o);
 
-  // Runs everything that is not in the logs yet. `stop` is looked at between packs; true afterwards = not complete.
-  // Returns whether all records are done.
+  // Runs everything that is not in the logs yet. `stop` is looked at between packs; true afterwards = not
+  // complete. Returns whether all records are done.
   bool run(const std::atomic<bool>& stop);
 
   const evaluation_counts& counts() const { return counts_; }

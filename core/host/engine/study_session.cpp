@@ -97,4 +97,18 @@ std::uint64_t study_session::records_wanted() const {
   return n;
 }
 
+const dlens_table& study_session::check_row(std::uint32_t table, const dlens_value* values,
+                                            std::uint64_t n) const {
+  if (table >= description_->n_tables) fail(status::internal, "experiment ", word(), ": no table ", table);
+  const dlens_table& t = *description_->tables[table];
+  if (n != t.n_columns)
+    fail(status::internal, "experiment ", word(), ": a row of ", n, " values for table ", t.id, " of ",
+         t.n_columns);
+  for (std::uint64_t i = 0; i < n; ++i)
+    if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
+      fail(status::internal, "experiment ", word(), ": table ", t.id, ", column ", t.columns[i]->id,
+           ": a value of type ", values[i].type, " instead of ", t.columns[i]->type);
+  return t;
+}
+
 }  // namespace depthlens

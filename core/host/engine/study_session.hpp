@@ -55,11 +55,15 @@ class study_session {
   ~study_session();
   study_session(const study_session&) = delete;
 
-  // Shows every record of every data set to the study, counts them, and takes the description of tables and figures.
+  // Shows every record of every data set to the study, counts them, and takes the description of tables and
+  // figures.
   void survey();
 
   const dlens_study& c() const { return *study_; }
   const dlens_description& description() const { return *description_; }
+  // The table of a row that the study writes. One that does not fit it, by number or types of values, is
+  // status::internal and names the experiment.
+  const dlens_table& check_row(std::uint32_t table, const dlens_value* values, std::uint64_t n) const;
   const study_plan& plan() const { return plan_; }
   const std::string& word() const { return plan_.word; }
   std::vector<std::string> sets() const;

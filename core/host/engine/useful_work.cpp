@@ -49,11 +49,11 @@ useful_work& useful_work::operator+=(const useful_work& other) {
   return *this;
 }
 
-reading_rows rows_of(std::span<const lens_file> lenses, std::uint32_t n_layers) {
+reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers) {
   std::set<std::uint32_t> plain{n_layers};
   reading_rows out;
-  for (const lens_file& lens : lenses) {
-    for (const dlens_transport& t : lens.transports()) {
+  for (const opened_lens& lens : lenses) {
+    for (const dlens_transport& t : lens.file.transports()) {
       if (t.form == DLENS_TRANSPORT_IDENTITY) {
         plain.insert(t.layer);
         continue;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least work that the results of a run need, in flop, where a multiply-add is two: every distinct prefix once, the
-// last block beyond its keys and values only where something is read, every reading's row of logits once. What a
-// backend executes is more, by what it computes twice or fills up.
+// The least work that the results of a run need, in flop, where a multiply-add is two: every distinct prefix
+// once, the last block beyond its keys and values only where something is read, every reading's row of logits
+// once. What a backend executes is more, by what it computes twice or fills up.
 #pragma once
 
 #include "depthlens/model/model_files.hpp"
 #include "engine/prefix_forest.hpp"
-#include "model/lens.hpp"
+#include "model/opened_lens.hpp"
 
 #include <cstdint>
 #include <span>
@@ -22,12 +22,12 @@ struct useful_work {
   useful_work& operator+=(const useful_work& other);
 };
 
-// Rows of logits that one read position takes: the final output and every other (layer, lens) pair, where layers that
-// lenses read untransported count once; and how many of them a (D, D) matrix makes.
+// Rows of logits that one read position takes: the final output and every other (layer, lens) pair, where
+// layers that lenses read untransported count once; and how many of them a (D, D) matrix makes.
 struct reading_rows {
   std::uint64_t logits = 0, matrices = 0;
 };
-reading_rows rows_of(std::span<const lens_file> lenses, std::uint32_t n_layers);
+reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers);
 
 // reads: nodes of the forest, each once.
 useful_work work_needed(const model_files& files, const prefix_forest& forest,

@@ -22,6 +22,10 @@ enum class figure_kind : std::uint32_t {
   density = DLENS_FIGURE_DENSITY,
 };
 
+inline bool is_bars(figure_kind kind) noexcept {
+  return kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars;
+}
+
 // As dlens_panel; what may be NULL there is "" here.
 struct panel_spec {
   std::uint32_t flags = 0;  // DLENS_FIGURE_LOG_X ...

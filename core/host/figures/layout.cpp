@@ -25,10 +25,6 @@ constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
 
-bool is_bars(figure_kind kind) {
-  return kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars;
-}
-
 // Range of x and y of what can be drawn in a panel, the height of stacks included.
 struct panel_ranges {
   number_range x, y;

@@ -53,7 +53,7 @@ std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure
 
 figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind, double width) {
   figure_legend legend;
-  if (kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars) legend.sample = 8;
+  if (is_bars(kind)) legend.sample = 8;
   const double before = legend.sample + figure_legend::sample_gap;
   std::vector<double> widths;
   for (const legend_entry& entry : entries) {

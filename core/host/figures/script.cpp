@@ -45,12 +45,10 @@ class script_builder {
     out_ += '\n';
   }
 
-  bool bars() const {
-    return figure_.kind == figure_kind::stacked_bars || figure_.kind == figure_kind::grouped_bars;
-  }
+  bool bars() const { return is_bars(figure_.kind); }
   bool density() const { return figure_.kind == figure_kind::density; }
   std::string color(std::size_t series) const {
-    return std::string(look::color(figure_.kind, data_.series[series].color, n_colors_));
+    return std::string(look::color(data_.described_as, figure_.kind, data_.series[series].color, n_colors_));
   }
   std::string line_style(std::size_t series) const {
     const std::string_view dash = look::dash(data_.series[series].dash, data_.series[series].color);

@@ -76,6 +76,7 @@ struct panel_state {
 class figure_reader {
  public:
   figure_reader(const figure_spec& figure, const std::filesystem::path& path) : figure_(figure), csv_(path) {
+    out_.described_as = figure.kind;
     out_.panels.resize(figure.panels.size());
     panels_.resize(figure.panels.size());
     slot_.resize(figure.panels.size());

@@ -39,6 +39,7 @@ struct panel_data {
 };
 
 struct figure_data {
+  figure_kind described_as = figure_kind::lines;  // beside a control, bars are drawn as lines
   std::vector<figure_series> series;
   std::vector<panel_data> panels;  // one for each panel of the figure
 };
@@ -50,11 +51,12 @@ inline constexpr std::size_t max_figure_points = std::size_t{1} << 23;
 
 // Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number
 // after the last dot counts. A table without a header line has no rows. Memory: 16 bytes per point
-// (per different x of a density, 64). Throws status::no_input, io or data, with file and line: no such column, no number, over a limit.
+// (per different x of a density, 64). Throws status::no_input, io or data, with file and line: no such
+// column, no number, over a limit.
 figure_data read_figure(const figure_spec& figure, const std::filesystem::path& csv);
 
-// Adds what another table of the same form shows, with a dash pattern of its own and ", LABEL" behind the names; a
-// series has the colour of its namesake. Throws status::data where there would be too many series.
+// Adds what another table of the same form shows, with a dash pattern of its own and ", LABEL" behind the
+// names; a series has the colour of its namesake. Throws status::data where there would be too many series.
 void add_control(figure_data& data, const figure_data& control, const std::string& label);
 
 }  // namespace depthlens

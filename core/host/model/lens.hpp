@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lenses as named on the command line: [LABEL:]logit, [LABEL:]tuned=DIR[@seed], [LABEL:]jacobian=FILE. A lens is an
-// affine transport at each layer it reads; which layer an artifact belongs to is decided here, a backend only sees
-// matrices. Whether a lens belongs to a model is lens_match.hpp, controls are null_lens.hpp.
+// Lenses as named on the command line: [LABEL:]logit, [LABEL:]tuned=DIR[@seed], [LABEL:]jacobian=FILE. A lens
+// is an affine transport at each layer it reads; which layer an artifact belongs to is decided here, a
+// backend only sees matrices. Whether a lens belongs to a model is lens_match.hpp, controls are
+// null_lens.hpp.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -39,19 +40,22 @@ struct lens_about {
 
 // What a lens reads: its layers and transports, and its values as float32 until release.
 // Tuned: a folder with config.json and params.safetensors or params.pt (the former where both exist), tensors
-//   {i}.weight (D, D) and {i}.bias (D), trained on layer i: logits = U(h + W h + b) at layers 0..n-1, and the model's
-//   own output at layer n. With the seed's alignment translator l reads layer l+1, and layer n is no longer the model's
+//   {i}.weight (D, D) and {i}.bias (D), trained on layer i: logits = U(h + W h + b) at layers 0..n-1, and the
+//     model's
+//   own output at layer n. With the seed's alignment translator l reads layer l+1, and layer n is no longer
+//     the model's
 //   output. params.safetensors needs no config.json.
-// Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers; J_l carries the output of block l:
+// Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers; J_l carries the output of
+// block l:
 //   logits = U(J h) at layers l+1 < n that have a matrix, and the model's own output at layer n.
 class lens_file {
  public:
   // n_layers blocks of width D. Errors: no_input, data (wrong shapes, missing translators).
   lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model);
 
-  // The lens that says at every layer what `lens` says of the state `states` (n_layers + 1, D), NULL = all zero;
-  // layers whose reading is then the same for all tokens, as `norm_of_zero_is_constant` says, are left out. `key`
-  // names the states. Throws status::usage where no layer is left.
+  // The lens that says at every layer what `lens` says of the state `states` (n_layers + 1, D), NULL = all
+  // zero; layers whose reading is then the same for all tokens, as `norm_of_zero_is_constant` says, are left
+  // out. `key` names the states. Throws status::usage where no layer is left.
   static lens_file null_of(const lens_file& lens, const float* states, std::uint32_t d_model,
                            bool norm_of_zero_is_constant, const std::string& key);
 

@@ -4,6 +4,8 @@
 
 #include "depthlens/model/model_files.hpp"
 
+#include <algorithm>
+
 namespace depthlens {
 
 // Parameters of the blocks, each used once for a token.
@@ -22,6 +24,11 @@ inline double block_parameters(const model_files& model) {
 inline double unembed_parameters(const model_files& model) {
   const architecture& a = model.arch();
   return static_cast<double>(a.vocab_size) * a.d_model;
+}
+
+// What reading a layer costs, in tokens.
+inline double row_weight(const model_files& model) {
+  return unembed_parameters(model) / std::max(block_parameters(model), 1.0);
 }
 
 }  // namespace depthlens

@@ -11,12 +11,19 @@
 namespace depthlens {
 namespace {
 
-// The tokenizer at `path`: a model folder, a GGUF file (`gguf` if it is open already), or a tokenizer.json.
-tokenizer tokenizer_at(const std::filesystem::path& path, const gguf_file* gguf) {
+tokenizer read_tokenizer(const std::filesystem::path& path, const gguf_file* gguf) {
   if (gguf != nullptr) return tokenizer::from_gguf(*gguf);
   if (std::filesystem::is_directory(path)) return tokenizer::from_folder(path);
   if (path.extension() == ".gguf") return tokenizer::from_gguf(gguf_file(path));
   return tokenizer::from_json(path);
+}
+
+// The tokenizer at `path`: a model folder, a GGUF file (`gguf` if it is open already), or a tokenizer.json.
+// Warns of what its files leave in doubt.
+tokenizer tokenizer_at(const std::filesystem::path& path, const gguf_file* gguf) {
+  tokenizer t = read_tokenizer(path, gguf);
+  for (const std::string& doubt : t.doubts()) log_warning(doubt);
+  return t;
 }
 
 // File names may hold any byte; a name in titles and other file names is short UTF-8 without control

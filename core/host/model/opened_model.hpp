@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as named on the command line: its files, tokenizer and content hashes; and such a model on a backend.
+// A model as named on the command line: its files, tokenizer and content hashes; and such a model on a
+// backend.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -24,8 +25,8 @@ struct opened_model {
   // What prompts begin with, or token 0: one that can be computed alone.
   std::int32_t first_token() const;
 
-  // Warns where embedding and tokenizer differ in size; fewer rows than ids is an error only when such an id is used.
-  // Warns of each key that `policy` ignores.
+  // Warns where embedding and tokenizer differ in size; fewer rows than ids is an error only when such an id
+  // is used. Warns of each key that `policy` ignores.
   static opened_model open(const std::string& name_or_path, bos_policy bos,
                            const std::string& shown_name = "", const config_policy& policy = {});
 };

@@ -30,6 +30,7 @@ class checker {
     double largest = 0;
     for (std::size_t l = 0; l < r_.noise_100.layers.size(); ++l)
       for (std::size_t k = 0; k < r_.targets.size(); ++k) {
+        require_number("scale", z[k].value, "the final norm or the unembedding");
         const double once = logprob(r_.noise_100, k, l), tenfold = logprob(r_.noise_1000, k, l);
         const double epsilon = files_.arch().norm_eps * 1e-4 * z[k].absolute_sum;
         if (!(std::abs(once - tenfold) <= epsilon + 2 * tolerance(z[k], once)))
@@ -51,6 +52,7 @@ class checker {
 
   double output() const {
     const double kl = static_cast<double>(r_.own.kl[1]);
+    require_number("output", kl, "some layer");
     if (r_.own.top[1] != r_.final_top || r_.own.final_top_rank[1] != 1 ||
         !(std::abs(kl) <= (unit_ > 0 ? 1e-2 : 1e-5)))
       fail_check("output", r_.own.layers[1], "the lens has token ", r_.own.top[1],
@@ -68,6 +70,15 @@ class checker {
          " reads on all the same");
   }
 
+  // What the files' own weights give.
+  void require_number(const char* name, double value, const char* where) const {
+    if (!std::isfinite(value))
+      fail(status::data, files_.path().string(), ": the weights give ", value,
+           " where a number is expected: ", where,
+           " holds values that are not finite; is the file damaged? --skip-check ", name,
+           " reads on all the same");
+  }
+
   static std::vector<double> doubles(const std::vector<float>& v) { return {v.begin(), v.end()}; }
   static double logprob(const probe& p, std::size_t k, std::size_t l) {
     return static_cast<double>(p.logprob[k * p.layers.size() + l]);
@@ -83,6 +94,8 @@ class checker {
   double compare(const probe& p, std::size_t l, const std::vector<double>& state, const char* what) const {
     const std::vector<reference_logit> z = reference_.logits(state, r_.targets);
     double largest = 0;
+    for (const reference_logit& one : z)
+      require_number("readout", one.value, "the final norm or the unembedding");
     for (std::size_t k = 1; k < z.size(); ++k) {
       const double read = logprob(p, k, l) - logprob(p, 0, l), files = z[k].value - z[0].value;
       if (!(std::abs(read - files) <= tolerance(z[k], logprob(p, k, l)) + tolerance(z[0], logprob(p, 0, l))))

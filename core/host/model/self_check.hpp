@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does a backend read this model as its files say? Checked each time a model is loaded, with one forward call
 // of one token; a reading that is wrong without looking wrong is the worst that can happen here. By name:
-//   scale    a state and ten times that state read alike, at the first, middle and last layer: the lens applies
-//            the final norm, with the statistics of the state that it reads
+//   scale    a state and ten times that state read alike, at the first, middle and last layer: the lens
+//            applies the final norm, with the statistics of the state that it reads
 //   readout  states made up here, and the token's embedding at layer 0, read as worked out in double from the
 //            tensors (readout_reference.hpp): norm, biases, epsilon, unembedding and soft cap are the files'
 //   output   at the last layer the lens is the model's own output: the same first token, no KL

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One plugin file: judged before any of its code runs, loaded with RTLD_NOW | RTLD_LOCAL by absolute path, never
-// unloaded.
+// One plugin file: judged before any of its code runs, loaded with RTLD_NOW | RTLD_LOCAL by absolute path,
+// never unloaded.
 #pragma once
 
 #include "depthlens/abi/host.h"
@@ -29,8 +29,8 @@ const dlens_host* plugin_host();
 // Judges the file by its name, owner, permissions and exported symbols, without running its code.
 plugin_verdict judge_file(const std::filesystem::path& path);
 
-// Loads a file that was judged ok and checks what its entry says; on refusal verdict.ok is false and nullptr is
-// returned. Initialises the plugin. Calling it again for the same path returns the same plugin.
+// Loads a file that was judged ok and checks what its entry says; on refusal verdict.ok is false and nullptr
+// is returned. Initialises the plugin. Calling it again for the same path returns the same plugin.
 const dlens_plugin* load_plugin(plugin_verdict& verdict);
 
 // Calls deinit of every loaded plugin, newest first.

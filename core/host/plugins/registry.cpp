@@ -5,7 +5,6 @@
 #include "terminal/log.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>
-#include <dlfcn.h>
 #include <sys/auxv.h>
 
 #include <algorithm>
@@ -103,12 +102,17 @@ registry::experiment registry::load_experiment(std::string_view word) {
   return e;
 }
 
-registry::backend registry::load_backend(std::string_view word) {
+registry::backend registry::open_backend(std::string_view word) {
   backend b;
   b.table =
       static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
   if (b.table->size < sizeof(dlens_backend))
     fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small");
+  return b;
+}
+
+registry::backend registry::load_backend(std::string_view word) {
+  backend b = open_backend(word);
   dlens_error reason{};
   reason.size = sizeof reason;
   if (b.table->probe(&reason) == 0)
@@ -122,17 +126,16 @@ registry::backend registry::choose_backend(std::string_view word_or_auto) {
   std::uint32_t best_score = 0;
   std::string reasons;
   for (const std::string& word : words("backend")) {
-    if (word == "torch") {
-      void* cuda = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-      if (cuda == nullptr) continue;
-      ::dlclose(cuda);
-    }
     try {
-      backend b = load_backend(word);
+      backend b = open_backend(word);
       dlens_error reason{};
       reason.size = sizeof reason;
       const std::uint32_t score = b.table->probe(&reason);
       if (score > best_score) best = b, best_score = score;
+      if (score > 0) continue;
+      reasons += cat("; backend ", word, " cannot run here: ", reason.message);
+      if (reason.code != DLENS_OK && reason.code != DLENS_UNAVAILABLE)
+        log_warning(cat("backend ", word, " is passed over: ", reason.message));
     } catch (const error& e) {
       reasons += cat("; ", e.what());
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the program.
-// Never the current folder. The first file of a name wins.
+// Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the
+// program. Never the current folder. The first file of a name wins.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -19,7 +19,8 @@ class registry {
   // Folders given on the command line come first; each must exist.
   explicit registry(const std::vector<std::filesystem::path>& extra);
 
-  // Every plugin file seen, judged without running its code; hidden ones (a file of that name came earlier) too.
+  // Every plugin file seen, judged without running its code; hidden ones (a file of that name came earlier)
+  // too.
   std::vector<plugin_verdict>& files() { return files_; }
   // Words of the usable plugins of a kind, sorted.
   std::vector<std::string> words(std::string_view kind) const;
@@ -36,8 +37,8 @@ class registry {
   // Load by word; throw status::unavailable with what was looked for, where, and what there is.
   experiment load_experiment(std::string_view word);
   backend load_backend(std::string_view word);
-  // "auto": the usable backend with the highest probe score; the torch backend is not opened unless libcuda.so.1
-  // loads, since opening it takes seconds.
+  // "auto": the usable backend with the highest probe score. One that cannot run though the machine has what
+  // it needs is said in a warning.
   backend choose_backend(std::string_view word_or_auto);
   // All that can run here, the best first.
   std::vector<backend> usable_backends();
@@ -46,6 +47,7 @@ class registry {
   plugin_verdict* find(std::string_view kind, std::string_view word);
   const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
                              plugin_verdict& about);
+  backend open_backend(std::string_view word);
 
   std::vector<std::filesystem::path> folders_;
   std::vector<plugin_verdict> files_;

@@ -10,11 +10,6 @@
 namespace depthlens {
 namespace {
 
-std::string text_at(const boost::json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : "";
-}
-
 std::uint64_t number_at(const boost::json::object& o, const char* key, std::uint64_t fallback) {
   const auto* v = o.if_contains(key);
   boost::system::error_code code;
@@ -27,9 +22,9 @@ void add_one(study_plan& study, std::string_view set, const boost::json::object&
              const boost::json::object& key) {
   dataset_plan d;
   d.set = set;
-  d.file = from_visible(text_at(about, "file"));
-  d.kind = text_at(key, "kind");
-  d.sha256 = text_at(key, "sha256");
+  d.file = from_visible(text_at(&about, "file").value_or(""));
+  d.kind = text_at(&key, "kind").value_or("");
+  d.sha256 = text_at(&key, "sha256").value_or("");
   d.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", d.cuts.cuts));
   d.cuts.seed = number_at(key, "seed", d.cuts.seed);
   d.at_least = number_at(about, "limit", 0);

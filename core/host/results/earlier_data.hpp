@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A study that is extended keeps the data sets it had: its summaries and figures are about all of them, and a smaller
-// --limit takes no rows away.
+// A study that is extended keeps the data sets it had: its summaries and figures are about all of them, and a
+// smaller --limit takes no rows away.
 #pragma once
 
 #include "engine/study_session.hpp"
@@ -10,8 +10,8 @@
 
 namespace depthlens {
 
-// Adds the data sets of the run in `earlier` that a study of the command does not name itself. A file that is gone or
-// has changed is left out with a warning; its own tables stay as they are.
+// Adds the data sets of the run in `earlier` that a study of the command does not name itself. A file that is
+// gone or has changed is left out with a warning; its own tables stay as they are.
 void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies);
 
 }  // namespace depthlens

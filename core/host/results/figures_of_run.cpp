@@ -20,13 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string text_at(const boost::json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
-  if (v == nullptr || !v->is_string()) fail(status::data, "run.json: \"", key, "\" is missing or not a text");
-  return std::string(v->get_string());
+std::string required_text(const boost::json::object& o, const char* key) {
+  if (std::optional<std::string> text = text_at(&o, key)) return *std::move(text);
+  fail(status::data, "run.json: \"", key, "\" is missing or not a text");
 }
 
-std::uint64_t number_at(const boost::json::object& o, const char* key) {
+std::uint64_t required_number(const boost::json::object& o, const char* key) {
   const auto* v = o.if_contains(key);
   if (v == nullptr || !v->is_number())
     fail(status::data, "run.json: \"", key, "\" is missing or not a number");
@@ -37,8 +36,8 @@ std::uint64_t number_at(const boost::json::object& o, const char* key) {
 }
 
 // run.json may have been edited: names lead nowhere but into the run's own folders.
-std::string file_name_at(const boost::json::object& o, const char* key) {
-  const std::string name = text_at(o, key);
+std::string required_file_name(const boost::json::object& o, const char* key) {
+  const std::string name = required_text(o, key);
   if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos)
     fail(status::data, "run.json: \"", key, "\" is not a plain file name");
   return name;
@@ -55,19 +54,18 @@ struct drawing {
 // A figure, and itself beside its control.
 void add_drawings(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
                   std::string_view name, std::vector<drawing>& to) {
-  const fs::path csv = run / "data" / file_name_at(entry, "csv");
+  const fs::path csv = run / "data" / required_file_name(entry, "csv");
   if (!fs::exists(csv)) fail(status::no_input, csv.string(), ": the table of figure ", name, " is missing");
-  const auto* spec = entry.if_contains("figure");
-  if (spec == nullptr || !spec->is_object())
-    fail(status::data, "run.json: figure ", name, " has no description");
-  drawing d{figure_from_json(spec->get_object()),
-            {text_at(model, "name"), text_at(entry, "lens"), number_at(entry, "prompts"),
-             static_cast<unsigned>(number_at(model, "n_layers"))},
+  const auto* spec = object_at(&entry, "figure");
+  if (spec == nullptr) fail(status::data, "run.json: figure ", name, " has no description");
+  drawing d{figure_from_json(*spec),
+            {required_text(model, "name"), required_text(entry, "lens"), required_number(entry, "prompts"),
+             static_cast<unsigned>(required_number(model, "n_layers"))},
             csv,
-            file_name_at(entry, "stem")};
+            required_file_name(entry, "stem")};
   to.push_back(d);
   if (!entry.contains("control") || d.figure.kind == figure_kind::density) return;
-  d.about.control = run / "data" / file_name_at(entry, "control");
+  d.about.control = run / "data" / required_file_name(entry, "control");
   d.stem += "_null";
   to.push_back(std::move(d));
 }
@@ -122,6 +120,13 @@ std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::s
   return asked;
 }
 
+bool can_draw(std::string_view later) {
+  if (gnuplot_available()) return true;
+  log_warning(
+      cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: ", later));
+  return false;
+}
+
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
                                    const std::vector<std::string>& formats, redraw which) {
   std::vector<drawing> drawings = drawings_of(run, manifest);
@@ -146,11 +151,8 @@ std::optional<std::vector<fs::path>> draw_figures_if_any(const fs::path& run,
                                                          const std::vector<std::string>& formats,
                                                          redraw which) {
   if (!lists_figures(manifest)) return std::nullopt;
-  if (gnuplot_available()) return draw_figures(run, manifest, formats, which);
-  log_warning(cat(
-      "gnuplot is not installed: the tables are finished, the figures are not drawn; later: depthlens plot ",
-      run.string()));
-  return std::nullopt;
+  if (!can_draw("depthlens plot " + run.string())) return std::nullopt;
+  return draw_figures(run, manifest, formats, which);
 }
 
 }  // namespace depthlens

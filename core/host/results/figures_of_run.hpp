@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens {
@@ -22,15 +23,19 @@ std::vector<std::string> formats_to_draw(const std::filesystem::path& run, std::
 
 enum class redraw { all, missing };  // missing: figures that lack a picture in one of the formats
 
-// Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a gnuplot of
-// its own. A missing CSV is status::no_input.
+// Whether figures can be drawn behind tables that were just finished. Where there is no gnuplot that is said,
+// with what draws them later.
+bool can_draw(std::string_view later);
+
+// Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a
+// gnuplot of its own. A missing CSV is status::no_input.
 std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run,
                                                 const boost::json::object& manifest,
                                                 const std::vector<std::string>& formats,
                                                 redraw which = redraw::all);
 
-// The same, behind tables that were just finished. Nothing is drawn where run.json lists no figure, or where there is
-// no gnuplot, which is then said with the command that draws later.
+// The same, behind tables that were just finished. Nothing is drawn where run.json lists no figure, or where
+// they cannot be drawn.
 std::optional<std::vector<std::filesystem::path>> draw_figures_if_any(const std::filesystem::path& run,
                                                                       const boost::json::object& manifest,
                                                                       const std::vector<std::string>& formats,

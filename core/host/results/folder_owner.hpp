@@ -8,8 +8,9 @@
 
 namespace depthlens {
 
-// An entry of the folder that depthlens did not write; "" where there is none, or no folder. A folder is depthlens's
-// own with everything in it where its run.json is, and where it holds nothing but the parts that run_folder makes.
+// An entry of the folder that depthlens did not write; "" where there is none, or no folder. A folder is
+// depthlens's own with everything in it where its run.json is, and where it holds nothing but the parts that
+// run_folder makes.
 std::string foreign_entry(const std::filesystem::path& folder);
 
 // Throws status::config, naming the entry and what cannot be done: "cannot become the folder of a lens".

@@ -95,6 +95,14 @@ const boost::json::object* object_at(const boost::json::object* in, std::string_
   return v && v->is_object() ? &v->get_object() : nullptr;
 }
 
+std::optional<std::string> text_at(const boost::json::object* in, std::string_view key) {
+  const auto* v = in ? in->if_contains(key) : nullptr;
+  if (v == nullptr || !v->is_string()) return std::nullopt;
+  return std::string(v->get_string());
+}
+
+bool is_complete(const boost::json::object& manifest) { return text_at(&manifest, "status") == "complete"; }
+
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what) {
   const auto* old = object_at(&m.fields, "key");
@@ -104,6 +112,17 @@ void refuse_other_key(const manifest& m, const boost::json::object& key, const s
   if (text.empty()) return;
   fail(status::config, folder.string(), " holds a ", what, " (", text,
        "); choose another --out, or --fresh to move it aside");
+}
+
+void refuse_other_device(const boost::json::object& manifest, std::string_view device,
+                         const std::filesystem::path& folder) {
+  const std::optional<std::string> before = text_at(object_at(&manifest, "backend"), "device");
+  if (!before) return;
+  const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
+  const std::string_view was = kind(*before);
+  if (was != kind(device))
+    fail(status::config, folder.string(), " holds a run on the device ", was, ", not ", kind(device),
+         "; choose that --device, another --out, or --fresh to move it aside");
 }
 
 void merge_into(boost::json::object& older, const boost::json::object& newer) {

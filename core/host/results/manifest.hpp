@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.json: what a run was made of. Its key fields decide whether a command may extend the run: a field that both
-// have must be equal; a field that only one has (another study, lens or data set) is an extension.
+// run.json: what a run was made of. Its key fields decide whether a command may extend the run: a field that
+// both have must be equal; a field that only one has (another study, lens or data set) is an extension.
 #pragma once
 
 #include <boost/json.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +27,22 @@ class manifest {
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key);
 
-// Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config, naming `what`
-// the folder holds ("run of another configuration") and each field that differs.
+// Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config,
+// naming `what` the folder holds ("run of another configuration") and each field that differs.
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
 
+// A run is not continued on another kind of device ("cpu, ...", "cuda:1, ...") than it names: status::config.
+void refuse_other_device(const boost::json::object& manifest, std::string_view device,
+                         const std::filesystem::path& folder);
+
 // The object at a key; null where `in` is null, or has none there.
 const boost::json::object* object_at(const boost::json::object* in, std::string_view key);
+// The text at a key, likewise.
+std::optional<std::string> text_at(const boost::json::object* in, std::string_view key);
+
+// Did the run end?
+bool is_complete(const boost::json::object& manifest);
 
 // Objects merged key by key; where both have a value that is no object, the newer one stays.
 void merge_into(boost::json::object& older, const boost::json::object& newer);

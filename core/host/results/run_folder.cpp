@@ -28,7 +28,8 @@ std::string host_name() {
   return name;
 }
 
-// When the process started, in clock ticks since boot: tells a living holder from another process with its number.
+// When the process started, in clock ticks since boot: tells a living holder from another process with its
+// number. Of one that has ended and that its parent has not asked for yet: "".
 std::string start_time(long pid) {
   std::ifstream in(cat("/proc/", pid, "/stat"));
   std::string line;
@@ -37,7 +38,9 @@ std::string start_time(long pid) {
   if (name_end == std::string::npos) return "";
   std::istringstream rest(line.substr(name_end + 1));
   std::string field;
-  for (int i = 0; i < 20; ++i) rest >> field;  // field 22 of proc(5), the third after the name being number 3
+  rest >> field;  // number 3 of proc(5), the state
+  if (field == "Z" || field == "X") return "";
+  for (int i = 3; i < 22; ++i) rest >> field;
   return field;
 }
 
@@ -52,9 +55,9 @@ bool lives(const lock_holder& h) {
          start_time(h.pid) == h.started;
 }
 
-// Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one only
-// one takes it over. A turn lasts microseconds, but its holder may have been suspended within it: nobody waits longer
-// than a moment. Where the file system has no such locks, nothing is lost but the order.
+// Lets one process of this machine at a time look at a lock and take it, so that of two that find a stale one
+// only one takes it over. A turn lasts microseconds, but its holder may have been suspended within it: nobody
+// waits longer than a moment. Where the file system has no such locks, nothing is lost but the order.
 class turn {
  public:
   explicit turn(const fs::path& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {

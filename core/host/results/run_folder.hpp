@@ -9,8 +9,8 @@ namespace depthlens {
 
 class run_folder {
  public:
-  // Creates the folder and takes its lock. A lock of a process of this machine that no longer lives is taken over; a
-  // living one, or one of another machine, is status::config and names its holder.
+  // Creates the folder and takes its lock. A lock of a process of this machine that no longer lives is taken
+  // over; a living one, or one of another machine, is status::config and names its holder.
   explicit run_folder(const std::filesystem::path& root);
   ~run_folder();
   run_folder(const run_folder&) = delete;
@@ -28,8 +28,8 @@ class run_folder {
 // Creates a folder that can be written to, or throws status::cannot_create.
 void make_folder(const std::filesystem::path& path);
 
-// Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none. A run that
-// another process holds is refused as run_folder does, a folder of others as folder_owner.hpp says.
+// Renames an existing run to the first free DIR.old-N and returns that path; empty where there was none. A
+// run that another process holds is refused as run_folder does, a folder of others as folder_owner.hpp says.
 std::filesystem::path move_aside(const std::filesystem::path& root);
 
 }  // namespace depthlens

@@ -2,7 +2,6 @@
 #include "results/run_key.hpp"
 
 #include "depthlens/text.hpp"
-#include "results/manifest.hpp"
 #include "results/model_description.hpp"
 
 namespace depthlens {
@@ -53,18 +52,6 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   for (const study_plan& s : r.studies) studies[s.word] = study_key(s);
   key["studies"] = std::move(studies);
   return key;
-}
-
-void refuse_other_device(const boost::json::object& manifest, std::string_view device,
-                         const std::filesystem::path& folder) {
-  const auto* backend = object_at(&manifest, "backend");
-  const auto* before = backend ? backend->if_contains("device") : nullptr;
-  if (before == nullptr || !before->is_string()) return;
-  const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
-  const std::string_view was = kind(before->get_string());
-  if (was != kind(device))
-    fail(status::config, folder.string(), " holds a run on the device ", was, ", not ", kind(device),
-         "; choose that --device, another --out, or --fresh to move it aside");
 }
 
 boost::json::object describe_run(const run_request& r, const opened_model& model) {

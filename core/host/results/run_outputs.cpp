@@ -86,8 +86,7 @@ void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boo
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      const std::vector<std::string>& lens_labels, const fs::path& data) {
-  const auto* state = manifest.if_contains("status");
-  if (state == nullptr || *state != "complete") return false;
+  if (!is_complete(manifest)) return false;
   const auto* tables = object_at(&manifest, "tables");
   for (const auto& s : studies)
     for (const std::string& label : lens_labels) {
@@ -101,9 +100,7 @@ bool tables_complete(const boost::json::object& manifest,
 }
 
 std::string model_name_in(const boost::json::object& manifest) {
-  const auto* model = object_at(&manifest, "model");
-  const auto* name = model ? model->if_contains("name") : nullptr;
-  return name && name->is_string() ? std::string(name->get_string()) : "";
+  return text_at(object_at(&manifest, "model"), "name").value_or("");
 }
 
 }  // namespace depthlens

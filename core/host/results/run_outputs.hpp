@@ -26,16 +26,19 @@ struct outputs_of_lens {
   const finished_tables& done;
 };
 
-// Adds an entry to "figures" for each figure that is drawn of them: a control is drawn beside its lens, and not alone.
+// Adds an entry to "figures" for each figure that is drawn of them: a control is drawn beside its lens, and
+// not alone.
 void list_figures(const outputs_of_lens& o, boost::json::object& manifest);
 
 // Two tables or figures of these studies and lenses that would have one name are status::usage.
 void check_file_names(const std::vector<std::unique_ptr<study_session>>& studies, const run_context& context);
 
-// A folder without run.json that holds tables or records is none of ours, or has lost what they belong to: status::config.
+// A folder without run.json that holds tables or records is none of ours, or has lost what they belong to:
+// status::config.
 void refuse_unlisted_files(const run_folder& folder);
 
-// Notes in "data" how many records of each data set the finished tables are of: a later command takes none away.
+// Notes in "data" how many records of each data set the finished tables are of: a later command takes none
+// away.
 void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest);
 
 // Did the run in the manifest end, and are all tables of these studies and lenses in the folder?

@@ -64,7 +64,8 @@ class table_file {
 
 using table_files = std::vector<std::unique_ptr<table_file>>;  // by number; null = not written here
 
-// The numbers of tables by their ids. Rows of one table come one after the other, so the last one is looked at first.
+// The numbers of tables by their ids. Rows of one table come one after the other, so the last one is looked
+// at first.
 class table_numbers {
  public:
   explicit table_numbers(const dlens_description& d) {
@@ -90,7 +91,8 @@ std::function<bool(const record_key&)> within_limit(const study_session& session
   return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
-// The rows of a log, one record in memory at a time, for finish. Each record is shown to on_entry when it is read.
+// The rows of a log, one record in memory at a time, for finish. Each record is shown to on_entry when it is
+// read.
 class row_stream {
  public:
   using on_entry = std::function<void(const entry&)>;
@@ -155,13 +157,10 @@ struct finish_sink {
                              std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<finish_sink*>(s->self);
-      const dlens_description& d = self.request.session.description();
-      if (table >= d.n_tables || !(d.tables[table]->flags & DLENS_TABLE_SUMMARY))
-        fail(status::internal, "experiment ", self.request.session.word(),
-             ": finish wrote to a table that is no summary");
-      if (n != d.tables[table]->n_columns)
-        fail(status::internal, "experiment ", self.request.session.word(), ": a row of ", n,
-             " values for table ", d.tables[table]->id);
+      const dlens_table& t = self.request.session.check_row(table, values, n);
+      if (!(t.flags & DLENS_TABLE_SUMMARY))
+        fail(status::internal, "experiment ", self.request.session.word(), ": finish wrote to table ", t.id,
+             ", which is no summary");
       if (self.files[table]) self.files[table]->row(values, n);
     });
   }

@@ -19,7 +19,8 @@ void end_program(int number, siginfo_t* about, void*) {
     return;
   }
   constexpr std::string_view line =
-      "\ndepthlens: error: a file that is being read (model, lens or data) was cut short by another program; what is "
+      "\ndepthlens: error: a file that is being read (model, lens or data) was cut short by another program; "
+      "what is "
       "finished is kept: restore the file and give the same command again\n";
   // With a progress bar the line begins anew; without one the first byte would be an empty line.
   const bool terminal = ::isatty(STDERR_FILENO) != 0;

@@ -17,7 +17,8 @@ void log_error(std::string_view line);
 bool stderr_is_terminal();
 bool use_colour();  // a terminal, and no NO_COLOR
 
-// Removes the progress bar's line, if one is drawn, so that other text can be written. Called by the log itself.
+// Removes the progress bar's line, if one is drawn, so that other text can be written. Called by the log
+// itself.
 void set_status_line(std::string_view text);  // "" = none
 
 }  // namespace depthlens

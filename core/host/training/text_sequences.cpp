@@ -2,6 +2,7 @@
 #include "training/text_sequences.hpp"
 
 #include "depthlens/data/reader.hpp"
+#include "model/token_ids.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -11,12 +12,6 @@ namespace depthlens {
 namespace {
 
 constexpr std::size_t shortest = 3;  // a first, one that is read, and its next
-
-void check_ids(const std::vector<std::int32_t>& ids, std::uint32_t rows) {
-  for (const std::int32_t id : ids)
-    if (static_cast<std::uint32_t>(id) >= rows)
-      fail(status::data, "token id ", id, " has no row in the embedding of ", rows, " rows");
-}
 
 // The texts of a file, one after the other: paragraphs, or prompts of rows.
 class text_source {

@@ -15,9 +15,9 @@ struct trainable_backend {
   std::unique_ptr<backend_model> model;
 };
 
-// By word, or the best that can train for "auto": which one can is known once it holds the model, so they are asked
-// in the order of their scores. Throws what choose_backend and backend_model throw; unavailable, with each reason,
-// where none can. A backend that is named is not asked whether it can: backend_trainer says so.
+// By word, or the best that can train for "auto": which one can is known once it holds the model, so they are
+// asked in the order of their scores. Throws what choose_backend and backend_model throw; unavailable, with
+// each reason, where none can. A backend that is named is not asked whether it can: backend_trainer says so.
 trainable_backend open_trainable(registry& plugins, const opened_model& model,
                                  const std::string& word_or_auto, const backend_model::options& options);
 

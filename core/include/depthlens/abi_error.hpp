@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ways across the C interface: exceptions become a status and a text on the way out (guarded), and a status
-// and a text become a depthlens::error on the way in (checked_call).
+// The two ways across the C interface: exceptions become a status and a text on the way out (guarded), and a
+// status and a text become a depthlens::error on the way in (checked_call).
 #pragma once
 
 #include "depthlens/abi/types.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and inputs, and
-// write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See experiments/flips, the smallest.
+// For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
+// inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See
+// experiments/flips, the smallest.
 #pragma once
 
 #include "depthlens/abi/experiment.h"
@@ -17,7 +18,8 @@
 
 namespace depthlens {
 
-// ---- what the host hands over ----------------------------------------------------------------------------------
+// ---- what the host hands over
+// ----------------------------------------------------------------------------------
 
 class tokenizer_view {
  public:
@@ -154,7 +156,8 @@ class rows_view {
   const dlens_rows* r_;
 };
 
-// ---- what a study describes -------------------------------------------------------------------------------------
+// ---- what a study describes
+// -------------------------------------------------------------------------------------
 
 struct column {
   std::string id;
@@ -249,7 +252,8 @@ class description {
   dlens_description c_{};
 };
 
-// ---- what an author writes ----------------------------------------------------------------------------------------
+// ---- what an author writes
+// ----------------------------------------------------------------------------------------
 
 // The options of a study, by id; every declared option is there, an absent FILE is not.
 class option_values {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For plugin authors: the macro that writes a plugin's one exported symbol. Experiments also include experiment.hpp,
-// backends abi/backend.h.
+// For plugin authors: the macro that writes a plugin's one exported symbol. Experiments also include
+// experiment.hpp, backends abi/backend.h.
 #pragma once
 
 #include "depthlens/abi/plugin.h"
@@ -15,13 +15,22 @@
 
 // ID: "experiment.flips". INTERFACE: id of the one interface offered; TABLE: pointer to its static table.
 // INIT: a function `dlens_status(const dlens_host*, dlens_error*)` or nullptr.
-#define DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, INTERFACE, TABLE, INIT)                                       \
-  extern "C" __attribute__((visibility("default"))) const dlens_plugin* dlens_entry_v1(void) {               \
-    static const dlens_plugin plugin = {                                                                     \
-        sizeof(dlens_plugin), DLENS_ABI_MAJOR, DLENS_ABI_MINOR, ID, VERSION, SUMMARY, "Apache-2.0",          \
-        DEPTHLENS_BUILD,      INIT,            nullptr,         [](const char* id) -> const void* {          \
-          return std::string_view(id) == (INTERFACE) ? static_cast<const void*>(TABLE) : nullptr;            \
-        }};                                                                                                  \
-    return &plugin;                                                                                          \
-  }                                                                                                          \
+#define DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, INTERFACE, TABLE, INIT)                            \
+  extern "C" __attribute__((visibility("default"))) const dlens_plugin* dlens_entry_v1(void) {    \
+    static const dlens_plugin plugin = {                                                          \
+        sizeof(dlens_plugin),                                                                     \
+        DLENS_ABI_MAJOR,                                                                          \
+        DLENS_ABI_MINOR,                                                                          \
+        ID,                                                                                       \
+        VERSION,                                                                                  \
+        SUMMARY,                                                                                  \
+        "Apache-2.0",                                                                             \
+        DEPTHLENS_BUILD,                                                                          \
+        INIT,                                                                                     \
+        nullptr,                                                                                  \
+        [](const char* id) -> const void* {                                                       \
+          return std::string_view(id) == (INTERFACE) ? static_cast<const void*>(TABLE) : nullptr; \
+        }};                                                                                       \
+    return &plugin;                                                                               \
+  }                                                                                               \
   static_assert(true)

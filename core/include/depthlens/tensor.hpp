@@ -28,20 +28,20 @@ enum class dtype : std::uint32_t {
   iq4_nl = 13,
   iq4_xs = 14,
   mxfp4 = 15,
-  other =
-      255,  // known to the file format, but not readable as numbers here; listed by `models`, refused as a weight
+  other = 255,  // known to the file format, no numbers here; listed by `models`, refused as a weight
 };
 
-// A tensor as a file stores it is row-major without gaps and leaves the strides at 0. A canonical tensor of a model
-// (model/tensor_map.hpp) has 1 or 2 dimensions and may be a part of a fused or transposed one: element (r, c) is element
+// A tensor as a file stores it is row-major without gaps and leaves the strides at 0. A canonical tensor of a
+// model (model/tensor_map.hpp) has 1 or 2 dimensions and may be a part of a fused or transposed one: element
+// (r, c) is element
 //   ((r / row_group) * group_stride + r % row_group) * row_stride + c * column_stride
 // counted from data, as dlens_tensor of abi/types.h has it.
 struct tensor_view {
   std::string name;  // as the file names it, or the canonical name, see model/tensor_names.hpp
   depthlens::dtype type = dtype::f32;
   std::vector<std::uint64_t> shape;
-  const std::byte* data = nullptr;  // may be unaligned; blocks run along the last dimension
-  std::size_t bytes = 0;            // from data to the end of the last element
+  const std::byte* data = nullptr;                  // may be unaligned; blocks run along the last dimension
+  std::size_t bytes = 0;                            // from data to the end of the last element
   std::uint64_t row_group = 0, group_stride = 0;    // rows
   std::uint64_t row_stride = 0, column_stride = 0;  // elements
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeds of gguf, gguf_model, safetensors, shards and model_folder: small models of every family, and files with an
-// entry or a tensor of every type.
+// Seeds of gguf, gguf_model, safetensors, shards and model_folder: small models of every family, and files
+// with an entry or a tensor of every type.
 #include "fuzz/seeds/seeds.hpp"
 
 #include "depthlens/error.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeds of tokenizer_json, of gguf_model (vocabularies) and of tokenizer_text: small vocabularies trained here on a
-// few sentences, so that words really join, with the pre-tokenizers and options of the published families.
+// Seeds of tokenizer_json, of gguf_model (vocabularies) and of tokenizer_text: small vocabularies trained
+// here on a few sentences, so that words really join, with the pre-tokenizers and options of the published
+// families.
 #include "fuzz/seeds/seeds.hpp"
 
 #include "depthlens/tokenizer/pattern.hpp"

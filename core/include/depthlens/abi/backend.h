@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface "depthlens.backend/1": a model's forward pass over a tree of tokens, and the readout of lenses at the
-// positions asked for. Only measurements leave a backend, never logits.
+// The interface "depthlens.backend/1": a model's forward pass over a tree of tokens, and the readout of
+// lenses at the positions asked for. Only measurements leave a backend, never logits.
 //
 // Layer i = 0..n is the residual stream entering block i; layer n is the output of the last block.
 // A lens reads logits = softcap(W_U . norm(A h + b)), with the final norm recomputed for each row.
-// rank = 1 + number of strictly larger logits; ties = number of other tokens with an equal logit; of equal logits the
-// smaller id comes first. logprob, entropy and kl are in nats. Logits are f32, accumulated in f32 or better.
+// rank = 1 + number of strictly larger logits; ties = number of other tokens with an equal logit; of equal
+// logits the smaller id comes first. logprob, entropy and kl are in nats. Logits are f32, accumulated in f32
+// or better.
 #ifndef DLENS_ABI_BACKEND_H
 #define DLENS_ABI_BACKEND_H
 
@@ -16,7 +17,12 @@
 
 enum { DLENS_ROPE_HALF = 1, DLENS_ROPE_INTERLEAVED = 2 };
 enum { DLENS_NORM_RMS = 1, DLENS_NORM_LAYER = 2 };
-enum { DLENS_ACTIVATION_SILU = 1, DLENS_ACTIVATION_GELU = 2, DLENS_ACTIVATION_GELU_TANH = 3, DLENS_ACTIVATION_RELU = 4 };
+enum {
+  DLENS_ACTIVATION_SILU = 1,
+  DLENS_ACTIVATION_GELU = 2,
+  DLENS_ACTIVATION_GELU_TANH = 3,
+  DLENS_ACTIVATION_RELU = 4
+};
 enum {
   DLENS_BLOCK_SEQUENTIAL = 1,  // h += attention(h); h += mlp(h)
   DLENS_BLOCK_PARALLEL = 2     // h += attention(h) + mlp(h)
@@ -24,44 +30,48 @@ enum {
 
 // A decoder of n_layers blocks, put together from these parts; tensors by the names of model_files.hpp:
 //   h = embed[token] * embed_scale (+ position[position + position_offset], where there is such a tensor)
-//   attention(h): x = attn_norm(h), or h where there is none; q, k, v = W x (+ bias); q_norm and k_norm over each head,
-//     or over the whole width if the norm's weight has that width; rotary, times rope_scale; scores =
-//     attention_scale q.k, capped by attention_softcap; softmax over the ancestors within the layer's window;
-//     W_o (+ bias); attn_post_norm, if any
+//   attention(h): x = attn_norm(h), or h where there is none; q, k, v = W x (+ bias); q_norm and k_norm over
+//     each head, or over the whole width if the norm's weight has that width; rotary, times rope_scale;
+//     scores = attention_scale q.k, capped by attention_softcap; softmax over the ancestors within the
+//     layer's window; W_o (+ bias); attn_post_norm, if any
 //   mlp(h): x = ffn_norm(h); without ffn_norm, the x of attention in a parallel block, else h; with gate:
 //     down(activation(gate x) * up x), without: down(activation(up x)) (+ biases); ffn_post_norm, if any
 //   logits = softcap(unembed final_norm(h) (+ unembed.bias))
 // A norm multiplies by its weight + norm_offset and adds its bias, if any. softcap(z) = c tanh(z / c).
 typedef struct dlens_architecture {
   uint32_t size;
-  uint32_t n_layers;       // blocks
-  uint32_t d_model;        // D
-  uint32_t n_heads;        // H
-  uint32_t n_kv_heads;     // divides n_heads
+  uint32_t n_layers;    // blocks
+  uint32_t d_model;     // D
+  uint32_t n_heads;     // H
+  uint32_t n_kv_heads;  // divides n_heads
   uint32_t head_dim;
   uint32_t d_ff;
-  uint32_t vocab_size;     // V: rows of the unembedding
+  uint32_t vocab_size;  // V: rows of the unembedding
   uint32_t max_positions;
-  uint32_t norm_kind;      // DLENS_NORM_...
-  uint32_t activation;     // DLENS_ACTIVATION_...
-  uint32_t block_form;     // DLENS_BLOCK_...
-  uint32_t rope_kind;      // HALF rotates (i, i + dims/2), INTERLEAVED rotates (2i, 2i + 1)
-  uint32_t rope_dims;      // 0 = no rotary positions
+  uint32_t norm_kind;        // DLENS_NORM_...
+  uint32_t activation;       // DLENS_ACTIVATION_...
+  uint32_t block_form;       // DLENS_BLOCK_...
+  uint32_t rope_kind;        // HALF rotates (i, i + dims/2), INTERLEAVED rotates (2i, 2i + 1)
+  uint32_t rope_dims;        // 0 = no rotary positions
   uint32_t position_offset;  // of the rows of the tensor "position"
   uint32_t reserved;
   double norm_eps;
-  double norm_offset;        // 0 or 1
+  double norm_offset;  // 0 or 1
   double embed_scale;
   double attention_scale;
   double attention_softcap;  // 0 = none
   double final_softcap;      // 0 = none
-  const float *rope_inverse_frequency;        // (rope_dims / 2), any scaling applied; angle = position * it, in f32
+  // (rope_dims / 2), any scaling applied; angle = position * it, in f32.
+  const float *rope_inverse_frequency;
   const float *local_rope_inverse_frequency;  // the same for layers with a window; NULL = as the others
-  const uint32_t *window;  // (n_layers) a token sees itself and the window - 1 before it; 0 = all; NULL = 0 everywhere
-  double rope_scale;       // multiplies the rotated dimensions of q and k in layers without local frequencies; 1 = none
+  // (n_layers) a token sees itself and the window - 1 before it; 0 = all; NULL = 0 everywhere.
+  const uint32_t *window;
+  // Multiplies the rotated dimensions of q and k in layers without local frequencies; 1 = none.
+  double rope_scale;
 } dlens_architecture;
 
-// The weights by canonical names, see core/include/depthlens/model/model_files.hpp. Valid as long as the model.
+// The weights by canonical names, see core/include/depthlens/model/model_files.hpp. Valid as long as the
+// model.
 typedef struct dlens_weights {
   uint32_t size;
   uint32_t reserved;
@@ -73,8 +83,8 @@ typedef struct dlens_weights {
 typedef struct dlens_model_options {
   uint32_t size;
   uint32_t threads;       // how many forward calls the host will have in flight at most
-  const char *device;     // "auto", "cpu", "cuda", "cuda:1"
-  const char *precision;  // "f32", "bf16", "f16"
+  const char *device;     // "auto", "cpu", "cuda", "cuda:1"; several with commas between: "cuda:0,cuda:1"
+  const char *precision;  // "f32", "bf16", "f16"; on GPUs also "tf32": f32 whose products may round to TF32
 } dlens_model_options;
 
 enum {
@@ -87,42 +97,47 @@ enum {
 // How one layer is carried to the output space. Copied by lens_create.
 typedef struct dlens_transport {
   uint32_t size;
-  uint32_t layer;    // 0..n
-  uint32_t form;     // DLENS_TRANSPORT_...
+  uint32_t layer;  // 0..n
+  uint32_t form;   // DLENS_TRANSPORT_...
   uint32_t reserved;
-  const float *a;    // (D, D) row-major: out = A h; NULL where the form has none
-  const float *b;    // (D), NULL = zero
+  const float *a;  // (D, D) row-major: out = A h; NULL where the form has none
+  const float *b;  // (D), NULL = zero
 } dlens_transport;
 
 typedef struct dlens_lens dlens_lens;  // the backend's own
 
-// The keys and values, in all layers, of a path of tokens from position 0 on; the backend's own, see `kept` below.
+// The keys and values, in all layers, of a path of tokens from position 0 on; the backend's own, see `kept`
+// below.
 typedef struct dlens_prefix dlens_prefix;
 
-// A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t. Where the pack has
-// a prefix, a token without a parent in the pack continues it behind any of its positions, as `position` says.
+// A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t. Where the
+// pack has a prefix, a token without a parent in the pack continues it behind any of its positions, as
+// `position` says.
 typedef struct dlens_batch {
   uint32_t size;
-  uint32_t n_tokens;         // T
-  const int32_t *tokens;     // (T) ids
-  const int32_t *parent;     // (T) index in this pack; -1 = root, or child of the prefix's token at position - 1
-  const int32_t *position;   // (T) number of ancestors, those in the prefix included
-  uint32_t n_reads;          // P
-  uint32_t top_k;            // 0..64 most likely tokens wanted for each reading
+  uint32_t n_tokens;      // T
+  const int32_t *tokens;  // (T) ids
+  // (T) index in this pack; -1 = root, or child of the prefix's token at position - 1.
+  const int32_t *parent;
+  const int32_t *position;       // (T) number of ancestors, those in the prefix included
+  uint32_t n_reads;              // P
+  uint32_t top_k;                // 0..64 most likely tokens wanted for each reading
   const uint32_t *read_token;    // (P) index in this pack
   const uint32_t *target_begin;  // (P + 1) offsets into targets
   const int32_t *targets;        // (K in all) ids; -1 = the model's own final top-1 at that position
   uint32_t n_lenses;
   uint32_t reserved;
   const dlens_lens *const *lenses;
-  const dlens_prefix *prefix;  // kept by an earlier call on the same model; NULL = none. Not changed, many calls may use it
-  uint32_t keep_token;         // index in this pack: the path from position 0 to this token is to be kept
+  // Kept by an earlier call on the same model; NULL = none. Not changed, many calls may use it.
+  const dlens_prefix *prefix;
+  uint32_t keep_token;  // index in this pack: the path from position 0 to this token is to be kept
   uint32_t reserved2;
   dlens_prefix **kept;  // where to put that path, for prefix_release to free; NULL = nothing is to be kept
   float *hidden;  // (P, n_layers + 1, D) the residual stream at every read, layers 0..n; NULL = not wanted
 } dlens_batch;
 
-// The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not wanted.
+// The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not
+// wanted.
 typedef struct dlens_readings {
   uint32_t size;
   uint32_t reserved;
@@ -137,13 +152,15 @@ typedef struct dlens_readings {
 
 typedef struct dlens_model_info {
   uint32_t size;
-  uint32_t pack_tokens;    // a pack of about this many tokens keeps the device busy
-  uint64_t weight_bytes;   // held in memory
+  uint32_t pack_tokens;      // a pack of about this many tokens keeps the device busy
+  uint64_t weight_bytes;     // held in memory
   uint64_t bytes_per_token;  // scratch of a forward call for each token of a pack
-  const char *weights;     // in which form they are held, e.g. "f32, packed"
-  const char *device;      // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
-  uint64_t prefix_bytes_per_token;  // held by a dlens_prefix for each token that is not in the prefix it continues
-  uint32_t calls;  // how many forward calls at once serve the backend best; 0 = as many as the host has threads
+  const char *weights;       // in which form they are held, e.g. "f32, packed"
+  const char *device;        // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
+  // Held by a dlens_prefix for each token that is not in the prefix it continues.
+  uint64_t prefix_bytes_per_token;
+  // How many forward calls at once serve the backend best; 0 = as many as the host has threads.
+  uint32_t calls;
   uint32_t reserved;
 } dlens_model_info;
 
@@ -162,55 +179,58 @@ enum { DLENS_OPTIMIZER_SGD = 1, DLENS_OPTIMIZER_ADAM = 2 };
 enum { DLENS_TRAINER_BIAS_ONLY = 1 };
 enum {
   DLENS_FIT_TRANSLATORS = 1,  // the least-squares prediction of the normed final state from each layer's
-  DLENS_FIT_COORDINATES = 2   // steps are taken where a layer's states have mean 0, variance 1 and no correlations
+  DLENS_FIT_COORDINATES =
+      2  // steps are taken where a layer's states have mean 0, variance 1 and no correlations
 };
 
-// How translators are trained: t = h + A h + b at every layer 0..n-1, from A = 0, b = 0. With p the parameters, which
-// are A and b in the coordinates of fit, and g their gradient,
+// How translators are trained: t = h + A h + b at every layer 0..n-1, from A = 0, b = 0. With p the
+// parameters, which are A and b in the coordinates of fit, and g their gradient,
 //   SGD: m = momentum m + g; p -= rate (g + momentum m), which is Nesterov's form
-//   Adam: m = momentum m + (1 - momentum) g; v likewise of g^2; p -= rate m' / (sqrt(v') + 1e-8), m', v' without bias
+//   Adam: m = momentum m + (1 - momentum) g; v likewise of g^2; p -= rate m' / (sqrt(v') + 1e-8), m', v'
+//     without bias
 // Before that, p -= rate * weight_decay * p.
 typedef struct dlens_trainer_options {
   uint32_t size;
-  uint32_t optimizer;       // DLENS_OPTIMIZER_...
-  uint32_t flags;           // DLENS_TRAINER_BIAS_ONLY: A stays as it is
-  uint32_t threads;         // that a call may use
+  uint32_t optimizer;  // DLENS_OPTIMIZER_...
+  uint32_t flags;      // DLENS_TRAINER_BIAS_ONLY: A stays as it is
+  uint32_t threads;    // that a call may use
   double momentum;
-  double second_momentum;   // of Adam's v
-  double weight_decay;      // 0 = none
-  double gradient_limit;    // a layer's gradient of a larger norm is scaled down to it; 0 = no limit
+  double second_momentum;  // of Adam's v
+  double weight_decay;     // 0 = none
+  double gradient_limit;   // a layer's gradient of a larger norm is scaled down to it; 0 = no limit
 } dlens_trainer_options;
 
 // A part of a trainer's state: float32, row-major.
 typedef struct dlens_trainer_array {
   uint32_t size;
-  uint32_t n_dims;     // 1..4
-  const char *name;    // "weight" (n, D, D) and "bias" (n, D) are the translators, others the optimizer's
+  uint32_t n_dims;   // 1..4
+  const char *name;  // "weight" (n, D, D) and "bias" (n, D) are the translators, others the optimizer's
   uint64_t shape[4];
 } dlens_trainer_array;
 
-// Trains the translators of a tuned lens, of all layers together. Losses are KL(final || lens) in nats at layers 0..n-1,
-// means over the distinct tokens that the pack reads; its lenses, targets, kept path and hidden states are not used. One
-// call at a time; the same calls give the same state to the bit where the device computes so.
+// Trains the translators of a tuned lens, of all layers together. Losses are KL(final || lens) in nats at
+// layers 0..n-1, means over the distinct tokens that the pack reads; its lenses, targets, kept path and
+// hidden states are not used. One call at a time; the same calls give the same state to the bit where the
+// device computes so.
 typedef struct dlens_trainer {
   uint32_t size;
   uint32_t reserved;
   void *self;
 
-  // loss (n + 1): of the translators as they are; the last is that of the unigram predictor, which says at every token
-  // the mean of the final outputs that were trained on, NaN before the first step. [main]
+  // loss (n + 1): of the translators as they are; the last is that of the unigram predictor, which says at
+  // every token the mean of the final outputs that were trained on, NaN before the first step. [main]
   dlens_status (*measure)(struct dlens_trainer *, const dlens_batch *batch, float *loss, dlens_error *error);
   // loss (n): of the translators before the step, which the optimizer takes down their gradient. [main]
   dlens_status (*step)(struct dlens_trainer *, const dlens_batch *batch, double learning_rate, float *loss,
                        dlens_error *error);
   // Gathers the states of a pack for fit. [main]
   dlens_status (*observe)(struct dlens_trainer *, const dlens_batch *batch, dlens_error *error);
-  // Sets what is asked for (DLENS_FIT_...) from all that was observed, which is forgotten. `ridge` is added to the
-  // variances of a layer's states, as a share of their mean. [main]
+  // Sets what is asked for (DLENS_FIT_...) from all that was observed, which is forgotten. `ridge` is added
+  // to the variances of a layer's states, as a share of their mean. [main]
   dlens_status (*fit)(struct dlens_trainer *, uint32_t what, double ridge, dlens_error *error);
   // How many arrays the state has; *arrays is valid until destroy. [main]
   uint64_t (*arrays)(const struct dlens_trainer *, const dlens_trainer_array *const **arrays);
-  // Copies an array to or from the caller's buffer of its shape. [main]
+  // read copies an array to the caller's buffer of its shape, write from one. Both [main]
   dlens_status (*read)(const struct dlens_trainer *, uint64_t array, float *values, dlens_error *error);
   dlens_status (*write)(struct dlens_trainer *, uint64_t array, const float *values, dlens_error *error);
   void (*destroy)(struct dlens_trainer *);  // [main]
@@ -223,33 +243,35 @@ typedef struct dlens_model {
 
   // Valid until destroy. [any]
   const dlens_model_info *(*info)(const struct dlens_model *);
-  // Makes a lens that reads n layers; transports in ascending order of layer. *lens is freed by lens_destroy before
-  // the model is. [main]
-  dlens_status (*lens_create)(const struct dlens_model *, uint64_t n, const dlens_transport *const *transports,
-                              dlens_lens **lens, dlens_error *error);
-  void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);
-  // Runs the pack and reads every position with every lens; results do not depend on what else is in the pack, nor on
-  // which ancestors lie in a prefix. On an error nothing is kept.
-  // final_top: (P) the model's own top-1 ids. readings: one for each lens, in the order of batch->lenses. All
-  // buffers are the caller's. [worker], up to `threads` calls at once.
+  // Makes a lens that reads n layers; transports in ascending order of layer. *lens is freed by lens_destroy
+  // before the model is. [main]
+  dlens_status (*lens_create)(const struct dlens_model *, uint64_t n,
+                              const dlens_transport *const *transports, dlens_lens **lens,
+                              dlens_error *error);
+  void (*lens_destroy)(const struct dlens_model *, dlens_lens *lens);  // [main], when no call uses it
+  // Runs the pack and reads every position with every lens; results do not depend on what else is in the
+  // pack, nor on which ancestors lie in a prefix. On an error nothing is kept. final_top: (P) the model's own
+  // top-1 ids. readings: one for each lens, in the order of batch->lenses. All buffers are the caller's.
+  // [worker], up to `threads` calls at once.
   dlens_status (*forward)(const struct dlens_model *, const dlens_batch *batch, int32_t *final_top,
                           const dlens_readings *const *readings, dlens_error *error);
   void (*destroy)(struct dlens_model *);  // [main]
-  // Frees a kept path, before the model is destroyed and when no call uses it; paths that continue it stay whole. NULL:
-  // this backend keeps no prefixes, and packs come without them and with all ancestors of their tokens. [worker]
+  // Frees a kept path, before the model is destroyed and when no call uses it; paths that continue it stay
+  // whole. NULL: this backend keeps no prefixes, and packs come without them and with all ancestors of their
+  // tokens. [worker]
   void (*prefix_release)(const struct dlens_model *, dlens_prefix *prefix);
 
   // For measurement; a backend may leave them out (NULL).
   // The counters of dlens_work, as far as work->size reaches. [any]
   void (*work)(const struct dlens_model *, dlens_work *work);
-  // The rate that plain products of this model's shapes reach on its device by `threads` threads, in flop per second,
-  // measured for about `seconds`. Errors: DLENS_UNAVAILABLE for a precision that the device has no products in. [main],
-  // no forward call meanwhile.
-  dlens_status (*product_rate)(const struct dlens_model *, const char *precision, uint32_t threads, double seconds,
-                               double *flops_per_second, dlens_error *error);
+  // The rate that plain products of this model's shapes reach on its device by `threads` threads, in flop per
+  // second, measured for about `seconds`. Errors: DLENS_UNAVAILABLE for a precision that the device has no
+  // products in. [main], no forward call meanwhile.
+  dlens_status (*product_rate)(const struct dlens_model *, const char *precision, uint32_t threads,
+                               double seconds, double *flops_per_second, dlens_error *error);
 
-  // Makes a trainer of tuned lenses; *trainer is freed by its destroy before the model is. NULL: this backend cannot
-  // train. [main], no forward call while one of its functions runs.
+  // Makes a trainer of tuned lenses; *trainer is freed by its destroy before the model is. NULL: this backend
+  // cannot train. [main], no forward call while one of its functions runs.
   dlens_status (*trainer_create)(const struct dlens_model *, const dlens_trainer_options *options,
                                  dlens_trainer **trainer, dlens_error *error);
 } dlens_model;
@@ -258,11 +280,12 @@ typedef struct dlens_backend {
   uint32_t size;
   uint32_t reserved;
   // How well this backend can run here: 0 = not at all, and `reason` says why; the highest score is taken by
-  // "--backend auto". Cheap. [main]
+  // "--backend auto", which shows a reason of another code than DLENS_UNAVAILABLE as a warning: something is
+  // to be mended. Cheap where it is not the highest. [main]
   uint32_t (*probe)(dlens_error *reason);
   // *model is freed with its destroy. `weights` and what it points to stay valid until then. [main]
-  dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options, dlens_model **model,
-                               dlens_error *error);
+  dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options,
+                               dlens_model **model, dlens_error *error);
 } dlens_backend;
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The interface "depthlens.experiment/1": what to run for each record, and what to make of the readings.
 //
-// For each record the host calls plan, runs what was asked for, and calls plan again with the answers until it asks
-// for nothing more; then it calls consume once for each lens and keeps the rows in the record log. At the end finish
-// gets all rows of one lens in record order. Every function of a study may depend on its arguments only: a record can
-// be planned on one thread and consumed on another, or in a later process.
+// For each record the host calls plan, runs what was asked for, and calls plan again with the answers until
+// it asks for nothing more; then it calls consume once for each lens and keeps the rows in the record log. At
+// the end finish gets all rows of one lens in record order. Every function of a study may depend on its
+// arguments only: a record can be planned on one thread and consumed on another, or in a later process.
 #ifndef DLENS_ABI_EXPERIMENT_H
 #define DLENS_ABI_EXPERIMENT_H
 
@@ -13,8 +13,9 @@
 
 #define DLENS_EXPERIMENT_INTERFACE "depthlens.experiment/1"
 
-// Which records an experiment takes under --data EXPERIMENT[.set]=FILE. The host picks the first kind that a reader
-// can make of the file. Kinds: "prompt", "fact", "sentence", "cut" (see core/include/depthlens/data/record.hpp).
+// Which records an experiment takes under --data EXPERIMENT[.set]=FILE. The host picks the first kind that a
+// reader can make of the file. Kinds: "prompt", "fact", "sentence", "cut" (see
+// core/include/depthlens/data/record.hpp).
 typedef struct dlens_input {
   uint32_t size;
   uint32_t reserved;
@@ -49,8 +50,8 @@ typedef struct dlens_dataset {
 // The run a study belongs to. Valid as long as the study.
 typedef struct dlens_run {
   uint32_t size;
-  uint32_t n_layers;     // blocks: layers are 0..n_layers
-  uint32_t vocab_size;   // V
+  uint32_t n_layers;    // blocks: layers are 0..n_layers
+  uint32_t vocab_size;  // V
   uint32_t max_positions;
   uint32_t seed_compat;  // 1 = the published code's filters, alignment, file and column names
   uint32_t target_gold;  // 1 = rows are about the data's answer, 0 = about the model's own final top-1
@@ -68,29 +69,30 @@ typedef struct dlens_request {
   uint32_t size;
   uint32_t reserved;
   void *self;
-  // A token sequence; *sequence is its number in this request. Equal prefixes are computed once, whoever asks.
-  dlens_status (*add_sequence)(const struct dlens_request *, const int32_t *ids, uint64_t n, uint32_t *sequence,
-                               dlens_error *error);
-  // A position 0..n-1 of a sequence to be read by every lens of the run at every layer; target -1 = the model's own
-  // final top-1. *read is its number in this request.
-  dlens_status (*add_read)(const struct dlens_request *, uint32_t sequence, uint64_t position, const int32_t *targets,
-                           uint64_t n_targets, uint32_t *read, dlens_error *error);
+  // A token sequence; *sequence is its number in this request. Equal prefixes are computed once, whoever
+  // asks.
+  dlens_status (*add_sequence)(const struct dlens_request *, const int32_t *ids, uint64_t n,
+                               uint32_t *sequence, dlens_error *error);
+  // A position 0..n-1 of a sequence to be read by every lens of the run at every layer; target -1 = the
+  // model's own final top-1. *read is its number in this request.
+  dlens_status (*add_read)(const struct dlens_request *, uint32_t sequence, uint64_t position,
+                           const int32_t *targets, uint64_t n_targets, uint32_t *read, dlens_error *error);
 } dlens_request;
 
 // One position read by one lens, over its L layers; K targets as asked for.
 typedef struct dlens_reading {
   uint32_t size;
-  uint32_t n_layers;      // L
-  uint32_t n_targets;     // K
-  int32_t final_top;      // the model's own top-1
-  const int32_t *layers;  // (L) 0..n
-  const int32_t *targets;      // (K) ids, -1 resolved
-  const uint32_t *const *rank;     // [K] -> (L)
-  const uint32_t *const *ties;     // [K] -> (L)
-  const float *const *logprob;     // [K] -> (L) nats
-  const float *entropy;        // (L) nats
-  const float *kl;             // (L) KL(final || layer), nats
-  const int32_t *guess;        // (L) top-1 of the layer
+  uint32_t n_layers;            // L
+  uint32_t n_targets;           // K
+  int32_t final_top;            // the model's own top-1
+  const int32_t *layers;        // (L) 0..n
+  const int32_t *targets;       // (K) ids, -1 resolved
+  const uint32_t *const *rank;  // [K] -> (L)
+  const uint32_t *const *ties;  // [K] -> (L)
+  const float *const *logprob;  // [K] -> (L) nats
+  const float *entropy;         // (L) nats
+  const float *kl;              // (L) KL(final || layer), nats
+  const int32_t *guess;         // (L) top-1 of the layer
 } dlens_reading;
 
 // The answers to a record's requests so far.
@@ -98,9 +100,9 @@ typedef struct dlens_answers {
   uint32_t size;
   uint32_t n_rounds;
   const void *self;
-  // Valid during the call of plan or consume; NULL for a number that was not asked for. Where a run is extended, a
-  // lens whose rows exist already is not read again: another lens of the run then answers for it in plan, and the
-  // lens being consumed in consume. final_top is the same for all of them. [any]
+  // Valid during the call of plan or consume; NULL for a number that was not asked for. Where a run is
+  // extended, a lens whose rows exist already is not read again: another lens of the run then answers for it
+  // in plan, and the lens being consumed in consume. final_top is the same for all of them. [any]
   const dlens_reading *(*reading)(const struct dlens_answers *, uint32_t round, uint32_t read, uint32_t lens);
 } dlens_answers;
 
@@ -111,9 +113,10 @@ typedef struct dlens_sink {
   // Adds a row to a table of the study's description. Values are copied; n must be its number of columns.
   dlens_status (*append)(const struct dlens_sink *, uint32_t table, const dlens_value *values, uint64_t n,
                          dlens_error *error);
-  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set; the
-  // counts of the run are written to the manifest.
-  dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n, dlens_error *error);
+  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set;
+  // the counts of the run are written to the manifest.
+  dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n,
+                        dlens_error *error);
   // Only in finish: how many prompts a figure is about, for its title.
   dlens_status (*figure_prompts)(const struct dlens_sink *, uint32_t figure, uint64_t n, dlens_error *error);
 } dlens_sink;
@@ -151,20 +154,22 @@ typedef struct dlens_study {
   uint32_t size;
   uint32_t reserved;
   void *self;
-  // Sees every record of every data set in order, before --limit, before describe; NULL if it has no need. [main]
+  // Sees every record of every data set in order, before --limit, before describe; NULL if it has no need.
+  // [main]
   dlens_status (*survey)(const struct dlens_study *, const dlens_record *record, dlens_error *error);
   dlens_status (*describe)(const struct dlens_study *, const dlens_description **description,
                            dlens_error *error);  // [main]
   // Asks for what it needs next; asking for nothing ends the record's rounds. [worker]
   dlens_status (*plan)(const struct dlens_study *, const dlens_record *record, const dlens_answers *answers,
                        const dlens_request *request, dlens_error *error);
-  // Makes the rows of one record and lens; tables that are DLENS_TABLE_SHARED get the same rows for every lens.
-  // [worker]
-  dlens_status (*consume)(const struct dlens_study *, const dlens_record *record, const dlens_answers *answers,
-                          uint32_t lens, const dlens_sink *sink, dlens_error *error);
+  // Makes the rows of one record and lens; tables that are DLENS_TABLE_SHARED get the same rows for every
+  // lens. [worker]
+  dlens_status (*consume)(const struct dlens_study *, const dlens_record *record,
+                          const dlens_answers *answers, uint32_t lens, const dlens_sink *sink,
+                          dlens_error *error);
   // Makes the rows of the summary tables from all rows of one lens; NULL if it has none. [main]
-  dlens_status (*finish)(const struct dlens_study *, const dlens_rows *rows, uint32_t lens, const dlens_sink *sink,
-                         dlens_error *error);
+  dlens_status (*finish)(const struct dlens_study *, const dlens_rows *rows, uint32_t lens,
+                         const dlens_sink *sink, dlens_error *error);
   void (*destroy)(struct dlens_study *);  // [main]
 } dlens_study;
 

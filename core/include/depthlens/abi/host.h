@@ -27,12 +27,13 @@ typedef struct dlens_tokenizer {
   uint32_t vocabulary;  // number of ids; the embedding may have more rows
   const void *self;
 
-  // Writes up to `capacity` ids and sets *count to the number there are; call again with more room if it is larger.
-  // mode: DLENS_ENCODE_PROMPT or DLENS_ENCODE_TEXT. [any]
+  // Writes up to `capacity` ids and sets *count to the number there are; call again with more room if it is
+  // larger. mode: DLENS_ENCODE_PROMPT or DLENS_ENCODE_TEXT. [any]
   dlens_status (*encode)(const struct dlens_tokenizer *, dlens_text text, uint32_t mode, int32_t *ids,
                          uint64_t capacity, uint64_t *count, dlens_error *error);
-  // The bytes a token stands for inside a text (leading blank kept, may be invalid UTF-8), and whether it is a
-  // special token. A view that lives as long as the tokenizer; empty for an id outside 0..vocabulary-1. [any]
+  // The bytes a token stands for inside a text (leading blank kept, may be invalid UTF-8), and whether it is
+  // a special token. A view that lives as long as the tokenizer; empty for an id outside 0..vocabulary-1.
+  // [any]
   dlens_text (*bytes)(const struct dlens_tokenizer *, int32_t id);
   uint32_t (*is_special)(const struct dlens_tokenizer *, int32_t id);
   // The special ids that DLENS_ENCODE_PROMPT puts in front of every text. [any]

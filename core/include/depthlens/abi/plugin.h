@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The entry of a depthlens plugin. A plugin is a shared library whose ONE exported symbol is dlens_entry_v1; its file
-// name without extension is its id with "-" for ".": experiment-flips.so has the id "experiment.flips".
+// The entry of a depthlens plugin. A plugin is a shared library whose ONE exported symbol is dlens_entry_v1;
+// its file name without extension is its id with "-" for ".": experiment-flips.so has the id
+// "experiment.flips".
 #ifndef DLENS_ABI_PLUGIN_H
 #define DLENS_ABI_PLUGIN_H
 

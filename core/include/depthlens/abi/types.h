@@ -3,12 +3,15 @@
 //
 // Rules for every header of this folder:
 //  - C11, fixed-width types, no padding, UTF-8 texts; includes only <stddef.h> and <stdint.h>.
-//  - `size` comes first in every struct that may grow: its provider writes sizeof(it), its reader asks DLENS_HAS.
-//  - Only dlens_text, dlens_pair, dlens_value and dlens_word have no size: they never grow and may stand in arrays.
-//  - No memory changes owner: who creates destroys, hosts copy what they keep, results land in the caller's buffers.
+//  - `size` comes first in every struct that may grow: its provider writes sizeof(it), its reader asks
+//    DLENS_HAS.
+//  - Only dlens_text, dlens_pair, dlens_value and dlens_word have no size: they never grow and may stand in
+//    arrays.
+//  - No memory changes owner: who creates destroys, hosts copy what they keep, results land in the caller's
+//    buffers.
 //  - A received pointer is valid during the call unless its comment says until when.
-//  - Thread tags: [main] one thread, never concurrently; [worker] any thread, concurrently on the same object too;
-//    [any] both.
+//  - Thread tags: [main] one thread, never concurrently; [worker] any thread, concurrently on the same object
+//    too; [any] both.
 #ifndef DLENS_ABI_TYPES_H
 #define DLENS_ABI_TYPES_H
 
@@ -86,22 +89,22 @@ enum {
   DLENS_DTYPE_MXFP4 = 15
 };
 
-// A named read-only view of a weight tensor as it lies in the model file, possibly a part of a fused or transposed one.
-// Element (r, c) of a matrix is element
+// A named read-only view of a weight tensor as it lies in the model file, possibly a part of a fused or
+// transposed one. Element (r, c) of a matrix is element
 //   ((r / row_group) * group_stride + r % row_group) * row_stride + c * column_stride
-// counted from `data`; quantised blocks run along a row, whose column_stride is then 1 and whose row_stride is a
-// multiple of the block. A vector is one column: c = 0. A plain matrix of R rows and C columns has row_group = R,
-// group_stride = R, row_stride = C, column_stride = 1; a plain vector row_stride = 1.
+// counted from `data`; quantised blocks run along a row, whose column_stride is then 1 and whose row_stride
+// is a multiple of the block. A vector is one column: c = 0. A plain matrix of R rows and C columns has
+// row_group = R, group_stride = R, row_stride = C, column_stride = 1; a plain vector row_stride = 1.
 typedef struct dlens_tensor {
   uint32_t size;
   uint32_t dtype;
   dlens_text name;
-  uint64_t n_dims;    // 1 or 2
-  uint64_t shape[4];  // logical: (rows), or (rows, columns)
-  const void *data;   // may be unaligned; valid as long as the model that was made from it
-  uint64_t bytes;     // from data to the end of the last element that is part of the view
-  uint64_t row_group, group_stride;     // rows
-  uint64_t row_stride, column_stride;   // elements
+  uint64_t n_dims;                     // 1 or 2
+  uint64_t shape[4];                   // logical: (rows), or (rows, columns)
+  const void *data;                    // may be unaligned; valid as long as the model that was made from it
+  uint64_t bytes;                      // from data to the end of the last element that is part of the view
+  uint64_t row_group, group_stride;    // rows
+  uint64_t row_stride, column_stride;  // elements
 } dlens_tensor;
 
 enum {
@@ -117,11 +120,11 @@ enum {
 typedef struct dlens_option {
   uint32_t size;
   uint32_t type;
-  const char *id;            // [a-z0-9-]+, given as --EXPERIMENT.id or --id
-  const char *help;          // one sentence
-  const char *fallback;      // the default, as text; NULL = none (a FILE that may be absent)
+  const char *id;              // [a-z0-9-]+, given as --EXPERIMENT.id or --id
+  const char *help;            // one sentence
+  const char *fallback;        // the default, as text; NULL = none (a FILE that may be absent)
   const char *const *choices;  // NULL-terminated for DLENS_OPTION_CHOICE, else NULL
-  double min, max;           // for numbers; min > max = no bounds
+  double min, max;             // for numbers; min > max = no bounds
 } dlens_option;
 
 typedef struct dlens_column {
@@ -139,10 +142,10 @@ enum {
 typedef struct dlens_table {
   uint32_t size;
   uint32_t flags;
-  const char *id;    // unique within its study, kept in the record log: stable between versions
-  // CSV file name without ".csv". The host replaces {lens} and {name}, and {_lens} by "" for the label logit and by
-  // "_label" for others. As published figures are named: {Lens} by LogitLens and TunedLens for the labels logit and
-  // tuned, {False} by "False" and "" for them, both by the label for others.
+  const char *id;  // unique within its study, kept in the record log: stable between versions
+  // CSV file name without ".csv". The host replaces {lens} and {name}, and {_lens} by "" for the label logit
+  // and by "_label" for others. As published figures are named: {Lens} by LogitLens and TunedLens for the
+  // labels logit and tuned, {False} by "False" and "" for them, both by the label for others.
   const char *file;
   const dlens_column *const *columns;
   uint64_t n_columns;
@@ -166,15 +169,15 @@ enum {
 // One panel of a figure: which columns of its table it draws.
 typedef struct dlens_panel {
   uint32_t size;
-  uint32_t flags;       // DLENS_FIGURE_LOG_X ...
-  const char *title;    // may be ""
-  const char *x, *y;    // column ids; y is NULL for densities
+  uint32_t flags;     // DLENS_FIGURE_LOG_X ...
+  const char *title;  // may be ""
+  const char *x, *y;  // column ids; y is NULL for densities
   const char *x_label, *y_label;
-  const char *where;    // "column=value": only these rows; NULL = all
+  const char *where;  // "column=value": only these rows; NULL = all
 } dlens_panel;
 
 enum {
-  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned or Jacobian one
+  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned one
 };
 
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.
@@ -194,7 +197,8 @@ typedef struct dlens_figure {
   uint64_t n_panels;
   uint32_t flags;  // DLENS_FIGURE_TRAINED_LENS
   uint32_t reserved;
-  const char *baseline;  // column with what y would be of the text alone, drawn beside the controls; NULL = none
+  // Column with what y would be of the text alone, drawn beside the controls; NULL = none.
+  const char *baseline;
 } dlens_figure;
 
 #endif

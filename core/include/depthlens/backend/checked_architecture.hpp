@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: the architecture that comes with a model's weights, checked before anything is computed from it. Which
-// tensors there are, and in which shapes, is checked where they are read.
+// For backends: the architecture that comes with a model's weights, checked before anything is computed from
+// it, and its tables. Which tensors there are, and in which shapes, is checked where they are read.
 #pragma once
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/error.hpp"
+#include "depthlens/model/architecture.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace depthlens {
 
-// Errors: status::internal for a description of another interface, status::data for one that cannot be computed with.
+// Errors: status::internal for a description of another interface, status::data for one that cannot be
+// computed with.
 inline const dlens_architecture& checked_architecture(const dlens_weights& weights) {
   if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
       weights.architecture->size < sizeof(dlens_architecture)) {
@@ -21,7 +25,7 @@ inline const dlens_architecture& checked_architecture(const dlens_weights& weigh
   const auto need = [](bool ok, const char* what) {
     if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
   };
-  constexpr std::uint32_t most = 1u << 24;
+  constexpr std::uint32_t most = size_limits::any;
   for (const std::uint32_t n : {arch.n_layers, arch.d_model, arch.n_heads, arch.n_kv_heads, arch.head_dim,
                                 arch.d_ff, arch.vocab_size, arch.max_positions}) {
     need(n > 0 && n <= most, "a size is 0 or above 16777216");
@@ -47,6 +51,28 @@ inline const dlens_architecture& checked_architecture(const dlens_weights& weigh
            std::isfinite(arch.attention_scale) && std::isfinite(arch.rope_scale),
        "a scale is not a number");
   return arch;
+}
+
+// The tables that an architecture points to, as a model's own.
+struct architecture_tables {
+  std::vector<float> inverse_frequency;        // (rope_dims / 2)
+  std::vector<float> local_inverse_frequency;  // the same for layers with a window; empty = as the others
+  std::vector<std::uint32_t> windows;          // (n_layers), 0 = all ancestors; empty = 0 everywhere
+
+  std::uint32_t window(std::uint32_t layer) const { return windows.empty() ? 0 : windows[layer]; }
+};
+
+// Copies the tables of a checked architecture and takes its pointers to the host's from it.
+inline architecture_tables take_tables(dlens_architecture& arch) {
+  const std::size_t half = arch.rope_dims / 2;
+  const auto copy = []<class T>(const T* from, std::size_t n) {
+    return from ? std::vector<T>(from, from + n) : std::vector<T>();
+  };
+  architecture_tables out{copy(arch.rope_inverse_frequency, half),
+                          copy(arch.local_rope_inverse_frequency, half), copy(arch.window, arch.n_layers)};
+  arch.rope_inverse_frequency = arch.local_rope_inverse_frequency = nullptr;
+  arch.window = nullptr;
+  return out;
 }
 
 }  // namespace depthlens

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: the reads of a pack by the tokens where they are, so that a token is read once whatever was asked there.
+// For backends: the reads of a pack by the tokens where they are, so that a token is read once whatever was
+// asked there.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -39,7 +40,8 @@ inline std::vector<read_site> make_read_sites(const dlens_batch& batch, const to
   return sites;
 }
 
-// Names the model's own top-1 of every site, finals (sites), where it is the target, and in final_top (reads) or NULL.
+// Names the model's own top-1 of every site, finals (sites), where it is the target, and in final_top (reads)
+// or NULL.
 inline void put_finals(std::span<read_site> sites, std::span<const top_entry> finals,
                        std::int32_t* final_top) {
   for (std::size_t i = 0; i < sites.size(); ++i) {

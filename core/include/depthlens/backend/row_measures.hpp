@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: the measures of a row of logits, in nats, from what was seen of it. NaN where a sum is not defined.
+// For backends: the measures of a row of logits, in nats, from what was seen of it. NaN where a sum is not
+// defined.
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"

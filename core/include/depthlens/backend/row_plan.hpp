@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: which rows of logits the lenses of a call need at every site, each once. What carries a layer to the
-// output space is the backend's own type `Transport`, with members `layer`, `is_identity()` and `is_constant()`.
+// For backends: which rows of logits the lenses of a call need at every site, each once. What carries a layer
+// to the output space is the backend's own type `Transport`, with members `layer`, `is_identity()` and
+// `is_constant()`.
 #pragma once
 
 #include "depthlens/abi/backend.h"

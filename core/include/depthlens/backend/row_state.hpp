@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: what is kept of a row of logits while it is reduced tile by tile. Plain data without functions, so that
-// kernels compiled for other processors can share it.
+// For backends: what is kept of a row of logits while it is reduced tile by tile. Plain data without
+// functions, so that kernels compiled for other processors can share it.
 #pragma once
 
 #include <cstdint>

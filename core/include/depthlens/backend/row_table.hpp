@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: what is known of the rows of one stack of readouts while tiles of the vocabulary go by, and, when all
-// have gone, the readings. The row of plan row r and site i is r * sites + i: the final outputs come first.
+// For backends: what is known of the rows of one stack of readouts while tiles of the vocabulary go by, and,
+// when all have gone, the readings. The row of plan row r and site i is r * sites + i: the final outputs come
+// first.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -43,7 +44,8 @@ class row_table {
  public:
   // For top-1 alone: one row a site, no targets.
   explicit row_table(std::size_t n_sites) : row_table(n_sites, 1, 1) { tie_rows({}); }
-  // For all measures of plan_rows rows a site. The final outputs' maxima, finals (sites), are known from the start.
+  // For all measures of plan_rows rows a site. The final outputs' maxima, finals (sites), are known from the
+  // start.
   row_table(std::span<const read_site> sites, std::size_t plan_rows, std::uint32_t top_k,
             std::span<const top_entry> finals)
       : row_table(sites.size(), plan_rows, top_k) {

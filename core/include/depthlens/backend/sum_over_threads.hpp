@@ -10,8 +10,8 @@
 
 namespace depthlens {
 
-// The sum of measure() over n threads of their own that run at once. The last exception is thrown again once all
-// have ended.
+// The sum of measure() over n threads of their own that run at once. The last exception is thrown again once
+// all have ended.
 template <class Measure>
 double sum_over_threads(std::uint32_t n, const Measure& measure) {
   std::mutex guard;

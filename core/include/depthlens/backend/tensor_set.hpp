@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: the tensors that come with a model's weights, by name and in the shape that the architecture asks for.
+// For backends: the tensors that come with a model's weights, by name and in the shape that the architecture
+// asks for.
 #pragma once
 
 #include "depthlens/abi/backend.h"

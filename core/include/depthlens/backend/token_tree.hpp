@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: a pack's tokens in depth-first order. Behind every token come its descendants, so that while walking
-// along, the token seen last at each smaller position is an ancestor. Tokens that continue a kept path come deepest
-// first, so that its tokens are the ones seen last until they are not needed any more. Also the check of what the host
-// handed over.
+// For backends: a pack's tokens in depth-first order. Behind every token come its descendants, so that while
+// walking along, the token seen last at each smaller position is an ancestor. Tokens that continue a kept
+// path come deepest first, so that its tokens are the ones seen last until they are not needed any more. Also
+// the check of what the host handed over.
 #pragma once
 
 #include "depthlens/abi/backend.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: a tensor of the model file, checked against the architecture and read as float32 by whole rows: plain,
-// grouped and transposed matrices, and vectors. tensor_set.hpp finds them by name.
+// For backends: a tensor of the model file, checked against the architecture and read as float32 by whole
+// rows: plain, grouped and transposed matrices, and vectors. tensor_set.hpp finds them by name.
 #pragma once
 
 #include "depthlens/abi/types.h"
@@ -53,7 +53,8 @@ inline bool end_of_view(const weight_view& v, std::size_t& end) {
 
 }  // namespace detail
 
-// Errors: status::data with the name for a tensor whose bytes do not hold (rows, columns) in the order it gives.
+// Errors: status::data with the name for a tensor whose bytes do not hold (rows, columns) in the order it
+// gives.
 inline weight_view checked_view(const std::string& name, const dlens_tensor& t, std::size_t rows,
                                 std::size_t columns) {
   const auto type = static_cast<dtype>(t.dtype);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: what forward calls have done. Each counts for itself and adds that to the model's totals when it ends.
-// Time is wall time of the calling thread.
+// For backends: what forward calls have done. Each counts for itself and adds that to the model's totals when
+// it ends. Time is wall time of the calling thread.
 #pragma once
 
 #include "depthlens/abi/backend.h"

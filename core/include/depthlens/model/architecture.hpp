@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block, rotary
-// frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and
-// checked here. What the parts compute is written beside dlens_architecture in abi/backend.h.
+// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block,
+// rotary frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata
+// (gguf_config.hpp) and checked here. What the parts compute is written beside dlens_architecture in
+// abi/backend.h.
 #pragma once
 
 #include <cmath>
@@ -17,12 +18,18 @@
 namespace depthlens {
 
 // The numbers of these are those of DLENS_ROPE_..., DLENS_NORM_..., DLENS_ACTIVATION_... and DLENS_BLOCK_....
-// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights; interleaved
-// (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
+// Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights;
+// interleaved (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
 enum class rope_kind { half = 1, interleaved = 2 };
 enum class norm_kind { rms = 1, layer = 2 };
 enum class activation_kind { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };
 enum class block_form { sequential = 1, parallel = 2 };
+
+// What no model exceeds; where a file says more, or 0, its key is named.
+struct size_limits {
+  static constexpr std::uint32_t layers = 4096, width = 1u << 20, heads = 1u << 16, head_dim = 1u << 16,
+                                 any = 1u << 24;  // of the others, and of all to a backend
+};
 
 struct architecture {
   std::string family;            // model_type or general.architecture: "llama", "gpt2", ...
@@ -34,6 +41,7 @@ struct architecture {
   std::uint32_t d_ff = 0;        // F
   std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
   std::uint32_t max_positions = 0;
+  std::string positions_key;  // what keeps them below those of the file, with LongRoPE; else empty
   norm_kind norm = norm_kind::rms;
   activation_kind activation = activation_kind::silu;
   block_form form = block_form::sequential;
@@ -51,8 +59,8 @@ struct architecture {
   std::uint32_t rope_dims = 0;             // 0: no rotary positions
   std::vector<float> rope_inv_freq;        // (rope_dims / 2), any scaling applied
   std::vector<float> local_rope_inv_freq;  // the same for layers with a window; empty: as the others
-  double rope_scale = 1;                   // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
-  std::vector<std::uint32_t> window;       // (n_layers), 0 = sees all before it; empty: 0 everywhere
+  double rope_scale = 1;  // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
+  std::vector<std::uint32_t> window;  // (n_layers), 0 = sees all before it; empty: 0 everywhere
 };
 
 namespace detail {
@@ -70,6 +78,16 @@ inline bool is_listed(std::string_view words, std::string_view key) noexcept {
 
 }  // namespace detail
 
+// "the model takes N", and why it is not more, for errors about longer prompts.
+inline std::string positions_text(const architecture& a) {
+  std::string out = "the model takes " + std::to_string(a.max_positions);
+  if (!a.positions_key.empty()) {
+    out += ": with LongRoPE prompts are read up to " + a.positions_key +
+           ", beyond which the states of all tokens would be others";
+  }
+  return out;
+}
+
 // Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came
 // from.
 inline void check_architecture(const architecture& a, std::string_view label) {
@@ -77,19 +95,19 @@ inline void check_architecture(const architecture& a, std::string_view label) {
     if (value < 1 || value > top)
       fail(status::data, label, ": ", what, " is ", value, ", expected 1 to ", top);
   };
-  within("the number of layers", a.n_layers, 4096);
-  within("the model width", a.d_model, 1u << 20);
-  within("the number of attention heads", a.n_heads, 1u << 16);
+  within("the number of layers", a.n_layers, size_limits::layers);
+  within("the model width", a.d_model, size_limits::width);
+  within("the number of attention heads", a.n_heads, size_limits::heads);
   within("the number of key-value heads", a.n_kv_heads, a.n_heads);
-  within("the head size", a.head_dim, 1u << 16);
-  within("the feed-forward width", a.d_ff, 1u << 24);
-  within("the vocabulary size", a.vocab_size, 1u << 28);
-  within("the number of positions", a.max_positions, 0x7fffffffu);
+  within("the head size", a.head_dim, size_limits::head_dim);
+  within("the feed-forward width", a.d_ff, size_limits::any);
+  within("the vocabulary size", a.vocab_size, size_limits::any);
+  within("the number of positions", a.max_positions, size_limits::any);
   if (a.n_heads % a.n_kv_heads != 0) {
     fail(status::data, label, ": ", a.n_heads, " attention heads cannot share ", a.n_kv_heads,
          " key-value heads");
   }
-  if (std::uint64_t{a.n_heads} * a.head_dim > (1u << 24)) {
+  if (std::uint64_t{a.n_heads} * a.head_dim > size_limits::any) {
     fail(status::data, label, ": ", a.n_heads, " heads of size ", a.head_dim, " are too many");
   }
   if (!(a.norm_eps >= 0 && a.norm_eps < 1)) {

@@ -76,22 +76,34 @@ inline std::uint32_t embedding_rows(const gguf_file& file) {
                                        [&] { return file.path() + ": token_embd.weight"; });
 }
 
+// From 1 to `top`; `otherwise` where the file does not say.
+inline std::uint32_t gguf_size(const gguf_file& file, const std::string& key, std::uint32_t top,
+                               std::optional<std::uint32_t> otherwise = {}) {
+  const auto given = file.find_u32(key);
+  if (!given && otherwise) return *otherwise;
+  const std::uint32_t value = given ? *given : file.require_u32(key);
+  if (value < 1 || value > top)
+    fail(status::data, file.path(), ": ", key, " is ", value, ", expected 1 to ", top);
+  return value;
+}
+
 inline void read_gguf_sizes(const gguf_file& file, const gguf_family& f, architecture& a) {
+  using most = size_limits;
   const std::string prefix = std::string(f.name) + ".";
-  a.n_layers = file.require_u32(prefix + "block_count");
-  a.d_model = file.require_u32(prefix + "embedding_length");
-  a.n_heads = file.require_u32(prefix + "attention.head_count");
-  a.n_kv_heads = file.find_u32(prefix + "attention.head_count_kv").value_or(a.n_heads);
-  const auto head_dim = file.find_u32(prefix + "attention.key_length");
-  if (!head_dim && (a.n_heads == 0 || a.d_model % a.n_heads != 0)) {
-    fail(status::data, file.path(), ": ", a.n_heads, " attention heads do not divide the width ", a.d_model);
+  a.n_layers = gguf_size(file, prefix + "block_count", most::layers);
+  a.d_model = gguf_size(file, prefix + "embedding_length", most::width);
+  a.n_heads = gguf_size(file, prefix + "attention.head_count", most::heads);
+  a.n_kv_heads = gguf_size(file, prefix + "attention.head_count_kv", a.n_heads, a.n_heads);
+  if (file.find(prefix + "attention.key_length") == nullptr && a.d_model % a.n_heads != 0) {
+    fail(status::data, file.path(), ": ", prefix, "attention.head_count is ", a.n_heads,
+         ", which does not divide ", prefix, "embedding_length, ", a.d_model);
   }
-  a.head_dim = head_dim ? *head_dim : a.d_model / a.n_heads;
+  a.head_dim = gguf_size(file, prefix + "attention.key_length", most::head_dim, a.d_model / a.n_heads);
   if (file.find_u32(prefix + "attention.value_length").value_or(a.head_dim) != a.head_dim) {
     fail(status::data, file.path(), ": values and keys of different head sizes are not supported");
   }
-  a.d_ff = file.require_u32(prefix + "feed_forward_length");
-  a.max_positions = file.require_u32(prefix + "context_length");
+  a.d_ff = gguf_size(file, prefix + "feed_forward_length", most::any);
+  a.max_positions = gguf_size(file, prefix + "context_length", most::any);
   a.norm = f.norm;
   a.norm_eps = file.require_float(prefix + (f.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon"
                                                                      : "attention.layer_norm_epsilon"));

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,30 +57,54 @@ inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string&
   out.divisors = rope_divisors(file, *factors, a);
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
-  out.attention_factor = file.find_float(prefix + "rope.scaling.attn_factor").value_or(0.0);
+  if (const auto by = file.find_float(prefix + "rope.scaling.attn_factor")) {
+    if (!(*by > 0)) {
+      fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", *by,
+           ", expected more than 0");
+    }
+    out.attention_factor = *by;
+  }
   return out;
+}
+
+// By how much positions are divided, under the key of today or the older one; nothing where neither says any.
+inline std::optional<double> gguf_rope_factor(const gguf_file& file, const std::string& prefix) {
+  const auto factor = file.find_float(prefix + "rope.scaling.factor");
+  const auto old = file.find_float(prefix + "rope.scale_linear");
+  if (factor && old && *factor != *old) {
+    fail(status::data, file.path(), ": ", prefix, "rope.scaling.factor is ", *factor, " and ", prefix,
+         "rope.scale_linear ", *old);
+  }
+  const std::optional<double> by = factor ? factor : old;
+  return by == 1.0 || by == 0.0 ? std::nullopt : by;
 }
 
 inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a) {
   const std::string prefix = std::string(f.name) + ".";
   const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
+  const std::optional<double> factor = gguf_rope_factor(file, prefix);
   const bool factors = f.long_factors && (file.find_tensor("rope_factors_short.weight") != nullptr ||
                                           file.find_tensor("rope_factors_long.weight") != nullptr);
-  if (factors && is_listed("longrope none", type.empty() ? "none" : type))
-    return read_gguf_longrope(file, prefix, a);
+  if (factors && is_listed("longrope none", type.empty() ? "none" : type)) {
+    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a);
+    fail(status::data, file.path(), ": a rope scaling factor of ", *factor, " under ", prefix,
+         "rope.scaling.factor or ", prefix,
+         "rope.scale_linear is not understood beside rope_factors_short.weight");
+  }
   if (const double by = file.find_float(prefix + "rope.scaling.attn_factor").value_or(1.0); by != 1) {
     fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", by,
          ", which is understood with rope_factors_short.weight only");
   }
   if (type == "yarn") return read_gguf_yarn(file, prefix);
-  double factor = file.find_float(prefix + "rope.scale_linear").value_or(1.0);
-  if (type == "linear") {
-    factor = file.require_float(prefix + "rope.scaling.factor");
-  } else if (!type.empty() && type != "none") {
+  if (type == "none") return {};
+  if (!type.empty() && type != "linear") {
     fail(status::data, file.path(), ": rope scaling ", printable(type),
          " is not supported; none, linear and yarn are, and longrope in Phi-3");
   }
-  if (factor != 1.0 && factor != 0.0) return {.type = rope_scaling::kind::linear, .factor = factor};
+  if (factor) return {.type = rope_scaling::kind::linear, .factor = *factor};
+  // Without a type "linear" is meant, but where it is said there is a factor to it.
+  if (type == "linear" && !file.find_float(prefix + "rope.scale_linear"))
+    file.require_float(prefix + "rope.scaling.factor");
   return {};
 }
 
@@ -93,9 +118,10 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", a.rope_dims,
          ", expected the head size ", a.head_dim);
   }
-  if (a.rope_dims < 2)
-    fail(status::data, file.path(), ": ", a.rope_dims, " rotary dimensions, expected 2 or more");
-  check_architecture(a, file.path());
+  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count, or the head size without it, is ",
+         a.rope_dims, ", expected an even number of 2 to the head size ", a.head_dim);
+  }
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
   const rope_scaling scaling = read_gguf_scaling(file, f, a);
   check_rope(theta, scaling, a.rope_dims, file.path());
@@ -110,7 +136,7 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     check_rope(local, {}, a.rope_dims, file.path());
     a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
   }
-  apply_rope_limits(scaling, a, file.path());
+  apply_rope_limits(scaling, a, file.path(), prefix + "rope.scaling.original_context_length");
 }
 
 }  // namespace depthlens::detail

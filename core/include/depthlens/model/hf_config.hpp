@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the old
-// spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary part is
-// hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could change the
-// numbers, so unless it is null, false or empty it is refused by name: wrong readings are worse than none.
+// config.json of a Hugging Face model folder to an architecture, by the family's row in families/. Takes the
+// old spelling (rope_theta, rope_scaling, torch_dtype) and the new one (rope_parameters, dtype); the rotary
+// part is hf_rope.hpp, windows are hf_windows.hpp. A key that neither the row nor the table below has could
+// change the numbers, so unless it is null, false or empty it is refused by name: wrong readings are worse
+// than none.
 #pragma once
 
 #include <algorithm>
@@ -29,20 +30,23 @@ namespace detail {
 // compute.
 inline bool is_harmless_config_key(std::string_view key) {
   return is_listed(
-      "_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path _num_labels "
-      "architectures attention_dropout attention_probs_dropout_prob attn_implementation bad_words_ids "
-      "begin_suppress_tokens bos_token_id chunk_size_feed_forward custom_pipelines "
-      "decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
-      "encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task "
-      "forced_bos_token_id forced_eos_token_id gradient_checkpointing hidden_dropout_prob id2label "
-      "initializer_range is_decoder is_encoder_decoder label2id length_penalty max_length min_length "
-      "name_or_path no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences "
-      "output_attentions output_hidden_states output_past output_scores pad_token_id prefix "
-      "pretraining_tp problem_type remove_invalid_values repetition_penalty return_dict "
-      "return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
-      "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers.js_config "
-      "transformers_version typical_p unk_token_id unsloth_fixed unsloth_version use_bfloat16 "
-      "use_cache",
+      "_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled "
+      "_model_name_or_path _name_or_path _num_labels architectures attention_dropout "
+      "attention_probs_dropout_prob attn_implementation bad_words_ids begin_suppress_tokens "
+      "bos_token bos_token_id chunk_size_feed_forward classifier_dropout cls_token_id "
+      "custom_pipelines decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
+      "embd_pdrop encoder_no_repeat_ngram_size eos_token eos_token_id "
+      "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
+      "gradient_checkpointing hidden_dropout hidden_dropout_prob id2label initializer_range "
+      "is_decoder is_encoder_decoder keys_to_ignore_at_inference label2id length_penalty loss_type "
+      "mask_token_id max_length min_length model_max_length name_or_path no_repeat_ngram_size "
+      "num_beam_groups num_beams num_labels num_logits_to_keep num_return_sequences "
+      "output_attentions output_hidden_states output_past output_scores pad_token pad_token_id "
+      "padding_side prefix pretraining_tp problem_type remove_invalid_values repetition_penalty "
+      "resid_pdrop return_dict return_dict_in_generate sep_token_id suppress_tokens "
+      "task_specific_params temperature tf_legacy_loss tokenizer_class tokenizer_padding_side "
+      "top_k top_p torch_dtype torchscript transformers.js_config transformers_version typical_p "
+      "unk_token_id unsloth_fixed unsloth_version use_bfloat16 use_cache use_flash_attention_2",
       key);
 }
 
@@ -60,17 +64,23 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
          is_window_key(f, key);
 }
 
-inline void refuse_unknown_config_keys(const json_view& root, const model_family& family) {
+// `known` says of a key whether it is read, or may be passed over.
+template <class Known>
+void refuse_unknown_config_keys(const json_view& root, const Known& known) {
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
     const bool off = value.is_null() || (value.is_bool() && !value.get_bool()) ||
                      (value.is_object() && value.get_object().empty()) ||
                      (value.is_array() && value.get_array().empty());
-    if (off || is_family_key(family, name) || is_harmless_config_key(name)) continue;
+    if (off || is_harmless_config_key(name) || known(name)) continue;
     fail(status::data, root.place(), "key ", printable(name),
          " is not understood and may change what the model computes; if it does not, --ignore-config passes "
          "over it");
   }
+}
+
+inline void refuse_config_keys(const json_view& root, const model_family& family) {
+  refuse_unknown_config_keys(root, [&](std::string_view key) { return is_family_key(family, key); });
   for (const auto& [key, value] : root.as_object()) {
     const std::string_view name(key.data(), key.size());
     if (!value.is_null() && is_listed(family.only_true, name)) {
@@ -80,31 +90,35 @@ inline void refuse_unknown_config_keys(const json_view& root, const model_family
   }
 }
 
-// `derived` is what the size is where the row says so.
-inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived) {
+// From 1 to `top`. `derived` is what the size is where the row says so.
+inline std::uint32_t config_size(const json_view& root, const size_key& size, std::uint64_t derived,
+                                 std::uint32_t top) {
   const auto number = size.key == nullptr ? std::nullopt : root.find(size.key);
   if (!number && size.otherwise == size_key::required) root.require(size.key);
   const std::uint64_t value = number                                ? number->as_u64()
                               : size.otherwise == size_key::derived ? derived
                                                                     : size.otherwise;
-  return checked_narrow<std::uint32_t>(value,
-                                       [&] { return number ? number->place() + "value" : root.place(); });
+  if (number && (value < 1 || value > top))
+    fail(status::data, number->place(), "is ", value, ", expected 1 to ", top);
+  return checked_narrow<std::uint32_t>(value, [&] { return root.place(); });
 }
 
 inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
-  a.n_layers = config_size(root, f.layers, 0);
-  a.d_model = config_size(root, f.width, 0);
-  a.n_heads = config_size(root, f.heads, 0);
-  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads);
+  using most = size_limits;
+  a.n_layers = config_size(root, f.layers, 0, most::layers);
+  a.d_model = config_size(root, f.width, 0, most::width);
+  a.n_heads = config_size(root, f.heads, 0, most::heads);
+  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads, a.n_heads);
   const bool own_head_dim =
       f.head_dim.otherwise != size_key::derived || (f.head_dim.key != nullptr && root.find(f.head_dim.key));
-  if (!own_head_dim && (a.n_heads == 0 || a.d_model % a.n_heads != 0)) {
-    fail(status::data, root.place(), a.n_heads, " attention heads do not divide the width ", a.d_model);
+  if (!own_head_dim && a.d_model % a.n_heads != 0) {
+    fail(status::data, root.place(), f.heads.key, " is ", a.n_heads, ", which does not divide ", f.width.key,
+         ", ", a.d_model);
   }
-  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads);
-  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model);
-  a.vocab_size = config_size(root, f.vocabulary, 0);
-  a.max_positions = config_size(root, f.positions, 0);
+  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads, most::head_dim);
+  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model, most::any);
+  a.vocab_size = config_size(root, f.vocabulary, 0, most::any);
+  a.max_positions = config_size(root, f.positions, 0, most::any);
 }
 
 inline activation_kind read_activation(const json_view& root, const model_family& f) {
@@ -125,7 +139,14 @@ inline json_view text_part(const json_view& root) {
   if (const auto quantized = root.find("quantization_config"))
     fail(status::data, root.place(),
          "key 'quantization_config' is not understood: the weights must be plain");
-  return root.require("text_config");
+  static constexpr std::string_view known =
+      "boi_token_id boi_token_index eoi_token_id eoi_token_index image_token_id image_token_index "
+      "mm_tokens_per_image model_type text_config tie_word_embeddings vision_config";
+  refuse_unknown_config_keys(root, [](std::string_view key) { return is_listed(known, key); });
+  const json_view text = root.require("text_config");
+  if (!config_flag(root, "tie_word_embeddings", true) && config_flag(text, "tie_word_embeddings", true))
+    fail(status::data, root.place(), "tie_word_embeddings is false here, but not in text_config");
+  return text;
 }
 
 }  // namespace detail
@@ -140,15 +161,15 @@ inline architecture architecture_from_config(const json_document& config) {
     fail(status::data, root.place(), "model_type ", printable(a.family), " is not supported; supported are ",
          families::names());
   }
-  detail::refuse_unknown_config_keys(root, *family);
+  detail::refuse_config_keys(root, *family);
   detail::read_sizes(root, *family, a);
   a.norm = family->norm;
   a.norm_offset = family->norm_offset;
   a.norm_eps = family->eps;
   if (family->eps_key != nullptr) a.norm_eps = root.find_double(family->eps_key).value_or(family->eps);
   a.activation = detail::read_activation(root, *family);
-  a.tied = root.find_bool("tie_word_embeddings").value_or(family->tied);
-  a.attention_bias = root.find_bool("attention_bias").value_or(family->attention_bias);
+  a.tied = config_flag(root, "tie_word_embeddings", family->tied);
+  a.attention_bias = config_flag(root, "attention_bias", family->attention_bias);
   a.mlp_bias = root.find_bool("mlp_bias").value_or(false);
   a.position_offset = family->position_offset;
   a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));

@@ -3,6 +3,7 @@
 // object for each kind of layer) or in the older keys that a family's rope_rule names.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ struct rope_numbers {
 // The keys that each type of scaling reads.
 inline std::string_view rope_type_keys(std::string_view type) {
   if (type == "yarn") return "attention_factor beta_fast beta_slow truncate";
-  if (type == "longrope" || type == "su") return "attention_factor long_factor short_factor";
+  if (type == "longrope") return "attention_factor long_factor short_factor";
   return "low_freq_factor high_freq_factor";
 }
 
@@ -85,17 +86,30 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
   if (s.type == kind::yarn) {
     s.beta_fast = rope.find_double("beta_fast").value_or(s.beta_fast);
     s.beta_slow = rope.find_double("beta_slow").value_or(s.beta_slow);
-    s.truncate = rope.find_bool("truncate").value_or(true);
+    s.truncate = config_flag(rope, "truncate", true);
   }
-  if (s.type == kind::yarn || s.type == kind::longrope)
-    s.attention_factor = rope.find_double("attention_factor").value_or(0.0);
+  if (s.type != kind::yarn && s.type != kind::longrope) return;
+  if (const auto by = rope.find_double("attention_factor")) {
+    if (!(*by > 0)) fail(status::data, rope.place(), "attention_factor is ", *by, ", expected more than 0");
+    s.attention_factor = *by;
+  }
 }
 
 // {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
 inline void read_rope_object(const json_view& rope, rope_numbers& out) {
-  const auto kind = rope.find("rope_type") ? rope.find("rope_type") : rope.find("type");
-  const std::string_view name = kind ? kind->as_string() : "default";
-  refuse_unless(is_listed("default linear llama3 longrope su yarn", name), kind ? *kind : rope,
+  const auto kind = rope.find("rope_type"), old = rope.find("type");
+  const auto spelled = [](const json_view& type) {
+    return type.as_string() == "su" ? std::string_view("longrope") : type.as_string();
+  };
+  if (kind && old && spelled(*kind) != spelled(*old)) {
+    fail(status::data, rope.place(), "rope_type is ", printable(kind->as_string()), " and type ",
+         printable(old->as_string()));
+  }
+  const std::string_view name = kind ? spelled(*kind) : old ? spelled(*old) : "default";
+  refuse_unless(is_listed("default linear llama3 longrope yarn", name),
+                kind  ? *kind
+                : old ? *old
+                      : rope,
                 "the rope types are default, linear, llama3, longrope and yarn");
   refuse_unknown_rope_keys(rope, name);
   if (const auto value = rope.find_double("rope_theta")) out.theta = *value;
@@ -103,24 +117,42 @@ inline void read_rope_object(const json_view& rope, rope_numbers& out) {
   if (name != "default") read_scaling(rope, name, out.scaling);
 }
 
-// Phi-3 has the number of positions before it was stretched beside the object, not in it.
-inline void read_original_positions(const json_view& root, const architecture& a, rope_scaling& s) {
+// The number of positions before LongRoPE stretched them: beside the object, in rope_parameters, or what the
+// family means without; for a rope_scaling alone, which some readers look past, only where that changes
+// nothing.
+inline void read_original_positions(const json_view& root, const rope_rule& rule, const architecture& a,
+                                    rope_scaling& s) {
+  static constexpr const char* key = "original_max_position_embeddings";
   if (s.type != rope_scaling::kind::longrope) return;
-  const auto beside = root.find_double("original_max_position_embeddings");
-  if (beside && s.original_positions != 0 && s.original_positions != *beside) {
-    fail(status::data, root.place(), "original_max_position_embeddings is ", *beside, " here and ",
+  const auto beside = root.find_double(key);
+  if (!beside && root.as_object().contains(key))
+    fail(status::data, root.place(), key, " is null, but longrope needs it");
+  const bool within = s.original_positions != 0;
+  const double usual =
+      beside.value_or(rule.original_positions != 0 ? rule.original_positions : a.max_positions);
+  if (within && s.original_positions != usual && (beside || !root.find("rope_parameters"))) {
+    fail(status::data, root.place(), key, " is ", usual, beside ? " here" : " by default here", " and ",
          s.original_positions, " in the rope parameters");
   }
-  if (s.original_positions == 0) s.original_positions = beside.value_or(a.max_positions);
-  if (s.factor == 0 && s.original_positions > 0) s.factor = a.max_positions / s.original_positions;
+  if (!within) s.original_positions = usual;
+  if (!(s.original_positions > 0)) return;  // check_rope refuses it
+  const double ratio = a.max_positions / s.original_positions;
+  const bool said = within || beside || rule.original_positions != 0;
+  if (s.factor == 0) s.factor = ratio;
+  if (said && s.attention_factor == 0 && std::abs(s.factor - ratio) > 1e-6 * ratio) {
+    fail(status::data, root.place(), "the factor of longrope is ", s.factor,
+         ", but max_position_embeddings is ", ratio, " times ", key);
+  }
 }
 
-// A number that may stand under several old keys and in the object: all that are there must agree.
+// A number that may stand under several old keys and in the object: all that are there must agree, also with
+// what is meant without them where a family has a key of its own.
 inline void check_old_keys(const json_view& root, const char* first, const char* second, double read) {
   for (const char* key : {first, second}) {
     if (key == nullptr) continue;
     if (const auto old = root.find_double(key); old && *old != read)
-      fail(status::data, root.place(), key, " is ", *old, " here and ", read, " elsewhere in the file");
+      fail(status::data, root.place(), key, " is ", *old, " here and ", read,
+           " elsewhere in the file or by default");
   }
 }
 
@@ -143,12 +175,8 @@ inline void read_nested_rope(const json_view& parameters, rope_numbers& global, 
 // Reads what all layers share into `global`, what windowed ones have to themselves into `local`.
 inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_numbers& global,
                            rope_numbers& local) {
-  for (const char* key : {"rope_theta", rule.theta_key}) {
-    if (key != nullptr) global.theta = root.find_double(key).value_or(global.theta);
-  }
-  for (const char* key : {"partial_rotary_factor", rule.part_key}) {
-    if (key != nullptr) global.part = root.find_double(key).value_or(global.part);
-  }
+  if (rule.theta_key != nullptr) global.theta = root.find_double(rule.theta_key).value_or(global.theta);
+  if (rule.part_key != nullptr) global.part = root.find_double(rule.part_key).value_or(global.part);
   if (rule.local_theta_key != nullptr)
     local.theta = root.find_double(rule.local_theta_key).value_or(local.theta);
   const auto parameters = root.find("rope_parameters");
@@ -159,7 +187,13 @@ inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_nu
   if (parameters && rule.local_theta_key != nullptr) {
     read_nested_rope(*parameters, global, local);
   } else if (parameters || scaling) {
+    const rope_numbers outside = global;
     read_rope_object(parameters ? *parameters : *scaling, global);
+    if (!parameters && (global.theta != outside.theta || global.part != outside.part)) {
+      fail(status::data, scaling->place(),
+           "rope_theta or partial_rotary_factor is another here than outside or by default, and only "
+           "rope_parameters may say it");
+    }
   }
   check_old_keys(root, "rope_theta", rule.theta_key, global.theta);
   check_old_keys(root, "partial_rotary_factor", rule.part_key, global.part);
@@ -183,21 +217,27 @@ inline void read_rope(const json_view& root, const rope_rule& rule, architecture
   a.rope_dims = static_cast<std::uint32_t>(global.part * a.head_dim);
   if (rule.dims_key != nullptr) {
     const auto dims = root.find(rule.dims_key);
+    if (!dims && root.as_object().contains(rule.dims_key))
+      fail(status::data, root.place(), rule.dims_key, " is null, expected a number of dimensions");
     a.rope_dims = dims
                       ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
                       : rule.dims;
   }
-  if (a.rope_dims < 2)
-    fail(status::data, root.place(), a.rope_dims, " rotary dimensions, expected 2 or more");
-  check_architecture(a, root.label());
-  read_original_positions(root, a, global.scaling);
+  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+    const char* const key = rule.dims_key != nullptr ? rule.dims_key
+                            : global.part != 1       ? rule.part_key
+                                                     : "the head size";
+    fail(status::data, root.place(), key, " makes ", a.rope_dims,
+         " rotary dimensions, expected an even number of 2 to the head size ", a.head_dim);
+  }
+  read_original_positions(root, rule, a, global.scaling);
   a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
   if (rule.local_theta_key != nullptr) {
     if (scales_attention(local.scaling))
       fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
     a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
   }
-  apply_rope_limits(global.scaling, a, root.label());
+  apply_rope_limits(global.scaling, a, root.label(), "original_max_position_embeddings");
 }
 
 }  // namespace depthlens::detail

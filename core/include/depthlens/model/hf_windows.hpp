@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which layers of a config.json see only a window of the text before them: layer_types where it is given, else by
-// the family's rule. A window that spans all positions is none.
+// Which layers of a config.json see only a window of the text before them: layer_types where it is given,
+// else by the family's rule. A window that spans all positions is none.
 #pragma once
 
 #include <algorithm>
@@ -37,18 +37,19 @@ inline std::optional<std::uint32_t> read_window(const json_view& root, const mod
 }
 
 inline std::uint32_t read_pattern(const json_view& root, const model_family& f) {
-  std::uint64_t pattern = f.pattern;
-  for (const char* key : {"_sliding_window_pattern", "sliding_window_pattern"}) {
-    const auto given = is_listed(f.keys, key) ? root.find(key) : std::nullopt;
-    if (!given) continue;
-    pattern = given->as_u64();
-    refuse_unless(pattern > 0, *given, "a pattern has at least one layer");
-  }
+  const auto find = [&](const char* key) { return is_listed(f.keys, key) ? root.find(key) : std::nullopt; };
+  const auto given = find("sliding_window_pattern");
+  const std::uint64_t pattern = given ? given->as_u64() : f.pattern;
+  if (given) refuse_unless(pattern > 0, *given, "a pattern has at least one layer");
+  // Written beside layer_types, and read by nobody.
+  if (const auto note = find("_sliding_window_pattern"); note && !given)
+    refuse_unless(note->as_u64() == pattern, *note, "layer_types or sliding_window_pattern must say it");
   return checked_narrow<std::uint32_t>(pattern, [&] { return root.place() + "sliding_window_pattern"; });
 }
 
 // Has each layer a window? By layer_types.
-inline std::vector<bool> listed_windows(const json_view& types, const model_family& f, const architecture& a) {
+inline std::vector<bool> listed_windows(const json_view& types, const model_family& f,
+                                        const architecture& a) {
   if (types.as_array().size() != a.n_layers) {
     fail(status::data, types.place(), "has ", types.as_array().size(), " layers, expected ", a.n_layers);
   }
@@ -78,11 +79,17 @@ inline std::vector<bool> usual_windows(const json_view& root, const model_family
   return out;
 }
 
-// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the file.
+// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the
+// file.
 inline void read_windows(const json_view& root, const model_family& f, architecture& a) {
   const std::optional<std::uint32_t> window = read_window(root, f, a);
   const auto types = root.find("layer_types");
   const std::vector<bool> sliding = types ? listed_windows(*types, f, a) : usual_windows(root, f, a);
+  const bool hides = window && *window < a.max_positions;
+  if (types && hides && !f.window_lists && sliding != usual_windows(root, f, a)) {
+    fail(status::data, types->place(), "says otherwise than sliding_window, which means every layer in ",
+         f.name, " models");
+  }
   if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return;
   const bool own_rope = !a.local_rope_inv_freq.empty();
   if (!window && (types || own_rope)) {

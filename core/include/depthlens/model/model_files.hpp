@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as it lies on disk: a folder (config.json + safetensors, or files of torch.save where there are none) or a
-// GGUF file. Gives the architecture and the weights under canonical names (tensor_names.hpp), mapped and checked by
-// tensor_map.hpp. Reads no tokenizer and converts no numbers.
+// A model as it lies on disk: a folder (config.json + safetensors, or files of torch.save where there are
+// none) or a GGUF file. Gives the architecture and the weights under canonical names (tensor_names.hpp),
+// mapped and checked by tensor_map.hpp. Reads no tokenizer and converts no numbers.
 #pragma once
 
 #include <algorithm>
@@ -87,8 +87,8 @@ class model_files {
     return *arch_;
   }
 
-  // Canonical tensors with strides: embed, position, block.0.*, ..., final_norm, unembed (the data of embed where
-  // tied).
+  // Canonical tensors with strides: embed, position, block.0.*, ..., final_norm, unembed (the data of embed
+  // where tied).
   std::span<const tensor_view> tensors() const noexcept { return tensors_; }
   const tensor_view* find_tensor(std::string_view name) const noexcept {
     const auto at = by_name_.find(name);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A float32 matrix as numpy's array_str(matrix, precision=p) prints it, summarised above 1000 elements: lenses name the
-// model they were trained for by the SHA-256 of this text of its unembedding. Numbers are printed as Dragon4 does with
-// unique=True: the shortest digits that read back, cut and rounded half to even from the exact value at p places.
+// A float32 matrix as numpy's array_str(matrix, precision=p) prints it, summarised above 1000 elements:
+// lenses name the model they were trained for by the SHA-256 of this text of its unembedding. Numbers are
+// printed as Dragon4 does with unique=True: the shortest digits that read back, cut and rounded half to even
+// from the exact value at p places.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pickle of torch.save holds, as plain data: numbers, texts, tuples, lists, dictionaries and descriptions of
-// tensors. No object is made and nothing is ever called; pickle_machine.hpp has the opcodes that are understood.
+// What a pickle of torch.save holds, as plain data: numbers, texts, tuples, lists, dictionaries and
+// descriptions of tensors. No object is made and nothing is ever called; pickle_machine.hpp has the opcodes
+// that are understood.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interprets an untrusted pickle as data (pickle.hpp). Opcodes and globals are those that torch.save writes for
-// dictionaries of tensors; any other is an error that names it. Bounded in values, memo, depth and bytes, so that a
-// small file cannot become a large tree. Which records hold the tensors is torch_file.hpp.
+// Interprets an untrusted pickle as data (pickle.hpp). Opcodes and globals are those that torch.save writes
+// for dictionaries of tensors; any other is an error that names it. Bounded in values, memo, depth and bytes,
+// so that a small file cannot become a large tree. Which records hold the tensors is torch_file.hpp.
 #pragma once
 
 #include <algorithm>

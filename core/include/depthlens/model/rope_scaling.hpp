@@ -145,9 +145,10 @@ inline bool scales_attention(const rope_scaling& s) noexcept {
   return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
 }
 
-// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and, see
-// above, the number of positions.
-inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label) {
+// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and,
+// see above, the number of positions, which the file has under `key`.
+inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label,
+                              std::string_view key) {
   using kind = rope_scaling::kind;
   if (!scales_attention(s)) return;
   double by = s.attention_factor;
@@ -162,8 +163,10 @@ inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::strin
          ": yarn and longrope are not supported where layers with a window have other frequencies");
   }
   a.rope_scale = by;
-  if (s.type == kind::longrope && s.original_positions < a.max_positions)
+  if (s.type == kind::longrope && s.original_positions < a.max_positions) {
     a.max_positions = static_cast<std::uint32_t>(s.original_positions);
+    a.positions_key = key;
+  }
 }
 
 }  // namespace depthlens

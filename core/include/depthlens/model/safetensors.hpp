@@ -110,7 +110,7 @@ class safetensors_file {
   }
 
   const std::string& path() const noexcept { return label_; }
-  void forget_pages() const noexcept { file_.forget_pages(); }  // see mapped_file
+  void forget_pages() const noexcept { file_.forget_pages(); }                       // see mapped_file
   std::span<const safetensors_tensor> tensors() const noexcept { return tensors_; }  // in order of their data
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the tensors that files store to those that a model computes with: canonical names, checked shapes and types,
-// parts of fused tensors and transposed ones as strided views. Tensors that the architecture does not explain are
-// refused. Converts no numbers.
+// From the tensors that files store to those that a model computes with: canonical names, checked shapes and
+// types, parts of fused tensors and transposed ones as strided views. Tensors that the architecture does not
+// explain are refused. Converts no numbers.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,8 @@ struct raw_tensor {
 
 namespace detail {
 
-// A part of a stored matrix or vector: `rows` rows from `first`, in groups of `group` rows that begin `stride` rows
-// apart. Transposed: the stored rows are the columns of the result.
+// A part of a stored matrix or vector: `rows` rows from `first`, in groups of `group` rows that begin
+// `stride` rows apart. Transposed: the stored rows are the columns of the result.
 struct part_of_tensor {
   std::uint64_t first = 0, rows = 0, group = 0, stride = 0;
   bool transposed = false;
@@ -115,6 +115,8 @@ class tensor_mapper {
     add_with_bias(table_.final_norm, cat(prefix_, table_.final_norm.stored), "final_norm");
     if (arch_.tied) {
       add_tied(cat(table_.head.stored, ".weight"));
+      const std::string bias = cat(table_.head.stored, ".bias");
+      if (has_bias(table_.head, bias)) add(table_.head, bias, "unembed.bias", true);
     } else {
       add_with_bias(table_.head, table_.head.stored, "unembed");
     }
@@ -206,8 +208,8 @@ class tensor_mapper {
 
 }  // namespace detail
 
-// embed, position, block.0.*, ..., final_norm, unembed (the data of embed where tied). `label` begins errors; the
-// views live as long as the stored tensors' data. Errors: data.
+// embed, position, block.0.*, ..., final_norm, unembed (the data of embed where tied). `label` begins errors;
+// the views live as long as the stored tensors' data. Errors: data.
 inline std::vector<tensor_view> canonical_tensors(std::span<const raw_tensor> stored, const architecture& a,
                                                   const tensor_table& table, std::string label) {
   return detail::tensor_mapper(stored, a, table, std::move(label)).map();

@@ -4,8 +4,8 @@
 //   block.{i}.attn_norm (D)  .q (H hd, D)  .k .v (Hkv hd, D)  .o (D, H hd)  .attn_post_norm (D)
 //   block.{i}.q_norm .k_norm (hd), or (H hd) and (Hkv hd)
 //   block.{i}.ffn_norm (D)  .gate .up (F, D)  .down (D, F)  .ffn_post_norm (D)
-// each with .bias (rows) where the model has one; absent where the family has no such part. And the words in which a
-// family's table (families/) says under which names and in which layout its files store them.
+// each with .bias (rows) where the model has one; absent where the family has no such part. And the words in
+// which a family's table (families/) says under which names and in which layout its files store them.
 #pragma once
 
 #include <algorithm>
@@ -45,8 +45,8 @@ struct tensor_rule {
   std::uint32_t slot = 0;  // which part of the fused tensor
 };
 
-// Where a family keeps its tensors. Their names begin with the first of `prefixes` under which the embedding is found,
-// but for the head's. `outside` holds embed, then position if there is one.
+// Where a family keeps its tensors. Their names begin with the first of `prefixes` under which the embedding
+// is found, but for the head's. `outside` holds embed, then position if there is one.
 struct tensor_table {
   std::span<const std::string_view> prefixes;
   std::string_view blocks;  // before the block number
@@ -54,7 +54,8 @@ struct tensor_table {
   std::span<const tensor_rule> block;
   tensor_rule final_norm;
   tensor_rule head;
-  std::string_view ignorable;       // endings of stored names that hold nothing the configuration does not say
+  // Endings of stored names that hold nothing the configuration does not say.
+  std::string_view ignorable;
   std::string_view ignorable_starts = "";  // beginnings of such names
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of torch.save (.pt, .bin): its pickle as data and its tensors as views into the mapped file, every one checked
-// against the record that holds it. No part of libtorch or Python is used and nothing in the file is run. Tensor data
-// is touched when it is read or verified, not before.
+// A file of torch.save (.pt, .bin): its pickle as data and its tensors as views into the mapped file, every
+// one checked against the record that holds it. No part of libtorch or Python is used and nothing in the file
+// is run. Tensor data is touched when it is read or verified, not before.
 #pragma once
 
 #include <algorithm>
@@ -39,7 +39,8 @@ struct torch_tensor {
 // Owns the mapping; views live as long as this object (moved or not).
 class torch_file {
  public:
-  // Maps the file, reads its directory and its pickle. Errors: those of mapped_file, and data for anything wrong.
+  // Maps the file, reads its directory and its pickle. Errors: those of mapped_file, and data for anything
+  // wrong.
   explicit torch_file(const std::filesystem::path& path) : file_(path) {
     zip_ = std::make_unique<torch_zip>(file_.bytes(), file_.path());
     const zip_member& pickle = *zip_->find("data.pkl");
@@ -86,7 +87,8 @@ class torch_file {
     return out;
   }
 
-  // Reads the record of a tensor and compares its checksum; once for each record. Not thread-safe. Errors: data.
+  // Reads the record of a tensor and compares its checksum; once for each record. Not thread-safe. Errors:
+  // data.
   void verify(const torch_tensor& tensor) const {
     if (verified_.insert(tensor.record).second) zip_->verify(*tensor.record);
   }

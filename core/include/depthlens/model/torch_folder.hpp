@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of a folder in files of torch.save: pytorch_model.bin, or the shards that pytorch_model.bin.index.json
-// names. Older models have no others. Which tensors belong to a model is model_files.hpp.
+// The weights of a folder in files of torch.save: pytorch_model.bin, or the shards that
+// pytorch_model.bin.index.json names. Older models have no others. Which tensors belong to a model is
+// model_files.hpp.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +51,8 @@ inline std::map<std::string, std::string> read_torch_index(const std::filesystem
   return out;
 }
 
-// Errors: no_input if a shard is missing; data if the index names a tensor that its shard lacks, or if two shards hold
-// the same name, and what torch_file throws.
+// Errors: no_input if a shard is missing; data if the index names a tensor that its shard lacks, or if two
+// shards hold the same name, and what torch_file throws.
 inline std::vector<torch_file> open_torch_folder(const std::filesystem::path& folder) {
   std::vector<torch_file> files;
   if (std::filesystem::exists(folder / torch_weights_name)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The zip archive that torch.save writes: one folder with data.pkl and the records data/0, data/1, ... of its tensors,
-// all stored. Two readers must agree on it: zip_directory.hpp, which says where a record's bytes lie in the mapped
-// file, and libzip with its consistency checks, which also verifies checksums. What the pickle means is
-// torch_file.hpp.
+// The zip archive that torch.save writes: one folder with data.pkl and the records data/0, data/1, ... of its
+// tensors, all stored. Two readers must agree on it: zip_directory.hpp, which says where a record's bytes lie
+// in the mapped file, and libzip with its consistency checks, which also verifies checksums. What the pickle
+// means is torch_file.hpp.
 #pragma once
 
 #include <zip.h>

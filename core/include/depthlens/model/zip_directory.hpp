@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The central directory of an untrusted zip archive whose members are stored, not compressed: where each one's bytes
-// lie. Stricter than the format: nothing after the end record, no comment, no encryption, names unique, and local
-// headers that say what the directory says. Reads no member; checksums are torch_zip.hpp's.
+// The central directory of an untrusted zip archive whose members are stored, not compressed: where each
+// one's bytes lie. Stricter than the format: nothing after the end record, no comment, no encryption, names
+// unique, and local headers that say what the directory says. Reads no member; checksums are torch_zip.hpp's.
 #pragma once
 
 #include <algorithm>

@@ -25,8 +25,8 @@ namespace depthlens {
 // written.
 class atomic_file {
  public:
-  // The folder must exist. A link keeps its place: what it names is written. Throws status::cannot_create, also where
-  // the name is that of a device, pipe or folder.
+  // The folder must exist. A link keeps its place: what it names is written. Throws status::cannot_create,
+  // also where the name is that of a device, pipe or folder.
   explicit atomic_file(const std::filesystem::path& path) : path_(place_of(path)) {
     if (!path_.has_filename())
       fail(status::cannot_create, path_.string(), ": cannot create the file: no file name");

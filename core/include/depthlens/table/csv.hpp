@@ -28,7 +28,8 @@ class csv_writer {
   using sink = std::function<void(std::string_view)>;
   explicit csv_writer(sink to) : to_(std::move(to)) {}
 
-  // Quoted where it holds a comma, a quote, CR or LF, or begins the file with U+FEFF. A NUL byte is status::internal.
+  // Quoted where it holds a comma, a quote, CR or LF, or begins the file with U+FEFF. A NUL byte is
+  // status::internal.
   void text(std::string_view value) {
     begin_field();
     if (value.find('\0') != std::string_view::npos) fail(status::internal, "a CSV field with a NUL byte");

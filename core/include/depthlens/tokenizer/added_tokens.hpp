@@ -4,8 +4,7 @@
 #pragma once
 
 #include "depthlens/data/utf8.hpp"
-
-#include <utf8proc.h>
+#include "depthlens/tokenizer/pattern.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,25 +33,12 @@ namespace detail {
 inline bool is_unicode_white(char32_t c) noexcept { return is_split_character(c) && (c < 0x1C || c > 0x1F); }
 
 // Letters, marks, digits, connectors, joiners and the letters in circles and squares.
-inline bool is_word_character(char32_t c) noexcept {
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
-      return true;
-    default:
-      break;
-  }
-  return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
-         (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+inline bool is_word_character(std::string_view character) {
+  static const pattern word(split_patterns::for_pcre2(
+      R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149})"
+      R"(\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}])"));
+  pattern_match match{};
+  return word.find(character, 0, match);
 }
 
 // The character that ends at byte `end` > 0.
@@ -96,7 +82,7 @@ class added_token_finder {
   // `skip_special`, special tokens are part of the text.
   template <class OnText, class OnToken>
   void split(std::string_view text, bool skip_special, OnText&& on_text, OnToken&& on_token) const {
-    std::size_t done = 0;
+    std::size_t done = 0, white_end = 0;
     for (std::size_t at = 0; !empty() && at < text.size();) {
       std::size_t size = 0;
       const added_token* token = longest(text, at, size);
@@ -109,11 +95,12 @@ class added_token_finder {
       if ((skip_special && token->special) || (token->single_word && touches_word(text, begin, end)))
         continue;
       if (token->lstrip) begin = white_before(text, begin, done);
-      if (token->rstrip) end = white_after(text, end);
+      // A token among the white space that the one before takes is a token all the same. Such white space is
+      // looked at once: doing so again for each token would be quadratic.
+      if (token->rstrip) end = white_end = end < white_end ? white_end : white_after(text, end);
       if (done < begin) on_text(text.substr(done, begin - done), done);
       on_token(*token, end);
       done = end;
-      at = end;
     }
     if (done < text.size()) on_text(text.substr(done), done);
   }
@@ -140,9 +127,13 @@ class added_token_finder {
   }
 
   static bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
-    const auto word = [](utf8_character c) { return c.valid && detail::is_word_character(c.value); };
-    return (begin > 0 && word(detail::utf8_before(text, begin))) ||
-           (end < text.size() && word(utf8_at(text, end)));
+    if (begin > 0) {
+      const utf8_character c = detail::utf8_before(text, begin);
+      if (c.valid && detail::is_word_character(text.substr(begin - c.size, c.size))) return true;
+    }
+    if (end == text.size()) return false;
+    const utf8_character c = utf8_at(text, end);
+    return c.valid && detail::is_word_character(text.substr(end, c.size));
   }
 
   // Not before `from`: looking at the same blanks again for each token would be quadratic.

@@ -210,15 +210,19 @@ inline std::vector<added_token> folder_added_tokens(const tokenizer_settings& fi
   return out;
 }
 
-// Lines "left right"; lines that start with "#version" are none.
-inline void read_merges_file(tokenizer_parts& parts, const std::filesystem::path& path) {
+// Lines "left right"; lines that start with "#version" are none. As transformers reads it for GPT-2, the
+// first line is none either, whatever it says, nor is what stands behind the last line break.
+inline void read_merges_file(tokenizer_parts& parts, const std::filesystem::path& path,
+                             std::string_view family) {
   const mapped_file file(path);
   std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   merge_reader reader(parts);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
+    const bool dropped = family == "gpt-2" && (number == 1 || end == text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    if (dropped) continue;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.starts_with("#version") || (line.empty() && text.empty())) continue;
     reader.add(line, [&] { return cat(file.path(), ":", number, ": "); });
@@ -260,6 +264,34 @@ inline void read_folder_cuts(tokenizer_parts& parts, const tokenizer_settings& f
     refuse(files.tokenizer->root(), "option", "split_special_tokens");
 }
 
+// Finds where tokenizer_config.json says otherwise than tokenizer.json about what is put around a text. Which
+// of the two transformers follows differs from one tokenizer_class to the other.
+inline void compare_with_settings(tokenizer_parts& parts, const std::filesystem::path& path) {
+  const auto puts_in_front = [](const std::vector<normalizer_step>& steps) {
+    using kind = normalizer_step::kind;
+    return std::any_of(steps.begin(), steps.end(), [](const normalizer_step& s) {
+      return s.what == kind::prepend || s.what == kind::prepend_once || s.what == kind::prepend_first;
+    });
+  };
+  const bool blank = puts_in_front(parts.normalizer) || puts_in_front(parts.preparation);
+  try {
+    const json_document settings = json_document::from_file(path, tokenizer_config_limits);
+    std::string contradictions;
+    const auto compare = [&](const char* key, bool does) {
+      if (settings.root().find_bool(key).value_or(does) == does) return;
+      contradictions += cat(contradictions.empty() ? "" : ", ", key, " is ", does ? "false" : "true");
+    };
+    compare("add_bos_token", !parts.prefix.empty());
+    compare("add_eos_token", !parts.suffix.empty());
+    compare("add_prefix_space", blank);
+    if (contradictions.empty()) return;
+    parts.doubts.push_back(
+        cat(path.string(), ": ", contradictions, ", but tokenizer.json says otherwise, and is what counts"));
+  } catch (const error& e) {
+    parts.doubts.push_back(cat(e.what(), "; tokenizer.json is what counts"));
+  }
+}
+
 }  // namespace detail
 
 // Errors: data; those of mapped_file.
@@ -277,7 +309,7 @@ inline tokenizer_parts read_vocab_and_merges(const std::filesystem::path& folder
   parts.added = detail::folder_added_tokens(files, roles, vocab);
   const std::string place = cat(parts.file, ": added tokens: ");
   detail::add_json_tokens(parts, detail::collect_tokens(vocab, parts.added, place));
-  detail::read_merges_file(parts, folder / "merges.txt");
+  detail::read_merges_file(parts, folder / "merges.txt", family);
   detail::read_folder_frame(parts, files, roles);
   return parts;
 }
@@ -286,7 +318,11 @@ inline tokenizer_parts read_vocab_and_merges(const std::filesystem::path& folder
 // there is neither; data; those of mapped_file.
 inline tokenizer_parts read_folder_tokenizer(const std::filesystem::path& folder) {
   const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
-  if (has("tokenizer.json")) return read_tokenizer_json(folder / "tokenizer.json");
+  if (has("tokenizer.json")) {
+    tokenizer_parts parts = read_tokenizer_json(folder / "tokenizer.json");
+    if (has("tokenizer_config.json")) detail::compare_with_settings(parts, folder / "tokenizer_config.json");
+    return parts;
+  }
   if (has("vocab.json") && has("merges.txt")) return read_vocab_and_merges(folder);
   fail(status::no_input, folder.string(), ": no tokenizer.json, and no vocab.json with merges.txt",
        has("tokenizer.model") ? "; tokenizer.model is not read, tokenizer.json can be made from it" : "");

@@ -112,8 +112,14 @@ inline void read_gguf_bytes(tokenizer_parts& parts, const gguf_file& file,
   parts.vocabulary.whole_words = preset.whole_words;
   for (const std::string_view p : preset.patterns) parts.splits.push_back({std::string(p)});
   const auto architecture = file.find_string("general.architecture");
-  const bool neox = preset.kind == "gpt-2, assumed" && architecture && *architecture == "gptneox";
+  const bool assumed = preset.kind == "gpt-2, assumed";
+  const bool neox = assumed && architecture && *architecture == "gptneox";
   if (preset.nfc || neox) parts.normalizer.push_back({normalizer_step::kind::nfc, {}, {}});
+  if (assumed && !neox && architecture.value_or("") != "gpt2") {
+    parts.doubts.push_back(
+        cat(parts.file, ": tokenizer.ggml.pre ", preset.name.empty() ? "is missing" : "is 'default'",
+            ": text is cut into words as by GPT-2 ('gpt-2'), which may be wrong for this model"));
+  }
   parts.kind = cat("byte-level BPE (", preset.kind, ")");
 }
 

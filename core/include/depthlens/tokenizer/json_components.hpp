@@ -22,8 +22,8 @@ namespace depthlens::detail {
 // Of a normalizer or pre_tokenizer; published ones have up to 4.
 inline constexpr std::size_t max_steps = 16;
 
-// What a template may put around a text: published ones have up to 4 ids. A few bytes of a template can name a list of
-// many ids, so that the memory would be the product of both.
+// What a template may put around a text: published ones have up to 4 ids. A few bytes of a template can name
+// a list of many ids, so that the memory would be the product of both.
 inline constexpr std::size_t max_frame_ids = 256;
 
 [[noreturn]] inline void refuse(const json_view& at, std::string_view what, std::string_view name) {
@@ -101,7 +101,8 @@ inline void read_split(const json_view& at, tokenizer_parts& parts) {
     const std::string_view text = pattern.require_string("String");
     if (text.empty()) refuse(pattern, "String", "");
     if (text.size() > max_added_token)
-      fail(status::data, pattern.place(), "String of ", text.size(), " bytes, expected at most ", max_added_token);
+      fail(status::data, pattern.place(), "String of ", text.size(), " bytes, expected at most ",
+           max_added_token);
     parts.splits.push_back({std::string(text), true, read_behavior(at, false)});
   }
 }

@@ -67,8 +67,8 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
   return out;
 }
 
-// The tokens of a vocabulary (an object of ids by token) and the added ones by id, dense. `added_place` starts
-// an error about an added one.
+// The tokens of a vocabulary (an object of ids by token) and the added ones by id, dense. `added_place`
+// starts an error about an added one.
 inline std::vector<json_token> collect_tokens(const json_view& vocab, const std::vector<added_token>& added,
                                               const std::string& added_place) {
   const auto& object = vocab.as_object();
@@ -195,7 +195,16 @@ inline void read_json_merges(tokenizer_parts& parts, const json_view& merges) {
   }
 }
 
-// The options of the model that change ids; those that would make it another algorithm are refused.
+// Whether the vocabulary has any piece for a byte, <0xNN>.
+inline bool has_byte_pieces(const json_view& vocab) {
+  for (unsigned byte = 0; byte < 256; ++byte)
+    if (vocab.as_object().contains(byte_piece(byte))) return true;
+  return false;
+}
+
+// The options of the model that change ids; those that would make it another algorithm are refused. A
+// byte-level vocabulary may have byte_fallback where it has no piece to fall back to: transformers writes it
+// so.
 inline void read_model_options(const json_view& model, tokenizer_parts& parts, bool byte_level) {
   only_members(model, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
                        "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
@@ -206,7 +215,8 @@ inline void read_model_options(const json_view& model, tokenizer_parts& parts, b
     if (!model.find_string(key).value_or("").empty()) refuse(model, "option", key);
   }
   const bool fallback = model.find_bool("byte_fallback").value_or(false);
-  if (byte_level && fallback) refuse(model, "with a ByteLevel pre_tokenizer, option", "byte_fallback");
+  if (byte_level && fallback && has_byte_pieces(model.require("vocab")))
+    refuse(model, "with a ByteLevel pre_tokenizer and tokens like <0x0A>, option", "byte_fallback");
   if (!byte_level && !fallback)
     refuse(model, "BPE", "without ByteLevel pre_tokenizer and without byte_fallback");
   parts.vocabulary.units =
@@ -240,6 +250,8 @@ inline tokenizer_parts read_tokenizer_json(const std::filesystem::path& path) {
   parts.file = path.string();
   detail::only_members(root, {"version", "truncation", "padding", "added_tokens", "normalizer",
                               "pre_tokenizer", "post_processor", "decoder", "model"});
+  if (const auto version = root.find_string("version"); version.value_or("1.0") != "1.0")
+    detail::refuse(root, "version", *version);
   const json_view model = root.require("model");
   const bool byte_level = detail::read_pre_tokenizer(root, parts);
   detail::read_model_options(model, parts, byte_level);

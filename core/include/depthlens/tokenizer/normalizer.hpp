@@ -10,16 +10,16 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <iterator>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace depthlens {
 
@@ -75,7 +75,35 @@ inline bool is_young(char32_t c) noexcept {
   return range != std::end(young_characters) && c >= (*range)[0];
 }
 
-// Appends NFC of `text`, which has no young characters.
+// Appends the canonical decomposition of `text` to `out`.
+inline void decompose(std::vector<utf8proc_int32_t>& out, std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const utf8_character c = utf8_at(text, at);
+    std::array<utf8proc_int32_t, 8> parts{};  // Unicode's longest has 4
+    int bound_class = 0;
+    const auto size = utf8proc_decompose_char(
+        static_cast<utf8proc_int32_t>(c.value), parts.data(), static_cast<utf8proc_ssize_t>(parts.size()),
+        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), &bound_class);
+    if (size < 0) fail(status::data, "a text cannot be normalised: ", utf8proc_errmsg(size));
+    out.insert(out.end(), parts.begin(), parts.begin() + size);
+    at += c.size;
+  }
+}
+
+// Puts each run of marks into the order of their combining classes. utf8proc swaps neighbours until they are
+// in order, which is quadratic in the length of a run.
+inline void order_marks(std::vector<utf8proc_int32_t>& text) {
+  const auto mark_class = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+  const auto is_mark = [&](utf8proc_int32_t c) { return mark_class(c) != 0; };
+  for (auto at = text.begin(); at != text.end();) {
+    const auto first = std::find_if(at, text.end(), is_mark);
+    at = std::find_if_not(first, text.end(), is_mark);
+    if (at - first < 2) continue;
+    std::stable_sort(first, at, [&](auto l, auto r) { return mark_class(l) < mark_class(r); });
+  }
+}
+
+// Appends NFC of `text`, which has no young characters. n log n in the size of the text.
 inline void append_composed(std::string& out, std::string_view text) {
   if (is_ascii(text)) {
     out += text;
@@ -84,13 +112,15 @@ inline void append_composed(std::string& out, std::string_view text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     fail(status::data, "a text of ", text.size(), " bytes is too long to normalise");
   }
-  utf8proc_uint8_t* composed = nullptr;
-  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                 static_cast<utf8proc_ssize_t>(text.size()), &composed,
-                                 static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(composed, &std::free);
+  std::vector<utf8proc_int32_t> characters;
+  decompose(characters, text);
+  order_marks(characters);
+  const auto count = static_cast<utf8proc_ssize_t>(characters.size());
+  characters.push_back(0);  // utf8proc writes UTF-8 in place and ends it by a zero
+  const auto size = utf8proc_reencode(characters.data(), count,
+                                      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   if (size < 0) fail(status::data, "a text cannot be normalised: ", utf8proc_errmsg(size));
-  out.append(reinterpret_cast<const char*>(composed), static_cast<std::size_t>(size));
+  out.append(reinterpret_cast<const char*>(characters.data()), static_cast<std::size_t>(size));
 }
 
 inline void compose(std::string& text) {

@@ -43,6 +43,7 @@ struct tokenizer_parts {
   std::vector<std::int32_t> prefix, suffix;  // what special tokens are put around a text
   std::optional<std::int32_t> bos;
   decode_rule decoding = decode_rule::join;
+  std::vector<std::string> doubts;  // for people: what the files leave open or say in two ways, a line each
 };
 
 namespace detail {

@@ -44,7 +44,8 @@ class tokenizer {
   };
 
   // Errors of all four: status::data, naming the file and what it is in it that is wrong or not understood.
-  // tokenizer.json is all that counts where there is one: a tokenizer_config.json beside it is not followed.
+  // tokenizer.json is all that counts where there is one: a tokenizer_config.json beside it is not followed,
+  // and what it says otherwise is among doubts().
   static tokenizer from_json(const std::filesystem::path& path) {
     return tokenizer(read_tokenizer_json(path));
   }
@@ -56,8 +57,8 @@ class tokenizer {
   static tokenizer from_gguf(const gguf_file& file) { return tokenizer(read_gguf_tokenizer(file)); }
   explicit tokenizer(tokenizer_parts parts) : data_(std::make_shared<const data>(std::move(parts))) {}
 
-  // The ids of a text. A byte that is no UTF-8 becomes the token of this byte, where the vocabulary has one; what lies
-  // between such bytes is encoded by itself. Errors: data, if the text is 2 GiB or longer.
+  // The ids of a text. A byte that is no UTF-8 becomes the token of this byte, where the vocabulary has one;
+  // what lies between such bytes is encoded by itself. Errors: data, if the text is 2 GiB or longer.
   std::vector<std::int32_t> encode(std::string_view utf8, special mode) const {
     const tokenizer_parts& parts = data_->parts;
     session s{mode == special::none, {}, {}, {}};
@@ -112,6 +113,9 @@ class tokenizer {
   std::size_t size() const { return data_->parts.surface.size(); }  // highest id + 1
   std::optional<std::int32_t> bos() const { return data_->parts.bos; }
   const std::string& kind() const { return data_->parts.kind; }  // "byte-level BPE (smollm)"
+
+  // What the files leave open or say in two ways, and what is taken: a line each, for people.
+  const std::vector<std::string>& doubts() const { return data_->parts.doubts; }
 
   // SHA-256 (hex) over everything that changes ids: equal hashes, equal ids for every text.
   const std::string& content_hash() const { return data_->hash; }

@@ -24,12 +24,13 @@ inline constexpr std::string_view mark =
     R"(\x{113C5}\x{113C7}-\x{113CA}\x{113CC}-\x{113D0}\x{113D2}\x{113E1}-\x{113E2}\x{11F00}-\x{11F01})"
     R"(\x{11F03}\x{11F34}-\x{11F3A}\x{11F3E}-\x{11F42}\x{11F5A}\x{13440}\x{13447}-\x{13455})"
     R"(\x{1611E}-\x{1612F}\x{1E08F}\x{1E4EC}-\x{1E4EF}\x{1E5EE}-\x{1E5EF})";
-inline constexpr std::string_view number =
+inline constexpr std::string_view decimal =
     R"(\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11F50}-\x{11F59}\x{16130}-\x{16139})"
-    R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1D2C0}-\x{1D2D3}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
+    R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
+inline constexpr std::string_view other_number = R"(\x{1D2C0}-\x{1D2D3})";
 
-// Punctuation is looked up in an older table there: this is what \p{P} has too much for it, by Unicode 16, and
-// what it lacks.
+// Punctuation is looked up in an older table there: this is what \p{P} has too much for it, by Unicode 16,
+// and what it lacks.
 inline constexpr std::string_view no_punctuation =
     R"(\x{61D}\x{9FD}\x{A76}\x{C77}\x{C84}\x{1B4E}-\x{1B4F}\x{1B7D}-\x{1B7F}\x{2E43}-\x{2E4F})"
     R"(\x{2E52}-\x{2E5D}\x{10D6E}\x{10EAD}\x{10F55}-\x{10F59}\x{10F86}-\x{10F89}\x{113D4}-\x{113D5})"
@@ -47,8 +48,9 @@ inline std::string additions(std::string_view name) {
   if (name == "Lm") return std::string(modifier);
   if (name == "Lo") return std::string(other);
   if (name == "M") return std::string(mark);
-  if (name == "N") return std::string(number);
+  if (name == "Nd") return std::string(decimal);
   std::string all;
+  if (name == "N") return all.append(decimal).append(other_number);
   if (name == "L") {
     for (const std::string_view part : {upper, lower, modifier, other}) all += part;
   }

@@ -16,8 +16,8 @@
 
 namespace depthlens::families {
 
-inline constexpr const model_family* all[] = {&gemma2, &gemma3_text, &gpt2,  &gpt_neox, &gptj,  &llama,
-                                              &mistral, &olmo2,      &opt,   &phi3,     &qwen2, &qwen3};
+inline constexpr const model_family* all[] = {&gemma2,  &gemma3_text, &gpt2, &gpt_neox, &gptj,  &llama,
+                                              &mistral, &olmo2,       &opt,  &phi3,     &qwen2, &qwen3};
 
 // Null for a model_type that is not here.
 inline const model_family* find(std::string_view model_type) noexcept {

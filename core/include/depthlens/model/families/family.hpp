@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a family of models is, as data: which keys of config.json give which number, what is meant where they are
-// absent, and where the tensors are. One row per family in the files of this folder, all of them in families.hpp; read
-// by hf_config.hpp and tensor_map.hpp.
+// What a family of models is, as data: which keys of config.json give which number, what is meant where they
+// are absent, and where the tensors are. One row per family in the files of this folder, all of them in
+// families.hpp; read by hf_config.hpp and tensor_map.hpp.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
+#include "depthlens/error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/tensor_names.hpp"
@@ -16,14 +17,15 @@ namespace depthlens {
 // A size that config.json holds under `key`, or what it is without: a number, or one of these.
 struct size_key {
   static constexpr std::uint32_t required = 0;
-  static constexpr std::uint32_t derived = 0xffffffffu;  // heads for key-value heads, D/H for the head size, 4 D for F
+  static constexpr std::uint32_t derived =
+      0xffffffffu;            // heads for key-value heads, D/H for the head size, 4 D for F
   const char* key = nullptr;  // null: the family has no such key
   std::uint32_t otherwise = derived;
 };
 
 // Which layers see only a window, where layer_types does not say.
 enum class windowed {
-  none,      // and a window that would hide anything is refused
+  none,  // and a window that would hide anything is refused
   all,
   upper,     // from layer max_window_layers on, where use_sliding_window is true
   patterned  // all but each n-th
@@ -36,12 +38,22 @@ struct rope_rule {
   const char* part_key = "partial_rotary_factor";  // the share of a head that is rotated
   double theta = 10000;
   double part = 1;
-  bool part_varies = false;  // else another share than 1 is refused
+  bool part_varies = false;        // else another share than 1 is refused
   const char* dims_key = nullptr;  // the number of dimensions itself, instead of a share
   std::uint32_t dims = 0;
+  std::uint32_t original_positions = 0;   // of LongRoPE where the file does not say; 0: as many as there are
   const char* local_theta_key = nullptr;  // layers with a window have their own frequencies, never scaled
   double local_theta = 10000;
 };
+
+// True or false, `otherwise` without the key. Where that is true, null is refused: the key's absence would
+// mean true, but the null itself is false to the library that such files are written for.
+inline bool config_flag(const json_view& config, std::string_view key, bool otherwise) {
+  const auto given = config.find_bool(key);
+  if (otherwise && !given && config.as_object().contains(key))
+    fail(status::data, config.place(), key, " is null, expected true or false");
+  return given.value_or(otherwise);
+}
 
 struct model_family {
   std::string_view name;  // model_type
@@ -67,6 +79,7 @@ struct model_family {
   std::uint32_t position_offset = 0;
   rope_rule rope = {.used = true};
   windowed windows = windowed::none;
+  bool window_lists = true;   // may layer_types say otherwise than windows?
   std::uint32_t window = 0;   // without the key sliding_window; 0 = none
   std::uint32_t pattern = 0;  // each so many layers one sees all
   void (*more)(const json_view& config, architecture& a) = nullptr;  // what is peculiar to the family

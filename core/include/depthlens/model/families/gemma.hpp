@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part, windows
-// in most layers; soft caps (2), norms of q and k and other frequencies within windows (3).
+// Gemma 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part,
+// windows in most layers; soft caps (2), norms of q and k and other frequencies within windows (3).
 #pragma once
 
 #include <cmath>
@@ -11,8 +11,8 @@
 
 namespace depthlens::families {
 
-inline constexpr std::string_view gemma3_prefix[] = {"model.", "language_model.model.", "model.language_model.",
-                                                     ""};
+inline constexpr std::string_view gemma3_prefix[] = {"model.", "language_model.model.",
+                                                     "model.language_model.", ""};
 inline constexpr tensor_rule gemma2_block[] = {
     {"attn_norm", "input_layernorm", extent::width, extent::one},
     {"q", "self_attn.q_proj", extent::query, extent::width, bias_of::attention},
@@ -42,19 +42,27 @@ inline constexpr tensor_rule gemma3_block[] = {
     {"ffn_post_norm", "post_feedforward_layernorm", extent::width, extent::one},
 };
 
-// A cap that is absent has the family's value; null means none.
+// A cap that is absent has the family's value; null means none, which 0 does not.
 inline double read_softcap(const json_view& config, std::string_view key, double otherwise) {
   if (!config.as_object().contains(key)) return otherwise;
-  return config.find_double(key).value_or(0.0);
+  const auto cap = config.find_double(key);
+  if (cap && !(*cap > 0))
+    fail(status::data, config.place(), key, " is ", *cap, ", expected more than 0, or null");
+  return cap.value_or(0.0);
 }
 
 inline void read_gemma(const json_view& config, architecture& a) {
   a.embed_scale = static_cast<double>(static_cast<float>(std::sqrt(static_cast<double>(a.d_model))));
   const double scalar = config.find_double("query_pre_attn_scalar").value_or(256.0);
-  if (!(scalar > 0)) fail(status::data, config.place(), "query_pre_attn_scalar is ", scalar, ", expected more than 0");
+  if (!(scalar > 0))
+    fail(status::data, config.place(), "query_pre_attn_scalar is ", scalar, ", expected more than 0");
   a.attention_scale = 1 / std::sqrt(scalar);
   const bool second = a.family == "gemma2";
-  a.attention_softcap = read_softcap(config, "attn_logit_softcapping", second ? 50.0 : 0.0);
+  if (second) {
+    a.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50.0);
+  } else if (const auto cap = config.find("attn_logit_softcapping")) {
+    fail(status::data, cap->place(), "only null is supported: attention has no cap in Gemma 3");
+  }
   a.final_softcap = read_softcap(config, "final_logit_softcapping", second ? 30.0 : 0.0);
 }
 
@@ -72,8 +80,8 @@ inline constexpr model_family gemma2 = {
     .window = 4096,
     .pattern = 2,
     .more = read_gemma,
-    .tensors = {model_prefix, "layers.", llama_outside, gemma2_block, llama_final_norm, llama_head, rotary_tables,
-                ""},
+    .tensors = {model_prefix, "layers.", llama_outside, gemma2_block, llama_final_norm, llama_head,
+                rotary_tables, ""},
 };
 // The sizes are those that the text part of a Gemma 3 with images leaves out.
 inline constexpr model_family gemma3_text = {
@@ -85,8 +93,9 @@ inline constexpr model_family gemma3_text = {
     .vocabulary = {"vocab_size", 262208},
     .activation_key = "hidden_activation",
     .activation = "gelu_pytorch_tanh",
-    .keys = "attention_bias attn_logit_softcapping final_logit_softcapping query_pre_attn_scalar "
-            "sliding_window_pattern _sliding_window_pattern",
+    .keys =
+        "attention_bias attn_logit_softcapping final_logit_softcapping query_pre_attn_scalar "
+        "sliding_window_pattern _sliding_window_pattern",
     .harmless = "cache_implementation hidden_act",
     .norm_offset = 1,
     .tied = true,
@@ -95,7 +104,8 @@ inline constexpr model_family gemma3_text = {
     .window = 4096,
     .pattern = 6,
     .more = read_gemma,
-    .tensors = {gemma3_prefix, "layers.", llama_outside, gemma3_block, llama_final_norm, llama_head, rotary_tables,
+    .tensors = {gemma3_prefix, "layers.", llama_outside, gemma3_block, llama_final_norm, llama_head,
+                rotary_tables,
                 "vision_tower. model.vision_tower. multi_modal_projector. model.multi_modal_projector."},
 };
 

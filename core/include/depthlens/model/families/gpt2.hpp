@@ -23,7 +23,7 @@ inline constexpr tensor_rule gpt2_block[] = {
 };
 
 inline void read_gpt2(const json_view& config, architecture& a) {
-  if (!config.find_bool("scale_attn_weights").value_or(true)) a.attention_scale = 1;
+  if (!config_flag(config, "scale_attn_weights", true)) a.attention_scale = 1;
 }
 
 inline constexpr model_family gpt2 = {
@@ -40,9 +40,10 @@ inline constexpr model_family gpt2 = {
     .activation_key = "activation_function",
     .activation = "gelu_new",
     .keys = "scale_attn_weights",
-    .harmless = "attn_pdrop embd_pdrop resid_pdrop n_ctx n_special output_past predict_special_tokens "
-                "reorder_and_upcast_attn summary_activation "
-                "summary_first_dropout summary_proj_to_labels summary_type summary_use_proj",
+    .harmless =
+        "attn_pdrop n_ctx n_special output_past predict_special_tokens "
+        "reorder_and_upcast_attn summary_activation "
+        "summary_first_dropout summary_proj_to_labels summary_type summary_use_proj",
     .norm = norm_kind::layer,
     .tied = true,
     .rope = {},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-NeoX and Pythia: attention and MLP beside each other or in turn, q, k and v interleaved by head, a part of each
-// head rotated.
+// GPT-NeoX and Pythia: attention and MLP beside each other or in turn, q, k and v interleaved by head, a part
+// of each head rotated.
 #pragma once
 
 #include <string_view>
@@ -26,7 +26,7 @@ inline constexpr tensor_rule gpt_neox_block[] = {
 };
 
 inline void read_gpt_neox(const json_view& config, architecture& a) {
-  const bool parallel = config.find_bool("use_parallel_residual").value_or(true);
+  const bool parallel = config_flag(config, "use_parallel_residual", true);
   a.form = parallel ? block_form::parallel : block_form::sequential;
 }
 
@@ -38,7 +38,6 @@ inline constexpr model_family gpt_neox = {
     .eps = 1e-5,
     .activation = "gelu",
     .keys = "attention_bias use_parallel_residual",
-    .harmless = "classifier_dropout hidden_dropout",
     .norm = norm_kind::layer,
     .attention_bias = true,
     .rope = {.used = true,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPT-J: attention and MLP read the same norm, neighbouring dimensions are rotated, the unembedding has a bias.
+// GPT-J: attention and MLP read the same norm, neighbouring dimensions are rotated, the unembedding has a
+// bias.
 #pragma once
 
 #include <string_view>
@@ -35,8 +36,9 @@ inline constexpr model_family gptj = {
     .eps = 1e-5,
     .activation_key = "activation_function",
     .activation = "gelu_new",
-    .harmless = "attn_pdrop embd_pdrop resid_pdrop n_ctx summary_activation summary_first_dropout "
-                "summary_proj_to_labels summary_type summary_use_proj",
+    .harmless =
+        "attn_pdrop n_ctx summary_activation summary_first_dropout "
+        "summary_proj_to_labels summary_type summary_use_proj",
     .only_true = "rotary scale_attn_weights",
     .norm = norm_kind::layer,
     .rope = {.used = true,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llama and what is built like it but for a part or two: Mistral (windows), Qwen 2 (biases of q, k and v), Qwen 3
-// (norms of q and k).
+// Llama and what is built like it but for a part or two: Mistral (windows), Qwen 2 (biases of q, k and v),
+// Qwen 3 (norms of q and k).
 #pragma once
 
 #include <string_view>

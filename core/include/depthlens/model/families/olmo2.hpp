@@ -24,8 +24,8 @@ inline constexpr model_family olmo2 = {
     .name = "olmo2",
     .eps = 1e-5,
     .keys = "attention_bias",
-    .tensors = {model_prefix, "layers.", llama_outside, olmo2_block, llama_final_norm, llama_head, rotary_tables,
-                ""},
+    .tensors = {model_prefix, "layers.", llama_outside, olmo2_block, llama_final_norm, llama_head,
+                rotary_tables, ""},
 };
 
 }  // namespace depthlens::families

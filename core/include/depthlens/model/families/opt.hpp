@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OPT: learned positions that begin at row 2, LayerNorm, ReLU. Only where the norms come first and the embedding is as
-// wide as the model, which is all but OPT-350M.
+// OPT: learned positions that begin at row 2, LayerNorm, ReLU. Only where the norms come first and the
+// embedding is as wide as the model, which is all but OPT-350M.
 #pragma once
 
 #include <string_view>
@@ -26,7 +26,11 @@ inline constexpr tensor_rule opt_block[] = {
 };
 
 inline void read_opt(const json_view& config, architecture& a) {
-  a.attention_bias = a.mlp_bias = config.find_bool("enable_bias").value_or(true);
+  a.attention_bias = a.mlp_bias = config_flag(config, "enable_bias", true);
+  for (const char* key : {"do_layer_norm_before", "layer_norm_elementwise_affine"}) {
+    if (!config_flag(config, key, true))
+      fail(status::data, config.place(), key, " is false, but only true is supported");
+  }
   if (const auto width = config.find("word_embed_proj_dim"); width && width->as_u64() != a.d_model) {
     fail(status::data, width->place(), "is ", width->as_u64(), " and not the model's width ", a.d_model,
          ": projected embeddings are not supported");
@@ -42,9 +46,8 @@ inline constexpr model_family opt = {
     .eps = 1e-5,
     .activation_key = "activation_function",
     .activation = "relu",
-    .keys = "enable_bias word_embed_proj_dim",
+    .keys = "do_layer_norm_before enable_bias layer_norm_elementwise_affine word_embed_proj_dim",
     .harmless = "activation_dropout dropout init_std layerdrop output_projection",
-    .only_true = "do_layer_norm_before layer_norm_elementwise_affine",
     .norm = norm_kind::layer,
     .tied = true,
     .position_offset = 2,

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// For backends: a model class as a dlens_model, the C table that the host calls. No exception crosses it.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+#include "depthlens/abi_error.hpp"
+#include "depthlens/error.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+struct dlens_lens {};  // the base of a backend's lenses, which the host knows by pointers alone
+
+namespace depthlens {
+
+// For backends whose libraries throw no errors of their own kind.
+struct plain_guard {
+  template <class Function>
+  static dlens_status run(dlens_error* error, Function&& fn) noexcept {
+    return guarded(error, fn);
+  }
+};
+
+// The class behind the table has, with a Lens of any kind,
+//   Model(const dlens_weights&, const dlens_model_options&)
+//   const dlens_model_info& info() const
+//   Lens make_lens(std::uint64_t n, const dlens_transport* const* transports) const
+//   void forward(const dlens_batch&, const std::vector<const Lens*>&, std::int32_t* final_top,
+//                const dlens_readings* const* readings) const
+//   const work_counters& work() const
+//   double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const
+// They do what dlens_model says of the functions of these names, on the threads that it says. info and work
+// do not throw. What others throw Guard::run(error, fn) makes a status and a text, as `guarded` does.
+template <class Model, class Guard = plain_guard>
+class model_object {
+ public:
+  // A model that its `destroy` frees. prefix_release and trainer_create are NULL until the caller sets them.
+  // Errors: those of Model's constructor, status::internal for options of an older interface.
+  static dlens_model& create(const dlens_weights& weights, const dlens_model_options& options) {
+    if (options.size < sizeof(dlens_model_options))
+      fail(status::internal, "the options are of an older interface");
+    return (new model_object(weights, options))->table_;
+  }
+
+  // The model of a table that create made.
+  static const Model& of(const dlens_model* table) {
+    return static_cast<const model_object*>(table->self)->model_;
+  }
+
+ private:
+  using lens_type = decltype(std::declval<const Model&>().make_lens(0, nullptr));
+  struct lens_object : dlens_lens {
+    explicit lens_object(lens_type made) : lens(std::move(made)) {}
+    lens_type lens;
+  };
+
+  model_object(const dlens_weights& weights, const dlens_model_options& options) : model_(weights, options) {
+    table_.size = sizeof(dlens_model);
+    table_.self = this;
+    table_.info = info;
+    table_.lens_create = lens_create;
+    table_.lens_destroy = lens_destroy;
+    table_.forward = forward;
+    table_.destroy = destroy;
+    table_.work = work;
+    table_.product_rate = product_rate;
+  }
+  model_object(const model_object&) = delete;
+  model_object& operator=(const model_object&) = delete;
+
+  static const dlens_model_info* info(const dlens_model* self) noexcept { return &of(self).info(); }
+
+  static dlens_status lens_create(const dlens_model* self, std::uint64_t n,
+                                  const dlens_transport* const* transports, dlens_lens** out,
+                                  dlens_error* error) noexcept {
+    return Guard::run(error, [&] { *out = new lens_object(of(self).make_lens(n, transports)); });
+  }
+
+  static void lens_destroy(const dlens_model*, dlens_lens* lens) noexcept {
+    delete static_cast<lens_object*>(lens);
+  }
+
+  static dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int32_t* final_top,
+                              const dlens_readings* const* readings, dlens_error* error) noexcept {
+    return Guard::run(error, [&] {
+      if (batch->size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
+      std::vector<const lens_type*> lenses;
+      for (std::uint32_t i = 0; i < batch->n_lenses; ++i) {
+        if (!readings || !readings[i] || readings[i]->size < sizeof(dlens_readings))
+          fail(status::internal, "lens ", i, " of a pack has no room for its readings");
+        lenses.push_back(&static_cast<const lens_object*>(batch->lenses[i])->lens);
+      }
+      of(self).forward(*batch, lenses, final_top, readings);
+    });
+  }
+
+  static void work(const dlens_model* self, dlens_work* out) noexcept { of(self).work().write(*out); }
+
+  static dlens_status product_rate(const dlens_model* self, const char* precision, std::uint32_t threads,
+                                   double seconds, double* flops_per_second, dlens_error* error) noexcept {
+    return Guard::run(
+        error, [&] { *flops_per_second = of(self).product_rate(precision, std::max(threads, 1u), seconds); });
+  }
+
+  static void destroy(dlens_model* self) noexcept { delete static_cast<model_object*>(self->self); }
+
+  Model model_;
+  dlens_model table_{};
+};
+
+}  // namespace depthlens

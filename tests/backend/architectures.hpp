@@ -59,7 +59,7 @@ inline std::vector<named_shape> single_parts() {
   };
 }
 
-inline std::vector<named_shape> families_of_layer_norms() {
+inline std::vector<named_shape> gpt_families() {
   constexpr std::uint32_t layer = DLENS_NORM_LAYER, parallel = DLENS_BLOCK_PARALLEL;
   constexpr std::uint32_t gelu = DLENS_ACTIVATION_GELU, gelu_tanh = DLENS_ACTIVATION_GELU_TANH;
   return {
@@ -109,24 +109,24 @@ inline std::vector<named_shape> families_of_layer_norms() {
         .gated = false,
         .biased_inner = true,
         .biased_unembed = true}},
+  };
+}
+
+inline std::vector<named_shape> other_families() {
+  constexpr std::uint32_t gelu_tanh = DLENS_ACTIVATION_GELU_TANH;
+  return {
       {"OPT",
        {.kv_heads = 4,
         .rope_dims = 0,
         .max_positions = 80,
         .biased = true,
         .seed = 74,
-        .norm_kind = layer,
+        .norm_kind = DLENS_NORM_LAYER,
         .activation = DLENS_ACTIVATION_RELU,
         .norm_biases = true,
         .gated = false,
         .learned_positions = true,
         .position_offset = 2}},
-  };
-}
-
-inline std::vector<named_shape> families_of_rms_norms() {
-  constexpr std::uint32_t gelu_tanh = DLENS_ACTIVATION_GELU_TANH;
-  return {
       {"Qwen 2", {.seed = 75, .biased_qkv = true}},
       {"Qwen 3", {.head_dim = 20, .rope_dims = 20, .seed = 76, .qk = qk_norm::each_head}},
       {"Mistral", {.kv_heads = 1, .tied = false, .seed = 77, .windows = {7, 7, 7}}},
@@ -167,8 +167,8 @@ inline std::vector<named_shape> families_of_rms_norms() {
 }
 
 inline std::vector<named_shape> families() {
-  std::vector<named_shape> all = families_of_layer_norms();
-  for (named_shape& one : families_of_rms_norms()) all.push_back(std::move(one));
+  std::vector<named_shape> all = gpt_families();
+  for (named_shape& one : other_families()) all.push_back(std::move(one));
   return all;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of CONTRIBUTING.md that a machine can check, on every source file of the tree and without exceptions.
+// The rules of CONTRIBUTING.md that a machine can check, on every source file, without exceptions.
 #include "data_files.hpp"
 
 #include <boost/test/unit_test.hpp>

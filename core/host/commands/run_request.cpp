@@ -133,6 +133,54 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
   }
 }
 
+void take_model(const parsed_options& o, run_request& r) {
+  r.model = o.text("model");
+  r.out = lasting_path(o.text("out"));
+  r.name = o.text("name");
+  check_name("--name", r.name);
+  r.backend = o.text("backend");
+  r.device = o.text("device");
+  r.precision = o.text("precision");
+  r.policy = ignored_config(o);
+  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
+  r.bos_text = o.text("bos");
+  r.bos = parse_bos_policy(r.bos_text);
+  const std::string target = o.text("target");
+  if (target != "final" && target != "gold")
+    fail(status::usage, "--target ", target, ": expected final or gold");
+  r.target_gold = target == "gold";
+}
+
+void take_procedure(const parsed_options& o, run_request& r) {
+  r.seed_compat = o.values["seed-compat"].as<bool>();
+  r.fresh = o.values["fresh"].as<bool>();
+  r.dry_run = o.values["dry-run"].as<bool>();
+  r.threads = thread_count(o);
+  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+  r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
+                           : std::numeric_limits<std::uint64_t>::max();
+  r.window = parse_number("window", o.text("window"), 1, 1u << 20);
+  r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
+  r.sharing = parse_switch("sharing", o.text("sharing"));
+  r.formats = parse_formats(o.text("format"));
+  r.lenses = parse_lenses(o.texts("lens"));
+  // The published code reads every tuned lens so.
+  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
+  r.null = parse_null(o.text("null"));
+  r.force_lens = o.values["force-lens"].as<bool>();
+}
+
+void take_data(const parsed_options& o, run_request& r) {
+  cut_options cuts;
+  cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
+  cuts.seed = parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
+  for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
+  for (const study_plan& s : r.studies)
+    if (s.datasets.empty())
+      fail(status::usage, "experiment ", s.word, " has no data: give --data ", s.word, "=FILE or --data ",
+           s.word, ".SET=FILE");
+}
+
 }  // namespace
 
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
@@ -165,47 +213,10 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   for (const char* need : {"model", "out"})
     if (!o.has(need)) fail(status::usage, "run needs --", need);
 
-  r.model = o.text("model");
-  r.out = lasting_path(o.text("out"));
-  r.name = o.text("name");
-  check_name("--name", r.name);
-  r.backend = o.text("backend");
-  r.device = o.text("device");
-  r.precision = o.text("precision");
-  r.policy = ignored_config(o);
-  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
-  r.bos_text = o.text("bos");
-  r.bos = parse_bos_policy(r.bos_text);
-  const std::string target = o.text("target");
-  if (target != "final" && target != "gold")
-    fail(status::usage, "--target ", target, ": expected final or gold");
-  r.target_gold = target == "gold";
-  r.seed_compat = o.values["seed-compat"].as<bool>();
-  r.fresh = o.values["fresh"].as<bool>();
-  r.dry_run = o.values["dry-run"].as<bool>();
-  r.threads = thread_count(o);
-  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
-  r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
-                           : std::numeric_limits<std::uint64_t>::max();
-  r.window = parse_number("window", o.text("window"), 1, 1u << 20);
-  r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
-  r.sharing = parse_switch("sharing", o.text("sharing"));
-  r.formats = parse_formats(o.text("format"));
-  r.lenses = parse_lenses(o.texts("lens"));
-  // The published code reads every tuned lens so.
-  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
-  r.null = parse_null(o.text("null"));
-  r.force_lens = o.values["force-lens"].as<bool>();
-  cut_options cuts;
-  cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
-  cuts.seed = parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
-  for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
-  for (study_plan& s : r.studies) {
-    if (s.datasets.empty())
-      fail(status::usage, "experiment ", s.word, " has no data: give --data ", s.word, "=FILE or --data ",
-           s.word, ".SET=FILE");
-    declared.apply(o, s);
-  }
+  take_model(o, r);
+  take_procedure(o, r);
+  take_data(o, r);
+  for (study_plan& s : r.studies) declared.apply(o, s);
   return true;
 }
 

@@ -55,6 +55,14 @@ std::vector<std::string> asked_prompts(const parsed_options& o) {
   return read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
 }
 
+std::vector<std::int32_t> asked_targets(const parsed_options& o, const opened_model& model) {
+  if (!o.has("target")) return {-1};
+  std::vector<std::int32_t> targets;
+  for (const std::string& t : o.texts("target"))
+    targets.push_back(parse_target(t, *model.tokens, model.files->arch().vocab_size));
+  return targets;
+}
+
 }  // namespace
 
 int trace_command(const arguments& args) {
@@ -71,7 +79,6 @@ int trace_command(const arguments& args) {
   registry plugins(o.plugin_paths());
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
-  const architecture& arch = model.files->arch();
   const opened_lens asked =
       open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
   const std::vector<std::int32_t>& layers = asked.file.layers();
@@ -79,12 +86,7 @@ int trace_command(const arguments& args) {
   trace_result all;
   std::vector<read_wish> wishes;
   std::vector<std::pair<std::size_t, std::size_t>> owner;  // prompt, number of its reading
-  std::vector<std::int32_t> targets{-1};
-  if (o.has("target")) {
-    targets.clear();
-    for (const std::string& t : o.texts("target"))
-      targets.push_back(parse_target(t, *model.tokens, arch.vocab_size));
-  }
+  const std::vector<std::int32_t> targets = asked_targets(o, model);
   for (const std::string& prompt : prompts) {
     trace_prompt p{prompt, prompt_ids(model, prompt), {}};
     for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size())) {
@@ -110,7 +112,7 @@ int trace_command(const arguments& args) {
   });
 
   all.layers = layers;
-  all.n_layers = arch.n_layers;
+  all.n_layers = model.files->arch().n_layers;
   all.top_k = top_k;
   all.targets = targets;
   for (const trace_prompt& p : all.prompts)

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
+#include <optional>
 #include <set>
 
 namespace depthlens {
@@ -58,6 +60,22 @@ fs::path tuned_params(const fs::path& folder) {
   for (const char* name : {"params.safetensors", "params.pt"})
     if (fs::exists(folder / name)) return folder / name;
   fail(status::no_input, folder.string(), ": holds neither params.safetensors nor params.pt of a tuned lens");
+}
+
+// A value of the file's dictionary; nothing where it has no such key.
+std::optional<pickle_view> jacobian_member(const torch_file& file, std::string_view key, pickle_kind kind) {
+  const pickle_view root = file.root();
+  if (root.kind() != pickle_kind::dict)
+    fail(status::data, file.path(), ": holds no dictionary; is this a Jacobian lens?");
+  for (std::size_t i = 0; i < root.size(); i += 2) {
+    if (root.item(i).node().text != key) continue;
+    const pickle_view value = root.item(i + 1);
+    if (value.kind() != kind)
+      fail(status::data, file.path(), ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
+           pickle_kind_name(kind));
+    return value;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -155,19 +173,8 @@ void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std
   sha256_ = sha256_file(spec.path);
   key_ = cat("jacobian ", sha256_);
   about_.file = spec.path;
-  const auto member = [&](std::string_view key, pickle_kind kind) -> std::optional<pickle_view> {
-    const pickle_view root = file.root();
-    if (root.kind() != pickle_kind::dict)
-      fail(status::data, path, ": holds no dictionary; is this a Jacobian lens?");
-    for (std::size_t i = 0; i < root.size(); i += 2) {
-      if (root.item(i).node().text != key) continue;
-      const pickle_view value = root.item(i + 1);
-      if (value.kind() != kind)
-        fail(status::data, path, ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
-             pickle_kind_name(kind));
-      return value;
-    }
-    return std::nullopt;
+  const auto member = [&](std::string_view key, pickle_kind kind) {
+    return jacobian_member(file, key, kind);
   };
   const auto matrices = member("J", pickle_kind::dict);
   if (!matrices) fail(status::data, path, ": has no entry J; is this a Jacobian lens?");
@@ -192,12 +199,10 @@ void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std
   }
   if (by_layer.empty()) fail(status::data, path, ": J holds no matrix");
   if (const auto list = member("source_layers", pickle_kind::list)) {
-    std::set<std::int64_t> named;
+    std::set<std::int64_t> named, there;
     for (std::size_t i = 0; i < list->size(); ++i) named.insert(list->item(i).node().integer);
-    const bool same =
-        named.size() == by_layer.size() &&
-        std::all_of(named.begin(), named.end(), [&](std::int64_t l) { return by_layer.contains(l); });
-    if (!same) fail(status::data, path, ": source_layers names other layers than J has");
+    for (const auto& [block, tensor] : by_layer) there.insert(block);
+    if (named != there) fail(status::data, path, ": source_layers names other layers than J has");
   }
   about_.dtype = by_layer.begin()->second->type_name;
   for (const auto& [block, tensor] : by_layer) {

@@ -100,6 +100,24 @@ unset output
 )");
 }
 
+BOOST_AUTO_TEST_CASE(an_interval_is_a_band_behind_its_line, *boost::unit_test::precondition(with_gnuplot)) {
+  workplace w;
+  w.csv = w.folder.write("f.csv", "category,layer,y,low,high\na,0,0.5,0.25,0.75\na,1,0.5,,\nb,0,1,0.5,1\n");
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.panels[0].low = "low";
+  figure.panels[0].high = "high";
+  BOOST_TEST((figure_from_json(to_json(figure)) == figure));
+  for (const fs::path& picture : w.draw(figure)) check_is_picture(picture);
+  BOOST_TEST(lines_after(read_bytes(w.plots / "f.dat"), "# block 0") ==
+             "# block 0: panel 1, a\n# layer y lone low high\n0 0.5 0 0.25 0.75\n1 0.5 0 NaN NaN\n"
+             "\n\n# block 1: panel 1, b\n# layer y lone low high\n0 1 1 0.5 1\n");
+  BOOST_TEST(read_bytes(w.plots / "f.gp")
+                 .find("1:(100*$4):(100*$5) with filledcurves fc rgb '#0173B2' fs transparent solid 0.2") !=
+             std::string::npos);
+  figure.panels[0].high = "none";
+  check_fails([&] { w.draw(figure, {}); }, status::data, "f.csv", "none");
+}
+
 BOOST_AUTO_TEST_CASE(bars_beside_their_control_are_lines_of_the_colours_of_the_bars) {
   const workplace w;
   figure_run run = simple_run;

@@ -35,7 +35,8 @@ constexpr const char* usage_text =
     "                           [OPTION...]\n"
     "lens_eval.csv has a row for each lens and layer; _low and _high are the middle\n"
     "95 % of a bootstrap over the parts of the text (paragraphs or rows, each with\n"
-    "all its sequences), empty where there is one part.\n";
+    "all its sequences), empty where there is one part. The figure draws them as\n"
+    "bands.\n";
 
 po::options_description eval_options() {
   po::options_description d("Options");
@@ -107,11 +108,11 @@ figure_spec figure_of_table() {
   f.title = "How close each layer comes to the output";
   f.series = "lens";
   f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
-               "KL from the output (nats)", ""},
+               "KL from the output (nats)", "", "kl_low", "kl_high"},
               {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "bits", "Layer",
-               "Cross-entropy (bits per token)", ""},
+               "Cross-entropy (bits per token)", "", "bits_low", "bits_high"},
               {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
-               "Top-1 as the output", ""}};
+               "Top-1 as the output", "", "agreement_low", "agreement_high"}};
   return f;
 }
 

@@ -54,6 +54,8 @@ void check_rules(const figure_spec& figure, Broken broken) {
     if (panel.x.empty()) broken("a panel has no x column");
     if (panel.y.empty() != (figure.kind == figure_kind::density))
       broken("all kinds but densities have a y column");
+    if (panel.low.empty() != panel.high.empty() || (!panel.low.empty() && figure.kind != figure_kind::lines))
+      broken("an interval has two columns, and is drawn behind lines only");
     if (!panel.where.empty() && panel.where.find('=', 1) == std::string::npos)
       broken(cat("where is \"", panel.where, "\", expected column=value"));
     if (panel.has(DLENS_FIGURE_LOG_X) && panel.has(DLENS_FIGURE_LAYER_X))
@@ -132,6 +134,8 @@ panel_spec panel_from_json(const object_reader& in) {
   to.x_label = in.text("x_label");
   to.y_label = in.text("y_label");
   to.where = in.text("where");
+  to.low = in.text("low");
+  to.high = in.text("high");
   return to;
 }
 
@@ -147,6 +151,8 @@ boost::json::object panel_to_json(const panel_spec& panel) {
   put(to, "x_label", panel.x_label);
   put(to, "y_label", panel.y_label);
   put(to, "where", panel.where);
+  put(to, "low", panel.low);
+  put(to, "high", panel.high);
   boost::json::array list;
   for (const auto& flag : flags)
     if (panel.has(flag.code)) list.emplace_back(flag.text);

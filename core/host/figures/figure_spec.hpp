@@ -32,7 +32,8 @@ struct panel_spec {
   std::string title;
   std::string x, y;  // column ids; y is "" for densities
   std::string x_label, y_label;
-  std::string where;  // "column=value", "" = all rows
+  std::string where;      // "column=value", "" = all rows
+  std::string low, high;  // columns of an interval around y, drawn as a band behind lines; "" = none
   bool has(std::uint32_t flag) const noexcept { return (flags & flag) != 0; }
   bool operator==(const panel_spec&) const = default;
 };

@@ -42,6 +42,8 @@ panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_dat
         continue;
       out.x.add(point.x);
       out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
+      for (const double bound : {point.low, point.high})
+        if (!std::isnan(bound) && (!panel.has(DLENS_FIGURE_LOG_Y) || bound > 0)) out.y.add(bound);
     }
   }
   return out;

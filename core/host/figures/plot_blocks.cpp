@@ -28,6 +28,7 @@ std::vector<std::string> column_names(const figure_spec& figure, const panel_spe
     case figure_kind::density:
       return {panel.x, "density"};
     default:
+      if (!panel.low.empty()) return {panel.x, panel.y, "lone", panel.low, panel.high};
       return {panel.x, panel.y, "lone"};
   }
 }
@@ -83,7 +84,9 @@ class block_builder {
       const bool lone = seen(i) && !seen(i + 1) && (i == 0 || !seen(i - 1));
       any = any || seen(i);
       block.lone_points = block.lone_points || lone;
-      block.rows.push_back(seen(i) ? row{points[i].x, points[i].y, double(lone)} : row{missing, missing, 0});
+      block.rows.push_back(seen(i)
+                               ? row{points[i].x, points[i].y, double(lone), points[i].low, points[i].high}
+                               : row{missing, missing, 0, missing, missing});
     }
     if (!any) block.rows.clear();
   }

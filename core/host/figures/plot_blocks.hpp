@@ -16,7 +16,7 @@
 namespace depthlens {
 
 // One row holds, by kind (NaN = missing):
-//   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0
+//   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0; low, high around y
 //   stacked_bars  x, y, low, high (sums of y), 1 where a label fits into the bar, else 0
 //   grouped_bars  x, y, left, right
 //   density       x, density

@@ -207,6 +207,9 @@ class script_builder {
       put(cat(from, "1:(0):3:4:(0):(", scale, "$2) with boxxyerror ", rgb, " fs solid 1 noborder"));
     } else {
       const bool density = figure_.kind == figure_kind::density;
+      if (!spec.low.empty())
+        put(cat(from, "1:(", scale, "$4):(", scale, "$5) with filledcurves fc rgb '", color(block.series),
+                "' fs transparent solid 0.2 noborder"));
       put(cat(from, "1:(", scale, "$2) with lines ", line_style(block.series)));
       const std::string point =
           cat("points pt ", look::marker(data_.series[block.series].color), " ps 3.2*dot ", rgb);

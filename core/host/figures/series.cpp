@@ -58,7 +58,7 @@ using optional_column = std::optional<std::size_t>;
 
 struct panel_columns {
   std::size_t x = 0;
-  optional_column y, where;
+  optional_column y, low, high, where;
   std::string value;  // that the where column must have
 };
 
@@ -117,6 +117,8 @@ class figure_reader {
       panel_columns c;
       c.x = csv_.column(panel.x);
       c.y = column(panel.y);
+      c.low = column(panel.low);
+      c.high = column(panel.high);
       if (!panel.where.empty()) {
         const std::size_t at = panel.where.find('=', 1);
         c.where = column(panel.where.substr(0, at));
@@ -161,11 +163,10 @@ class figure_reader {
     panel_series& to = slot(p, series_of(row), row);
     figure_point point{read_x(p, row[c.x]), missing};
     if (figure_.kind == figure_kind::density) return count(panels_[p], to, point.x);
-    if (c.y) {
-      const std::optional<double> y = parse_number(row[*c.y]);
-      if (!y) fail_here("column \"", figure_.panels[p].y, "\": \"", row[*c.y], "\" is no number");
-      point.y = *y;
-    }
+    const panel_spec& spec = figure_.panels[p];
+    if (c.y) point.y = read_y(row[*c.y], spec.y);
+    if (c.low) point.low = read_y(row[*c.low], spec.low);
+    if (c.high) point.high = read_y(row[*c.high], spec.high);
     add_point(to, point);
     note_word(p, to.series, row[c.x]);
   }
@@ -181,6 +182,12 @@ class figure_reader {
     const auto [at, first] = state.place_of[to.series].try_emplace(x, to.points.size());
     if (first) add_point(to, {x, 0});
     to.points[at->second].y += 1;
+  }
+
+  double read_y(const std::string& text, const std::string& column) const {
+    const std::optional<double> y = parse_number(text);
+    if (!y) fail_here("column \"", column, "\": \"", text, "\" is no number");
+    return *y;
   }
 
   double read_x(std::size_t p, std::string_view text) {

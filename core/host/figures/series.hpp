@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ namespace depthlens {
 // NaN = missing. For densities: each x that occurs, none missing, and in how many rows.
 struct figure_point {
   double x, y;
+  double low = std::numeric_limits<double>::quiet_NaN(), high = low;  // of an interval around y
 };
 
 // A series in the whole figure: the same name, colour and dash in every panel.
@@ -50,7 +52,7 @@ inline constexpr std::size_t max_figure_categories = 512;
 inline constexpr std::size_t max_figure_points = std::size_t{1} << 23;
 
 // Reads what `figure` shows. x of a LAYER_X panel may be a module name such as model.layers.7: the number
-// after the last dot counts. A table without a header line has no rows. Memory: 16 bytes per point
+// after the last dot counts. A table without a header line has no rows. Memory: 32 bytes per point
 // (per different x of a density, 64). Throws status::no_input, io or data, with file and line: no such
 // column, no number, over a limit.
 figure_data read_figure(const figure_spec& figure, const std::filesystem::path& csv);

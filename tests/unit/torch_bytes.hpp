@@ -31,8 +31,7 @@ inline std::uint32_t crc32_of(std::string_view bytes) {
   return ~crc;
 }
 
-// --- opcodes
-// -----------------------------------------------------------------------------------------------------
+// --- opcodes ----------------------------------------------------------------------------------------------
 
 inline std::string pkl_text(std::string_view s) {
   return "X" + little(static_cast<std::uint32_t>(s.size())) + std::string(s);
@@ -65,8 +64,7 @@ inline std::string pickle_of(const std::string& body) { return std::string("\x80
 // {"w": value}
 inline std::string dict_of(const std::string& value) { return "}" + pkl_text("w") + value + "s"; }
 
-// --- zip
-// ---------------------------------------------------------------------------------------------------------
+// --- zip --------------------------------------------------------------------------------------------------
 
 struct zip_part {
   std::string name, data;

@@ -37,8 +37,7 @@ int models_command(const arguments&);
 int env_command(const arguments&);
 int help_command(const arguments&);
 
-// --- options
-// ---------------------------------------------------------------------------------------------------
+// --- options ----------------------------------------------------------------------------------------------
 
 // --plugin-path, --quiet and --help, which every command has.
 boost::program_options::options_description common_options();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one error type of depthlens: a status, which is also the exit code of the program, and one line of text
 // that says what was tried, with which file, line or offset, what was expected and what to do.
-// The core throws it; it never prints, aborts or exits. At the C interface it becomes dlens_status +
-// dlens_error.
+// The core throws it; it never prints, aborts or exits. At the C interface it becomes dlens_status
+// + dlens_error.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,7 @@
 
 namespace depthlens {
 
-// ---- what the host hands over
-// ----------------------------------------------------------------------------------
+// ---- what the host hands over -----------------------------------------------------------------------------
 
 class tokenizer_view {
  public:
@@ -156,8 +155,7 @@ class rows_view {
   const dlens_rows* r_;
 };
 
-// ---- what a study describes
-// -------------------------------------------------------------------------------------
+// ---- what a study describes -------------------------------------------------------------------------------
 
 struct column {
   std::string id;
@@ -252,8 +250,7 @@ class description {
   dlens_description c_{};
 };
 
-// ---- what an author writes
-// ----------------------------------------------------------------------------------------
+// ---- what an author writes --------------------------------------------------------------------------------
 
 // The options of a study, by id; every declared option is there, an absent FILE is not.
 class option_values {

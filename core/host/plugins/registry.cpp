@@ -120,41 +120,23 @@ registry::backend registry::load_backend(std::string_view word) {
   return b;
 }
 
-registry::backend registry::choose_backend(std::string_view word_or_auto) {
-  if (word_or_auto != "auto") return load_backend(word_or_auto);
-  backend best{};
-  std::uint32_t best_score = 0;
-  std::string reasons;
+// The best first; of equal ones the first by name.
+std::vector<registry::backend> registry::backends_by_score(std::vector<passed_over>& others) {
+  std::vector<std::pair<std::uint32_t, backend>> scored;
   for (const std::string& word : words("backend")) {
     try {
       backend b = open_backend(word);
       dlens_error reason{};
       reason.size = sizeof reason;
-      const std::uint32_t score = b.table->probe(&reason);
-      if (score > best_score) best = b, best_score = score;
-      if (score > 0) continue;
-      reasons += cat("; backend ", word, " cannot run here: ", reason.message);
-      if (reason.code != DLENS_OK && reason.code != DLENS_UNAVAILABLE)
-        log_warning(cat("backend ", word, " is passed over: ", reason.message));
+      if (const std::uint32_t score = b.table->probe(&reason); score > 0) {
+        scored.emplace_back(score, std::move(b));
+        continue;
+      }
+      const bool mendable = reason.code != DLENS_OK && reason.code != DLENS_UNAVAILABLE;
+      others.push_back({word, cat("backend ", word, " cannot run here: ", reason.message),
+                        mendable ? reason.message : ""});
     } catch (const error& e) {
-      reasons += cat("; ", e.what());
-    }
-  }
-  if (best_score == 0)
-    fail(status::unavailable, "no backend can run here; there are: ", list("backend"), reasons);
-  return best;
-}
-
-std::vector<registry::backend> registry::usable_backends() {
-  std::vector<std::pair<std::uint32_t, backend>> scored;
-  for (const std::string& word : words("backend")) {
-    try {
-      backend b = load_backend(word);
-      dlens_error reason{};
-      reason.size = sizeof reason;
-      scored.emplace_back(b.table->probe(&reason), std::move(b));
-    } catch (const error& e) {
-      log_info(cat("backend ", word, " is left aside: ", e.what()));
+      others.push_back({word, e.what(), ""});
     }
   }
   std::stable_sort(scored.begin(), scored.end(),
@@ -162,6 +144,27 @@ std::vector<registry::backend> registry::usable_backends() {
   std::vector<backend> out;
   for (auto& [score, b] : scored) out.push_back(std::move(b));
   return out;
+}
+
+registry::backend registry::choose_backend(std::string_view word_or_auto) {
+  if (word_or_auto != "auto") return load_backend(word_or_auto);
+  std::vector<passed_over> others;
+  std::vector<backend> usable = backends_by_score(others);
+  std::string reasons;
+  for (const passed_over& o : others) {
+    reasons += "; " + o.reason;
+    if (!o.to_mend.empty()) log_warning(cat("backend ", o.word, " is passed over: ", o.to_mend));
+  }
+  if (usable.empty())
+    fail(status::unavailable, "no backend can run here; there are: ", list("backend"), reasons);
+  return std::move(usable.front());
+}
+
+std::vector<registry::backend> registry::usable_backends() {
+  std::vector<passed_over> others;
+  std::vector<backend> usable = backends_by_score(others);
+  for (const passed_over& o : others) log_info(cat("backend ", o.word, " is left aside: ", o.reason));
+  return usable;
 }
 
 }  // namespace depthlens

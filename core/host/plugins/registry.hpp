@@ -47,7 +47,12 @@ class registry {
   plugin_verdict* find(std::string_view kind, std::string_view word);
   const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
                              plugin_verdict& about);
+  struct passed_over {
+    std::string word, reason;
+    std::string to_mend;  // what is wrong though the machine has what the backend needs; "" = nothing
+  };
   backend open_backend(std::string_view word);
+  std::vector<backend> backends_by_score(std::vector<passed_over>& others);
 
   std::vector<std::filesystem::path> folders_;
   std::vector<plugin_verdict> files_;

@@ -33,7 +33,13 @@ class anonymous_file {
   anonymous_file& operator=(anonymous_file&&) = delete;
 
   int fd() const noexcept { return fd_; }
-  std::string path() const { return cat("/proc/", ::getpid(), "/fd/", fd_); }
+  // For other processes. /proc says by which number it knows this one, also in a container.
+  std::string path() const {
+    char self[32];
+    const ssize_t n = ::readlink("/proc/self", self, sizeof self);
+    if (n <= 0) fail(status::io, "cannot make room for ", what_, ": /proc is not mounted");
+    return cat("/proc/", std::string(self, static_cast<std::size_t>(n)), "/fd/", fd_);
+  }
 
   std::size_t size() const {
     struct stat about {};

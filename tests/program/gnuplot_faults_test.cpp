@@ -45,8 +45,7 @@ std::map<std::string, std::string> files_in(const fs::path& folder) {
 
 void wait_for(const fs::path& file, process& of) {
   while (!fs::exists(file))
-    BOOST_REQUIRE_MESSAGE(!of.ends_within(std::chrono::milliseconds(2)),
-                          "the program ended: " << of.wait().err);
+    if (of.ends_within(std::chrono::milliseconds(2))) BOOST_FAIL("the program ended: " << of.wait().err);
 }
 
 // "unshare" and its options with which a file system can be mounted here; none: it cannot.

@@ -39,7 +39,7 @@ std::string documented_lines() {
 }
 
 // Reads each file twice, the second time byte by byte, and says where the two differ.
-constexpr const char* comparison = R"(
+constexpr const char* comparison = R"python(
 import re, sys
 def fields(file):
     text = open(file, encoding="utf-8", newline="").read()
@@ -69,14 +69,13 @@ for file in sys.argv[1:]:
             elif (value != text or not isinstance(value, str)) if is_text else value != float(text):
                 print(file, name, i, "is read as", repr(value), "and stands there as", text)
 print("columns:", columns)
-)";
+)python";
 
 // What pandas and its kind take for gaps, numbers or truth values.
 std::string awkward_options(const scratch_folder& folder, const char* name, const words& answers) {
   boost::json::array rows;
   for (const std::string& answer : answers)
-    rows.push_back(
-        boost::json::object{{"prompt", answer + " \"is\", as\nit says,"}, {"answer", " " + answer}});
+    rows.push_back(boost::json::object{{"prompt", answer + " \"is\", as\nit says,"}, {"answer", answer}});
   return folder.write(name, boost::json::serialize(rows));
 }
 
@@ -85,18 +84,20 @@ std::string awkward_options(const scratch_folder& folder, const char* name, cons
 BOOST_AUTO_TEST_CASE(texts_are_texts_and_numbers_are_numbers_in_every_table, *precondition(with_pandas)) {
   const scratch_folder folder;
   const fs::path out = folder.path() / "run";
-  const std::string words_file = awkward_options(folder, "words.json", {"NA", "null", "nan", "None", "12"}),
-                    digits_file = awkward_options(folder, "digits.json", {"1", "2", "007"}),
-                    truths_file = awkward_options(folder, "truths.json", {"true", "True"});
-  must_work(small_data(8).all() + words{"--data", "downstream.words=" + words_file, "--data",
-                                        "downstream.digits=" + digits_file, "--data",
-                                        "downstream.truths=" + truths_file, "--out", out, "--format", "svg"});
+  const std::string gaps = awkward_options(folder, "gaps.json", {"NA", "null", "nan", "None"}),
+                    truths = awkward_options(folder, "truths.json", {"true", "True"}),
+                    digits = awkward_options(folder, "digits.json", {"1", "2", "007"});
+  must_work(small_data(8).all() + words{"--data", "downstream.gaps=" + gaps, "--data",
+                                        "downstream.truths=" + truths, "--out", out, "--format", "svg"});
+  must_work({"run", "pos", "--model", demo_model(), "--data", "pos.NOUN=" + digits, "--out",
+             folder.path() / "digits", "--format", "svg"});
   const tiny_folder model;
   const std::string text = folder.write("text.jsonl", R"({"prompt":"abcabc"})");
   must_work({"lens", "eval", "--model", model.path(), "--lens", "1:logit", "--lens", "logit", "--out",
              folder.path() / "eval", "--text", text, "--format", "svg"});
   words command{python(), "-c", documented_lines() + comparison, folder.path() / "eval/lens_eval.csv"};
-  for (const auto& [name, bytes] : tables_of(out)) command.push_back(out / "data" / name);
+  for (const fs::path& of : {out, folder.path() / "digits"})
+    for (const auto& [name, bytes] : tables_of(of)) command.push_back(of / "data" / name);
   BOOST_TEST(command.size() > 40U);
   const outcome o = run(command);
   BOOST_TEST(o.code == 0, o.err);
@@ -107,14 +108,14 @@ BOOST_AUTO_TEST_CASE(texts_are_texts_and_numbers_are_numbers_in_every_table, *pr
 BOOST_AUTO_TEST_CASE(every_text_and_no_number_of_a_table_stands_in_quotes) {
   const scratch_folder folder;
   const fs::path out = folder.path() / "run";
-  const std::string options = awkward_options(folder, "words.json", {"NA", "12"});
+  const std::string options = awkward_options(folder, "words.json", {"NA", "null"});
   must_work({"run", "downstream", "--model", demo_model(), "--data", "downstream.words=" + options, "--out",
              out, "--format", "svg"});
   const auto tables = tables_of(out);
   const words rows = lines_of(tables.at("options_words_logit.csv"));
   BOOST_TEST(rows.at(0) == "layer,\"option\",n,mean_rank,median_rank,mean_probability");
   BOOST_TEST(rows.at(1).starts_with("0,\"NA\",2,"), rows[1]);
-  BOOST_TEST(rows.at(2).starts_with("0,\"12\",2,"), rows[2]);
+  BOOST_TEST(rows.at(2).starts_with("0,\"null\",2,"), rows[2]);
   const std::string& prompts = tables.at("prompts_downstream_words.csv");
   BOOST_TEST(prompts.starts_with("prompt_id,\"text\",\"ids\",gold,kept,\"reason\"\n"
                                  "0,\"NA \"\"is\"\", as\nit says,\",\""),

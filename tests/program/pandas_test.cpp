@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every table of a run of all experiments, read in pandas by the lines that share/doc/own-data.md shows: each
-// value must be what stands in the file. Where there is no pandas this is reported as skipped; DEPTHLENS_PYTHON
-// names another Python than python3.
+// value must be what stands in the file. Where there is no pandas this is reported as skipped;
+// DEPTHLENS_PYTHON names another Python than python3.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 

@@ -68,8 +68,8 @@ void write_file(const fs::path& path, const std::string& text) {
   file.commit();
 }
 
-// A picture while gnuplot draws it: in memory, so that nothing of it can be lost on the way. What stands in its
-// place before stays there until the new one is known to be whole.
+// A picture while gnuplot draws it: in memory, so that nothing of it can be lost on the way. What stands in
+// its place before stays there until the new one is known to be whole.
 class picture_in_memory {
  public:
   picture_in_memory(fs::path place, std::string format)

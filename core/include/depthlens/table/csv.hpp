@@ -35,8 +35,8 @@ class csv_writer {
 
   // A value, or the name of a column, of texts. A NUL byte is status::internal.
   void text(std::string_view value) { write(value, quotes_); }
-  // The name of a column of numbers: quoted where it holds a comma, a quote, CR or LF, or begins the file with
-  // U+FEFF.
+  // The name of a column of numbers: quoted where it holds a comma, a quote, CR or LF, or begins the file
+  // with U+FEFF.
   void name(std::string_view value) { write(value, csv_quotes::where_needed); }
   void empty() { begin_field(); }
   template <std::integral Integer>

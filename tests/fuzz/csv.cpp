@@ -36,14 +36,16 @@ void csv(std::string_view input) {
   const auto rows = read_cleanly(label, input.size(), {.times = 128, .base = std::size_t{256} << 10},
                                  [&] { return read_table(path); });
   if (!rows) return;
-  std::string text;
-  csv_writer writer([&](std::string_view row) { text += row; });
-  for (const std::vector<std::string>& row : *rows) {
-    promise(row.size() == rows->front().size(), "rows of different widths");
-    writer.row(row);
+  for (const csv_quotes quotes : {csv_quotes::where_needed, csv_quotes::all_texts}) {
+    std::string text;
+    csv_writer writer([&](std::string_view row) { text += row; }, quotes);
+    for (const std::vector<std::string>& row : *rows) {
+      promise(row.size() == rows->front().size(), "rows of different widths");
+      writer.row(row);
+    }
+    promise(read_table(folder.put("again.csv", text)) == *rows,
+            "a table is another after writing and reading it");
   }
-  promise(read_table(folder.put("again.csv", text)) == *rows,
-          "a table is another after writing and reading it");
 }
 
 }  // namespace depthlens::fuzz

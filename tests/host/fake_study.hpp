@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -112,7 +113,9 @@ class fake_study final : public study {
                                      i64_value(reading.layers[l]), i64_value(reading.targets[k]),
                                      fault_ == "type" ? text_value("x") : i64_value(reading.rank[k][l]),
                                      f32_value(reading.logprob[k][l]), f32_value(reading.entropy[l]),
-                                     f32_value(reading.kl[l]), i64_value(reading.guess[l])});
+                                     f32_value(fault_ == "nan" ? std::numeric_limits<float>::quiet_NaN()
+                                                               : reading.kl[l]),
+                                     i64_value(reading.guess[l])});
   }
 
   static std::vector<table> tables(const std::string& fault) {

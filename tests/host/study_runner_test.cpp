@@ -338,6 +338,21 @@ BOOST_AUTO_TEST_CASE(an_experiment_that_breaks_a_rule_is_named) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_number_that_is_none_is_a_gap_in_its_table) {
+  const fake_run run(made_prompts(kRecords));
+  fake_backend a(fake_run::kVocabulary), b(fake_run::kVocabulary);
+  run_setting s;
+  const std::vector<std::string> whole = lines(run.go(a, s).csv.at("fake/fake_model_logit.csv"));
+  s.fault = "nan";
+  const fake_run again(made_prompts(kRecords));
+  const std::vector<std::string> rows = lines(again.go(b, s).csv.at("fake/fake_model_logit.csv"));
+  BOOST_REQUIRE_EQUAL(rows.size(), whole.size());
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const std::size_t guess = whole[i].rfind(','), kl = whole[i].rfind(',', guess - 1);
+    BOOST_TEST(rows[i] == whole[i].substr(0, kl + 1) + whole[i].substr(guess));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(data_that_an_experiment_refuses_ends_the_run_with_its_words) {
   for (const std::string fault : {"survey", "plan"}) {
     const fake_run run(made_prompts(kRecords));

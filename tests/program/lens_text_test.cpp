@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(short_paragraphs_are_read_and_what_is_left_out_is_counted) 
   for (const auto& text : {e.write("text.txt", "abcabc\n\ncab\n\na\n"),
                            e.write("text.conllu", sentence("abcabc") + sentence("cab") + sentence("a"))}) {
     const outcome o = e.of(text);
-    BOOST_TEST(e.last_row().starts_with("logit,2,5,0,0,0,"), e.last_row());
+    BOOST_TEST(e.last_row().starts_with("\"logit\",2,5,0,0,0,"), e.last_row());
     BOOST_TEST(o.err.find("5 positions of 2 sequences") != std::string::npos, o.err);
     BOOST_TEST(
         o.err.find("left out 1 texts and 0 ends of longer ones, of under 3 tokens") != std::string::npos,
@@ -64,16 +64,16 @@ BOOST_AUTO_TEST_CASE(a_long_text_is_read_to_its_end_and_stays_one_part) {
   const evaluation e;
   const auto one = e.write("one.jsonl", row_of(letters(100)));
   e.of(one);
-  BOOST_TEST(e.last_row().starts_with("logit,2,96,0,,,"), e.last_row());  // 64 + 36 letters
+  BOOST_TEST(e.last_row().starts_with("\"logit\",2,96,0,,,"), e.last_row());  // 64 + 36 letters
   const outcome o = e.of(one, {"--context", "33"});
-  BOOST_TEST(e.last_row().starts_with("logit,2,93,0,,,"), e.last_row());  // 33 three times, and 1
+  BOOST_TEST(e.last_row().starts_with("\"logit\",2,93,0,,,"), e.last_row());  // 33 three times, and 1
   BOOST_TEST(o.err.find("left out 0 texts and 1 ends") != std::string::npos, o.err);
   e.of(one, {"--tokens", "63"});
-  BOOST_TEST(e.last_row().starts_with("logit,2,96,"), e.last_row());
+  BOOST_TEST(e.last_row().starts_with("\"logit\",2,96,"), e.last_row());
   e.of(one, {"--tokens", "62"});
-  BOOST_TEST(e.last_row().starts_with("logit,2,62,"), e.last_row());
+  BOOST_TEST(e.last_row().starts_with("\"logit\",2,62,"), e.last_row());
   e.of(e.write("two.jsonl", row_of(letters(100)) + row_of(letters(90))));
-  BOOST_TEST(e.last_row().starts_with("logit,2,182,0,0,0,"), e.last_row());
+  BOOST_TEST(e.last_row().starts_with("\"logit\",2,182,0,0,0,"), e.last_row());
 }
 
 BOOST_AUTO_TEST_CASE(an_evaluation_says_what_it_was_made_of) {

@@ -113,7 +113,7 @@ double mean_kl(const std::filesystem::path& run, const std::string& lens) {
   double sum = 0;
   int n = 0;
   for (const std::string& line : lines_of(read_bytes(run / "data/validation.csv"))) {
-    if (!line.starts_with(lens + ",")) continue;
+    if (!line.starts_with("\"" + lens + "\",")) continue;
     sum += std::stod(line.substr(line.rfind(',') + 1));
     ++n;
   }
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_lens_is_trained_written_and_read, *boost::unit_test::prec
              t.out("eval"), "--format", "svg", "--backend", "cpu"});
   const words rows = lines_of(read_bytes(t.out("eval") / "lens_eval.csv"));
   BOOST_REQUIRE_EQUAL(rows.size(), 7U);
-  for (std::size_t i = 1; i < 4; ++i) BOOST_TEST(rows[i].substr(1) == rows[i + 3].substr(1));
+  for (std::size_t i = 1; i < 4; ++i) BOOST_TEST(rows[i].substr(3) == rows[i + 3].substr(3));
   const boost::json::object manifest = boost::json::parse(read_bytes(t.out() / "run.json")).as_object();
   BOOST_TEST(manifest.at("status").as_string() == "complete");
   BOOST_TEST(std::filesystem::exists(t.out() / "plots/validation.svg"));

@@ -182,13 +182,13 @@ BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
              "a:" + zero.text(), "--lens", "b:" + other.text(), "--out", r.out("eval"), "--format", "svg"});
   const words rows = lines_of(read_bytes(r.out("eval") / "lens_eval.csv"));
   BOOST_REQUIRE_EQUAL(rows.size(), 10U);  // three layers of three lenses
-  BOOST_TEST(rows[0].starts_with("lens,layer,positions,kl,kl_low,kl_high,bits"));
+  BOOST_TEST(rows[0].starts_with("\"lens\",layer,positions,kl,kl_low,kl_high,bits"));
   for (int layer = 0; layer < 3; ++layer) {
     const std::string logit = rows[1 + static_cast<std::size_t>(layer)],
                       zeros = rows[4 + static_cast<std::size_t>(layer)];
     BOOST_TEST(logit.substr(logit.find(',')) == zeros.substr(zeros.find(',')));
   }
-  BOOST_TEST(rows[3].find("logit,2,5,0,0,0,") != std::string::npos,
+  BOOST_TEST(rows[3].find("\"logit\",2,5,0,0,0,") != std::string::npos,
              rows[3]);  // the output is at no distance from itself
   BOOST_TEST(std::filesystem::exists(r.out("eval") / "lens_eval.svg"));
 }
@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(a_text_of_one_part_is_evaluated_without_intervals) {
              r.out("eval"), "--format", "svg"});
   const words rows = lines_of(read_bytes(r.out("eval") / "lens_eval.csv"));
   BOOST_REQUIRE_EQUAL(rows.size(), 4U);
-  BOOST_TEST(rows[3].starts_with("logit,2,4,0,,,"), rows[3]);
+  BOOST_TEST(rows[3].starts_with("\"logit\",2,4,0,,,"), rows[3]);
   BOOST_TEST(rows[3].ends_with(",,"), rows[3]);
 }
 

@@ -31,9 +31,9 @@ namespace {
 using row = std::vector<std::string>;
 using rows = std::vector<row>;
 
-std::string written(const rows& table) {
+std::string written(const rows& table, csv_quotes quotes = csv_quotes::where_needed) {
   std::string out;
-  csv_writer writer([&](std::string_view bytes) { out += bytes; });
+  csv_writer writer([&](std::string_view bytes) { out += bytes; }, quotes);
   for (const row& one : table) writer.row(one);
   return out;
 }
@@ -97,6 +97,30 @@ BOOST_AUTO_TEST_CASE(typed_fields_are_written_in_their_shortest_form) {
   BOOST_TEST(out == "-7,18446744073709551615,0.1,0.1,0.10000000149011612,,NA\n");
 }
 
+BOOST_AUTO_TEST_CASE(where_all_texts_are_quoted_numbers_and_gaps_stay_bare) {
+  std::string out;
+  csv_writer writer([&](std::string_view bytes) { out += bytes; }, csv_quotes::all_texts);
+  writer.name("layer");
+  for (const char* column : {"one", "two", "three", "four"}) writer.text(column);
+  writer.name("p, \"q\"");
+  writer.end_row();
+  writer.integer(3);
+  for (const char* text : {"NA", "12", "", "say \"hi\",\n"}) writer.text(text);
+  writer.empty();
+  writer.end_row();
+  writer.empty();
+  for (int i = 0; i < 4; ++i) writer.empty();
+  writer.python_float(0.5);
+  writer.end_row();
+  BOOST_TEST(out ==
+             "layer,\"one\",\"two\",\"three\",\"four\",\"p, \"\"q\"\"\"\n"
+             "3,\"NA\",\"12\",\"\",\"say \"\"hi\"\",\n\",\n"
+             ",,,,,0.5\n");
+  BOOST_TEST((parse_table(out) == rows{{"layer", "one", "two", "three", "four", "p, \"q\""},
+                                       {"3", "NA", "12", "", "say \"hi\",\n", ""},
+                                       {"", "", "", "", "", "0.5"}}));
+}
+
 BOOST_AUTO_TEST_CASE(rows_of_another_width_and_nul_bytes_are_our_own_mistake) {
   check_fails([] { written({{"a", "b"}, {"c"}}); }, status::internal, "1 fields in a table of 2");
   check_fails([] { written({{}}); }, status::internal, "0 fields");
@@ -112,6 +136,7 @@ BOOST_AUTO_TEST_CASE(every_text_comes_back_as_it_was_written) {
                    {"10", "\"\"\""},    {"11", ",\n\","},
                    {"12", "\\x00"},     {"13", "\xF0\x9F\x98\x80"}};
   BOOST_TEST((parse_table(written(table)) == table));
+  BOOST_TEST((parse_table(written(table, csv_quotes::all_texts)) == table));
 }
 
 BOOST_AUTO_TEST_CASE(random_texts_of_awkward_characters_come_back) {
@@ -125,6 +150,7 @@ BOOST_AUTO_TEST_CASE(random_texts_of_awkward_characters_come_back) {
     table.push_back(one);
   }
   BOOST_TEST((parse_table(written(table)) == table));
+  BOOST_TEST((parse_table(written(table, csv_quotes::all_texts)) == table));
   rows single{{"one"}};
   for (const row& one : table) single.push_back({one[0]});
   BOOST_TEST((parse_table(written(single)) == single));

@@ -232,11 +232,12 @@ BOOST_AUTO_TEST_CASE(a_failing_gnuplot_is_an_error_with_its_message_and_leaves_n
   };
   failing("echo; echo 'set terminal foo' >&2; echo '         line 7: unknown terminal' >&2; exit 1",
           "gnuplot failed: line 7: unknown terminal");
-  failing("exit 3", "gnuplot failed: no message");
-  failing("kill -9 $$", "gnuplot failed");
+  failing("exit 3", "gnuplot failed: it ended with status 3");
+  failing("kill -9 $$", "gnuplot failed: it ended by signal 9");
+  failing("exit 0", "gnuplot failed: it ended before it had read all of its commands");
   failing("while read -r line; do :; done; exit 0", "f.png: gnuplot did not write the picture");
   // An empty file under the name that the script says.
-  failing("while read -r line; do case $line in picture*) n=${line#*\\'}; : >${n%\\'}.png;; esac; done",
+  failing("while read -r line; do case $line in picture*) n=${line#*\\'}; : >${n%\\'};; esac; done",
           "f.png: gnuplot did not write the picture");
 }
 
@@ -259,7 +260,7 @@ BOOST_AUTO_TEST_CASE(errors_of_the_real_gnuplot_are_told, *precondition(with_gnu
 BOOST_AUTO_TEST_CASE(pictures_that_cannot_be_written_are_an_error, *precondition(with_gnuplot)) {
   const workplace w;
   fs::create_directory(w.plots / "f.png");  // rename cannot replace a folder, not even for root
-  check_fails([&] { w.draw(simple_figure(figure_kind::lines), {"png"}); }, status::io, "f.png");
+  check_fails([&] { w.draw(simple_figure(figure_kind::lines), {"png"}); }, status::cannot_create, "f.png");
   BOOST_TEST(names_in(w.plots) == (std::set<std::string>{"f.dat", "f.gp", "f.png"}),
              boost::test_tools::per_element());
   const fs::path none = w.folder.path() / "none";

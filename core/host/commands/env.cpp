@@ -52,7 +52,10 @@ int env_command(const arguments& args) {
   out["system"] = cat(system.sysname, ' ', system.release, ' ', system.machine);
   out["cpu"] = cpu_name();
   out["threads"] = thread_count(o);
-  out["gnuplot"] = gnuplot_available() ? "found" : "not found";
+  const gnuplot_verdict gnuplot = check_gnuplot();
+  out["gnuplot"] = gnuplot.state == gnuplot_state::usable   ? "found"
+                   : gnuplot.state == gnuplot_state::absent ? "not found"
+                                                            : gnuplot.words;
   for (const char* name : {"DEPTHLENS_PLUGIN_PATH", "DEPTHLENS_LIBTORCH", "HF_HOME", "HF_HUB_CACHE",
                            "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
     if (!variable(name).empty()) out[name] = variable(name);

@@ -18,6 +18,7 @@
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stop_signal.hpp"
 #include "training/text_sequences.hpp"
 #include "version.hpp"
 
@@ -83,10 +84,11 @@ std::vector<part_sums> sums_of(const text_sequences& text, std::span<const read_
 
 void write_table(const fs::path& file, const std::vector<evaluated_lens>& lenses) {
   atomic_file out(file);
-  csv_writer csv([&](std::string_view s) { out.write(s); });
-  for (const char* column : {"lens", "layer", "positions", "kl", "kl_low", "kl_high", "bits", "bits_low",
-                             "bits_high", "agreement", "agreement_low", "agreement_high"})
-    csv.text(column);
+  csv_writer csv([&](std::string_view s) { out.write(s); }, csv_quotes::all_texts);
+  csv.text("lens");
+  for (const char* column : {"layer", "positions", "kl", "kl_low", "kl_high", "bits", "bits_low", "bits_high",
+                             "agreement", "agreement_low", "agreement_high"})
+    csv.name(column);
   csv.end_row();
   for (const evaluated_lens& lens : lenses)
     for (const layer_score& s : lens.scores) {
@@ -119,6 +121,7 @@ figure_spec figure_of_table() {
 void write_results(const fs::path& folder, const std::vector<evaluated_lens>& lenses, const figure_run& about,
                    const std::vector<std::string>& formats) {
   write_table(folder / "lens_eval.csv", lenses);
+  catch_stop_signals();  // from here on a signal ends gnuplot too
   if (can_draw("the same command"))
     draw_figure(figure_of_table(), about, folder / "lens_eval.csv", folder, "lens_eval", formats);
   std::cout << (folder / "lens_eval.csv").string() << '\n';

@@ -2,8 +2,10 @@
 // depthlens plot DIR: the figures of a run again, from run.json and the CSVs alone.
 #include "commands/command.hpp"
 
+#include "figures/gnuplot_process.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stop_signal.hpp"
 
 #include <iostream>
 
@@ -24,7 +26,9 @@ int plot_command(const arguments& args) {
   if (!std::filesystem::is_directory(dir)) fail(status::no_input, dir.string(), ": no such folder");
   const manifest m = manifest::read(dir / "run.json");
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
-  if (!gnuplot_available()) fail(status::unavailable, "gnuplot is not installed; figures are drawn with it");
+  catch_stop_signals();
+  if (const gnuplot_verdict gnuplot = check_gnuplot(); gnuplot.state != gnuplot_state::usable)
+    fail(status::unavailable, gnuplot.words, "; figures are drawn with it");
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   for (const std::filesystem::path& p : draw_figures(dir, m.fields, formats)) std::cout << p.string() << '\n';
   return 0;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "draw.hpp"
 
+#include "anonymous_file.hpp"
 #include "axis.hpp"
 #include "gnuplot_text.hpp"
 #include "layout.hpp"
+#include "picture_check.hpp"
 #include "plot_blocks.hpp"
 #include "script.hpp"
 #include "series.hpp"
@@ -14,12 +16,11 @@
 #include <depthlens/error.hpp>
 #include <depthlens/table/atomic_file.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
-#include <system_error>
+#include <utility>
 
 namespace depthlens {
 
@@ -67,35 +68,39 @@ void write_file(const fs::path& path, const std::string& text) {
   file.commit();
 }
 
-// Pictures under names that no one else uses; removed unless they are put in place.
-class temporary_pictures {
+// A picture while gnuplot draws it: in memory, so that nothing of it can be lost on the way. What stands in
+// its place before stays there until the new one is known to be whole.
+class picture_in_memory {
  public:
-  temporary_pictures(fs::path folder, const std::string& stem)
-      : folder_(std::move(folder)), name_("." + stem + ".tmp-" + std::to_string(::getpid())) {}
-  ~temporary_pictures() {
-    std::error_code ignored;
-    for (const char* format : {".png", ".svg", ".pdf"}) fs::remove(folder_ / (name_ + format), ignored);
+  picture_in_memory(fs::path place, std::string format)
+      : place_(std::move(place)), format_(std::move(format)), file_("a picture") {}
+
+  std::string commands(const std::string& script) const {
+    return cat("reset\nformat = ", gnuplot_quote(format_), "\npicture = ", gnuplot_file_name(file_.path()),
+               "\n", script, "\n");
   }
-  temporary_pictures(const temporary_pictures&) = delete;
-  temporary_pictures& operator=(const temporary_pictures&) = delete;
-
-  const std::string& name() const noexcept { return name_; }
-
-  fs::path put_in_place(const std::string& stem, const std::string& format) const {
-    const fs::path from = folder_ / (name_ + "." + format), to = folder_ / (stem + "." + format);
-    std::error_code code;
-    const std::uintmax_t size = fs::file_size(from, code);
-    if (code || size == 0)
-      fail(status::io, to.string(), ": gnuplot did not write the picture; is the disk full?");
-    fs::rename(from, to, code);
-    if (code) fail(status::io, to.string(), ": cannot put the picture in place: ", code.message());
-    return to;
+  void read() {
+    bytes_ = file_.bytes();
+    if (bytes_.empty()) fail(status::io, place_.string(), ": gnuplot did not write the picture");
+    if (const std::string fault = picture_fault(format_, bytes_); !fault.empty())
+      fail(status::io, place_.string(), ": gnuplot wrote only a part of the picture: it ", fault);
+  }
+  fs::path put_in_place() const {
+    write_file(place_, bytes_);
+    return place_;
   }
 
  private:
-  fs::path folder_;
-  std::string name_;
+  fs::path place_;
+  std::string format_;
+  anonymous_file file_;
+  std::string bytes_;
 };
+
+// Drawing many points is no hanging: a second for each 100 KB of data is many times what gnuplot needs.
+std::chrono::milliseconds time_to_draw(const std::string& data) {
+  return drawing_time + std::chrono::milliseconds(data.size() / 100);
+}
 
 }  // namespace
 
@@ -119,17 +124,20 @@ std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& ru
   page.subtitle = subtitle(run, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);
   const std::string script = script_text(figure, data, page, blocks, stem);
-  write_file(plots_dir / (stem + ".dat"), dat_text(figure, data, blocks));
+  const std::string numbers = dat_text(figure, data, blocks);
+  write_file(plots_dir / (stem + ".dat"), numbers);
   write_file(plots_dir / (stem + ".gp"), script);
 
-  const temporary_pictures pictures(plots_dir, stem);
+  std::vector<picture_in_memory> pictures;
   std::string commands;
-  for (const std::string& format : formats)
-    commands += cat("reset\nformat = ", gnuplot_quote(format),
-                    "\npicture = ", gnuplot_file_name("./" + pictures.name()), "\n", script, "\n");
-  if (!formats.empty()) run_gnuplot(plots_dir, commands);
+  for (const std::string& format : formats) {
+    pictures.emplace_back(plots_dir / (stem + "." + format), format);
+    commands += pictures.back().commands(script);
+  }
+  if (!formats.empty()) run_gnuplot(plots_dir, commands, time_to_draw(numbers));
+  for (picture_in_memory& picture : pictures) picture.read();
   std::vector<fs::path> out;
-  for (const std::string& format : formats) out.push_back(pictures.put_in_place(stem, format));
+  for (const picture_in_memory& picture : pictures) out.push_back(picture.put_in_place());
   return out;
 }
 

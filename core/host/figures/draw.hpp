@@ -23,10 +23,11 @@ struct figure_run {
 };
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as
-// named in `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed. Returns the
-// pictures' paths in the order of `formats`. A panel without data says so. One call per stem at a time; other
-// stems may be drawn concurrently. Throws status::usage (unknown format; stem with '/', control characters, a
-// leading '.', over 200 bytes), what read_figure throws, cannot_create and io; unavailable where there is no
+// named in `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed; a picture that
+// gnuplot did not finish is status::io and not kept. Returns the pictures' paths in the order of `formats`.
+// A panel without data says so. One call per stem at a time; other stems may be drawn concurrently. Throws
+// status::usage (unknown format; stem with '/', control characters, a leading '.', over 200 bytes), what
+// read_figure throws, cannot_create and io; stopped where stop_asked(); unavailable where there is no
 // gnuplot: STEM.dat and STEM.gp are there then.
 std::vector<std::filesystem::path> draw_figure(const figure_spec& figure, const figure_run& run,
                                                const std::filesystem::path& csv,

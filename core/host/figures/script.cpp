@@ -66,7 +66,7 @@ class script_builder {
     add("# Draws its picture with: gnuplot NAME.gp");
     add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
     add("if (!exists('format')) format = 'png'");
-    add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_));
+    add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_ + "."), " . format");
     add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
     add("set encoding utf8");
     const std::string font = cat(" font 'Liberation Sans,", number(look::text_size), "' ");
@@ -81,7 +81,7 @@ class script_builder {
         pixels(h, 96), svg_font, "fontscale 1.333 linewidth 1.333 background '#FFFFFF'");
     add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(w / 72), "in,",
         number(h / 72), "in", font, "fontscale 0.75 linewidth 2 background '#FFFFFF'");
-    add("set output picture . '.' . format");
+    add("set output picture");
     add("# Places on the page are points (1/72 inch) from its top left corner.");
     add("X(points) = 1.0 * points / ", number(w));
     add("Y(points) = 1 - 1.0 * points / ", number(h));

@@ -15,7 +15,7 @@
 namespace depthlens {
 
 // The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and
-// `picture` (a path without extension) are set before.
+// `picture` (the path of the file) are set before.
 std::string script_text(const figure_spec& figure, const figure_data& data, const page_layout& page,
                         const std::vector<plot_block>& blocks, const std::string& stem);
 

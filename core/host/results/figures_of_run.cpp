@@ -5,6 +5,7 @@
 #include "depthlens/text.hpp"
 #include "figures/figure_spec.hpp"
 #include "figures/gnuplot_process.hpp"
+#include "figures/picture_check.hpp"
 #include "terminal/log.hpp"
 
 #include <tbb/parallel_for.h>
@@ -92,8 +93,9 @@ std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object&
 }
 
 bool has_pictures(const fs::path& run, const drawing& d, const std::vector<std::string>& formats) {
-  return std::all_of(formats.begin(), formats.end(),
-                     [&](const std::string& f) { return fs::exists(run / "plots" / (d.stem + "." + f)); });
+  return std::all_of(formats.begin(), formats.end(), [&](const std::string& f) {
+    return is_whole_picture(run / "plots" / (d.stem + "." + f));
+  });
 }
 
 }  // namespace
@@ -121,9 +123,12 @@ std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::s
 }
 
 bool can_draw(std::string_view later) {
-  if (gnuplot_available()) return true;
-  log_warning(
-      cat("gnuplot is not installed: the tables are finished, the figures are not drawn; later: ", later));
+  const gnuplot_verdict gnuplot = check_gnuplot();
+  if (gnuplot.state == gnuplot_state::usable) return true;
+  const std::string what =
+      cat(gnuplot.words, ": the tables are finished, the figures are not drawn; later: ", later);
+  if (gnuplot.state == gnuplot_state::broken) fail(status::unavailable, what);
+  log_warning(what);
   return false;
 }
 

@@ -21,10 +21,10 @@ std::vector<std::string> parse_formats(const std::string& list);
 // `asked`, and the formats that pictures of the run have already: those are not left behind.
 std::vector<std::string> formats_to_draw(const std::filesystem::path& run, std::vector<std::string> asked);
 
-enum class redraw { all, missing };  // missing: figures that lack a picture in one of the formats
+enum class redraw { all, missing };  // missing: figures that lack a whole picture in a format
 
 // Whether figures can be drawn behind tables that were just finished. Where there is no gnuplot that is said,
-// with what draws them later.
+// with what draws them later; one that cannot say its version is status::unavailable.
 bool can_draw(std::string_view later);
 
 // Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a

@@ -6,6 +6,7 @@
 #include "depthlens/table/csv.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -16,11 +17,13 @@ namespace {
 // One CSV on its way.
 class table_file {
  public:
-  table_file(const dlens_table& table, const std::filesystem::path& file, bool headless_when_empty)
+  table_file(const dlens_table& table, const std::filesystem::path& file, bool as_published)
       : table_(table),
         file_(file),
-        csv_([this](std::string_view bytes) { file_.write(bytes); }),
-        headless_(headless_when_empty) {
+        csv_([this](std::string_view bytes) { file_.write(bytes); },
+             as_published ? csv_quotes::where_needed : csv_quotes::all_texts),
+        as_published_(as_published),
+        headless_(as_published) {
     if (!headless_) write_header();
   }
 
@@ -38,10 +41,16 @@ class table_file {
  private:
   void write_header() {
     headless_ = false;
-    for (std::uint64_t i = 0; i < table_.n_columns; ++i) csv_.text(table_.columns[i]->id);
+    for (std::uint64_t i = 0; i < table_.n_columns; ++i) {
+      const dlens_column& column = *table_.columns[i];
+      column.type == DLENS_TEXT ? csv_.text(column.id) : csv_.name(column.id);
+    }
     csv_.end_row();
   }
   void field(const dlens_value& v) {
+    // Readers of tables take "nan" for a word: no number is a gap.
+    const bool is_float = v.type == DLENS_F64 || v.type == DLENS_F32;
+    if (is_float && std::isnan(v.as.f64) && !as_published_) return csv_.empty();
     switch (v.type) {
       case DLENS_I64:
         return csv_.integer(v.as.i64);
@@ -59,6 +68,7 @@ class table_file {
   const dlens_table& table_;
   atomic_file file_;
   csv_writer csv_;
+  const bool as_published_;
   bool headless_;
 };
 
@@ -182,7 +192,7 @@ table_files open_tables(const table_request& request, const run_context& context
     const dlens_table& t = *d.tables[i];
     if ((t.flags & DLENS_TABLE_SHARED) && !request.shared_too) continue;
     const std::string name = file_stem(t.file, context.lens_labels[request.lens], context.name) + ".csv";
-    files[i] = std::make_unique<table_file>(t, request.folder / name, request.headless_when_empty);
+    files[i] = std::make_unique<table_file>(t, request.folder / name, request.as_published);
     out.files.push_back(name);
   }
   return files;

@@ -27,9 +27,10 @@ struct finished_tables {
 struct table_request {
   const study_session& session;
   const record_log& log;
-  std::uint32_t lens = 0;            // its number in the run
-  bool shared_too = true;            // write the tables that are the same for every lens
-  bool headless_when_empty = false;  // the published code writes a lone newline for a table without rows
+  std::uint32_t lens = 0;  // its number in the run
+  bool shared_too = true;  // write the tables that are the same for every lens
+  // As the published code writes: quotes only where needed, a lone newline for a table without rows.
+  bool as_published = false;
   std::filesystem::path folder;
 };
 

@@ -27,9 +27,9 @@ double mean_of(const std::vector<float>& values) {
 
 void write_losses(const std::filesystem::path& file, loss_kind kind, const std::vector<loss_row>& rows) {
   atomic_file out(file);
-  csv_writer csv([&](std::string_view s) { out.write(s); });
+  csv_writer csv([&](std::string_view s) { out.write(s); }, csv_quotes::all_texts);
   if (kind == loss_kind::validation) csv.text("lens");
-  for (const char* column : {"step", "positions", "layer", "kl"}) csv.text(column);
+  for (const char* column : {"step", "positions", "layer", "kl"}) csv.name(column);
   csv.end_row();
   for (const loss_row& r : rows)
     for (std::size_t layer = 0; layer < r.kl.size(); ++layer) {

@@ -26,7 +26,7 @@ namespace depthlens {
 class atomic_file {
  public:
   // The folder must exist. A link keeps its place: what it names is written. Throws status::cannot_create,
-  // also where the name is that of a device, pipe or folder.
+  // also where the name is that of a device, pipe or folder; status::io where the disk is full.
   explicit atomic_file(const std::filesystem::path& path) : path_(place_of(path)) {
     if (!path_.has_filename())
       fail(status::cannot_create, path_.string(), ": cannot create the file: no file name");
@@ -34,7 +34,8 @@ class atomic_file {
     ::unlink(temporary_.c_str());  // left by a killed process that had the same number
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd_ < 0)
-      fail(status::cannot_create, path_.string(), ": cannot create the file: ", std::strerror(errno));
+      fail(errno == ENOSPC || errno == EDQUOT ? status::io : status::cannot_create, path_.string(),
+           ": cannot create the file: ", std::strerror(errno));
     buffer_.reserve(buffer_bytes);
   }
   ~atomic_file() { discard(); }

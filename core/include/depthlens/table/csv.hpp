@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// CSV as RFC 4180 has it, with "\n" as line end: a writer that quotes only where it must, and a streaming
-// reader. Fields are valid UTF-8 without NUL; texts that may hold other bytes are escaped by the caller
-// before. What the columns mean, and that an empty field is a missing value, is left to the caller too.
+// CSV as RFC 4180 has it, with "\n" as line end: a writer, and a streaming reader that takes any quoting.
+// Fields are valid UTF-8 without NUL; texts that may hold other bytes are escaped by the caller before. What
+// the columns mean, and that an empty field is a missing value, is left to the caller too.
 #pragma once
 
 #include <depthlens/data/byte_source.hpp>
@@ -21,31 +21,23 @@
 
 namespace depthlens {
 
+// all_texts: every text is quoted, even an empty one, and so is the name of a column of texts; numbers and
+// missing values never are. So "NA" and "12" are words, and nothing between two commas is a gap.
+enum class csv_quotes { where_needed, all_texts };
+
 // Builds rows field by field and hands each complete row to `sink`, for example an atomic_file's write(). All
 // rows have as many fields as the first. One thread.
 class csv_writer {
  public:
   using sink = std::function<void(std::string_view)>;
-  explicit csv_writer(sink to) : to_(std::move(to)) {}
+  explicit csv_writer(sink to, csv_quotes quotes = csv_quotes::where_needed)
+      : to_(std::move(to)), quotes_(quotes) {}
 
-  // Quoted where it holds a comma, a quote, CR or LF, or begins the file with U+FEFF. A NUL byte is
-  // status::internal.
-  void text(std::string_view value) {
-    begin_field();
-    if (value.find('\0') != std::string_view::npos) fail(status::internal, "a CSV field with a NUL byte");
-    // At the start of a file a bare U+FEFF would be taken for a byte order mark.
-    const bool mark = width_ == 0 && fields_ == 1 && value.starts_with("\xEF\xBB\xBF");
-    if (!mark && value.find_first_of(",\"\r\n") == std::string_view::npos) {
-      row_ += value;
-      return;
-    }
-    row_ += '"';
-    for (const char c : value) {
-      if (c == '"') row_ += '"';
-      row_ += c;
-    }
-    row_ += '"';
-  }
+  // A value, or the name of a column, of texts. A NUL byte is status::internal.
+  void text(std::string_view value) { write(value, quotes_); }
+  // The name of a column of numbers: quoted where it holds a comma, a quote, CR or LF, or begins the file
+  // with U+FEFF.
+  void name(std::string_view value) { write(value, csv_quotes::where_needed); }
   void empty() { begin_field(); }
   template <std::integral Integer>
   void integer(Integer value) {
@@ -87,7 +79,26 @@ class csv_writer {
     if (fields_++ > 0) row_ += ',';
   }
 
+  void write(std::string_view value, csv_quotes quotes) {
+    begin_field();
+    if (value.find('\0') != std::string_view::npos) fail(status::internal, "a CSV field with a NUL byte");
+    // At the start of a file a bare U+FEFF would be taken for a byte order mark.
+    const bool mark = width_ == 0 && fields_ == 1 && value.starts_with("\xEF\xBB\xBF");
+    if (quotes == csv_quotes::where_needed && !mark &&
+        value.find_first_of(",\"\r\n") == std::string_view::npos) {
+      row_ += value;
+      return;
+    }
+    row_ += '"';
+    for (const char c : value) {
+      if (c == '"') row_ += '"';
+      row_ += c;
+    }
+    row_ += '"';
+  }
+
   sink to_;
+  csv_quotes quotes_;
   std::string row_;
   std::size_t fields_ = 0, width_ = 0;
 };

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Is a picture whole? gnuplot ends well, and says nothing, where it could not write all of one.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace depthlens {
+
+// "" where the bytes are a whole picture of the format (png, svg or pdf), else what is wrong: "ends without
+// </svg>". PNG: every chunk to its end; PDF: the table of objects stands where the file says, so no byte
+// before it is lost.
+std::string picture_fault(std::string_view format, std::string_view bytes);
+
+// The file is there, can be read and is whole; its format is its extension.
+bool is_whole_picture(const std::filesystem::path& file);
+
+}  // namespace depthlens

@@ -15,7 +15,7 @@ namespace depthlens {
 
 namespace {
 
-constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 using row = std::array<double, 5>;
 
 // Of the columns of a block, by kind.
@@ -60,7 +60,7 @@ class block_builder {
             break;
         }
         block.drawn = !block.rows.empty();
-        if (!block.drawn) block.rows.push_back({missing, missing, missing, missing, missing});
+        if (!block.drawn) block.rows.push_back({no_value, no_value, no_value, no_value, no_value});
         out_.push_back(std::move(block));
       }
     }
@@ -86,7 +86,7 @@ class block_builder {
       block.lone_points = block.lone_points || lone;
       block.rows.push_back(seen(i)
                                ? row{points[i].x, points[i].y, double(lone), points[i].low, points[i].high}
-                               : row{missing, missing, 0, missing, missing});
+                               : row{no_value, no_value, 0, no_value, no_value});
     }
     if (!any) block.rows.clear();
   }

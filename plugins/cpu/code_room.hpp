@@ -14,7 +14,7 @@ namespace depthlens::cpu {
 // Throws status::internal where the kernels of a primitive would find no room. Other threads may take it in
 // between; the program's last words are for that.
 inline void require_code_room() {
-  constexpr std::size_t room = 16u << 20;  // of all kernels of one primitive, with much to spare
+  constexpr std::size_t room = 4u << 20;  // of all kernels of one primitive, with some to spare
   void* const pages = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED)
     fail(status::internal,

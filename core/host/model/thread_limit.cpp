@@ -12,19 +12,6 @@
 #include <vector>
 
 namespace depthlens {
-namespace {
-
-unsigned said(unsigned wanted) {
-  const unsigned possible = threads_possible(wanted);
-  if (possible < wanted)
-    log_warning(cat("only ", possible, " of ", wanted,
-                    " threads can be made here, so that many compute; a limit "
-                    "(ulimit -u, ulimit -v, or of the batch system) is in the way"));
-  return possible;
-}
-
-}  // namespace
-
 unsigned threads_possible(unsigned wanted) {
   std::mutex guard;
   std::condition_variable changed;
@@ -51,7 +38,27 @@ unsigned threads_possible(unsigned wanted) {
   return static_cast<unsigned>(others.size()) + 1;
 }
 
-thread_limit::thread_limit(unsigned threads)
-    : control_(tbb::global_control::max_allowed_parallelism, said(threads)) {}
+static unsigned possible_with_warning(unsigned wanted) {
+  const unsigned possible = threads_possible(wanted);
+  if (possible < wanted)
+    log_warning(
+        cat("only ", possible, " of ", wanted,
+            " threads can be made here, so that many compute; a limit (ulimit -u, ulimit -v, or of the "
+            "batch system) is in the way"));
+  return possible;
+}
+
+static std::unique_ptr<tbb::global_control> limit_to(unsigned threads) {
+  return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, threads);
+}
+
+thread_limit::thread_limit(unsigned threads) : thread_limit(threads, possible_with_warning(threads)) {}
+
+thread_limit::thread_limit(unsigned wanted, unsigned possible)
+    : for_good_(possible < wanted), control_(limit_to(possible)) {}
+
+thread_limit::~thread_limit() {
+  if (for_good_) static_cast<void>(control_.release());
+}
 
 }  // namespace depthlens

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into the program (LD_PRELOAD) by tests of what it does without memory or threads. FAIL_CALL=malloc:7
-// lets the 7th call of that kind fail, malloc:7+ that and all that follow; kinds: malloc (and what is like it),
-// mmap, pthread_create. COUNT_CALLS=FILE writes there, when the program ends, how many of each there were.
-// Programs that the program starts are left alone.
+// Preloaded into the program (LD_PRELOAD) by tests of what it does without memory or threads.
+// FAIL_CALL=malloc:7 lets the 7th call of that kind fail, malloc:7+ that and all that follow; kinds: malloc
+// (and what is like it), mmap, pthread_create. COUNT_CALLS=FILE writes there, when the program ends, how many
+// of each there were. Programs that the program starts are left alone.
 #include <pthread.h>
 #include <dlfcn.h>
 #include <fcntl.h>

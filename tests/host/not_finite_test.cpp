@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records that are not read as numbers, and texts that are no UTF-8: what of them comes into tables and counts.
+// Records that are not read as numbers, and texts that are no UTF-8: what of them comes into tables and
+// counts.
 #include "engine/row_values.hpp"
 #include "host/fake_run.hpp"
 
@@ -61,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_not_read_as_numbers_is_not_kept_whatever_t
     for (const std::string& row : got) {
       const bool bad = row.starts_with("1,") || row.starts_with("3,");
       if (!bad) kept.push_back(row);
-      BOOST_TEST((!bad || (prompts && row.find(",0,\"not finite\"") != std::string::npos)),
+      BOOST_TEST((!bad || (prompts && row.find("not finite") != std::string::npos)),
                  file << ": " << row);
     }
     BOOST_TEST(kept == rest, boost::test_tools::per_element());

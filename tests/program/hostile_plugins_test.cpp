@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plugins that crash, end the program or never come back, in a run and while they are loaded: they are named, what
-// is finished is kept, and lists of plugins are not hindered.
+// Plugins that crash, end the program or never come back, in a run and while they are loaded: they are named,
+// what is finished is kept, and lists of plugins are not hindered.
 #include "program/demo.hpp"
 #include "program/made_study.hpp"
 #include "program/tiny_folder.hpp"
@@ -123,7 +123,8 @@ BOOST_AUTO_TEST_CASE(plugins_that_do_not_survive_being_loaded_take_no_list_with_
   const words path{"--plugin-path", plugins.path()};
   const outcome listed = must_work(words{"plugins", "--json"} + path);
   std::map<std::string, std::string> reasons;
-  for (const auto& v : boost::json::parse(listed.out).as_array()) {
+  const boost::json::value all = boost::json::parse(listed.out);
+  for (const boost::json::value& v : all.as_array()) {
     const boost::json::object& p = v.as_object();
     if (p.at("verdict") == "refused")
       reasons[p.at("id").as_string().c_str()] = p.at("reason").as_string().c_str();

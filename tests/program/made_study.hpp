@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An experiment that a test compiles outside the program: it does as the variable FAULT says, "FUNCTION:DEED", in
-// record 5, and is a good one where there is none.
+// An experiment that a test compiles outside the program: it does as the variable FAULT says,
+// "FUNCTION:DEED", in record 5, and is a good one where there is none.
 #pragma once
 
 #include "host/made_plugins.hpp"

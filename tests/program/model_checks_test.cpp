@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_is_not_computed_as_numbers_is_not_kept_and_it
     const auto tables = tables_of(out);
     const words prompts = lines_of(tables.at("prompts_facts.csv"));
     BOOST_REQUIRE_EQUAL(prompts.size(), 4U);
-    BOOST_TEST(prompts[2].find(",0,\"not finite\"") != std::string::npos, prompts[2]);
+    BOOST_TEST(prompts[2].find("not finite") != std::string::npos, prompts[2]);
     for (const std::string& row : lines_of(tables.at("facts_logit.csv")))
       BOOST_TEST(!row.starts_with("1,"), row);
     BOOST_TEST(tables.at("facts_logit.csv").find("nan") == std::string::npos);

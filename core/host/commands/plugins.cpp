@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens plugins: every plugin file looked at, tried in a child process, and the reason where one is refused
-// or cannot run here.
+// depthlens plugins: every plugin file looked at, tried in a child process, and the reason where one is
+// refused or cannot run here.
 #include "commands/command.hpp"
 
 #include "depthlens/text.hpp"

@@ -86,8 +86,8 @@ class study_session {
   std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 
  private:
-  // Throws what a function of the study reported: as a fault of the experiment, with its name, the function and
-  // the record; or, where the experiment says so, of the data, with file and record.
+  // Throws what a function of the study reported: as a fault of the experiment, with its name, the function
+  // and the record; or, where the experiment says so, of the data, with file and record.
   [[noreturn]] void blame(const error& e, const char* function, const dataset_plan& data,
                           std::uint64_t record) const;
   [[noreturn]] void blame(const error& e, const char* function) const;

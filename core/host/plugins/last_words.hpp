@@ -16,13 +16,13 @@ void say_why_on_crashes();
 // Undoes that, in a child process: its parent sees how it ended.
 void crash_without_words() noexcept;
 
-// For what stands in for exit, _exit and quick_exit: a plugin may not end the program. Where this thread is in
-// a plugin's function, one line and status::internal are its end; otherwise nothing happens. Not in a child of
-// the program. `how` is the function that was called.
+// For what stands in for exit, _exit and quick_exit: a plugin may not end the program. Where this thread is
+// in a plugin's function, one line and status::internal are its end; otherwise nothing happens. Not in a
+// child of the program. `how` is the function that was called.
 void refuse_exit_of_plugin(const char* how, int code) noexcept;
 
-// Asked to stop: from now on a plugin that has not come back for 8 seconds, a backend for 25, ends the program
-// with one line that names it and status::stopped. [a signal handler]
+// Asked to stop: from now on a plugin that has not come back for 8 seconds, a backend for 25, ends the
+// program with one line that names it and status::stopped. [a signal handler]
 void end_with_hung_plugins() noexcept;
 
 // Ends the program at once, naming a plugin that is at work. [a signal handler]

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <new>
 #include <vector>
 
 namespace depthlens {
@@ -82,6 +83,8 @@ std::string export_problem(const std::filesystem::path& path) {
     if (exports(DLENS_ENTRY_SYMBOL)) return "";
     if (exports("dlens_entry_v2")) return "made for depthlens 2; this is depthlens " DEPTHLENS_VERSION;
     return "not a depthlens plugin: it does not export " DLENS_ENTRY_SYMBOL;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception&) {
     return "a damaged shared library: its symbol table cannot be read";
   }
@@ -106,6 +109,8 @@ const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& rea
     auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()),
                                                    mode::rtld_now | mode::rtld_local);
     return library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& e) {
     reason = cat("cannot be loaded: ", e.what());
     return nullptr;

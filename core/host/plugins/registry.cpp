@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <set>
 #include <sstream>
 #include <system_error>
@@ -24,8 +25,11 @@ namespace fs = std::filesystem;
 // Beside the program; empty = there is none.
 fs::path own_folder() {
   const fs::path program = boost::dll::program_location().string();
+  const fs::path folder = program.parent_path().parent_path() / "lib/depthlens/plugins";
   std::error_code code;
-  return fs::canonical(program.parent_path().parent_path() / "lib/depthlens/plugins", code);
+  fs::path real = fs::canonical(folder, code);
+  if (code == std::errc::not_enough_memory) throw std::bad_alloc();
+  return real;
 }
 
 void add_folder(const fs::path& folder, std::string_view from, std::vector<fs::path>& out) {
@@ -65,6 +69,7 @@ std::vector<fs::path> libraries_in(const fs::path& folder) {
   std::error_code code;
   for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
     if (at->path().extension() == ".so") here.push_back(at->path());
+  if (code == std::errc::not_enough_memory) throw std::bad_alloc();
   if (code)
     log_warning(cat("plugin folder ", visible_line(folder.string()), " is passed over: ", code.message()));
   std::sort(here.begin(), here.end());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the
-// program. Never the current folder. The first file of a name wins. Plugins of other folders than the program's
-// own are tried in a child process before they are loaded.
+// program. Never the current folder. The first file of a name wins. Plugins of other folders than the
+// program's own are tried in a child process before they are loaded.
 #pragma once
 
 #include "depthlens/abi/backend.h"

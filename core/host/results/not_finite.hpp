@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What run.json and the user hear of records that were read as numbers that are not finite: they are not kept.
+// What run.json and the user hear of records that were read as numbers that are not finite: they are not
+// kept.
 #pragma once
 
 #include "engine/study_runner.hpp"

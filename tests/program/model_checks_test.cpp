@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <vector>
 
 BOOST_AUTO_TEST_SUITE(model_checks)
 
@@ -17,9 +18,18 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 
-// The embedding row of a byte, which is its token, holds a value that is no number.
+// The embedding row of a byte, which is its token, holds a value that is no number; the unembedding is another
+// tensor.
 struct spoilt_model : tiny_folder {
   explicit spoilt_model(float value, char byte = 'b') {
+    std::string config = content("config.json");
+    const std::string tied = "\"tie_word_embeddings\":true";
+    config.replace(config.find(tied), tied.size(), "\"tie_word_embeddings\":false");
+    write("config.json", config);
+    std::vector<named_shape> tensors = tiny_folder_tensors();
+    tensors.front().shape = {256, 8};
+    tensors.push_back({"lm_head.weight", {256, 8}});
+    write("model.safetensors", safetensors_text(tensors));
     make_random();
     std::string file = content("model.safetensors");
     const std::size_t data = file.find("}}") + 2, columns = 8;

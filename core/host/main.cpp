@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program: picks the command and turns errors into one line on stderr and an exit code.
 #include "commands/command.hpp"
+#include "plugins/last_words.hpp"
 #include "plugins/library.hpp"
 #include "terminal/cut_file_guard.hpp"
 #include "terminal/log.hpp"
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
   occupy_standard_streams();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();
+  depthlens::say_why_on_crashes();
   int code = static_cast<int>(depthlens::status::internal);
   try {
     code = dispatch({argv + 1, argv + argc});

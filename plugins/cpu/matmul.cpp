@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "matmul.hpp"
 
+#include "code_room.hpp"
 #include "kernels.hpp"
 
 #include "depthlens/error.hpp"
@@ -58,6 +59,7 @@ matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::
                            number weights)
     : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights) {
   choose_layout();
+  require_code_room();
   const dnnl::reorder::primitive_desc pack(engine_, plain_, engine_, packed_, with_own_scratch());
   pack_scratch_ = pack.scratchpad_desc();
   pack_ = dnnl::reorder(pack);
@@ -73,6 +75,7 @@ matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::
 // Falls back to float32 where there is no good kernel for bf16.
 void matmul_shape::choose_layout() {
   const auto choose = [this] {
+    require_code_room();
     plain_ = matrix(inputs_, outputs_, memory::format_tag::ba);
     const dnnl::matmul::primitive_desc desc =
         describe(max_rows, matrix(inputs_, outputs_, memory::format_tag::any));
@@ -104,6 +107,7 @@ dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memo
 }
 
 std::unique_ptr<const matmul_shape::primitive> matmul_shape::make(std::size_t rows) const {
+  require_code_room();
   const dnnl::matmul::primitive_desc desc = describe(rows, packed_);
   return std::make_unique<primitive>(primitive{rows, desc, dnnl::matmul(desc)});
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "product_rate.hpp"
 
+#include "code_room.hpp"
 #include "single_thread.hpp"
 
 #include "depthlens/backend/sum_over_threads.hpp"
@@ -55,6 +56,7 @@ struct product {
     const memory::desc from = matrix(rows, k, type, memory::format_tag::ab);
     const memory::desc to = matrix(rows, n, memory::data_type::f32, memory::format_tag::ab);
     const auto desc = describe(engine, from, matrix(k, n, type, memory::format_tag::any), to);
+    require_code_room();
     run = dnnl::matmul(desc);
     in = memory(from, engine);
     weights = memory(desc.weights_desc(), engine);

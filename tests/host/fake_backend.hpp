@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -90,6 +91,7 @@ class fake_backend {
   }
 
   std::function<void()> on_forward = [] {};  // [any thread] may throw
+  std::int32_t poison = -1;                  // a token behind which no reading is a number; -1 = none
   std::atomic<std::uint64_t> kept_tokens{0}, most_kept_tokens{0}, packs_with_prefix{0};
   std::atomic<std::uint64_t> forwards{0}, tokens{0}, reads{0};
   std::mutex guard;
@@ -145,6 +147,13 @@ class fake_backend {
     for (std::uint32_t p = 0; p < b.n_reads; ++p) {
       const std::uint64_t hash = path_hash(path(b, b.read_token[p]));
       top[p] = final_top(hash);
+      const std::vector<std::int32_t> ids = path(b, b.read_token[p]);
+      if (poison >= 0 && std::find(ids.begin(), ids.end(), poison) != ids.end()) {
+        top[p] = 0;
+        for (std::uint32_t i = 0; i < b.n_lenses; ++i)
+          spoil(b, p, *reinterpret_cast<const fake_lens*>(b.lenses[i]), *out[i]);
+        continue;
+      }
       for (std::uint32_t i = 0; i < b.n_lenses; ++i)
         read(b, p, hash, *reinterpret_cast<const fake_lens*>(b.lenses[i]), *out[i]);
       const std::lock_guard lock(guard);
@@ -153,6 +162,22 @@ class fake_backend {
     if (b.kept) keep(b);
     const std::lock_guard lock(guard);
     lenses_used.insert(b.lenses, b.lenses + b.n_lenses);
+  }
+
+  static void spoil(const dlens_batch& b, std::uint32_t p, const fake_lens& lens, const dlens_readings& out) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const std::size_t L = lens.layers.size();
+    for (std::size_t l = 0; l < L; ++l) {
+      for (std::uint32_t k = b.target_begin[p]; k < b.target_begin[p + 1]; ++k) {
+        out.rank[k * L + l] = 1, out.ties[k * L + l] = 0;
+        out.logprob[k * L + l] = nan;
+      }
+      out.entropy[p * L + l] = out.kl[p * L + l] = nan;
+      for (std::uint32_t t = 0; t < b.top_k; ++t) {
+        out.top[(p * L + l) * b.top_k + t] = static_cast<std::int32_t>(t);
+        out.top_logprob[(p * L + l) * b.top_k + t] = nan;
+      }
+    }
   }
 
   void read(const dlens_batch& b, std::uint32_t p, std::uint64_t hash, const fake_lens& lens,

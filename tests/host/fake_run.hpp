@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -56,6 +57,7 @@ struct run_result {
   evaluation_counts counts;
   std::map<std::string, std::string> csv;  // by file name, of a finished run
   std::vector<kept_counts> kept;           // of each study and lens
+  std::optional<not_finite_record> not_finite;
 };
 
 class fake_run {
@@ -127,6 +129,7 @@ class fake_run {
     out.finished = runner.run(stop);
     out.records = runner.records_run();
     out.counts = runner.counts();
+    out.not_finite = runner.not_finite();
     if (out.finished && !s.dry_run) tables(out, context, s, sessions, logs);
     return out;
   }

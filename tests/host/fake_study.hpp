@@ -12,6 +12,7 @@
 #include <limits>
 #include <map>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,7 @@ class fake_study final : public study {
     append_prompt(sink, prompts, {r.index(), r.at("prompt"), ids, std::nullopt, ids.empty() ? "empty" : ""},
                   run_.datasets[r.dataset()]->set);
     if (fault_ == "table") sink.append(9, {});
+    if (fault_ == "throws" && r.index() == 3) throw std::runtime_error("boom");
     if (fault_ == "columns") sink.append(rows, std::array{i64_value(1)});
     for (std::uint32_t round = 0; round < a.rounds(); ++round)
       append_reading(r, a.reading(round, 0, lens), round, sink);
@@ -118,9 +120,13 @@ class fake_study final : public study {
                                      i64_value(reading.guess[l])});
   }
 
+  // "file:NAME" = a table of that name.
+  static std::string file_of(const std::string& fault) {
+    return fault.starts_with("file:") ? fault.substr(5) : "fake_{name}_{lens}";
+  }
   static std::vector<table> tables(const std::string& fault) {
     return {{"rows",
-             fault == "file" ? "../rows_{lens}" : "fake_{name}_{lens}",
+             file_of(fault),
              {{"prompt_id", DLENS_I64},
               {"round", DLENS_I64},
               {"layer", DLENS_I64},

@@ -158,6 +158,38 @@ BOOST_AUTO_TEST_CASE(files_that_others_can_write_are_refused_before_their_code_r
   BOOST_TEST(fs::exists(mark));
 }
 
+BOOST_AUTO_TEST_CASE(a_link_is_as_safe_as_all_that_it_leads_to) {
+  const plugin_maker maker, open_to_all;
+  const fs::path mark = maker.path() / "mark";
+  plugin_source source;
+  source.more = canary(mark);
+  const fs::path target = open_to_all.make("experiment-linked", source);
+  BOOST_REQUIRE(::chmod(open_to_all.path().c_str(), 0777) == 0);
+  const fs::path link = maker.path() / "experiment-linked.so";
+  fs::create_symlink(target, link);
+  check_unseen(link, "written by everyone");
+  // By way of a folder that is a link, and of a link in the open folder to a file that is safe itself.
+  fs::create_directory_symlink(open_to_all.path(), maker.path() / "folder");
+  fs::remove(link);
+  fs::create_symlink(fs::path("folder") / "experiment-linked.so", link);
+  check_unseen(link, "written by everyone");
+  fs::rename(target, maker.path() / "experiment-real.so");
+  fs::create_symlink(maker.path() / "experiment-real.so", target);
+  check_unseen(link, "written by everyone");
+  BOOST_TEST(!fs::exists(mark));
+  BOOST_REQUIRE(::chmod(open_to_all.path().c_str(), 0755) == 0);
+  plugin_verdict v = judge_file(link);
+  BOOST_TEST((load_plugin(v) != nullptr), v.reason);
+}
+
+BOOST_AUTO_TEST_CASE(links_that_lead_nowhere_are_refused) {
+  const plugin_maker maker;
+  fs::create_symlink("experiment-self.so", maker.path() / "experiment-self.so");
+  check_unseen(maker.path() / "experiment-self.so", "a loop of links");
+  fs::create_symlink("nothing", maker.path() / "experiment-dangling.so");
+  check_unseen(maker.path() / "experiment-dangling.so", "not there");
+}
+
 BOOST_AUTO_TEST_CASE(files_of_another_user_are_refused, *boost::unit_test::precondition(as_root)) {
   const plugin_maker maker;
   const fs::path file = maker.make("experiment-foreign", {});

@@ -153,4 +153,29 @@ BOOST_AUTO_TEST_CASE(auto_takes_the_backend_with_the_highest_score) {
   check_fails([&] { plugins.choose_backend("none"); }, status::unavailable, "none", "no device");
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_that_is_a_loop_of_links_is_passed_over) {
+  const plugin_maker maker, good;
+  good.make("experiment-good", {});
+  fs::create_directory_symlink("loop", maker.path() / "loop");
+  const registry from_option({maker.path() / "loop", good.path()});
+  BOOST_TEST(has(from_option.words("experiment"), "good"));
+  const search_path both((maker.path() / "loop").string() + ":" + good.path().string());
+  BOOST_TEST(has(registry({}).words("experiment"), "good"));
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_dies_when_it_is_tried_leaves_the_choice_to_others) {
+  const plugin_maker maker;
+  plugin_source fatal = backend("99");
+  fatal.more =
+      "#include \"depthlens/abi/backend.h\"\n"
+      "static uint32_t probe(dlens_error* e) { (void)e; abort(); }\n"
+      "static const dlens_backend backend_table = {.size = sizeof(dlens_backend), .probe = probe};\n";
+  maker.make("backend-fatal", fatal);
+  maker.make("backend-fair", backend("50"));
+  registry r({maker.path()});
+  BOOST_TEST(r.choose_backend("auto").about.word == "fair");
+  check_fails([&] { r.choose_backend("fatal"); }, status::unavailable, "backend-fatal.so",
+              "when it is asked whether it can run here");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

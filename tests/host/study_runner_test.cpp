@@ -320,13 +320,22 @@ BOOST_AUTO_TEST_CASE(an_experiment_that_breaks_a_rule_is_named) {
       {"columns", {"experiment fake", "a row of 1 values", "rows"}},
       {"table", {"experiment fake", "no table 9"}},
       {"type", {"experiment fake", "rows", "rank"}},
-      {"position", {"outside its sequence"}},
+      {"position", {"experiment fake, plan, record 0 of ", "outside its sequence"}},
+      {"id", {"experiment fake, plan, record 0 of ", cat("id ", fake_run::kVocabulary), " rows"}},
+      {"target", {"experiment fake, plan, record 0 of ", cat("id ", fake_run::kVocabulary), " rows"}},
+      {"throws", {"experiment fake, consume, record 3 of ", "boom"}},
       {"finish", {"experiment fake", "table rows", "no summary"}},
       {"finish table", {"experiment fake", "no table 9"}},
       {"finish columns", {"experiment fake", "a row of 1 values", "summary"}},
       {"finish type", {"experiment fake", "table summary", "column layer"}},
       {"figure", {"experiment fake", "ranks", "nosuch"}},
-      {"file", {"experiment fake", "rows", "'/'"}}};
+      {"file:../rows_{lens}", {"experiment fake, describe", "rows", "'/'"}},
+      {"file:", {"experiment fake, describe", "rows", "empty"}},
+      {"file:.", {"experiment fake, describe", "rows", "dots"}},
+      {"file:..", {"experiment fake, describe", "rows", "dots"}},
+      {"file:a\nb", {"experiment fake, describe", "rows", "control", "a\\x0ab"}},
+      {"file:a\xff", {"experiment fake, describe", "rows", "UTF-8", "a\\xff"}},
+      {"file:" + std::string(101, 'a'), {"experiment fake, describe", "rows", "100 bytes"}}};
   for (const auto& [fault, parts] : internal) {
     BOOST_TEST_CONTEXT(fault) {
       const fake_run run(made_prompts(kRecords));
@@ -361,17 +370,6 @@ BOOST_AUTO_TEST_CASE(data_that_an_experiment_refuses_ends_the_run_with_its_words
     s.fault = fault;
     check_fails([&] { run.go(backend, s); }, status::data,
                 "rows.json: record 3: " + fault + " dislikes record 3");
-  }
-}
-
-BOOST_AUTO_TEST_CASE(ids_without_a_row_in_the_embedding_are_refused_with_both_numbers) {
-  for (const std::string fault : {"id", "target"}) {
-    const fake_run run(made_prompts(kRecords));
-    fake_backend backend(fake_run::kVocabulary);
-    run_setting s;
-    s.fault = fault;
-    check_fails([&] { run.go(backend, s); }, status::data, cat("id ", fake_run::kVocabulary),
-                cat(" of ", fake_run::kVocabulary, " rows"));
   }
 }
 

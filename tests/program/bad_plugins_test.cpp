@@ -58,6 +58,8 @@ BOOST_AUTO_TEST_CASE(plugins_of_another_version_or_none_at_all_are_refused_with_
     const boost::json::object& p = v.as_object();
     const bool mine = std::string_view(p.at("path").as_string())
                           .starts_with(std::filesystem::canonical(plugins.path()).string());
+    // The torch backend lies beside the program whether libtorch is here or not.
+    if (!mine && p.at("reason").as_string().starts_with("cannot run here: ")) continue;
     BOOST_TEST((p.at("verdict") == (mine ? "refused" : "ok")), boost::json::serialize(p));
     BOOST_TEST(p.at("reason").as_string().empty() != mine, boost::json::serialize(p));
     ++(mine ? refused : ok);

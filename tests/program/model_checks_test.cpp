@@ -6,7 +6,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstring>
+#include <limits>
 #include <string>
+#include <vector>
 
 BOOST_AUTO_TEST_SUITE(model_checks)
 
@@ -14,6 +17,27 @@ namespace {
 
 using namespace depthlens;
 using namespace depthlens::test;
+
+// The embedding row of a byte, which is its token, holds a value that is no number; the unembedding is another
+// tensor.
+struct spoilt_model : tiny_folder {
+  explicit spoilt_model(float value, char byte = 'b') {
+    std::string config = content("config.json");
+    const std::string tied = "\"tie_word_embeddings\":true";
+    config.replace(config.find(tied), tied.size(), "\"tie_word_embeddings\":false");
+    write("config.json", config);
+    std::vector<named_shape> tensors = tiny_folder_tensors();
+    tensors.front().shape = {256, 8};
+    tensors.push_back({"lm_head.weight", {256, 8}});
+    write("model.safetensors", safetensors_text(tensors));
+    make_random();
+    std::string file = content("model.safetensors");
+    const std::size_t data = file.find("}}") + 2, columns = 8;
+    std::memcpy(file.data() + data + sizeof value * columns * static_cast<unsigned char>(byte), &value,
+                sizeof value);
+    write("model.safetensors", file);
+  }
+};
 
 // A model whose config.json has a key that is not understood.
 struct odd_model : tiny_folder {
@@ -97,6 +121,66 @@ BOOST_AUTO_TEST_CASE(a_run_records_the_checks_of_its_model_and_sizes_that_differ
   BOOST_TEST(manifest.at("tokenizer").at("ids_without_row").to_number<int>() == 0);
   check_refused({"trace", "--model", model.path(), "--prompt", "ab", "--skip-check", "norm"}, status::usage,
                 "--skip-check norm", "scale, readout, output");
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_that_is_not_computed_as_numbers_is_not_kept_and_its_tensor_is_named) {
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    const spoilt_model model(value);
+    const scratch_folder folder;
+    const auto out = folder.path() / "out";
+    const std::string rows =
+        folder.write("rows.json", R"([{"prompt":"aa","answer":"c"},{"prompt":"ab","answer":"c"},)"
+                                  R"({"prompt":"ac","answer":"c"}])");
+    const words facts{"run", "facts",  "--model",       model.path(), "--out",
+                      out,   "--data", "facts=" + rows, "--format",   "svg"};
+    for (int again = 0; again < 2; ++again) {
+      const outcome o = depthlens_says(facts);
+      BOOST_TEST(o.code == 1, o.err);
+      BOOST_TEST(o.err.find("warning: 1 prompt is not kept, reason \"not finite\"") != std::string::npos,
+                 o.err);
+      BOOST_TEST(
+          o.err.find("record 1 of facts: tensor model.embed_tokens.weight, row 98") != std::string::npos,
+          o.err);
+    }
+    const auto tables = tables_of(out);
+    const words prompts = lines_of(tables.at("prompts_facts.csv"));
+    BOOST_REQUIRE_EQUAL(prompts.size(), 4U);
+    BOOST_TEST(prompts[2].find("not finite") != std::string::npos, prompts[2]);
+    for (const std::string& row : lines_of(tables.at("facts_logit.csv")))
+      BOOST_TEST(!row.starts_with("1,"), row);
+    BOOST_TEST(tables.at("facts_logit.csv").find("nan") == std::string::npos);
+    const boost::json::object counts = manifest_of(out).at("counts").at("facts").at("").as_object();
+    BOOST_TEST(counts.at("kept").to_number<int>() == 2);
+    BOOST_TEST(counts.at("not finite").to_number<int>() == 1);
+    const outcome trace =
+        depthlens_says({"trace", "--model", model.path(), "--prompt", "ab", "--json", "--positions", "all"});
+    BOOST_TEST(trace.code == 1, trace.err);
+    BOOST_TEST(trace.err.find(
+                   "1 of 2 positions read as NaN or infinity: tensor model.embed_tokens.weight, row 98") !=
+                   std::string::npos,
+               trace.err);
+    const boost::json::value said = boost::json::parse(trace.out);
+    const boost::json::object& good = said.at("readings").at(0).as_object();
+    const boost::json::object& bad = said.at("readings").at(1).as_object();
+    BOOST_TEST(good.at("target").is_int64());
+    BOOST_TEST(bad.at("target").is_null());
+    for (const boost::json::value& layer : bad.at("layers").as_array()) {
+      BOOST_TEST(layer.at("rank").is_null());
+      BOOST_TEST(layer.at("top").as_array().empty());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_model_with_a_weight_that_is_no_number_is_refused_with_the_tensor_s_name) {
+  const tiny_folder model;
+  model.make_random();
+  std::string file = model.content("model.safetensors");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(file.data() + file.size() - sizeof nan, &nan, sizeof nan);
+  model.write("model.safetensors", file);
+  check_refused({"trace", "--model", model.path(), "--prompt", "ab"}, status::data,
+                "tensor model.layers.1.mlp.down_proj.weight, row 7, holds nan");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

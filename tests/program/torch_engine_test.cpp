@@ -94,7 +94,8 @@ void check_message(const plugin_tree& tree, status expected, const Parts&... par
     const json::object& p = v.as_object();
     if (p.at("path").as_string() != fs::canonical(tree.plugins() / "backend-torch.so").string()) continue;
     found = true;
-    BOOST_TEST((p.at("verdict") == "ok"), json::serialize(p));
+    BOOST_TEST((p.at("verdict") == "refused"), json::serialize(p));
+    BOOST_TEST(p.at("reason").as_string().starts_with("cannot run here: "), json::serialize(p));
   }
   BOOST_TEST(found, listed.out);
 }

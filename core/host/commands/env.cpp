@@ -60,9 +60,10 @@ int env_command(const arguments& args) {
                            "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
     if (!variable(name).empty()) out[name] = variable(name);
   registry plugins(o.plugin_paths());
-  for (plugin_verdict& v : plugins.files()) {
-    load_plugin(v);
-    out["plugin " + v.id] = v.ok ? cat(v.version, " ", v.path.string()) : cat("refused: ", v.reason);
+  plugins.try_all();
+  for (const plugin_verdict& v : plugins.files()) {
+    const std::string about = v.ok ? cat(v.version, " ", v.path.string()) : cat("refused: ", v.reason);
+    out["plugin " + v.id] = about + (v.cannot_run.empty() ? "" : cat("; cannot run here: ", v.cannot_run));
   }
   if (o.values["json"].as<bool>()) {
     std::cout << boost::json::serialize(out) << '\n';

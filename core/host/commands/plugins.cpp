@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens plugins: every plugin file looked at, loaded, and the reason where one was refused.
+// depthlens plugins: every plugin file looked at, tried in a child process, and the reason where one is
+// refused or cannot run here.
 #include "commands/command.hpp"
 
+#include "depthlens/text.hpp"
 #include "plugins/registry.hpp"
 
 #include <boost/json.hpp>
@@ -11,6 +13,13 @@
 namespace depthlens {
 namespace {
 
+// One that is loaded but cannot run is of no more use than one that is refused.
+bool usable(const plugin_verdict& v) { return v.ok && v.cannot_run.empty(); }
+
+std::string reason_of(const plugin_verdict& v) {
+  return v.cannot_run.empty() ? v.reason : "cannot run here: " + v.cannot_run;
+}
+
 boost::json::object to_json(const plugin_verdict& v) {
   boost::json::object o;
   o["id"] = v.id;
@@ -18,8 +27,8 @@ boost::json::object to_json(const plugin_verdict& v) {
   o["path"] = v.path.string();
   o["version"] = v.version;
   o["abi"] = v.abi_major < 0 ? "" : cat(v.abi_major, ".", v.abi_minor);
-  o["verdict"] = v.ok ? "ok" : "refused";
-  o["reason"] = v.reason;
+  o["verdict"] = usable(v) ? "ok" : "refused";
+  o["reason"] = reason_of(v);
   o["summary"] = v.summary;
   o["build"] = v.build;
   return o;
@@ -36,19 +45,17 @@ int plugins_command(const arguments& args) {
   if (o.done) return 0;
   registry plugins(o.plugin_paths());
   boost::json::array list;
-  for (plugin_verdict& v : plugins.files()) {
-    load_plugin(v);
-    list.push_back(to_json(v));
-  }
+  plugins.try_all();
+  for (const plugin_verdict& v : plugins.files()) list.push_back(to_json(v));
   if (o.values["json"].as<bool>()) {
     std::cout << boost::json::serialize(list) << '\n';
     return 0;
   }
   for (const plugin_verdict& v : plugins.files()) {
-    std::cout << (v.ok ? "ok       " : "refused  ") << v.id
+    std::cout << (usable(v) ? "ok       " : "refused  ") << v.id
               << std::string(v.id.size() < 24 ? 24 - v.id.size() : 1, ' ')
               << (v.version.empty() ? "-" : v.version) << "  " << v.path.string() << '\n';
-    if (!v.reason.empty()) std::cout << "         " << v.reason << '\n';
+    if (!usable(v)) std::cout << "         " << visible_line(reason_of(v)) << '\n';
   }
   if (plugins.files().empty()) std::cout << "no plugins found\n";
   return 0;

@@ -10,6 +10,7 @@
 #include "results/figures_of_run.hpp"
 #include "results/folder_owner.hpp"
 #include "results/manifest.hpp"
+#include "results/not_finite.hpp"
 #include "results/run_folder.hpp"
 #include "results/run_key.hpp"
 #include "results/run_outputs.hpp"
@@ -264,11 +265,7 @@ void run_session::write_results(const study_runner& runner, double seconds) {
       boost::json::array files;
       for (const std::string& f : done.files) files.emplace_back(f);
       by_lens[context_.lens_labels[l]] = std::move(files);
-      for (const auto& [set, reasons] : done.counts) {
-        boost::json::object o;
-        for (const auto& [reason, n] : reasons) o[reason.empty() ? "kept" : reason] = n;
-        by_set[set] = std::move(o);
-      }
+      add_counts(done.counts, context_.lens_labels[l], by_set);
       list_figures({*sessions_[s], lenses_, l, context_, done}, manifest_.fields);
     }
     tables[sessions_[s]->word()] = std::move(by_lens);
@@ -334,6 +331,7 @@ int run_session::execute() {
   const auto start = std::chrono::steady_clock::now();
   const bool finished = runner.run(stop_asked());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  note_not_finite(runner, model_, sessions_, manifest_.fields);
   if (!finished) return stopped(cat(runner.records_run(), " records were finished"));
   log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
                runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,
@@ -347,7 +345,8 @@ int run_session::execute() {
   }
   const int code = draw(nothing_new && !renamed_ ? redraw::missing : redraw::all);
   if (code == 0) std::cout << folder_->root().string() << '\n';
-  return code;
+  const bool partial = warn_of_not_finite(manifest_.fields) && code == 0;
+  return partial ? static_cast<int>(status::partial) : code;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "depthlens/hash.hpp"
 #include "model/self_check.hpp"
 #include "results/figures_of_run.hpp"
+#include "terminal/log.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -181,6 +182,19 @@ void take_data(const parsed_options& o, run_request& r) {
            s.word, ".SET=FILE");
 }
 
+// For a list of their options: one that cannot be loaded takes nothing from the others.
+std::vector<study_plan> all_experiments(registry& plugins) {
+  std::vector<study_plan> out;
+  for (const std::string& word : plugins.words("experiment")) {
+    try {
+      out.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+    } catch (const error& e) {
+      log_warning(e.what());
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
@@ -190,9 +204,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   po::options_description d;
   d.add(run_options());
   std::vector<study_plan> described = r.studies;
-  if (asks_for_help(args) && described.empty())
-    for (const std::string& word : plugins.words("experiment"))
-      described.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+  if (asks_for_help(args) && described.empty()) described = all_experiments(plugins);
   experiment_options declared(described);
   d.add(declared.description());
   d.add(common_options());

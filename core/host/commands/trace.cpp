@@ -6,6 +6,7 @@
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
+#include "model/non_finite.hpp"
 #include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
@@ -63,6 +64,22 @@ std::vector<std::int32_t> asked_targets(const parsed_options& o, const opened_mo
   return targets;
 }
 
+// One warning. Returns whether all readings are finite.
+bool all_finite(const trace_result& all, const opened_model& model) {
+  std::size_t bad = 0, n = 0;
+  std::vector<std::int32_t> first;
+  for (const trace_prompt& p : all.prompts)
+    for (const trace_reading& r : p.readings) {
+      ++n;
+      if (r.result->lenses[0].finite) continue;
+      if (bad++ == 0) first.assign(p.ids.begin(), p.ids.begin() + r.position + 1);
+    }
+  if (bad > 0)
+    log_warning(cat(bad, " of ", n, n == 1 ? " position reads" : " positions read",
+                    " as NaN or infinity: ", non_finite_cause(*model.files, first)));
+  return bad == 0;
+}
+
 }  // namespace
 
 int trace_command(const arguments& args) {
@@ -118,7 +135,7 @@ int trace_command(const arguments& args) {
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
                                               : trace_table(all, p, model.tokens->get()));
-  return 0;
+  return all_finite(all, model) ? 0 : static_cast<int>(status::partial);
 }
 
 }  // namespace depthlens

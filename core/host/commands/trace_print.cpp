@@ -42,9 +42,16 @@ std::size_t target_index(const node_result& r, std::int32_t wanted) {
                                   r.targets.begin());
 }
 
-void put_layer(std::string& out, const trace_result& all, const lens_result& r, std::size_t k,
+void put_layer(std::string& out, const trace_result& all, const node_result& node, std::int32_t wanted,
                std::size_t l) {
-  const std::size_t L = all.layers.size(), K = all.top_k;
+  const lens_result& r = node.lenses[0];
+  const std::size_t L = all.layers.size(), K = all.top_k, k = target_index(node, wanted);
+  if (!std::isfinite(r.entropy[l])) {
+    out += cat("{\"layer\":", all.layers[l], ",\"point\":\"", point_name(all.layers[l]),
+               "\",\"top\":[],\"top_logprob\":[],\"rank\":null,\"ties\":null,\"logprob\":null,"
+               "\"entropy\":null,\"kl_from_final\":null}");
+    return;
+  }
   out += cat("{\"layer\":", all.layers[l], ",\"point\":\"", point_name(all.layers[l]), "\",\"top\":");
   const auto top = [&](auto& v) {
     return std::vector(v.begin() + static_cast<std::ptrdiff_t>(l * K),
@@ -53,8 +60,12 @@ void put_layer(std::string& out, const trace_result& all, const lens_result& r, 
   put_list(out, top(r.top), [&](std::int32_t id) { append_integer(out, id); });
   out += ",\"top_logprob\":";
   put_list(out, top(r.top_logprob), [&](float v) { put(out, v); });
-  out += cat(",\"rank\":", r.rank[k * L + l], ",\"ties\":", r.ties[k * L + l], ",\"logprob\":");
-  put(out, r.logprob[k * L + l]);
+  if (wanted < 0 && !output_is_finite(all, node)) {
+    out += ",\"rank\":null,\"ties\":null,\"logprob\":null";
+  } else {
+    out += cat(",\"rank\":", r.rank[k * L + l], ",\"ties\":", r.ties[k * L + l], ",\"logprob\":");
+    put(out, r.logprob[k * L + l]);
+  }
   out += ",\"entropy\":";
   put(out, r.entropy[l]);
   out += ",\"kl_from_final\":";
@@ -70,6 +81,18 @@ std::string cell(const std::string& text, std::size_t width) {
 
 }  // namespace
 
+bool output_is_finite(const trace_result& all, const node_result& r) {
+  const lens_result& lens = r.lenses[0];
+  bool readable = false;
+  for (std::size_t l = 0; l < all.layers.size(); ++l) {
+    const bool finite = std::isfinite(lens.entropy[l]);
+    if (!finite && static_cast<std::uint32_t>(all.layers[l]) == all.n_layers) return false;
+    if (finite && !std::isfinite(lens.kl[l])) return false;  // it is of both
+    readable |= finite;
+  }
+  return readable;
+}
+
 std::string point_name(std::int32_t layer) { return layer == 0 ? "embed" : cat("block.", layer - 1, ".out"); }
 
 std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
@@ -83,16 +106,27 @@ std::string trace_json(const trace_result& all, const trace_prompt& p, const tok
     for (const std::int32_t wanted : all.targets) {
       if (!first) out += ',';
       first = false;
-      out += cat("{\"position\":", r.position, ",\"target\":", wanted < 0 ? r.result->final_top : wanted,
+      const bool known = wanted >= 0 || output_is_finite(all, *r.result);
+      out += cat("{\"position\":", r.position,
+                 ",\"target\":", known ? std::to_string(wanted < 0 ? r.result->final_top : wanted) : "null",
                  ",\"layers\":[");
       for (std::size_t l = 0; l < all.layers.size(); ++l) {
         if (l) out += ',';
-        put_layer(out, all, r.result->lenses[0], target_index(*r.result, wanted), l);
+        put_layer(out, all, *r.result, wanted, l);
       }
       out += "]}";
     }
   }
   return out + "]}\n";
+}
+
+static std::string target_line(const trace_result& all, const trace_prompt& p, const trace_reading& r,
+                               std::int32_t wanted, const tokenizer& t) {
+  const std::string after =
+      cat("position ", r.position, " after \"", visible_line(t.bytes(p.ids[r.position])), "\", target ");
+  if (wanted < 0 && !output_is_finite(all, *r.result)) return after + "unknown: the output is not finite\n";
+  const std::int32_t target = wanted < 0 ? r.result->final_top : wanted;
+  return cat(after, '"', visible_line(t.bytes(target)), "\" (", target, ")\n");
 }
 
 std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
@@ -103,12 +137,13 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
   for (const trace_reading& r : p.readings) {
     const lens_result& lens = r.result->lenses[0];
     for (const std::int32_t wanted : all.targets) {
-      const std::int32_t target = wanted < 0 ? r.result->final_top : wanted;
       const std::size_t k = target_index(*r.result, wanted);
-      out << "position " << r.position << " after \"" << visible_line(t.bytes(p.ids[r.position]))
-          << "\", target \"" << visible_line(t.bytes(target)) << "\" (" << target << ")\n";
-      out << "layer     rank  logprob  entropy      kl  top\n";
+      out << target_line(all, p, r, wanted, t) << "layer     rank  logprob  entropy      kl  top\n";
       for (std::size_t i = L; i-- > 0;) {
+        if (!std::isfinite(lens.entropy[i])) {
+          out << std::setw(5) << all.layers[i] << "   not finite: NaN or infinity\n";
+          continue;
+        }
         out << std::setw(5) << all.layers[i] << std::setw(9) << lens.rank[k * L + i] << std::fixed
             << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9)
             << lens.entropy[i] << std::setw(8) << lens.kl[i] << "  ";

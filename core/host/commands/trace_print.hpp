@@ -31,7 +31,11 @@ struct trace_result {
   std::vector<std::int32_t> targets;  // as asked for; -1 = the model's own final top-1
 };
 
-// One line; strings are valid UTF-8 with broken bytes as \xNN.
+// False where the model's own output holds NaN or infinity, so that it has no top-1.
+bool output_is_finite(const trace_result& all, const node_result& r);
+
+// One line; strings are valid UTF-8 with broken bytes as \xNN. Readings that are not finite are null, their
+// lists empty.
 std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t);
 // Layers x top tokens for each position, layer n first.
 std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t);

@@ -22,6 +22,7 @@ struct lens_result {
   std::vector<float> entropy, kl;         // (L)
   std::vector<std::int32_t> top;          // (L, top_k)
   std::vector<float> top_logprob;         // (L, top_k)
+  bool finite = true;  // every entropy and KL is a number: so were all logits, those of the output too
 };
 
 // Everything read at one distinct prefix; shared by all that asked for it.

@@ -23,7 +23,9 @@ struct first_reads {
 void add_reads(const study_session& session, record_job& job, const run_context& context, first_reads& out) {
   std::vector<lens_column> columns(context.lens_labels.size());
   columns.front().result = 0;
-  if (!job.plan(session.c(), columns, context.vocab_size)) return;
+  const bool asks =
+      session.call("plan", job, [&] { return job.plan(session.c(), columns, context.vocab_size); });
+  if (!asks) return;
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
   for (const read_wish& wish : job.last_round().reads)

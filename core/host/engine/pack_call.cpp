@@ -2,11 +2,18 @@
 #include "engine/pack_call.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "plugins/plugin_call.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 namespace depthlens {
 namespace {
+
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
 
 lens_result make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size_t top_k) {
   lens_result r;
@@ -99,6 +106,7 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
                           0,
                           pack_.keep < 0 ? nullptr : &kept,
                           state_floats_ == 0 ? nullptr : hidden_.data()};
+  const plugin_call call("backend", backend_name(), "forward");
   checked_call(model->forward, model, &batch, final_top_.data(), view_pointers.data());
   return kept;
 }
@@ -107,9 +115,11 @@ std::shared_ptr<const node_result> pack_call::result(std::size_t read) const {
   auto one = std::make_shared<node_result>();
   one->final_top = final_top_[read];
   one->targets = reads_[read].targets;
-  for (std::size_t l = 0; l < active_.size(); ++l)
-    one->lenses.push_back(
+  for (std::size_t l = 0; l < active_.size(); ++l) {
+    lens_result& part = one->lenses.emplace_back(
         cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1], active_[l].n_layers, top_k_));
+    part.finite = all_finite(part.entropy) && all_finite(part.kl);
+  }
   const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * state_floats_);
   one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(state_floats_));
   return one;

@@ -22,12 +22,26 @@ namespace {
 struct request_state {
   round& to;
   std::uint32_t vocab_size;
+  std::string refused;  // what was asked for and cannot be
 };
+
+// What a plugin asks for is its own doing, whatever code it makes of the host's answer.
+template <class Function>
+dlens_status answer(request_state& s, dlens_error* e, Function&& fn) noexcept {
+  return guarded(e, [&] {
+    try {
+      fn();
+    } catch (const error& refusal) {
+      s.refused = refusal.what();
+      fail(status::internal, refusal.what());
+    }
+  });
+}
 
 dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::uint64_t n,
                           std::uint32_t* sequence, dlens_error* e) noexcept {
-  return guarded(e, [&] {
-    auto& s = *static_cast<request_state*>(r->self);
+  auto& s = *static_cast<request_state*>(r->self);
+  return answer(s, e, [&] {
     check_ids({ids, n}, s.vocab_size);
     *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
     s.to.sequences.emplace_back(ids, ids + n);
@@ -37,13 +51,14 @@ dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::
 dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint64_t position,
                       const std::int32_t* targets, std::uint64_t n, std::uint32_t* read,
                       dlens_error* e) noexcept {
-  return guarded(e, [&] {
-    auto& s = *static_cast<request_state*>(r->self);
+  auto& s = *static_cast<request_state*>(r->self);
+  return answer(s, e, [&] {
     if (sequence >= s.to.sequences.size() || position >= s.to.sequences[sequence].size())
-      fail(status::internal, "an experiment asked to read position ", position, " outside its sequence");
+      fail(status::internal, "position ", position, " is outside its sequence");
     for (std::uint64_t i = 0; i < n; ++i)
       if (targets[i] < -1 || targets[i] >= static_cast<std::int64_t>(s.vocab_size))
-        fail(status::data, "target id ", targets[i], " is outside the vocabulary of ", s.vocab_size, " rows");
+        fail(status::internal, "target id ", targets[i], " is outside the vocabulary of ", s.vocab_size,
+             " rows");
     *read = static_cast<std::uint32_t>(s.to.reads.size());
     s.to.reads.push_back({sequence, static_cast<std::uint32_t>(position), {targets, targets + n}});
   });
@@ -130,13 +145,18 @@ record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
 bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses,
                       std::uint32_t vocab_size) {
   round next;
-  request_state state{next, vocab_size};
+  request_state state{next, vocab_size, {}};
   const dlens_request request{sizeof request, 0, &state, &add_sequence, &add_read};
   const auto active =
       std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
   const answers_state answers(rounds_, lenses,
                               static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
-  checked_call(study.plan, &study, c_record(), answers.c(), &request);
+  try {
+    checked_call(study.plan, &study, c_record(), answers.c(), &request);
+  } catch (const error& e) {
+    if (state.refused.empty()) throw;
+    fail(status::internal, state.refused);
+  }
   if (next.reads.empty()) return false;
   next.results.resize(next.reads.size());
   missing_ = next.reads.size();
@@ -147,6 +167,28 @@ bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& 
 bool record_job::receive(std::size_t read, std::shared_ptr<const node_result> result) {
   rounds_.back().results[read] = std::move(result);
   return --missing_ == 0;
+}
+
+bool record_job::finite(const std::vector<lens_column>& lenses, std::uint32_t lens) const {
+  if (lenses[lens].result < 0) return true;
+  const auto at = static_cast<std::size_t>(lenses[lens].result);
+  for (const round& r : rounds_)
+    for (const auto& result : r.results)
+      if (result && !result->lenses[at].finite) return false;
+  return true;
+}
+
+std::vector<std::int32_t> record_job::not_finite_ids() const {
+  for (const round& r : rounds_)
+    for (std::size_t i = 0; i < r.reads.size(); ++i) {
+      if (!r.results[i]) continue;
+      for (const lens_result& lens : r.results[i]->lenses) {
+        if (lens.finite) continue;
+        const std::vector<std::int32_t>& ids = r.sequences[r.reads[i].sequence];
+        return {ids.begin(), ids.begin() + r.reads[i].position + 1};
+      }
+    }
+  return {};
 }
 
 void record_job::consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,

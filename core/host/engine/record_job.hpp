@@ -51,13 +51,18 @@ class record_job {
   std::uint32_t study() const { return study_; }
   std::uint64_t content_hash() const { return content_hash_; }
 
-  // Calls the study's plan for the next round. False: it asked for nothing, the record is complete.
+  // Calls the study's plan for the next round. False: it asked for nothing, the record is complete. What it
+  // asks for and cannot be is status::internal.
   bool plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size);
   round& last_round() { return rounds_.back(); }
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const node_result> result);
   void consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
                const dlens_sink& sink) const;
+  // Are all its readings by a lens finite?
+  bool finite(const std::vector<lens_column>& lenses, std::uint32_t lens) const;
+  // The tokens up to the first position that is read as numbers that are not finite.
+  std::vector<std::int32_t> not_finite_ids() const;
   void release() { rounds_.clear(); }  // its answers are not needed any more
 
  private:

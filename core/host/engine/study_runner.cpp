@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/study_runner.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "engine/consume_sink.hpp"
 
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 namespace depthlens {
 namespace {
@@ -17,26 +18,6 @@ constexpr std::size_t kWindowIds = 4u << 20;
 
 // Thrown through the evaluator to end a round early.
 struct stop_request {};
-
-// The sink of consume: checks rows against the study's tables and serialises them.
-struct consume_sink {
-  const study_session& study;
-  entry_writer& out;
-  dlens_sink c{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
-
-  static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values,
-                             std::uint64_t n, dlens_error* e) noexcept {
-    return guarded(e, [&] {
-      auto& self = *static_cast<consume_sink*>(s->self);
-      self.out.row(self.study.check_row(table, values, n).id, values, n);
-    });
-  }
-  static dlens_status count(const dlens_sink* s, dlens_text set, dlens_text reason, std::uint64_t n,
-                            dlens_error* e) noexcept {
-    return guarded(e,
-                   [&] { static_cast<consume_sink*>(s->self)->out.count(to_view(set), to_view(reason), n); });
-  }
-};
 
 }  // namespace
 
@@ -61,16 +42,9 @@ record_key study_runner::key_of(const record_job& job) const {
           job.content_hash()};
 }
 
-// An experiment knows its record but not the file that it came from.
 bool study_runner::plan(record_job& job, const std::vector<lens_column>& columns) const {
   const study_session& session = *studies_[job.study()].session;
-  try {
-    return job.plan(session.c(), columns, context_.vocab_size);
-  } catch (const error& e) {
-    if (e.code() != status::data) throw;
-    fail(status::data, session.plan().datasets[job.dataset()].file.string(), ": record ", job.data().index,
-         ": ", e.what());
-  }
+  return session.call("plan", job, [&] { return job.plan(session.c(), columns, context_.vocab_size); });
 }
 
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
@@ -185,6 +159,14 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
 }
 
+// Of several the first in the order of the data, whichever came first.
+void study_runner::note_not_finite(const record_job& job) {
+  const auto place = std::tuple(job.study(), job.dataset(), job.data().index);
+  if (not_finite_ && place >= std::tuple(not_finite_->study, not_finite_->dataset, not_finite_->record))
+    return;
+  not_finite_ = {job.study(), job.dataset(), job.data().index, job.not_finite_ids()};
+}
+
 void study_runner::complete(record_job& job, const std::vector<lens_column>& columns) {
   const running_study& study = studies_[job.study()];
   const record_key key = key_of(job);
@@ -194,12 +176,10 @@ void study_runner::complete(record_job& job, const std::vector<lens_column>& col
   }();
   for (std::uint32_t l = 0; l < lenses_.size(); ++l) {
     if (!missing[l]) continue;
-    entry_writer out(key);
-    const consume_sink sink{*study.session, out};
-    job.consume(study.session->c(), columns, l, sink.c);
-    const std::string payload = out.take();
+    const std::string payload = logged_rows(*study.session, job, key, columns, l);
     const std::lock_guard lock(log_guard_);
     study.logs[l]->append(key, payload);
+    if (!job.finite(columns, l)) note_not_finite(job);
   }
   job.release();
   ++records_run_;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace depthlens {
@@ -27,6 +28,13 @@ struct running_study {
 struct running_lens {
   std::string label;
   std::vector<std::int32_t> layers;
+};
+
+// A record that was read as numbers that are not finite, and is not kept.
+struct not_finite_record {
+  std::uint32_t study, dataset;
+  std::uint64_t record;
+  std::vector<std::int32_t> ids;  // up to such a position
 };
 
 class study_runner {
@@ -52,6 +60,8 @@ class study_runner {
 
   const evaluation_counts& counts() const { return counts_; }
   std::uint64_t records_run() const { return records_run_; }
+  // The first of those that this object ran.
+  const std::optional<not_finite_record>& not_finite() const { return not_finite_; }
 
  private:
   using job_list = std::vector<std::unique_ptr<record_job>>;
@@ -62,6 +72,7 @@ class study_runner {
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
   bool plan(record_job& job, const std::vector<lens_column>& columns) const;
   void complete(record_job& job, const std::vector<lens_column>& columns);
+  void note_not_finite(const record_job& job);  // under log_guard_
   record_key key_of(const record_job& job) const;
   work_rules dry_rules() const;
 
@@ -74,6 +85,7 @@ class study_runner {
   std::chrono::steady_clock::time_point last_sync_ = std::chrono::steady_clock::now();
   std::unique_ptr<progress> progress_;
   evaluation_counts counts_;
+  std::optional<not_finite_record> not_finite_;
   std::atomic<std::uint64_t> records_run_{0};
 };
 

@@ -2,34 +2,69 @@
 #include "engine/study_session.hpp"
 
 #include "depthlens/abi_error.hpp"
-#include "engine/record_job.hpp"
+#include "depthlens/text.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace depthlens {
 namespace {
 
+// "" = the text can be part of a file's name.
+std::string name_problem(std::string_view form) {
+  constexpr std::size_t longest = 100;  // lens, model and ending come to it
+  if (form.empty()) return "an empty file name";
+  if (form.size() > longest) return cat("a file name of more than ", longest, " bytes");
+  if (form.find_first_not_of('.') == std::string_view::npos) return "a file name of dots alone";
+  if (form.find('/') != std::string_view::npos) return "a file name with '/'";
+  if (utf8_first_broken(form) != std::string_view::npos) return "a file name that is no UTF-8";
+  if (std::any_of(form.begin(), form.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+    return "a file name with control characters";
+  return "";
+}
+
 // A description is used without further checks, so what a plugin got wrong is said here.
-void check_description(const dlens_description& d, const std::string& word) {
-  const auto wrong = [&](const auto&... parts) {
-    fail(status::internal, "experiment ", word, ": ", parts...);
-  };
-  for (std::uint64_t i = 0; i < d.n_tables; ++i) {
-    const dlens_table& t = *d.tables[i];
-    if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr)
-      wrong("table ", i, " is incomplete");
-    if (std::string_view(t.file).find('/') != std::string_view::npos)
-      wrong("table ", t.id, ": a file name with '/'");
-    for (std::uint64_t c = 0; c < t.n_columns; ++c)
-      if (t.columns[c]->id == nullptr) wrong("table ", t.id, ": column ", c, " has no name");
+void check_table(const dlens_table& t, std::uint64_t number) {
+  const auto wrong = [&](const auto&... parts) { fail(status::internal, parts...); };
+  if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr || *t.id == '\0')
+    wrong("table ", number, " is incomplete");
+  const std::string id = visible_line(t.id);
+  if (const std::string problem = name_problem(t.file); !problem.empty())
+    wrong("table ", id, ": ", problem, ": \"", visible_line(t.file), '"');
+  if (t.n_columns == 0) wrong("table ", id, " has no columns");
+  for (std::uint64_t c = 0; c < t.n_columns; ++c) {
+    const char* const name = t.columns[c] == nullptr ? nullptr : t.columns[c]->id;
+    if (name == nullptr || *name == '\0') wrong("table ", id, ": column ", c, " has no name");
+    if (utf8_first_broken(name) != std::string_view::npos)
+      wrong("table ", id, ": the name of column ", c, " is no UTF-8: ", visible_line(name));
   }
-  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
-    const dlens_figure& f = *d.figures[i];
-    if (f.size < sizeof(dlens_figure) || f.id == nullptr || f.file == nullptr || f.table == nullptr)
-      wrong("figure ", i, " is incomplete");
-    const bool known = std::any_of(d.tables, d.tables + d.n_tables,
-                                   [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
-    if (!known) wrong("figure ", f.id, " draws a table \"", f.table, "\" that is not declared");
+}
+
+void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64_t number) {
+  if (f.size < sizeof(dlens_figure) || f.id == nullptr || f.file == nullptr || f.table == nullptr)
+    fail(status::internal, "figure ", number, " is incomplete");
+  if (const std::string problem = name_problem(f.file); !problem.empty())
+    fail(status::internal, "figure ", visible_line(f.id), ": ", problem, ": \"", visible_line(f.file), '"');
+  const bool known = std::any_of(d.tables, d.tables + d.n_tables,
+                                 [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
+  if (!known)
+    fail(status::internal, "figure ", visible_line(f.id), " draws a table \"", visible_line(f.table),
+         "\" that is not declared");
+}
+
+void check_description(const dlens_description* d) {
+  if (d == nullptr || d->size < sizeof(dlens_description)) fail(status::internal, "it describes nothing");
+  std::set<std::string_view> ids;
+  for (std::uint64_t i = 0; i < d->n_tables; ++i) {
+    if (d->tables[i] == nullptr) fail(status::internal, "table ", i, " is incomplete");
+    check_table(*d->tables[i], i);
+    if (!ids.insert(d->tables[i]->id).second)
+      fail(status::internal, "two tables are called ", visible_line(d->tables[i]->id));
+  }
+  for (std::uint64_t i = 0; i < d->n_figures; ++i) {
+    if (d->figures[i] == nullptr) fail(status::internal, "figure ", i, " is incomplete");
+    check_figure(*d, *d->figures[i], i);
   }
 }
 
@@ -57,11 +92,31 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           context.host};
   std::vector<dlens_pair> options;
   for (const auto& [key, value] : plan.options) options.push_back({to_text(key), to_text(value)});
-  checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
+  const plugin_call in_flight("experiment", word(), "study_create");
+  try {
+    checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
+    if (study_ == nullptr || study_->size < sizeof(dlens_study)) fail(status::internal, "it gave no study");
+  } catch (const error& e) {
+    blame(e, "study_create");
+  }
 }
 
 study_session::~study_session() {
+  const plugin_call in_flight("experiment", word(), "destroy");
   if (study_ != nullptr) study_->destroy(study_);
+}
+
+void study_session::blame(const error& e, const char* function, const dataset_plan& data,
+                          std::uint64_t record) const {
+  if (e.code() == status::data) fail(status::data, data.file.string(), ": record ", record, ": ", e.what());
+  if (e.code() != status::internal) throw e;
+  fail(status::internal, "experiment ", word(), ", ", function, ", record ", record, " of ",
+       data.file.string(), ": ", e.what());
+}
+
+void study_session::blame(const error& e, const char* function) const {
+  if (e.code() != status::internal) throw e;
+  fail(status::internal, "experiment ", word(), ", ", function, ": ", e.what());
 }
 
 void study_session::survey() {
@@ -70,19 +125,36 @@ void study_session::survey() {
     const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
     d.records = 0;
     for (record r; reader->next(r); ++d.records) {
+      if (study_->survey == nullptr) continue;
       const record_abi view(r, i);
+      const plugin_call in_flight("experiment", word(), "survey", static_cast<std::int64_t>(r.index));
       try {
-        if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+        checked_call(study_->survey, study_, view.c());
       } catch (const error& e) {
-        fail(e.code(), d.file.string(), ": record ", r.index, ": ", e.what());
+        blame(e, "survey", d, r.index);
       }
     }
     if (d.records == 0)
       fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
            d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
   }
-  checked_call(study_->describe, study_, &description_);
-  check_description(*description_, plan_.word);
+  const plugin_call in_flight("experiment", word(), "describe");
+  try {
+    checked_call(study_->describe, study_, &description_);
+    check_description(description_);
+  } catch (const error& e) {
+    blame(e, "describe");
+  }
+}
+
+void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dlens_sink* sink) const {
+  if (study_->finish == nullptr) return;
+  const plugin_call in_flight("experiment", word(), "finish");
+  try {
+    checked_call(study_->finish, study_, rows, lens, sink);
+  } catch (const error& e) {
+    blame(e, "finish");
+  }
 }
 
 std::vector<std::string> study_session::sets() const {
@@ -99,15 +171,14 @@ std::uint64_t study_session::records_wanted() const {
 
 const dlens_table& study_session::check_row(std::uint32_t table, const dlens_value* values,
                                             std::uint64_t n) const {
-  if (table >= description_->n_tables) fail(status::internal, "experiment ", word(), ": no table ", table);
+  if (table >= description_->n_tables) fail(status::internal, "no table ", table);
   const dlens_table& t = *description_->tables[table];
   if (n != t.n_columns)
-    fail(status::internal, "experiment ", word(), ": a row of ", n, " values for table ", t.id, " of ",
-         t.n_columns);
+    fail(status::internal, "a row of ", n, " values for table ", t.id, " of ", t.n_columns);
   for (std::uint64_t i = 0; i < n; ++i)
     if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
-      fail(status::internal, "experiment ", word(), ": table ", t.id, ", column ", t.columns[i]->id,
-           ": a value of type ", values[i].type, " instead of ", t.columns[i]->type);
+      fail(status::internal, "table ", t.id, ", column ", t.columns[i]->id, ": a value of type ",
+           values[i].type, " instead of ", t.columns[i]->type);
   return t;
 }
 

@@ -4,6 +4,8 @@
 
 #include "depthlens/abi/experiment.h"
 #include "depthlens/data/reader.hpp"
+#include "engine/record_job.hpp"
+#include "plugins/plugin_call.hpp"
 #include "plugins/registry.hpp"
 
 #include <algorithm>
@@ -59,10 +61,23 @@ class study_session {
   // figures.
   void survey();
 
+  // Makes the rows of the summary tables, if the study has any.
+  void finish(const dlens_rows* rows, std::uint32_t lens, const dlens_sink* sink) const;
+
   const dlens_study& c() const { return *study_; }
   const dlens_description& description() const { return *description_; }
+  // Calls fn(), which calls the study's `function` about a record; see blame. [any thread]
+  template <class Function>
+  auto call(const char* function, const record_job& job, Function&& fn) const {
+    const plugin_call in_flight("experiment", word(), function, static_cast<std::int64_t>(job.data().index));
+    try {
+      return fn();
+    } catch (const error& e) {
+      blame(e, function, plan_.datasets[job.dataset()], job.data().index);
+    }
+  }
   // The table of a row that the study writes. One that does not fit it, by number or types of values, is
-  // status::internal and names the experiment.
+  // status::internal.
   const dlens_table& check_row(std::uint32_t table, const dlens_value* values, std::uint64_t n) const;
   const study_plan& plan() const { return plan_; }
   const std::string& word() const { return plan_.word; }
@@ -71,6 +86,12 @@ class study_session {
   std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 
  private:
+  // Throws what a function of the study reported: as a fault of the experiment, with its name, the function
+  // and the record; or, where the experiment says so, of the data, with file and record.
+  [[noreturn]] void blame(const error& e, const char* function, const dataset_plan& data,
+                          std::uint64_t record) const;
+  [[noreturn]] void blame(const error& e, const char* function) const;
+
   const run_context& context_;
   study_plan& plan_;
   std::vector<const char*> labels_;

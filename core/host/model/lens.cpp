@@ -5,6 +5,7 @@
 #include "depthlens/hash.hpp"
 #include "depthlens/json.hpp"
 #include "model/lens_tensors.hpp"
+#include "plugins/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -249,6 +250,7 @@ lens_file lens_file::null_of(const lens_file& lens, const float* states, std::ui
 backend_lens::backend_lens(const dlens_model* model, const lens_file& file) : model_(model) {
   std::vector<const dlens_transport*> pointers;
   for (const dlens_transport& t : file.transports()) pointers.push_back(&t);
+  const plugin_call call("backend", backend_name(), "lens_create");
   checked_call(model->lens_create, model, pointers.size(), pointers.data(), &lens_);
 }
 

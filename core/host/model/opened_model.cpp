@@ -4,6 +4,7 @@
 #include "depthlens/abi_error.hpp"
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
+#include "plugins/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <chrono>
@@ -130,11 +131,14 @@ backend_model::backend_model(const opened_model& model, const registry::backend&
   for (const dlens_tensor& t : tensors_) tensor_pointers_.push_back(&t);
   weights_ = {sizeof weights_, 0, &architecture_, tensor_pointers_.data(), tensor_pointers_.size()};
   const dlens_model_options options{sizeof options, o.threads, o.device.c_str(), o.precision.c_str()};
+  name_backend(backend.about.word);
+  const plugin_call call("backend", backend.about.word, "model_create");
   checked_call(backend.table->model_create, &weights_, &options, &model_);
   model.files->forget_pages();
 }
 
 backend_model::~backend_model() {
+  const plugin_call call("backend", backend_name(), "destroy");
   if (model_ != nullptr) model_->destroy(model_);
 }
 

@@ -3,6 +3,7 @@
 
 #include "depthlens/abi_error.hpp"
 #include "model/readout_reference.hpp"
+#include "plugins/plugin_call.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -51,6 +52,7 @@ class probe_lens {
                             p.state.empty() ? nullptr : p.state.data()});
     std::vector<const dlens_transport*> pointers;
     for (const dlens_transport& t : transports) pointers.push_back(&t);
+    const plugin_call call("backend", backend_name(), "lens_create");
     checked_call(model->lens_create, model, std::uint64_t{pointers.size()}, pointers.data(), &lens_);
     const std::size_t L = p.layers.size();
     rank_.resize((K + 1) * L);
@@ -105,6 +107,7 @@ void forward(const dlens_model* model, std::int32_t token, probe_readings& r,
   batch.targets = targets.data();
   batch.n_lenses = static_cast<std::uint32_t>(lens_pointers.size());
   batch.lenses = lens_pointers.data();
+  const plugin_call call("backend", backend_name(), "forward");
   checked_call(model->forward, model, static_cast<const dlens_batch*>(&batch), &r.final_top, readings.data());
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/self_check.hpp"
 
+#include "model/non_finite.hpp"
 #include "model/probe_run.hpp"
 #include "model/readout_reference.hpp"
 
@@ -30,7 +31,7 @@ class checker {
     double largest = 0;
     for (std::size_t l = 0; l < r_.noise_100.layers.size(); ++l)
       for (std::size_t k = 0; k < r_.targets.size(); ++k) {
-        require_number("scale", z[k].value, "the final norm or the unembedding");
+        require_number("scale", z[k].value);
         const double once = logprob(r_.noise_100, k, l), tenfold = logprob(r_.noise_1000, k, l);
         const double epsilon = files_.arch().norm_eps * 1e-4 * z[k].absolute_sum;
         if (!(std::abs(once - tenfold) <= epsilon + 2 * tolerance(z[k], once)))
@@ -52,7 +53,7 @@ class checker {
 
   double output() const {
     const double kl = static_cast<double>(r_.own.kl[1]);
-    require_number("output", kl, "some layer");
+    require_number("output", kl);
     if (r_.own.top[1] != r_.final_top || r_.own.final_top_rank[1] != 1 ||
         !(std::abs(kl) <= (unit_ > 0 ? 1e-2 : 1e-5)))
       fail_check("output", r_.own.layers[1], "the lens has token ", r_.own.top[1],
@@ -65,18 +66,20 @@ class checker {
  private:
   template <class... Parts>
   [[noreturn]] void fail_check(const char* name, std::int32_t layer, const Parts&... parts) const {
+    if (const std::string weight = non_finite_weight(files_, std::array{token_}); !weight.empty())
+      fail(status::data, files_.path().string(), ": the weights give readings that are no numbers at layer ",
+           layer, ": ", weight, "; is the file damaged? --skip-check ", name, " reads on all the same");
     fail(status::internal, "self-check \"", name, "\" failed for ", files_.path().string(), " at layer ",
          layer, ": ", parts..., ". Its readings would be wrong; --skip-check ", name,
          " reads on all the same");
   }
 
   // What the files' own weights give.
-  void require_number(const char* name, double value, const char* where) const {
+  void require_number(const char* name, double value) const {
     if (!std::isfinite(value))
       fail(status::data, files_.path().string(), ": the weights give ", value,
-           " where a number is expected: ", where,
-           " holds values that are not finite; is the file damaged? --skip-check ", name,
-           " reads on all the same");
+           " where a number is expected: ", non_finite_cause(files_, std::array{token_}),
+           "; is the file damaged? --skip-check ", name, " reads on all the same");
   }
 
   static std::vector<double> doubles(const std::vector<float>& v) { return {v.begin(), v.end()}; }
@@ -94,8 +97,7 @@ class checker {
   double compare(const probe& p, std::size_t l, const std::vector<double>& state, const char* what) const {
     const std::vector<reference_logit> z = reference_.logits(state, r_.targets);
     double largest = 0;
-    for (const reference_logit& one : z)
-      require_number("readout", one.value, "the final norm or the unembedding");
+    for (const reference_logit& one : z) require_number("readout", one.value);
     for (std::size_t k = 1; k < z.size(); ++k) {
       const double read = logprob(p, k, l) - logprob(p, 0, l), files = z[k].value - z[0].value;
       if (!(std::abs(read - files) <= tolerance(z[k], logprob(p, k, l)) + tolerance(z[0], logprob(p, 0, l))))

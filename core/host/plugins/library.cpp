@@ -3,6 +3,7 @@
 
 #include "depthlens/abi/host.h"
 #include "depthlens/abi_error.hpp"
+#include "plugins/plugin_call.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
 
@@ -14,21 +15,56 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <new>
 #include <vector>
 
 namespace depthlens {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Someone else who can write the file, or put another in its place, could run code as this user.
-std::string permission_problem(const std::filesystem::path& path) {
-  for (const auto& p : {path, path.parent_path()}) {
-    struct stat info {};
-    if (::stat(p.c_str(), &info) != 0) return "cannot be read";
-    if (info.st_uid != 0 && info.st_uid != ::geteuid()) return cat(p.string(), " belongs to another user");
-    const bool sticky = (info.st_mode & S_ISVTX) != 0;
-    if ((info.st_mode & S_IWOTH) != 0 && !sticky) return cat(p.string(), " can be written by everyone");
-  }
+std::string owner_problem(const fs::path& path, const struct stat& info) {
+  if (info.st_uid != 0 && info.st_uid != ::geteuid()) return cat(path.string(), " belongs to another user");
+  const bool sticky = (info.st_mode & S_ISVTX) != 0;
+  if (!S_ISLNK(info.st_mode) && (info.st_mode & S_IWOTH) != 0 && !sticky)
+    return cat(path.string(), " can be written by everyone");
   return "";
+}
+
+// Of the file and its folder; of a link also of all that it leads to.
+std::string permission_problem(const fs::path& path) {
+  constexpr int most_links = 40;  // as many as Linux follows
+  fs::path at = path;
+  for (int links = 0; links <= most_links; ++links) {
+    struct stat info {};
+    const fs::path folder = at.parent_path();
+    if (::stat(folder.c_str(), &info) != 0) return cat(folder.string(), " cannot be read");
+    if (std::string problem = owner_problem(folder, info); !problem.empty()) return problem;
+    if (::lstat(at.c_str(), &info) != 0) return cat(at.string(), " cannot be read");
+    if (std::string problem = owner_problem(at, info); !problem.empty()) return problem;
+    std::error_code code;
+    if (!S_ISLNK(info.st_mode)) {
+      // Links of folders on the way may hide others that can be written.
+      const fs::path real = fs::canonical(at, code);
+      if (code) return cat(at.string(), " cannot be read: ", code.message());
+      return real == at ? "" : permission_problem(real);
+    }
+    const fs::path target = fs::read_symlink(at, code);
+    if (code) return cat(at.string(), " cannot be read: ", code.message());
+    at = (folder / target).lexically_normal();
+  }
+  return std::string(kLinkLoop);
+}
+
+// "" = it is a file.
+std::string file_problem(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (code == std::errc::too_many_symbolic_link_levels) return std::string(kLinkLoop);
+  if (code == std::errc::no_such_file_or_directory) return "a link to a file that is not there";
+  if (code) return cat("cannot be read: ", code.message());
+  return fs::is_regular_file(status) ? "" : "not a file";
 }
 
 std::string export_problem(const std::filesystem::path& path) {
@@ -47,6 +83,8 @@ std::string export_problem(const std::filesystem::path& path) {
     if (exports(DLENS_ENTRY_SYMBOL)) return "";
     if (exports("dlens_entry_v2")) return "made for depthlens 2; this is depthlens " DEPTHLENS_VERSION;
     return "not a depthlens plugin: it does not export " DLENS_ENTRY_SYMBOL;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception&) {
     return "a damaged shared library: its symbol table cannot be read";
   }
@@ -71,6 +109,8 @@ const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& rea
     auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()),
                                                    mode::rtld_now | mode::rtld_local);
     return library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& e) {
     reason = cat("cannot be loaded: ", e.what());
     return nullptr;
@@ -116,7 +156,7 @@ plugin_verdict judge_file(const std::filesystem::path& path) {
   }
   v.word = stem.substr(hyphen + 1);
   v.id = v.kind + "." + v.word;
-  if (!std::filesystem::is_regular_file(path)) v.reason = "not a file";
+  v.reason = file_problem(path);
   if (v.reason.empty()) v.reason = permission_problem(path);
   if (v.reason.empty()) v.reason = export_problem(path);
   v.ok = v.reason.empty();
@@ -129,6 +169,7 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
     describe(v, *at->second);
     return at->second;
   }
+  const plugin_call call("plugin", v.path.filename().string(), "loading");
   const dlens_plugin* p = entry_of(v.path, v.reason);
   if (v.reason.empty()) v.reason = contract_problem(p, v.id);
   if (p != nullptr && p->size >= sizeof(dlens_plugin)) describe(v, *p);
@@ -147,7 +188,10 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
 
 void unload_plugins() {
   for (auto at = loaded().rbegin(); at != loaded().rend(); ++at)
-    if (at->second->deinit != nullptr) at->second->deinit();
+    if (at->second->deinit != nullptr) {
+      const plugin_call call("plugin", at->first.filename().string(), "deinit");
+      at->second->deinit();
+    }
   loaded().clear();
 }
 

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace depthlens {
 
@@ -20,8 +21,14 @@ struct plugin_verdict {
   std::string version, summary, build;
   int abi_major = -1, abi_minor = -1;
   bool ok = false;
-  std::string reason;  // why it was refused
+  std::string reason;      // why it was refused
+  std::string cannot_run;  // of a backend that was tried: why it cannot run here
+  bool foreign = false;    // not one of those beside the program
+  bool tried = false;      // in a child process
 };
+
+// The reason of a file that is a link to itself, by way of others too.
+inline constexpr std::string_view kLinkLoop = "a loop of links";
 
 // What plugins get at init; valid until the process ends.
 const dlens_host* plugin_host();

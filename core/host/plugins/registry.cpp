@@ -2,6 +2,9 @@
 #include "plugins/registry.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "depthlens/text.hpp"
+#include "plugins/plugin_call.hpp"
+#include "plugins/plugin_trial.hpp"
 #include "terminal/log.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -9,42 +12,81 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 namespace depthlens {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> search_folders(const std::vector<fs::path>& extra) {
+// Beside the program; empty = there is none.
+fs::path own_folder() {
+  const fs::path program = boost::dll::program_location().string();
+  const fs::path folder = program.parent_path().parent_path() / "lib/depthlens/plugins";
+  std::error_code code;
+  fs::path real = fs::canonical(folder, code);
+  if (code == std::errc::not_enough_memory) throw std::bad_alloc();
+  return real;
+}
+
+void add_folder(const fs::path& folder, std::string_view from, std::vector<fs::path>& out) {
+  std::error_code code;
+  const fs::path real = fs::canonical(folder, code);
+  if (code)
+    log_warning(cat(from, ": folder ", visible_line(folder.string()), " is passed over: ", code.message()));
+  else if (fs::is_directory(real, code))
+    out.push_back(real);
+}
+
+std::vector<fs::path> search_folders(const std::vector<fs::path>& extra, const fs::path& own) {
   std::vector<fs::path> folders;
   for (const fs::path& p : extra) {
-    if (!fs::is_directory(p)) fail(status::no_input, "--plugin-path: no folder ", p.string());
-    folders.push_back(fs::canonical(p));
+    std::error_code code;
+    const fs::file_status status = fs::status(p, code);
+    if (!code && !fs::is_directory(status)) fail(status::no_input, "--plugin-path: no folder ", p.string());
+    if (code && code != std::errc::too_many_symbolic_link_levels)
+      fail(code == std::errc::permission_denied ? status::permission : status::no_input,
+           "--plugin-path: no folder ", p.string(), ": ", code.message());
+    add_folder(p, "--plugin-path", folders);
   }
   // Path variables are ignored where the program runs with more rights than its user.
   const char* variable = ::getauxval(AT_SECURE) ? nullptr : std::getenv("DEPTHLENS_PLUGIN_PATH");
   std::istringstream entries(variable ? variable : "");
-  for (std::string entry; std::getline(entries, entry, ':');)
-    if (fs::path(entry).is_absolute() && fs::is_directory(entry)) folders.push_back(fs::canonical(entry));
-  const fs::path program = boost::dll::program_location().string();
-  const fs::path own = program.parent_path().parent_path() / "lib/depthlens/plugins";
-  if (fs::is_directory(own)) folders.push_back(fs::canonical(own));
+  for (std::string entry; std::getline(entries, entry, ':');) {
+    std::error_code code;
+    const bool missing = fs::status(entry, code).type() == fs::file_type::not_found;
+    if (fs::path(entry).is_absolute() && !missing) add_folder(entry, "DEPTHLENS_PLUGIN_PATH", folders);
+  }
+  if (!own.empty()) folders.push_back(own);
   return folders;
+}
+
+std::vector<fs::path> libraries_in(const fs::path& folder) {
+  std::vector<fs::path> here;
+  std::error_code code;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
+    if (at->path().extension() == ".so") here.push_back(at->path());
+  if (code == std::errc::not_enough_memory) throw std::bad_alloc();
+  if (code)
+    log_warning(cat("plugin folder ", visible_line(folder.string()), " is passed over: ", code.message()));
+  std::sort(here.begin(), here.end());
+  return here;
 }
 
 }  // namespace
 
-registry::registry(const std::vector<fs::path>& extra) : folders_(search_folders(extra)) {
+registry::registry(const std::vector<fs::path>& extra) {
+  const fs::path own = own_folder();
+  folders_ = search_folders(extra, own);
   std::set<std::string> seen;
   for (const fs::path& folder : folders_) {
-    std::vector<fs::path> here;
-    for (const auto& item : fs::directory_iterator(folder))
-      if (item.path().extension() == ".so") here.push_back(item.path());
-    std::sort(here.begin(), here.end());
-    for (const fs::path& path : here) {
+    for (const fs::path& path : libraries_in(folder)) {
       plugin_verdict v = judge_file(path);
+      v.foreign = folder != own;
+      if (v.reason == kLinkLoop) log_warning(cat("plugin ", visible_line(path.string()), ": ", v.reason));
       if (!seen.insert(v.id).second && v.ok) {
         v.ok = false;
         v.reason = "another file of that name comes first";
@@ -52,6 +94,12 @@ registry::registry(const std::vector<fs::path>& extra) : folders_(search_folders
       files_.push_back(std::move(v));
     }
   }
+}
+
+void registry::try_all() {
+  std::vector<plugin_verdict*> all;
+  for (plugin_verdict& v : files_) all.push_back(&v);
+  try_plugins(all);
 }
 
 std::vector<std::string> registry::words(std::string_view kind) const {
@@ -85,8 +133,16 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
          where.empty() ? "no folder" : where,
          kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
   }
+  // Those beside the program were tried when it was made.
+  if (v->foreign && !v->tried) {
+    trial_rules rules;
+    rules.silent = true;
+    try_plugins({v}, rules);
+    v->tried = true;
+  }
   const dlens_plugin* p = load_plugin(*v);
   if (p == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " was refused: ", v->reason);
+  const plugin_call call("plugin", v->path.filename().string(), "get_interface");
   const void* table = p->get_interface ? p->get_interface(interface) : nullptr;
   if (table == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " does not offer ", interface);
   about = *v;
@@ -115,6 +171,7 @@ registry::backend registry::load_backend(std::string_view word) {
   backend b = open_backend(word);
   dlens_error reason{};
   reason.size = sizeof reason;
+  const plugin_call call("backend", word, "probe");
   if (b.table->probe(&reason) == 0)
     fail(status::unavailable, "backend ", word, " cannot run here: ", reason.message);
   return b;
@@ -128,6 +185,7 @@ std::vector<registry::backend> registry::backends_by_score(std::vector<passed_ov
       backend b = open_backend(word);
       dlens_error reason{};
       reason.size = sizeof reason;
+      const plugin_call call("backend", word, "probe");
       if (const std::uint32_t score = b.table->probe(&reason); score > 0) {
         scored.emplace_back(score, std::move(b));
         continue;

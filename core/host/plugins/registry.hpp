@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the
-// program. Never the current folder. The first file of a name wins.
+// program. Never the current folder. The first file of a name wins. Plugins of other folders than the
+// program's own are tried in a child process before they are loaded.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -22,6 +23,9 @@ class registry {
   // Every plugin file seen, judged without running its code; hidden ones (a file of that name came earlier)
   // too.
   std::vector<plugin_verdict>& files() { return files_; }
+  // Loads every plugin, in a child process alone, and asks backends whether they can run here: see
+  // plugin_trial.hpp. For lists of them.
+  void try_all();
   // Words of the usable plugins of a kind, sorted.
   std::vector<std::string> words(std::string_view kind) const;
   std::string list(std::string_view kind) const;  // "a, b, c", or "none"

@@ -4,6 +4,7 @@
 #include "depthlens/abi_error.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
+#include "engine/row_values.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -169,9 +170,8 @@ struct finish_sink {
       auto& self = *static_cast<finish_sink*>(s->self);
       const dlens_table& t = self.request.session.check_row(table, values, n);
       if (!(t.flags & DLENS_TABLE_SUMMARY))
-        fail(status::internal, "experiment ", self.request.session.word(), ": finish wrote to table ", t.id,
-             ", which is no summary");
-      if (self.files[table]) self.files[table]->row(values, n);
+        fail(status::internal, "it wrote to table ", t.id, ", which is no summary");
+      if (self.files[table]) self.files[table]->row(row_values(values, n).data(), n);
     });
   }
   static dlens_status figure_prompts(const dlens_sink* s, std::uint32_t figure, std::uint64_t n,
@@ -179,7 +179,7 @@ struct finish_sink {
     return guarded(e, [&] {
       auto& self = *static_cast<finish_sink*>(s->self);
       const dlens_description& d = self.request.session.description();
-      if (figure >= d.n_figures) fail(status::internal, "finish named a figure that is not declared");
+      if (figure >= d.n_figures) fail(status::internal, "it named a figure that is not declared");
       self.out.prompts[d.figures[figure]->id] = n;
     });
   }
@@ -232,11 +232,8 @@ finished_tables write_tables(const table_request& request, const run_context& co
     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
   };
   row_stream rows(request, numbers, write);
-  const dlens_study& study = request.session.c();
-  if (study.finish != nullptr) {
-    const finish_sink sink{request, files, out};
-    checked_call(study.finish, &study, rows.c(), request.lens, &sink.c);
-  }
+  const finish_sink sink{request, files, out};
+  request.session.finish(rows.c(), request.lens, &sink.c);
   rows.drain();
   for (const auto& f : files)
     if (f) f->commit();

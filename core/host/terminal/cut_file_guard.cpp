@@ -2,31 +2,23 @@
 #include "terminal/cut_file_guard.hpp"
 
 #include "depthlens/error.hpp"
+#include "plugins/last_words.hpp"
+#include "terminal/signal_line.hpp"
 
 #include <signal.h>
-#include <unistd.h>
-
-#include <string_view>
 
 namespace depthlens {
 namespace {
 
 // Runs in a signal handler: no allocation, no lock, no stream.
 void end_program(int number, siginfo_t* about, void*) {
-  if (about->si_code != BUS_ADRERR) {
-    ::signal(number, SIG_DFL);
-    ::raise(number);
-    return;
-  }
-  constexpr std::string_view line =
-      "\ndepthlens: error: a file that is being read (model, lens or data) was cut short by another program; "
-      "what is "
-      "finished is kept: restore the file and give the same command again\n";
-  // With a progress bar the line begins anew; without one the first byte would be an empty line.
-  const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  const std::string_view shown = line.substr(terminal ? 0 : 1);
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, shown.data(), shown.size());
-  ::_exit(static_cast<int>(status::io));
+  if (about->si_code != BUS_ADRERR) end_with_crash(number);
+  signal_line line;
+  line
+      << "a file that is being read (model, lens or data) was cut short by another program; what is finished "
+         "is kept: restore the file and give the same command again";
+  line.write();
+  end_process(static_cast<int>(status::io));
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 namespace depthlens {
 
 // From now on such a file ends the program with one line on stderr and status::io, whichever thread meets it.
-// What is finished is in the run's log by then; nothing is flushed or removed. Any other SIGBUS ends the
-// program as it always does. [main]
+// What is finished is in the run's log by then; nothing is flushed or removed. Any other SIGBUS is a crash
+// (plugins/last_words.hpp). [main]
 void end_cleanly_on_cut_files();
 
 }  // namespace depthlens

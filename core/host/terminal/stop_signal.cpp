@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal/stop_signal.hpp"
 
-#include "depthlens/error.hpp"
+#include "plugins/last_words.hpp"
 
 #include <csignal>
-#include <cstdlib>
+#include <cstdint>
+#include <ctime>
 
 namespace depthlens {
 namespace {
 
+// One wish to stop may come twice, to the program and to its process group.
+constexpr std::int64_t kSameWish = 1'000'000'000;  // ns
+
 std::atomic<bool> asked{false};
+std::atomic<std::int64_t> first{0};
+
+std::int64_t now() noexcept {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
 
 extern "C" void on_signal(int number) {
-  if (asked.exchange(true) && number == SIGINT) std::_Exit(static_cast<int>(status::stopped));
+  if (!asked.exchange(true)) {
+    first = now();
+    return end_with_hung_plugins();
+  }
+  if (number == SIGINT || (number == SIGTERM && now() - first > kSameWish)) stop_at_once();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work that can be stopped and continued: SIGTERM, SIGINT and SIGUSR1 ask for it, and it ends at its next
-// good place. A second SIGINT ends the program at once.
+// good place. A second SIGINT, or a SIGTERM that comes more than a second after the first signal, ends the
+// program at once; so does a plugin that does not come back (plugins/last_words.hpp).
 #pragma once
 
 #include <atomic>

@@ -175,7 +175,8 @@ std::vector<answer_form> facts_study::forms_of(const attempt& a, const record_vi
   if (text && !(source = source_continuation(*text, record.at("prompt"), answer)))
     fail(status::data, "row ", record.index(), ": \"text\" does not go on with the answer \"", answer,
          "\" after the prompt; give the text that the prompt was cut from, or none");
-  if (a.state.round == 1) return retried_forms(tokenizer_, a.state.prompt, a.ids, answer, !source);
+  // The source text has no blank where the retried prompt has one.
+  if (a.state.round == 1) source.reset();
   return answer_forms(tokenizer_, a.state.prompt, a.ids, answer, source);
 }
 

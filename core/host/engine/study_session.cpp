@@ -3,8 +3,10 @@
 
 #include "depthlens/abi_error.hpp"
 #include "engine/record_job.hpp"
+#include "terminal/log.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace depthlens {
 namespace {
@@ -65,24 +67,34 @@ study_session::~study_session() {
 }
 
 void study_session::survey() {
-  for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) {
-    dataset_plan& d = plan_.datasets[i];
-    const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
-    d.records = 0;
-    for (record r; reader->next(r); ++d.records) {
-      const record_abi view(r, i);
-      try {
-        if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
-      } catch (const error& e) {
-        fail(e.code(), d.file.string(), ": record ", r.index, ": ", e.what());
-      }
-    }
-    if (d.records == 0)
-      fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
-           d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
-  }
+  for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) survey(plan_.datasets[i], i);
   checked_call(study_->describe, study_, &description_);
   check_description(*description_, plan_.word);
+}
+
+void study_session::survey(dataset_plan& d, std::uint32_t number) {
+  const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
+  d.records = d.blank_ends = 0;
+  d.left_out.clear();
+  std::uint64_t whole = 0;
+  for (record r; reader->next(r); ++d.records) {
+    if (!r.left_out.empty()) {
+      ++d.left_out[r.left_out];
+      continue;
+    }
+    ++whole;
+    const std::string* const prompt = r.find("prompt");
+    d.blank_ends += prompt != nullptr && d.records < limit_of(d) && ends_in_blank(*prompt);
+    const record_abi view(r, number);
+    try {
+      if (study_->survey != nullptr) checked_call(study_->survey, study_, view.c());
+    } catch (const error& e) {
+      fail(e.code(), d.file.string(), ": record ", r.index, ": ", e.what());
+    }
+  }
+  if (whole == 0)
+    fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
+         d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
 }
 
 std::vector<std::string> study_session::sets() const {
@@ -109,6 +121,28 @@ const dlens_table& study_session::check_row(std::uint32_t table, const dlens_val
       fail(status::internal, "experiment ", word(), ": table ", t.id, ", column ", t.columns[i]->id,
            ": a value of type ", values[i].type, " instead of ", t.columns[i]->type);
   return t;
+}
+
+void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions) {
+  std::set<std::filesystem::path> told;
+  for (const auto& session : sessions)
+    for (const dataset_plan& d : session->plan().datasets) {
+      if (!told.insert(d.file).second) continue;
+      std::string reasons;
+      std::uint64_t left_out = 0;
+      for (const auto& [reason, n] : d.left_out) {
+        reasons += cat(reasons.empty() ? "" : ", ", n, " ", reason);
+        left_out += n;
+      }
+      if (left_out > 0)
+        log_info(cat(d.file.string(), ": ", left_out, " of ", d.records, " records are left out (", reasons,
+                     "); prompts_*.csv lists them behind the others"));
+      if (d.blank_ends > 0 && !session->seed_compat())
+        log_warning(
+            cat(d.file.string(), ": ", d.blank_ends, " of ", std::min(d.records, session->limit_of(d)),
+                " prompts end in a blank; they read badly, because most tokenizers put the blank in front "
+                "of the next word: take it off, the answer needs none"));
+    }
 }
 
 }  // namespace depthlens

@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_question_with_choices_has_all_letters_as_options_whatever
   for (const row& r : run.last("downstream_MMLU_logit.csv")) options.push_back(r.at("option"));
   BOOST_TEST(options == std::vector<std::string>({"A", "B", "C", "D", "A", "B", "C", "D"}),
              boost::test_tools::per_element());
-  BOOST_TEST(run.table("prompts_downstream_MMLU.csv").at(1).at("text").ends_with("D. 6\\nAnswer:"));
+  BOOST_TEST(run.table("prompts_downstream_MMLU.csv").at(1).at("text").ends_with("D. 6\nAnswer:"));
 }
 
 BOOST_AUTO_TEST_CASE(csv_and_tsv_rows_make_the_tables_of_the_same_rows_in_json) {

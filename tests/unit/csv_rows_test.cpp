@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_header_alone_holds_no_rows) {
 BOOST_AUTO_TEST_CASE(tables_of_the_wrong_form_are_refused_with_file_and_line) {
   check_refused("r.csv", "", "1", "the file is empty; expected a header row");
   check_refused("r.csv", "\n\nquestion,answer\na,b\n", "3", "no column \"prompt\"");
-  check_refused("r.csv", "prompt;answer\na;b\n", "1", "divided by commas, found 1 column, the first");
+  check_refused("r.csv", "prompt;answer\na;b\n", "1", "divided by commas, found 1 column, 'prompt;answer'");
   check_refused("r.tsv", "prompt,answer\na,b\n", "1", "divided by tabs");
   check_refused("r.csv", "prompt,answer,answer\na,b,c\n", "1", "two columns are called 'answer'");
   check_refused("r.csv", "prompt,\na,b\n", "1", "column 2 of the header row has no name");

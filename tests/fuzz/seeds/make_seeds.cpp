@@ -40,9 +40,9 @@ void write_json(const std::filesystem::path& dir) {
   put_seed(dir, "json_rows/counterfact",
            R"([{"case_id":0,"requested_rewrite":{"prompt":"{} is in","relation_id":"P1","subject":"A",)"
            R"("target_true":{"str":"B","id":"Q1"},"target_new":{"str":"C"}}}])");
-  put_seed(
-      dir, "json_rows/choices",
-      R"([{"prompt":"A. x B. y It is","choices":["x","y"],"answer":"B"},{"prompt":"p","options":[1,2],"answer":2},
+  put_seed(dir, "json_rows/choices",
+           R"([{"prompt":"A. x B. y It is","choices":["x","y"],"answer":"B"},)"
+           R"({"prompt":"p","options":[1,2],"answer":2},
 {"question":"q","choices":{"text":["x","y"],"label":["1","2"]},"answerKey":"2"}])");
   put_seed(dir, "json_rows/counts", R"({"278": {"token": "the", "count": 81, "ratio": 0.04},
 "1": {"token": " \n", "count": 0, "ratio": 1e-3}})");

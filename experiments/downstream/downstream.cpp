@@ -27,6 +27,12 @@
 namespace depthlens::downstream {
 namespace {
 
+// A row without a list in a file where the lists of other rows differ.
+constexpr std::string_view no_options = "no options";
+
+// Options that hold less of the probability at the last layer are hardly what the model would say.
+constexpr double small_mass = 0.05;
+
 class downstream_study final : public study {
  public:
   downstream_study(const dlens_run& run, const option_values& values)
@@ -74,7 +80,7 @@ class downstream_study final : public study {
   struct question {
     const task& of;
     prompt_state state;
-    prompt_options options;
+    prompt_options options;  // the first so many of the task's
   };
 
   bool seed() const { return run_.seed_compat != 0; }
@@ -83,6 +89,7 @@ class downstream_study final : public study {
                    std::uint32_t lens, const sink_view&) const;
   void append_seed_rows(const question&, const record_view&, const dlens_reading&, const sink_view&) const;
   void write_summary(std::uint32_t task, option_summary&, const sink_view&) const;
+  void warn_of_small_mass(const task&, option_summary&) const;
 
   const dlens_run& run_;
   tokenizer_view tokenizer_;
@@ -105,7 +112,10 @@ downstream_study::question downstream_study::question_of(const record_view& reco
     for (const std::int32_t token : q.of.seed_tokens) q.options.ids.push_back({token});
   } else {
     const std::string where = cat("downstream.", q.of.name, ": row ", record.index());
-    q.options = options_of_prompt(run_, tokenizer_, q.state.prompt, q.of.options, score_, where);
+    const std::vector<std::string> texts = tasks_.texts_of(record);
+    q.options = texts.empty()
+                    ? prompt_options{encode_prompt(run_, tokenizer_, q.state.prompt).ids, {}, 0, no_options}
+                    : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where);
   }
   if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
   return q;
@@ -123,7 +133,7 @@ void downstream_study::consume(const record_view& record, const answers_view& an
   const question q = question_of(record, answers);
   prompt_line line{record.index(), q.state.prompt, q.options.prompt, std::nullopt, q.options.reason};
   if (q.options.reason.empty()) {
-    const std::size_t gold = q.of.number_of(*answer_of(record));
+    const std::size_t gold = tasks_.gold_of(record);
     line.gold = q.options.token(gold);
     if (seed())
       append_seed_rows(q, record, answers.reading(q.state.round, 0, lens), sink);
@@ -179,7 +189,7 @@ void downstream_study::append_seed_rows(const question& q, const record_view& re
   }
 }
 
-void downstream_study::finish(const rows_view& rows, std::uint32_t, const sink_view& sink) const {
+void downstream_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
   std::vector<option_summary> summaries(tasks_.size());
   std::vector<std::unique_ptr<layer_reader>> readers;
   for (std::uint32_t t = 0; t < tasks_.size(); ++t)
@@ -189,9 +199,22 @@ void downstream_study::finish(const rows_view& rows, std::uint32_t, const sink_v
     if (row->table == tasks_[t].table(task_table::rows)) readers[t]->add(*row);
   }
   for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
-    summaries[t].end_prompt();
+    readers[t]->end();
     write_summary(t, summaries[t], sink);
+    if (lens == 0 && !seed()) warn_of_small_mass(tasks_[t], summaries[t]);
   }
+}
+
+// The last layer is the model's own output, whatever the lens.
+void downstream_study::warn_of_small_mass(const task& of, option_summary& summary) const {
+  if (summary.layers().empty()) return;
+  const option_shares& last = summary.layers().rbegin()->second;
+  const double mass = last.mass.mean().value_or(1);
+  if (mass < small_mass)
+    warn(run_, "downstream.", of.name, ": at the last layer the options hold ", std::round(mass * 1e4) / 1e4,
+         " of the probability (mean of ", last.n,
+         " prompts), so the model would hardly say one of them; look at how the prompts end, and at the "
+         "options");
 }
 
 void downstream_study::write_summary(std::uint32_t number, option_summary& summary,
@@ -201,12 +224,13 @@ void downstream_study::write_summary(std::uint32_t number, option_summary& summa
     return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
   };
   for (auto& [layer, s] : summary.layers()) {
-    for (std::size_t o = 0; o < of.options.size(); ++o) {
+    for (std::size_t o = 0; o < s.ranks.size(); ++o) {
       const std::string name = visible(of.options[o]);
-      sink.append(of.table(task_table::options),
-                  std::array{i64_value(layer), text_value(name), i64_value(static_cast<std::int64_t>(s.n)),
-                             f64_value(s.ranks[o].mean()), f64_value(s.ranks[o].median()),
-                             f64_value(s.probabilities[o].mean().value_or(0))});
+      sink.append(
+          of.table(task_table::options),
+          std::array{i64_value(layer), text_value(name), i64_value(static_cast<std::int64_t>(s.ranks[o].n())),
+                     f64_value(s.ranks[o].mean()), f64_value(s.ranks[o].median()),
+                     f64_value(s.probabilities[o].mean().value_or(0))});
     }
     const auto line = [&](std::string_view measure, std::string_view label, dlens_value value) {
       sink.append(of.table(task_table::accuracy),

@@ -5,6 +5,7 @@
 
 #include "depthlens/study/exact_sum.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -69,8 +70,8 @@ class option_summary {
 
   void count(const options_at_layer& at, std::size_t last) {
     option_shares& s = layers_[at.layer];
-    s.ranks.resize(at.options.size());
-    s.probabilities.resize(at.options.size());
+    s.ranks.resize(std::max(s.ranks.size(), at.options.size()));
+    s.probabilities.resize(s.ranks.size());
     double mass = 0;
     bool all_first = true;
     for (std::size_t o = 0; o < at.options.size(); ++o) {

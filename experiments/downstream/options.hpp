@@ -45,13 +45,14 @@ struct option_scores {
 
 namespace detail {
 
-// All options written the same way, with or without a blank; nothing where one does not continue the prompt.
+// All options written the same way; nothing where one cannot be, or does not continue the prompt.
 inline std::optional<std::vector<std::vector<std::int32_t>>> options_after(
     const tokenizer_view& tokenizer, std::string_view prompt, std::span<const std::int32_t> prompt_ids,
-    std::string_view blank, std::span<const std::string> names) {
+    std::string answer_texts::*way, std::span<const answer_texts> options) {
   std::vector<std::vector<std::int32_t>> out;
-  for (const std::string& name : names) {
-    auto ids = continuation_ids(tokenizer, prompt, prompt_ids, std::string(blank) + name);
+  for (const answer_texts& option : options) {
+    if ((option.*way).empty()) return std::nullopt;
+    auto ids = ids_behind(tokenizer, prompt, prompt_ids, option.*way);
     if (!ids) return std::nullopt;
     out.push_back(std::move(*ids));
   }
@@ -86,8 +87,8 @@ inline void refuse_collisions(const prompt_options& options, std::span<const std
 
 }  // namespace detail
 
-// The options after a prompt, as " option", or as "option" where that does not continue the prompt's ids (or
-// the prompt ends in white space). `where` names the row in errors: status::data for options that are not
+// The options after a prompt: all behind a blank, or all without, in the order of texts_of_answer (without
+// first where all of them prefer it). `where` names the row in errors: status::data for options that are not
 // told apart.
 inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_view& tokenizer,
                                         std::string_view prompt, std::span<const std::string> names,
@@ -95,9 +96,13 @@ inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_vi
   prompt_ids encoded = encode_prompt(run, tokenizer, prompt);
   prompt_options out{std::move(encoded.ids), {}, 0, encoded.reason};
   if (!out.reason.empty()) return out;
-  const bool bare_first = ends_in_white_space(prompt);
-  auto ids = detail::options_after(tokenizer, prompt, out.prompt, bare_first ? "" : " ", names);
-  if (!ids) ids = detail::options_after(tokenizer, prompt, out.prompt, bare_first ? " " : "", names);
+  std::vector<answer_texts> texts;
+  for (const std::string& name : names) texts.push_back(texts_of_answer(prompt, name));
+  auto first = &answer_texts::blank, second = &answer_texts::bare;
+  if (std::all_of(texts.begin(), texts.end(), [](const answer_texts& t) { return t.bare_first; }))
+    std::swap(first, second);
+  auto ids = detail::options_after(tokenizer, prompt, out.prompt, first, texts);
+  if (!ids) ids = detail::options_after(tokenizer, prompt, out.prompt, second, texts);
   if (!ids) {
     out.reason = reason::boundary;
     return out;

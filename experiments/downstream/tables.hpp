@@ -122,7 +122,7 @@ class layer_reader {
       : of_(of), seed_compat_(seed_compat), to_(to) {}
 
   void add(const dlens_row& row) {
-    if (record_ && *record_ != row.record) to_.end_prompt();
+    if (record_ && *record_ != row.record) end();
     record_ = row.record;
     if (seed_compat_)
       add_seed(row.values);
@@ -130,16 +130,26 @@ class layer_reader {
       add_option(row.values);
   }
 
+  // Of the last prompt.
+  void end() {
+    end_layer();
+    to_.end_prompt();
+  }
+
  private:
-  // A row is one option of a layer.
+  void end_layer() {
+    if (!at_.options.empty()) to_.add(std::exchange(at_, {}));
+  }
+
+  // A row is one option of a layer; prompts can have fewer than the task.
   void add_option(const dlens_value* v) {
+    if (v[row_column::layer].as.i64 != at_.layer) end_layer();
     at_.layer = v[row_column::layer].as.i64;
     const std::int64_t token = v[option_column::token].as.i64;
     if (v[option_column::is_gold].as.i64 != 0) at_.gold = at_.options.size();
     at_.top_is_option = at_.top_is_option || token == v[row_column::guess].as.i64;
     at_.options.push_back({static_cast<std::uint64_t>(v[option_column::rank].as.i64),
                            std::exp(v[option_column::logprob].as.f64), token});
-    if (at_.options.size() == of_.options.size()) to_.add(std::exchange(at_, {}));
   }
 
   // A row is a layer.

@@ -68,6 +68,7 @@ class facts_study final : public study {
   void survey(const record_view&) override;
   void plan(const record_view&, const answers_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
+  void left_out(const record_view&, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
  private:
@@ -175,7 +176,8 @@ std::vector<answer_form> facts_study::forms_of(const attempt& a, const record_vi
   if (text && !(source = source_continuation(*text, record.at("prompt"), answer)))
     fail(status::data, "row ", record.index(), ": \"text\" does not go on with the answer \"", answer,
          "\" after the prompt; give the text that the prompt was cut from, or none");
-  if (a.state.round == 1) return retried_forms(tokenizer_, a.state.prompt, a.ids, answer, !source);
+  // The source text has no blank where the retried prompt has one.
+  if (a.state.round == 1) source.reset();
   return answer_forms(tokenizer_, a.state.prompt, a.ids, answer, source);
 }
 
@@ -243,6 +245,12 @@ void facts_study::consume(const record_view& record, const answers_view& answers
   append_prompt(sink, prompts_table_number, {record.index(), a.state.prompt, a.ids, gold, why}, "", own);
   if (!why.empty()) return;
   for (const fact_answer& one : a.answers) append_rows(a, one, record, answers, lens, sink);
+}
+
+void facts_study::left_out(const record_view& record, const sink_view& sink) const {
+  const auto answer_text = record.find("answer");
+  append_left_out(sink, prompts_table_number, record, "",
+                  std::array{answer_text ? text_value(*answer_text) : null_value()});
 }
 
 void facts_study::append_rows(const attempt& a, const fact_answer& what, const record_view& record,

@@ -32,7 +32,7 @@ class flips final : public study {
 
   flips(const dlens_run& run, const option_values& values)
       : run_(run),
-        counts_(read_token_counts(run, values)),
+        counts_(read_token_counts(run, values, "flips")),
         reads_(run, values),
         description_(tables(), figures(run)) {}
 
@@ -54,6 +54,11 @@ class flips final : public study {
       append_guesses(sink, rows, run_, counts_, record.index(), read, [&](std::size_t i) {
         return i64_value(read.reading->guess[i] != read.reading->final_top ? 1 : 0);
       });
+  }
+
+  // A line about a paragraph that gives no prompt, so that none vanishes.
+  void left_out(const record_view& record, const sink_view& sink) const override {
+    append_left_out(sink, prompts, record, "");
   }
 
   // Adds up the rows of all prompts, as they come from disk.

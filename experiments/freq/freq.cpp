@@ -31,7 +31,7 @@ class freq final : public study {
 
   freq(const dlens_run& run, const option_values& values)
       : run_(run),
-        counts_(read_token_counts(run, values)),
+        counts_(read_token_counts(run, values, "freq")),
         reads_(run, values),
         description_(tables(), figures(run)) {}
 
@@ -51,6 +51,10 @@ class freq final : public study {
       append_guesses(sink, rows, run_, counts_, record.index(), read, [&](std::size_t) {
         return text_value(bucket_name(counts_.bucket_of(read.reading->final_top)));
       });
+  }
+
+  void left_out(const record_view& record, const sink_view& sink) const override {
+    append_left_out(sink, prompts, record, "");
   }
 
   void finish(const rows_view& all, std::uint32_t, const sink_view& sink) const override {

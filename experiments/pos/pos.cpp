@@ -32,6 +32,7 @@ class pos_study final : public study {
   const description& describe() override { return *description_; }
   void plan(const record_view&, const answers_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
+  void left_out(const record_view&, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
  private:
@@ -249,6 +250,11 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
   for (const wanted_tag& tag : sources_.at(record.dataset()).tags)
     if (std::none_of(targets.begin(), targets.end(), [&](const target& t) { return t.set == tag.set; }))
       sink.count(sets_[tag.set], "no such word");
+}
+
+void pos_study::left_out(const record_view& record, const sink_view& sink) const {
+  const std::size_t set = sources_.at(record.dataset()).set;
+  append_left_out(sink, prompts_table_of(set), record, sets_[set], std::array{null_value(), null_value()});
 }
 
 void pos_study::append_rows(const target_state& s, const dlens_reading& reading, const record_view& record,

@@ -49,7 +49,7 @@ class target_states {
       const white_space_rule r = rule(t);
       if (r == white_space_rule::keep || !is_blank_(answers.reading(0, s.read).final_top)) continue;
       s.reason = reason::white_space;
-      if (r == white_space_rule::drop) continue;
+      if (r == white_space_rule::drop || !can_retry(is_blank_, t.prompt)) continue;
       s.tried = make(t, true);
       s.round = 1;
       if (start(s, answers, reads[1]) && is_blank_(answers.reading(1, s.read).final_top))
@@ -67,8 +67,8 @@ class target_states {
       out.reason = reason::no_answer;
       return out;
     }
-    out.forms = retried ? retried_forms(tokenizer_, out.prompt, out.ids, *t.answer, !t.source)
-                        : answer_forms(tokenizer_, out.prompt, out.ids, *t.answer, t.source);
+    // The source text has no blank where the retried prompt has one.
+    out.forms = answer_forms(tokenizer_, out.prompt, out.ids, *t.answer, retried ? std::nullopt : t.source);
     if (out.forms.empty()) out.reason = reason::boundary;
     for (const answer_form& form : out.forms)
       if (!has_rows(run_, form.ids)) out.reason = reason::no_row;

@@ -21,6 +21,12 @@ record row(std::string prompt, const char* answer) {
   return r;
 }
 
+record choice(std::string prompt, std::vector<std::string> options, const char* answer) {
+  record r = row(std::move(prompt), answer);
+  r.options = std::move(options);
+  return r;
+}
+
 // Ranks of the pieces at every layer; others have 100.
 void rank_pieces(fake_host& host, std::map<std::string, std::vector<std::uint32_t>> ranks) {
   host.model.rank = [&host, ranks](const std::string&, std::int32_t id, std::uint32_t layer) {
@@ -215,6 +221,101 @@ BOOST_AUTO_TEST_CASE(a_file_without_answers_or_with_too_many_of_them_is_no_task)
   BOOST_CHECK_EXCEPTION(many.run(), depthlens::error, [](const auto& e) {
     return is_data_error(e, "row 64 has the 65th different answer");
   });
+}
+
+BOOST_AUTO_TEST_CASE(options_with_their_own_blank_are_read_where_those_without_are) {
+  strings plain;
+  for (const bool blank : {false, true}) {
+    fake_host host(downstream_entry());
+    host.add("T", "prompt", {row("is it", blank ? " yes" : "yes"), row("was it", blank ? " no" : "no")});
+    host.run();
+    BOOST_TEST(host.column("rows.T", "option").front() == (blank ? " no" : "no"));
+    BOOST_TEST(host.column("rows.T", "option_text").front() == " no");
+    const strings places = host.column("rows.T", "position");
+    if (!blank) plain = places;
+    BOOST_TEST(places == plain, boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(options_that_differ_only_in_blanks_in_front_are_one) {
+  fake_host host(downstream_entry());
+  host.add("T", "prompt", {row("is it", "yes"), row("was it", " yes"), row("so it", "no")});
+  host.run();
+  const strings options = host.column("rows.T", "option");
+  BOOST_TEST((strings(options.begin(), options.begin() + 2)) == (strings{"no", " yes"}));
+  BOOST_TEST(host.column("rows.T", "option_is_gold").at(7) == "1");  // of the second prompt
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_that_ends_in_a_blank_is_followed_by_bare_options) {
+  fake_host host(downstream_entry());
+  host.add("T", "prompt", {row("is it ", "yes"), row("is it ", " no")});
+  host.run();
+  const strings texts = host.column("rows.T", "option_text");
+  BOOST_TEST((strings(texts.begin(), texts.begin() + 2)) == (strings{"no", "yes"}));
+  BOOST_TEST(host.asked == (strings{"is it ", "is it "}));
+}
+
+BOOST_AUTO_TEST_CASE(options_that_rows_list_are_all_there_whatever_the_answers_are) {
+  fake_host host(downstream_entry());
+  const std::vector<std::string> letters = {"a", "b", "c", "d"};
+  host.add("T", "prompt", {choice("is it", letters, "b"), choice("was it", letters, "c"), row("so it", "c")});
+  host.run();
+  const strings options = host.column("rows.T", "option");
+  BOOST_TEST((strings(options.begin(), options.begin() + 4)) == letters);
+  BOOST_TEST(host.column("prompts.T", "kept") == (strings{"1", "1", "1"}));
+  BOOST_TEST(host.column("options.T", "n").front() == "3");
+}
+
+BOOST_AUTO_TEST_CASE(where_rows_list_different_options_the_place_is_the_option) {
+  fake_host host(downstream_entry());
+  host.n_layers = 1;
+  host.add("T", "prompt",
+           {choice("is it", {"red", "blue"}, "blue"), choice("was it", {"old", "new", "odd"}, "old"),
+            row("so it", "red"), choice("or it", {"up", "off"}, nullptr)});
+  host.model.top = {{"is it", " blue"}, {"was it", " odd"}};
+  rank_pieces(host,
+              {{" red", {4, 2}}, {" blue", {5, 1}}, {" old", {2, 2}}, {" new", {3, 3}}, {" odd", {9, 1}}});
+  host.run();
+  BOOST_TEST(host.column("rows.T", "option") == (strings{"A", "B", "A", "B", "A", "B", "C", "A", "B", "C"}));
+  BOOST_TEST(host.column("rows.T", "option_text") ==
+             (strings{" red", " blue", " red", " blue", " old", " new", " odd", " old", " new", " odd"}));
+  BOOST_TEST(host.column("rows.T", "option_is_gold") ==
+             (strings{"0", "1", "0", "1", "1", "0", "0", "1", "0", "0"}));
+  BOOST_TEST(host.column("prompts.T", "reason") == (strings{"", "", "no options", "no answer"}));
+  BOOST_TEST(host.column("options.T", "n") == (strings{"2", "2", "1", "2", "2", "1"}));
+  BOOST_TEST(host.rows("accuracy.T").front() == "0|option_accuracy|0.5|2|best option is right");
+  BOOST_TEST(host.column("accuracy.T", "value").at(5) == "0.5");  // at the last layer: blue is right, odd not
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_a_row_lists_twice_is_told_by_name) {
+  fake_host host(downstream_entry());
+  host.add("T", "prompt", {choice("is it", {"red", "red"}, "red")});
+  BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const auto& e) {
+    return is_data_error(e, "row 0: the other options begin with all of option \"red\"");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(options_of_little_probability_are_warned_of_once_with_the_task) {
+  for (const std::uint32_t rank : {1U, 40U}) {
+    fake_host host(downstream_entry());
+    host.lenses = {"logit", "tuned"};
+    host.add("QA", "prompt", {row("is it", "yes"), row("was it", "no")});
+    host.model.rank = [rank](const std::string&, std::int32_t, std::uint32_t) { return rank; };
+    host.run();
+    BOOST_TEST(host.warnings.size() == (rank == 1 ? 0U : 1U));
+    if (rank > 1) BOOST_TEST(host.warnings.front().starts_with("downstream.QA: at the last layer"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(seed_mode_takes_the_answers_for_options_as_they_are_written) {
+  fake_host host(downstream_entry());
+  host.seed_compat = 1;
+  host.add("T", "prompt", {choice("is it", {"a", "b", "c"}, "b"), row("was it", " b"), row("so it", "a")});
+  host.run();
+  BOOST_TEST(host.columns("rows.T").at(6) == " b rank");
+  BOOST_TEST(host.columns("rows.T").at(8) == "a rank");
+  BOOST_TEST(host.columns("rows.T").size() == 12U);
+  BOOST_TEST(host.warnings.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

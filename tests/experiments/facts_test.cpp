@@ -204,4 +204,48 @@ BOOST_AUTO_TEST_CASE(seed_mode_takes_special_ids_off_twice_for_later_tokens) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_with_its_own_blank_is_read_as_that_without_and_keeps_its_text) {
+  fake_host host(facts_entry());
+  host.add("", "fact", {fact("it is", " lyon", " rome"), fact("it is", "lyon")});
+  host.run();
+  strings golds;
+  for (const std::string& id : host.column("rows", "gold"))
+    golds.emplace_back(host.tokenizer.piece(std::stoi(id)));
+  BOOST_TEST(per_reading(golds) == strings({" lyon", " rome", " lyon"}), boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "answer")) == strings({" lyon", " rome", "lyon"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "answer_len")) == strings({"1", "1", "1"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(behind_a_blank_the_bare_answer_is_read_with_and_without_source_text) {
+  fake_host host(facts_entry());
+  record source = fact("it is ", "paRis");
+  source.fields.emplace_back("text", "it is paRis now");
+  host.add("", "prompt", {fact("it is ", "paRis"), source, fact("it is ", " paRis")});
+  host.options = {{"duplicates", "keep"}};
+  host.run();
+  BOOST_TEST(host.column("prompts", "reason") == strings({"", "", ""}), boost::test_tools::per_element());
+  BOOST_TEST(per_reading(host.column("rows", "form")) ==
+                 strings({"bare", "bare", "source", "source", "bare", "bare"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.asked == strings({"it is pa", "it is pa", "it is pa"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(facts_that_the_reader_left_out_are_listed_and_counted_in_both_modes) {
+  for (const std::uint32_t seed : {0U, 1U}) {
+    fake_host host(facts_entry());
+    host.seed_compat = seed;
+    record hop;
+    hop.fields = {{"answer", "x"}};
+    hop.left_out = "no prompt";
+    host.add("", "fact", {fact("it is", "paRis"), hop});
+    host.model.top = {{"it is", " pa"}};
+    host.run();
+    BOOST_TEST(host.rows("prompts").at(1) == "1||||0|no prompt|x");
+    BOOST_TEST(host.counts.at(": no prompt") == 1U);
+    BOOST_TEST(host.counts.at(": kept") == 1U);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

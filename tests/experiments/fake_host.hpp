@@ -76,12 +76,15 @@ class fake_host {
   std::map<std::string, std::uint64_t> counts;          // "set: reason" -> n
   std::map<std::string, std::uint64_t> figure_prompts;  // figure file -> n, of the last lens
   std::vector<std::string> asked;                       // decoded sequences, in order
+  std::vector<std::string> warnings;
 
   void run() {
+    heard() = &warnings;
     create();
     for (const data_set& set : sets_)
       for (const record& r : set.records)
-        if (study_->survey != nullptr) checked_call(study_->survey, study_, &c_record(set, r));
+        if (r.left_out.empty() && study_->survey != nullptr)
+          checked_call(study_->survey, study_, &c_record(set, r));
     checked_call(study_->describe, study_, &description_);
     for (const data_set& set : sets_)
       for (const record& r : set.records) run_record(set, r);
@@ -89,6 +92,16 @@ class fake_host {
   }
 
  private:
+  // Where the log of the host goes, which has no object of its own.
+  static std::vector<std::string>*& heard() {
+    static std::vector<std::string>* lines = nullptr;
+    return lines;
+  }
+  static constexpr dlens_host host_{sizeof(dlens_host), 0, "test", "0",
+                                    [](std::int32_t level, dlens_text line) {
+                                      if (level == DLENS_LOG_WARNING) heard()->emplace_back(to_view(line));
+                                    }};
+
   struct data_set {
     std::string set, kind;
     std::vector<record> records;
@@ -149,6 +162,7 @@ class fake_host {
   std::vector<const dlens_dataset*> c_set_pointers_;
   std::vector<dlens_pair> fields_;
   std::vector<dlens_word> words_;
+  std::vector<dlens_text> options_;
   dlens_record record_{};
 };
 
@@ -169,7 +183,7 @@ inline void fake_host::create() {
           labels_.data(),
           c_set_pointers_.data(),
           tokenizer.c(),
-          nullptr};
+          &host_};
   log_.resize(lenses.size());
   std::vector<dlens_pair> pairs;
   for (std::uint64_t i = 0; i < experiment_.n_options; ++i) {
@@ -188,10 +202,13 @@ inline const dlens_record& fake_host::c_record(const data_set& set, const record
   for (const auto& [key, value] : r.fields) fields_.push_back({to_text(key), to_text(value)});
   for (const tagged_word& w : r.words)
     words_.push_back({w.begin, w.end, to_text(w.tag), static_cast<std::uint64_t>(w.in_multiword_tail)});
-  record_ = {sizeof record_, static_cast<std::uint32_t>(&set - sets_.data()),
-             r.index,        fields_.data(),
-             fields_.size(), words_.data(),
-             words_.size()};
+  options_.clear();
+  for (const std::string& option : r.options) options_.push_back(to_text(option));
+  record_ = {sizeof record_,  static_cast<std::uint32_t>(&set - sets_.data()),
+             r.index,         fields_.data(),
+             fields_.size(),  words_.data(),
+             words_.size(),   options_.data(),
+             options_.size(), to_text(r.left_out)};
   return record_;
 }
 
@@ -255,7 +272,7 @@ inline std::unique_ptr<fake_host::reading_data> fake_host::answer(const round& r
 inline void fake_host::run_record(const data_set& set, const record& r) {
   rounds_.clear();
   const dlens_record& c = c_record(set, r);
-  for (;;) {
+  while (r.left_out.empty()) {
     round next;
     dlens_request request{sizeof request, 0, &next, nullptr, nullptr};
     request.add_sequence = [](const dlens_request* q, const std::int32_t* ids, std::uint64_t n,

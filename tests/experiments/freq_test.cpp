@@ -89,4 +89,24 @@ BOOST_AUTO_TEST_CASE(without_prompts_the_summary_is_empty) {
   BOOST_TEST(host.figure_prompts.at("frequency_buckets_{lens}") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_table_that_does_not_fill_the_buckets_is_warned_of_with_its_size) {
+  for (const std::size_t n : {106U, 1000U}) {
+    fake_host host(freq_entry());
+    for (const char* piece : {"on", " the", "~"}) host.tokenizer.id(piece);  // there are 1000 ids
+    strings pieces;
+    for (std::size_t i = 0; i < n; ++i)
+      pieces.push_back({' ', static_cast<char>('a' + i / 26 / 26), static_cast<char>('a' + i / 26 % 26),
+                        static_cast<char>('a' + i % 26)});
+    const counts_file counts(host.tokenizer, pieces);
+    host.options["token-counts"] = counts.path();
+    record short_one = prompt("so");
+    short_one.left_out = "short paragraph";
+    host.add("", "cut", {prompt("on the"), short_one});
+    host.run();
+    BOOST_TEST(host.warnings.size() == (n < 1000 ? 1U : 0U));
+    if (n < 1000) BOOST_TEST(host.warnings[0].find("the table has 106 tokens") != std::string::npos);
+    BOOST_TEST(host.column("prompts", "reason") == (strings{"", "short paragraph"}));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

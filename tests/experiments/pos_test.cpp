@@ -94,14 +94,15 @@ BOOST_AUTO_TEST_CASE(target_gold_makes_the_rows_about_the_answer) {
   BOOST_TEST(host.column("rows.DET", "rank")[2] == "100");
 }
 
-BOOST_AUTO_TEST_CASE(the_model_chooses_between_blank_and_bare_and_a_trailing_blank_prefers_bare) {
+BOOST_AUTO_TEST_CASE(the_model_chooses_between_blank_and_bare_and_behind_white_space_it_is_bare) {
   fake_host host(pos_entry());
   host.add("NOUN", "prompt", {row("twenty-", "one"), row("twenty\n", "one"), row("twenty ", "one")});
   host.model.top["twenty-"] = "one";
   host.run();
   BOOST_TEST(host.column("rows.NOUN", "form") ==
-                 strings({"bare", "bare", "bare", "bare", "bare", "bare", "blank", "blank", "blank"}),
+                 strings({"bare", "bare", "bare", "bare", "bare", "bare", "bare", "bare", "bare"}),
              boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.NOUN", "gold").back() == std::to_string(host.tokenizer.id("one")));
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_that_merges_with_the_prompt_is_a_boundary) {
@@ -270,6 +271,28 @@ BOOST_AUTO_TEST_CASE(seed_mode_joins_the_words_of_a_sentence_and_looks_at_the_fi
   host.run();
   BOOST_TEST(host.rows("prompts.DET").empty());  // the first DET stands at the beginning
   BOOST_TEST(host.column("rows.PUNCT", "prompt")[0] == "The small grey cat sat on the mat");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_with_its_own_blank_is_read_as_that_without_and_keeps_its_text) {
+  fake_host host(pos_entry());
+  host.add("NOUN", "prompt", {row("by the", " river"), row("by the", "river"), row("by the ", " river")});
+  host.run();
+  const std::string blank = std::to_string(host.tokenizer.id(" river")),
+                    bare = std::to_string(host.tokenizer.id("river"));
+  BOOST_TEST(host.column("prompts.NOUN", "gold") == strings({blank, blank, bare}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.NOUN", "word") == strings({" river", "river", " river"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(paragraphs_that_give_no_prompt_are_listed_and_counted) {
+  fake_host host(pos_entry());
+  record short_one = row("so", std::nullopt);
+  short_one.left_out = "short paragraph";
+  host.add("BASELINE", "cut", {row("he looked at", std::nullopt), short_one});
+  host.run();
+  BOOST_TEST(host.rows("prompts.BASELINE").at(1) == "1|so|||0|short paragraph||");
+  BOOST_TEST(host.counts.at("BASELINE: short paragraph") == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A CSV table; what was read is written and read again. And text made visible, which must come back.
+// A CSV table; what was read is written and read again. The same bytes as a table of prompts, divided by
+// commas and by tabs. And text made visible, which must come back.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
+#include "fuzz/records.hpp"
 #include "fuzz/targets.hpp"
 
+#include "depthlens/data/csv_rows.hpp"
 #include "depthlens/table/csv.hpp"
 #include "depthlens/text.hpp"
 
@@ -14,6 +17,8 @@ namespace depthlens::fuzz {
 namespace {
 
 using table = std::vector<std::vector<std::string>>;
+
+constexpr memory_limit limit{.times = 128, .base = std::size_t{256} << 10};
 
 table read_table(const std::filesystem::path& path) {
   csv_reader reader(path);
@@ -33,8 +38,9 @@ void csv(std::string_view input) {
   promise(from_visible(shown) == input, "text made visible does not come back");
   promise(utf8_first_broken(shown) == shown.npos, "visible text is not UTF-8");
   const auto path = folder.put(std::string(label), input);
-  const auto rows = read_cleanly(label, input.size(), {.times = 128, .base = std::size_t{256} << 10},
-                                 [&] { return read_table(path); });
+  for (const char delimiter : {',', '\t'})
+    read_records(label, input.size(), limit, [&] { return csv_row_reader(path, delimiter); });
+  const auto rows = read_cleanly(label, input.size(), limit, [&] { return read_table(path); });
   if (!rows) return;
   for (const csv_quotes quotes : {csv_quotes::where_needed, csv_quotes::all_texts}) {
     std::string text;

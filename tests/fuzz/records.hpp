@@ -7,6 +7,7 @@
 #include "depthlens/data/record_reader.hpp"
 #include "depthlens/data/utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -23,6 +24,10 @@ inline void check_record(const record& r, std::uint64_t number) {
             "a field that is not UTF-8");
     promise(key.find('\0') == key.npos && value.find('\0') == value.npos, "a field with a NUL");
   }
+  const std::string* const answer = r.find("answer");
+  if (!r.options.empty() && answer != nullptr)
+    promise(std::find(r.options.begin(), r.options.end(), *answer) != r.options.end(),
+            "an answer that is no option");
   const std::string* const text = r.find("text");
   const std::string* const prompt = r.find("prompt");
   if (text != nullptr && prompt != nullptr)

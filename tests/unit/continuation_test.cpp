@@ -91,14 +91,32 @@ BOOST_AUTO_TEST_CASE(text_after_a_prompt_must_be_white_space_and_the_answer) {
   BOOST_TEST(!source_continuation("he saw a cat", "he saw", "the").has_value());
   BOOST_TEST(!source_continuation("she saw", "he saw", "the").has_value());
   BOOST_TEST(!source_continuation("he saw", "he saw", "").has_value());
+  // White space that the answer brings along is the text's to give.
+  BOOST_TEST(*source_continuation("he saw the cat", "he saw", " the") == " the");
+  BOOST_TEST(*source_continuation("he saw the cat", "he saw ", " the") == "the");
+  BOOST_TEST(*source_continuation("he saw\nthe cat", "he saw", "\n") == "\n");
+  BOOST_TEST(!source_continuation("he saw the cat", "he saw", "\n").has_value());
 }
 
-BOOST_AUTO_TEST_CASE(after_a_retry_the_bare_answer_has_ids_of_its_own) {
+BOOST_AUTO_TEST_CASE(
+    behind_a_blank_the_answer_has_ids_of_its_own_and_no_second_blank_with_or_without_source) {
   toy t;
-  const std::string prompt = "he saw ";
-  const auto forms = retried_forms(t.view, prompt, t.view.encode_prompt(prompt), "the", true);
-  BOOST_TEST(names(forms) == std::vector<std::string>({"bare", "blank"}), boost::test_tools::per_element());
-  BOOST_TEST(forms[0].ids[0] == t.t.id("the"));
+  for (const char* answer : {"the", " the"})
+    for (const std::optional<std::string_view> source : {std::optional<std::string_view>(), {"the"}}) {
+      const auto forms = t.forms("he saw ", answer, source);
+      BOOST_REQUIRE(forms.size() == 1U);
+      BOOST_TEST(forms[0].form == (source ? "source" : "bare"));
+      BOOST_TEST(forms[0].ids == std::vector<std::int32_t>({t.t.id("the")}),
+                 boost::test_tools::per_element());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_of_white_space_alone_is_taken_as_it_is) {
+  toy t;
+  const auto forms = t.forms("he saw", "\n");
+  BOOST_REQUIRE(forms.size() == 1U);
+  BOOST_TEST(forms[0].text == "\n");
+  BOOST_TEST(t.forms("he saw ", " ").empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
@@ -121,6 +139,11 @@ BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
   BOOST_TEST(at(white_space_rule::retry, {newline, word}).stage == s::settled);
   BOOST_TEST(at(white_space_rule::retry, {newline, word}).round == 1U);
   BOOST_TEST(at(white_space_rule::retry, {newline, newline}).stage == s::dropped);
+  // No second blank, but by the published rule.
+  const tops answers({newline});
+  BOOST_TEST(settle(white_space_rule::retry, blank, "he saw ", answers_view(&answers.c)).stage == s::dropped);
+  const white_space_test published(t.view, true);
+  BOOST_TEST(settle(white_space_rule::retry, published, "he saw ", answers_view(&answers.c)).stage == s::ask);
 }
 
 BOOST_AUTO_TEST_CASE(

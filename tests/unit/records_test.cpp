@@ -118,19 +118,24 @@ BOOST_AUTO_TEST_CASE(a_source_text_must_begin_with_the_prompt) {
                 "row 1: \"text\"");
 }
 
-BOOST_AUTO_TEST_CASE(mquake_gives_every_hop_that_has_both_texts_and_counts_the_others) {
+BOOST_AUTO_TEST_CASE(mquake_gives_every_hop_and_those_without_both_texts_last_with_the_reason) {
   const scratch_folder folder;
   const auto path = folder.write("facts.json", two_cases);
   BOOST_TEST((detect_format(path) == file_format::mquake));
   const auto reader = open_records(path, file_format::mquake, "fact");
   const std::vector<record> records = read_all(*reader);
-  BOOST_REQUIRE_EQUAL(records.size(), 2U);
+  BOOST_REQUIRE_EQUAL(records.size(), 4U);
   BOOST_TEST((records[0].fields ==
               fields{{"prompt", "The capital of Peru is"}, {"answer", "Lima"}, {"case_id", "7"}}));
   BOOST_TEST((records[1].fields == fields{{"prompt", "Ice melts to"}, {"answer", "water"}}));
   BOOST_TEST(records[1].index == 1U);
   BOOST_TEST(records[1].kind == "fact");
-  BOOST_TEST(reader->skipped() == 2U);
+  BOOST_TEST(records[1].left_out == "");
+  BOOST_TEST((records[2].fields == fields{{"answer", "nothing"}, {"case_id", "7"}}));
+  BOOST_TEST(records[2].left_out == "no prompt");
+  BOOST_TEST((records[3].fields == fields{{"prompt", "no answer"}}));
+  BOOST_TEST(records[3].left_out == "no answer");
+  BOOST_TEST(records[3].index == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(counterfact_fills_the_template_and_gives_both_answers) {
@@ -289,12 +294,13 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened_and_unknown_formats_are_named) 
   std::filesystem::create_directory(folder.path() / "folder.json");
   check_fails([&] { detect_format(folder.path() / "folder.json"); }, status::no_input, "is a folder");
   const auto table = folder.write("rows.parquet", "PAR1");
-  check_fails([&] { detect_format(table); }, status::data, table.string(), "\".parquet\"", "accepted are");
+  check_fails([&] { detect_format(table); }, status::data, table.string(), "\".parquet\"", "accepted are",
+              "(.csv, .tsv)");
 }
 
 BOOST_AUTO_TEST_CASE(a_pipe_as_data_is_refused_and_not_waited_for) {
   const scratch_folder folder;
-  for (const char* name : {"rows.json", "rows.jsonl", "text.conllu", "text.txt"}) {
+  for (const char* name : {"rows.json", "rows.jsonl", "rows.csv", "rows.tsv", "text.conllu", "text.txt"}) {
     const auto pipe = folder.path() / name;
     BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
     check_fails([&] { detect_format(pipe); }, status::no_input, pipe.string(), "not a regular file");
@@ -307,6 +313,8 @@ BOOST_AUTO_TEST_CASE(formats_are_told_by_name_in_any_case) {
   BOOST_TEST((detect_format(folder.write("a.ndjson", "")) == file_format::rows_jsonl));
   BOOST_TEST((detect_format(folder.write("a.CoNLLU", "")) == file_format::conllu));
   BOOST_TEST((detect_format(folder.write("a.txt", "")) == file_format::text));
+  BOOST_TEST((detect_format(folder.write("a.CSV", "")) == file_format::rows_csv));
+  BOOST_TEST((detect_format(folder.write("a.tsv", "")) == file_format::rows_tsv));
   BOOST_TEST((detect_format(folder.write("a.json", "[]")) == file_format::rows_json));
 }
 
@@ -332,7 +340,7 @@ BOOST_AUTO_TEST_CASE(the_content_hash_covers_all_but_the_row_number_and_the_orde
   same.index = 9;
   std::swap(same.fields[0], same.fields[1]);
   BOOST_TEST(same.content_hash() == base.content_hash());
-  std::vector<record> changed(8, base);
+  std::vector<record> changed(10, base);
   changed[0].kind = "cut";
   changed[1].fields[0].second = "ac";
   changed[2].fields[0] = {"tex", "tab"};
@@ -341,6 +349,8 @@ BOOST_AUTO_TEST_CASE(the_content_hash_covers_all_but_the_row_number_and_the_orde
   changed[5].words[1].tag = "VERB";
   changed[6].words[1].in_multiword_tail = true;
   changed[7].words.pop_back();
+  changed[8].options = {"a"};
+  changed[9].left_out = "a";
   for (const record& other : changed) BOOST_TEST(other.content_hash() != base.content_hash());
   // XXH3 by another implementation, over the bytes that the header describes.
   BOOST_TEST(record{}.content_hash() == 8376124999220038186U);

@@ -33,7 +33,7 @@ po::options_description bench_options() {
     d.add_options()(name, po::value<std::string>()->value_name(value)->default_value(from), help);
   };
   add_model_option(d);
-  add("prompts", "FILE", "rows JSON or JSONL with \"prompt\"; else made-up tokens");
+  add("prompts", "FILE", "rows (JSON, JSONL, CSV, TSV) with \"prompt\"; else made-up tokens");
   add("data", "FILE", "the same as --prompts");
   add("limit", "N", "only the first N prompts of a file");
   add("tokens", "T", "made-up tokens of a prompt; default: 128, or what the model takes");

@@ -46,6 +46,7 @@ class run_session {
       add_earlier_data(manifest::read(request_.out / "run.json"), request_.studies);
     for (study_plan& s : request_.studies) sessions_.push_back(std::make_unique<study_session>(context_, s));
     for (const auto& s : sessions_) s->survey();
+    tell_about_data(sessions_);
   }
 
   int execute();

@@ -67,6 +67,8 @@ bool makes(file_format format, std::string_view kind) {
   switch (format) {
     case file_format::rows_json:
     case file_format::rows_jsonl:
+    case file_format::rows_csv:
+    case file_format::rows_tsv:
       return kind == "prompt";
     case file_format::mquake:
     case file_format::counterfact:

@@ -26,7 +26,7 @@ po::options_description trace_options() {
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
   add_model_option(d);
   d.add_options()("prompt", text("TEXT"), "one prompt")("prompts", text("FILE"),
-                                                        "rows JSON or JSONL with \"prompt\"")(
+                                                        "rows (JSON, JSONL, CSV, TSV) with \"prompt\"")(
       "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
       "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),

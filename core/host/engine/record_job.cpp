@@ -14,7 +14,9 @@ record_abi::record_abi(const record& r, std::uint32_t dataset) {
   for (const auto& [key, value] : r.fields) fields_.push_back({to_text(key), to_text(value)});
   for (const tagged_word& w : r.words)
     words_.push_back({w.begin, w.end, to_text(w.tag), w.in_multiword_tail ? 1u : 0u});
-  c_ = {sizeof c_, dataset, r.index, fields_.data(), fields_.size(), words_.data(), words_.size()};
+  for (const std::string& option : r.options) options_.push_back(to_text(option));
+  c_ = {sizeof c_,     dataset,       r.index,         fields_.data(),  fields_.size(),
+        words_.data(), words_.size(), options_.data(), options_.size(), to_text(r.left_out)};
 }
 
 namespace {
@@ -144,6 +146,7 @@ record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
 
 bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses,
                       std::uint32_t vocab_size) {
+  if (!record_.left_out.empty()) return false;
   round next;
   request_state state{next, vocab_size, {}};
   const dlens_request request{sizeof request, 0, &state, &add_sequence, &add_read};

@@ -24,6 +24,7 @@ class record_abi {
  private:
   std::vector<dlens_pair> fields_;
   std::vector<dlens_word> words_;
+  std::vector<dlens_text> options_;
   dlens_record c_{};
 };
 

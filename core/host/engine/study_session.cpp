@@ -3,6 +3,8 @@
 
 #include "depthlens/abi_error.hpp"
 #include "depthlens/text.hpp"
+#include "engine/record_job.hpp"
+#include "terminal/log.hpp"
 
 #include <algorithm>
 #include <set>
@@ -120,24 +122,7 @@ void study_session::blame(const error& e, const char* function) const {
 }
 
 void study_session::survey() {
-  for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) {
-    dataset_plan& d = plan_.datasets[i];
-    const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
-    d.records = 0;
-    for (record r; reader->next(r); ++d.records) {
-      if (study_->survey == nullptr) continue;
-      const record_abi view(r, i);
-      const plugin_call in_flight("experiment", word(), "survey", static_cast<std::int64_t>(r.index));
-      try {
-        checked_call(study_->survey, study_, view.c());
-      } catch (const error& e) {
-        blame(e, "survey", d, r.index);
-      }
-    }
-    if (d.records == 0)
-      fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
-           d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
-  }
+  for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) survey(plan_.datasets[i], i);
   const plugin_call in_flight("experiment", word(), "describe");
   try {
     checked_call(study_->describe, study_, &description_);
@@ -155,6 +140,33 @@ void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dle
   } catch (const error& e) {
     blame(e, "finish");
   }
+}
+
+void study_session::survey(dataset_plan& d, std::uint32_t number) {
+  const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
+  d.records = d.blank_ends = 0;
+  d.left_out.clear();
+  std::uint64_t whole = 0;
+  for (record r; reader->next(r); ++d.records) {
+    if (!r.left_out.empty()) {
+      ++d.left_out[r.left_out];
+      continue;
+    }
+    ++whole;
+    const std::string* const prompt = r.find("prompt");
+    d.blank_ends += prompt != nullptr && d.records < limit_of(d) && ends_in_blank(*prompt);
+    if (study_->survey == nullptr) continue;
+    const record_abi view(r, number);
+    const plugin_call in_flight("experiment", word(), "survey", static_cast<std::int64_t>(r.index));
+    try {
+      checked_call(study_->survey, study_, view.c());
+    } catch (const error& e) {
+      blame(e, "survey", d, r.index);
+    }
+  }
+  if (whole == 0)
+    fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
+         d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
 }
 
 std::vector<std::string> study_session::sets() const {
@@ -180,6 +192,28 @@ const dlens_table& study_session::check_row(std::uint32_t table, const dlens_val
       fail(status::internal, "table ", t.id, ", column ", t.columns[i]->id, ": a value of type ",
            values[i].type, " instead of ", t.columns[i]->type);
   return t;
+}
+
+void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions) {
+  std::set<std::filesystem::path> told;
+  for (const auto& session : sessions)
+    for (const dataset_plan& d : session->plan().datasets) {
+      if (!told.insert(d.file).second) continue;
+      std::string reasons;
+      std::uint64_t left_out = 0;
+      for (const auto& [reason, n] : d.left_out) {
+        reasons += cat(reasons.empty() ? "" : ", ", n, " ", reason);
+        left_out += n;
+      }
+      if (left_out > 0)
+        log_info(cat(d.file.string(), ": ", left_out, " of ", d.records, " records are left out (", reasons,
+                     "); prompts_*.csv lists them behind the others"));
+      if (d.blank_ends > 0 && !session->seed_compat())
+        log_warning(
+            cat(d.file.string(), ": ", d.blank_ends, " of ", std::min(d.records, session->limit_of(d)),
+                " prompts end in a blank; they read badly, because most tokenizers put the blank in front "
+                "of the next word: take it off, the answer needs none"));
+    }
 }
 
 }  // namespace depthlens

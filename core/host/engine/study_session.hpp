@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,7 +28,9 @@ struct dataset_plan {
   std::string kind;
   std::string sha256;  // of the file's content
   cut_options cuts;
-  std::uint64_t records = 0;   // in the whole file, set by survey
+  std::uint64_t records = 0;                           // in the whole file, set by survey
+  std::map<std::string, std::uint64_t> left_out = {};  // of them, by reason; likewise
+  std::uint64_t blank_ends = 0;                        // prompts within --limit that end in a blank; likewise
   std::uint64_t at_least = 0;  // records that an earlier command asked for: a smaller --limit takes none away
 };
 
@@ -57,8 +60,8 @@ class study_session {
   ~study_session();
   study_session(const study_session&) = delete;
 
-  // Shows every record of every data set to the study, counts them, and takes the description of tables and
-  // figures.
+  // Shows every whole record of every data set to the study, counts all, and takes the description of tables
+  // and figures.
   void survey();
 
   // Makes the rows of the summary tables, if the study has any.
@@ -83,9 +86,11 @@ class study_session {
   const std::string& word() const { return plan_.word; }
   std::vector<std::string> sets() const;
   std::uint64_t records_wanted() const;  // over all data sets, --limit counted
+  bool seed_compat() const { return context_.seed_compat; }
   std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 
  private:
+  void survey(dataset_plan& d, std::uint32_t number);
   // Throws what a function of the study reported: as a fault of the experiment, with its name, the function
   // and the record; or, where the experiment says so, of the data, with file and record.
   [[noreturn]] void blame(const error& e, const char* function, const dataset_plan& data,
@@ -101,5 +106,8 @@ class study_session {
   dlens_study* study_ = nullptr;
   const dlens_description* description_ = nullptr;
 };
+
+// Tells the user, once for each file, which records are left out and how many prompts end in a blank.
+void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions);
 
 }  // namespace depthlens

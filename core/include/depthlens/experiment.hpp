@@ -74,6 +74,10 @@ class record_view {
     fail(status::data, "record ", index(), " has no field \"", key, '"');
   }
   std::span<const dlens_word> words() const { return {r_->words, r_->n_words}; }
+  // The texts that a multiple choice row can be answered with; none where it does not say.
+  std::span<const dlens_text> options() const { return {r_->options, r_->n_options}; }
+  // Why the input makes no whole record; empty = it is whole.
+  std::string_view left_out() const { return to_view(r_->left_out); }
 
  private:
   const dlens_record* r_;
@@ -154,6 +158,14 @@ class rows_view {
  private:
   const dlens_rows* r_;
 };
+
+// A warning for the user, one line on stderr. Begin it with the experiment's word. Only in functions that are
+// called once in a run: the constructor, describe, finish of lens 0.
+template <class... Parts>
+void warn(const dlens_run& run, const Parts&... parts) {
+  const std::string message = cat(parts...);
+  if (run.host != nullptr && run.host->log != nullptr) run.host->log(DLENS_LOG_WARNING, to_text(message));
+}
 
 // ---- what a study describes -------------------------------------------------------------------------------
 
@@ -275,7 +287,7 @@ class option_values {
 
 // Derived classes have a constructor (const dlens_run&, const option_values&) and static functions
 //   std::span<const dlens_option> options();   std::span<const dlens_input> inputs();
-// plan, consume are called from several threads at once and may depend on their arguments only.
+// plan, consume, left_out are called from several threads at once and may depend on their arguments only.
 class study {
  public:
   virtual ~study() = default;
@@ -284,6 +296,11 @@ class study {
   virtual void plan(const record_view&, const answers_view&, const request_view&) const = 0;
   virtual void consume(const record_view&, const answers_view&, std::uint32_t lens,
                        const sink_view&) const = 0;
+  // For a record that is left out, instead of plan and consume: lists it in a table of prompts, and counts
+  // it.
+  virtual void left_out(const record_view& record, const sink_view& sink) const {
+    sink.count("", record.left_out());
+  }
   virtual void finish(const rows_view&, std::uint32_t /*lens*/, const sink_view&) const {}
 };
 
@@ -314,11 +331,18 @@ dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::
     };
     table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
                      const dlens_request* q, dlens_error* err) noexcept {
-      return guarded(err, [&] { study_of(s).plan(record_view(r), answers_view(a), request_view(q)); });
+      return guarded(err, [&] {
+        const record_view record(r);
+        if (record.left_out().empty()) study_of(s).plan(record, answers_view(a), request_view(q));
+      });
     };
     table->consume = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
                         std::uint32_t lens, const dlens_sink* k, dlens_error* err) noexcept {
-      return guarded(err, [&] { study_of(s).consume(record_view(r), answers_view(a), lens, sink_view(k)); });
+      return guarded(err, [&] {
+        const record_view record(r);
+        if (!record.left_out().empty()) return study_of(s).left_out(record, sink_view(k));
+        study_of(s).consume(record, answers_view(a), lens, sink_view(k));
+      });
     };
     table->finish = [](const dlens_study* s, const dlens_rows* r, std::uint32_t lens, const dlens_sink* k,
                        dlens_error* err) noexcept {

@@ -40,6 +40,10 @@ void write_json(const std::filesystem::path& dir) {
   put_seed(dir, "json_rows/counterfact",
            R"([{"case_id":0,"requested_rewrite":{"prompt":"{} is in","relation_id":"P1","subject":"A",)"
            R"("target_true":{"str":"B","id":"Q1"},"target_new":{"str":"C"}}}])");
+  put_seed(dir, "json_rows/choices",
+           R"([{"prompt":"A. x B. y It is","choices":["x","y"],"answer":"B"},)"
+           R"({"prompt":"p","options":[1,2],"answer":2},
+{"question":"q","choices":{"text":["x","y"],"label":["1","2"]},"answerKey":"2"}])");
   put_seed(dir, "json_rows/counts", R"({"278": {"token": "the", "count": 81, "ratio": 0.04},
 "1": {"token": " \n", "count": 0, "ratio": 1e-3}})");
 }
@@ -58,6 +62,8 @@ void write_text(const std::filesystem::path& dir) {
   put_seed(dir, "conllu/prose",
            "A first paragraph of plain text that\ngoes on.\n\n  The second one is here to be cut.\n");
   put_seed(dir, "csv/table", "id,text\n1,\"a \"\"b\"\", c\"\n2,\r\n\n\"3\",\"two\nlines\"");
+  put_seed(dir, "csv/prompts", "prompt,answer,text,set\nThe sea, is,The sea is.,X\n\"a\nb\",,,\n");
+  put_seed(dir, "csv/tabs", "answer\tprompt\nb\t\"a\tc\"\n");
   put_seed(dir, "csv/quoted_mark", "\"\xEF\xBB\xBF\"\na\n");
   put_seed(dir, "csv/escapes", "x\n\\x41 \\\\x \\xff\xC3\xA9\n\"\"\n");
 }

@@ -38,6 +38,12 @@ typedef struct dlens_record {
   uint64_t n_fields;
   const dlens_word *words;
   uint64_t n_words;
+  const dlens_text *options;  // the texts that a multiple choice row can be answered with, in its order
+  uint64_t n_options;         // 0 = the row gives none
+  // Why the input makes no whole record ("no answer"); size 0 = it is whole. A record that is left out comes
+  // behind all whole ones. Of the functions of a study it reaches consume alone, which lists and counts it;
+  // fields may be missing.
+  dlens_text left_out;
 } dlens_record;
 
 typedef struct dlens_dataset {
@@ -154,7 +160,8 @@ typedef struct dlens_study {
   uint32_t size;
   uint32_t reserved;
   void *self;
-  // Sees every record of every data set in order, before --limit, before describe; NULL if it has no need.
+  // Sees every whole record of every data set in order, before --limit, before describe; NULL if it has no
+  // need.
   // [main]
   dlens_status (*survey)(const struct dlens_study *, const dlens_record *record, dlens_error *error);
   dlens_status (*describe)(const struct dlens_study *, const dlens_description **description,

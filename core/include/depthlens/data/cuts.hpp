@@ -87,26 +87,27 @@ inline std::vector<std::size_t> cut_points(std::string_view paragraph, std::uint
   return ends;
 }
 
-// Records of kind "cut": "prompt", and "text" = the whole paragraph. There is no answer. skipped():
-// paragraphs that give no prompt because they are too short.
+// Records of kind "cut": "prompt", and "text" = the whole paragraph. There is no answer. A paragraph that
+// gives no prompt is left out, with all of it as "prompt": it is a "short paragraph", or has "no place to
+// cut".
 class cut_reader final : public record_reader {
  public:
   cut_reader(std::unique_ptr<paragraph_source> paragraphs, const cut_options& options)
       : paragraphs_(std::move(paragraphs)), options_(options) {}
 
   bool next(record& out) override {
-    while (cut_ == ends_.size()) {
+    if (cut_ == ends_.size()) {
       if (!paragraphs_->next(paragraph_)) return false;
       ends_ = cut_points(paragraph_, number_++, options_);
       cut_ = 0;
-      skipped_ += ends_.empty();
     }
     out = {index_++, "cut", {}, {}};
-    out.fields.emplace_back("prompt", paragraph_.substr(0, ends_[cut_++]));
+    if (ends_.empty())
+      out.left_out = utf8_count(paragraph_) <= options_.min_paragraph ? "short paragraph" : "no place to cut";
+    out.fields.emplace_back("prompt", ends_.empty() ? paragraph_ : paragraph_.substr(0, ends_[cut_++]));
     out.fields.emplace_back("text", paragraph_);
     return true;
   }
-  std::uint64_t skipped() const override { return skipped_; }
 
  private:
   std::unique_ptr<paragraph_source> paragraphs_;
@@ -114,7 +115,7 @@ class cut_reader final : public record_reader {
   std::string paragraph_;
   std::vector<std::size_t> ends_;
   std::size_t cut_ = 0;  // of ends_, the next
-  std::uint64_t number_ = 0, index_ = 0, skipped_ = 0;
+  std::uint64_t number_ = 0, index_ = 0;
 };
 
 }  // namespace depthlens

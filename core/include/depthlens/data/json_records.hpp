@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records from the three JSON forms: rows {"prompt", "answer"} in a list or one per line, MQuAKE cases and
-// CounterFact entries. Nothing is filtered by length or de-duplicated here: that is the experiments' part.
+// Records from the JSON forms of facts: MQuAKE cases and CounterFact entries. Nothing is filtered by length
+// or de-duplicated here: that is the experiments' part.
 #pragma once
 
 #include <depthlens/data/json_items.hpp>
+#include <depthlens/data/json_text.hpp>
 #include <depthlens/data/record_reader.hpp>
-#include <depthlens/model/printable.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -19,118 +20,31 @@
 
 namespace depthlens {
 
-namespace detail {
-
-inline std::string quoted_key(std::string_view key) { return "\"" + std::string(key) + "\""; }
-
-// The item as an object, or an error that says what was expected.
-inline const boost::json::object& require_object(const json_items& items, const boost::json::value* value,
-                                                 std::string_view what) {
-  if (value == nullptr) items.fail_item(what, " is missing");
-  if (!value->is_object()) items.fail_item(what, " is not an object {...}");
-  return value->get_object();
-}
-
-// The text under a key; nothing where the key is missing or null. Other types are errors.
-inline std::optional<std::string> optional_text(const json_items& items, const boost::json::object& object,
-                                                std::string_view key) {
-  const boost::json::value* value = object.if_contains({key.data(), key.size()});
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  if (!value->is_string()) items.fail_item(quoted_key(key), " is not a text in double quotes");
-  return std::string(value->get_string().data(), value->get_string().size());
-}
-
-inline std::string require_text(const json_items& items, const boost::json::object& object,
-                                std::string_view key) {
-  std::optional<std::string> text = optional_text(items, object, key);
-  if (!text) items.fail_item(quoted_key(key), " is missing");
-  return *std::move(text);
-}
-
-// JSON can write a NUL, but tables cannot hold one and no prompt needs it: refused before anything is run.
-inline void refuse_nul(const json_items& items, const record& r) {
-  for (const auto& [name, value] : r.fields)
-    if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos)
-      items.fail_item(name.find('\0') != std::string::npos ? "the key " : "the text of ", printable(name),
-                      " holds a NUL character, which no table can; take \\u0000 out of the file");
-}
-
-// Texts, integers and booleans as text: the types that can be a field. Nothing for all others.
-inline std::optional<std::string> scalar_text(const boost::json::value& value) {
-  if (value.is_string()) return std::string(value.get_string().data(), value.get_string().size());
-  if (value.is_int64()) return std::to_string(value.get_int64());
-  if (value.is_uint64()) return std::to_string(value.get_uint64());
-  if (value.is_bool()) return std::string(value.get_bool() ? "true" : "false");
-  return std::nullopt;
-}
-
-inline void add_scalar(record& out, const boost::json::object& object, std::string_view key,
-                       std::string_view name) {
-  const boost::json::value* value = object.if_contains({key.data(), key.size()});
-  if (value == nullptr) return;
-  if (std::optional<std::string> text = scalar_text(*value)) out.fields.emplace_back(name, *std::move(text));
-}
-
-}  // namespace detail
-
-// Rows: "prompt" (required), "answer" and "text" (optional, null = missing; "text" begins with the prompt).
-// Further texts, integers and booleans of a row become fields of the same name; other values are left out.
-class row_reader final : public record_reader {
- public:
-  row_reader(const std::filesystem::path& path, json_form form) : items_(path, form) {}
-
-  bool next(record& out) override {
-    boost::json::value item;
-    if (!items_.next(item)) return false;
-    const boost::json::object& row = detail::require_object(items_, &item, "the row");
-    out = {items_.read() - 1, "prompt", {}, {}};
-    out.fields.emplace_back("prompt", detail::require_text(items_, row, "prompt"));
-    for (const std::string_view key : {"answer", "text"})
-      if (auto text = detail::optional_text(items_, row, key)) out.fields.emplace_back(key, *std::move(text));
-    const std::string* text = out.find("text");
-    if (text != nullptr && !text->starts_with(out.fields.front().second))
-      items_.fail_item(
-          "\"text\" does not begin with \"prompt\"; it must be the source text that the prompt is cut from");
-    for (const auto& [name, value] : row) {
-      const std::string_view key(name.data(), name.size());
-      if (key != "prompt" && key != "answer" && key != "text") detail::add_scalar(out, row, key, key);
-    }
-    detail::refuse_nul(items_, out);
-    return true;
-  }
-
- private:
-  json_items items_;
-};
-
 // MQuAKE: every hop of every case's "single_hops" (the unedited facts): "cloze" is the prompt, "answer" the
-// answer. A hop where one of them is empty or missing is skipped; `index` counts the hops that are read.
+// answer. A hop where one of them is empty or missing is left out: "no prompt" or "no answer".
 class mquake_reader final : public record_reader {
  public:
   explicit mquake_reader(const std::filesystem::path& path) : items_(path, json_form::list) {}
 
   bool next(record& out) override {
-    for (;;) {
-      while (hop_ == hops().size())
-        if (!next_case()) return false;
-      const boost::json::value* value = &hops()[hop_++];
-      const boost::json::object& hop =
-          detail::require_object(items_, value, cat("single_hops[", hop_ - 1, "]"));
-      std::optional<std::string> prompt = detail::optional_text(items_, hop, "cloze");
-      std::optional<std::string> answer = detail::optional_text(items_, hop, "answer");
-      if (!prompt || prompt->empty() || !answer || answer->empty()) {
-        ++skipped_;
-        continue;
-      }
-      out = {index_++, "fact", {}, {}};
-      out.fields.emplace_back("prompt", *std::move(prompt));
-      out.fields.emplace_back("answer", *std::move(answer));
-      detail::add_scalar(out, case_.get_object(), "case_id", "case_id");
-      detail::refuse_nul(items_, out);
-      return true;
+    while (hop_ == hops().size())
+      if (!next_case()) return false;
+    const boost::json::value* value = &hops()[hop_++];
+    const boost::json::object& hop =
+        detail::require_object(items_, value, cat("single_hops[", hop_ - 1, "]"));
+    out = {index_++, "fact", {}, {}};
+    for (const auto& [key, name, missing] :
+         {std::array{"answer", "answer", "no answer"}, std::array{"cloze", "prompt", "no prompt"}}) {
+      std::optional<std::string> text = detail::optional_text(items_, hop, key);
+      if (text && !text->empty())
+        out.fields.emplace(out.fields.begin(), name, *std::move(text));
+      else
+        out.left_out = missing;
     }
+    detail::add_scalar(out, case_.get_object(), "case_id", "case_id");
+    detail::refuse_nul(items_, out);
+    return true;
   }
-  std::uint64_t skipped() const override { return skipped_; }
 
  private:
   const boost::json::array& hops() const {
@@ -152,7 +66,7 @@ class mquake_reader final : public record_reader {
   json_items items_;
   boost::json::value case_;  // null before the first
   std::size_t hop_ = 0;
-  std::uint64_t index_ = 0, skipped_ = 0;
+  std::uint64_t index_ = 0;
 };
 
 // CounterFact: "requested_rewrite" has a prompt template with one "{}", the subject that goes there, the true

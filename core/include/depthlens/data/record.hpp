@@ -28,6 +28,12 @@ struct record {
   // Keys are distinct; keys and texts are valid UTF-8 without NUL. Which keys each kind has: data/reader.hpp.
   std::vector<std::pair<std::string, std::string>> fields;
   std::vector<tagged_word> words;
+  // What a multiple choice row can be answered with, in its order; none = the row does not say. Where there
+  // are some and the row has an "answer", that is one of them.
+  std::vector<std::string> options = {};
+  // Why the input makes no whole record; empty = it is whole. Then fields may be missing, and nothing can be
+  // run. Such records are to be listed and counted, so that none vanishes.
+  std::string left_out = {};
 
   // The value of a field, or null. The pointer lives as long as the record is unchanged.
   const std::string* find(std::string_view key) const noexcept {
@@ -71,6 +77,16 @@ inline std::uint64_t record::content_hash() const {
     detail::append_number(bytes, word.end);
     detail::append_counted(bytes, word.tag);
     bytes.push_back(word.in_multiword_tail ? '\1' : '\0');
+  }
+  // What most records do not have adds nothing, so that their hashes stay what logs know.
+  if (!options.empty()) {
+    bytes += "options";
+    detail::append_number(bytes, options.size());
+    for (const std::string& option : options) detail::append_counted(bytes, option);
+  }
+  if (!left_out.empty()) {
+    bytes += "left out";
+    detail::append_counted(bytes, left_out);
   }
   return XXH3_64bits(bytes.data(), bytes.size());
 }

@@ -98,6 +98,34 @@ inline std::size_t utf8_skip_white_space(std::string_view text, std::size_t at) 
   return at;
 }
 
+// White space that ends a line, as Python's str.splitlines() sees it.
+inline bool is_line_end(char32_t c) noexcept {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+// The last character; broken bytes at the end are one character that is not valid.
+inline utf8_character utf8_last(std::string_view text) noexcept {
+  if (text.empty()) return {0xFFFD, 0, false};
+  std::size_t at = text.size() - 1;
+  while (at > 0 && text.size() - at < 4 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  const utf8_character c = utf8_at(text, at);
+  return c.valid && at + c.size == text.size() ? c : utf8_character{0xFFFD, 1, false};
+}
+
+inline bool ends_in_white_space(std::string_view text) noexcept {
+  return !text.empty() && is_split_character(utf8_last(text).value);
+}
+inline bool begins_with_white_space(std::string_view text) noexcept {
+  return !text.empty() && is_split_character(utf8_at(text, 0).value);
+}
+// A blank: white space that does not end a line, such as " ", a tab, U+00A0 or U+3000.
+inline bool ends_in_blank(std::string_view text) noexcept {
+  return ends_in_white_space(text) && !is_line_end(utf8_last(text).value);
+}
+inline bool begins_with_blank(std::string_view text) noexcept {
+  return begins_with_white_space(text) && !is_line_end(utf8_at(text, 0).value);
+}
+
 // A white-space separated word: text[begin, end).
 struct word_range {
   std::size_t begin, end;

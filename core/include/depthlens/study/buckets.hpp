@@ -40,9 +40,11 @@ inline dlens_option token_counts_option() {
                      "Token frequencies made with the model's own tokenizer by `depthlens tokens count`.");
 }
 
-// The table that the option names, checked against the run's tokenizer. Throws status::usage without the
+// The table that the option names, checked against the run's tokenizer; `word` names the experiment where the
+// table is too short for its buckets, which is a warning. Throws status::usage without the
 // option, status::data where the table is broken or another tokenizer's.
-inline token_counts read_token_counts(const dlens_run& run, const option_values& options) {
+inline token_counts read_token_counts(const dlens_run& run, const option_values& options,
+                                      std::string_view word) {
   const std::optional<std::string> file = options.find("token-counts");
   if (!file)
     fail(status::usage,
@@ -55,6 +57,11 @@ inline token_counts read_token_counts(const dlens_run& run, const option_values&
     if (static_cast<std::uint32_t>(id) >= tokenizer.size()) return std::nullopt;
     return std::string(tokenizer.bytes(id));
   });
+  constexpr std::size_t places = 1000;  // of the buckets before the rest
+  if (counts.entries().size() < places)
+    warn(run, word, ": ", *file, ": the table has ", counts.entries().size(), " tokens, the buckets up to ",
+         bucket_label(token_bucket::top1000), " need ", places,
+         ": rare tokens count as frequent here; count a longer text with `depthlens tokens count`");
   return counts;
 }
 

@@ -4,6 +4,7 @@
 // model decides.
 #pragma once
 
+#include "depthlens/data/scripts.hpp"
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/experiment.hpp"
 
@@ -37,49 +38,84 @@ inline std::optional<std::vector<std::int32_t>> continuation_ids(const tokenizer
   return whole;
 }
 
-// Does a text end in white space? Only the characters of one byte count: a blank is what matters to
-// tokenizers.
-inline bool ends_in_white_space(std::string_view text) {
-  return !text.empty() &&
-         is_split_character(static_cast<unsigned char>(text.back()) & 0x80 ? U'x' : text.back());
+// The ids of a text that stands inside a line, for where the ids of prompt and text together do not begin
+// with the prompt's: without the blank that some tokenizers put in front of every text.
+inline std::vector<std::int32_t> own_ids(const tokenizer_view& tokenizer, std::string_view text) {
+  const auto adds_blank = [&](const std::vector<std::int32_t>& ids) {
+    return !ids.empty() && begins_with_white_space(tokenizer.bytes(ids.front()));
+  };
+  std::vector<std::int32_t> alone = tokenizer.encode_text(text);
+  if (begins_with_white_space(text) || !adds_blank(alone)) return alone;
+  // Such a tokenizer puts the blank in front of the line end.
+  const std::vector<std::int32_t> line_end = tokenizer.encode_text("\n");
+  std::vector<std::int32_t> behind = tokenizer.encode_text('\n' + std::string(text));
+  if (behind.size() <= line_end.size() || !std::equal(line_end.begin(), line_end.end(), behind.begin()))
+    return alone;
+  behind.erase(behind.begin(), behind.begin() + static_cast<std::ptrdiff_t>(line_end.size()));
+  return adds_blank(behind) ? alone : behind;
+}
+
+// The same, and where the prompt ends in a blank and the text goes on behind it: tokenizers put that blank
+// into the next word's token, so that ids(prompt + text) hardly ever begins with ids(prompt); then the text
+// has its ids as a text of its own.
+inline std::optional<std::vector<std::int32_t>> ids_behind(const tokenizer_view& tokenizer,
+                                                           std::string_view prompt,
+                                                           std::span<const std::int32_t> prompt_ids,
+                                                           std::string_view text) {
+  auto ids = continuation_ids(tokenizer, prompt, prompt_ids, text);
+  if (ids || !ends_in_blank(prompt) || begins_with_white_space(text)) return ids;
+  std::vector<std::int32_t> own = own_ids(tokenizer, text);
+  if (own.empty()) return std::nullopt;
+  return own;
+}
+
+inline std::string_view without_white_space_in_front(std::string_view text) {
+  return text.substr(utf8_skip_white_space(text, 0));
+}
+
+// How the text of an answer can stand behind a prompt; empty = not in this way.
+//   blank: behind its own white space as the data has it, else behind one blank; never where that would be a
+//          second blank behind the prompt's own
+//   bare:  without white space
+// bare_first: the bare way is preferred. So it is behind white space, and where the prompt's last character
+// or the answer's first belongs to a script that is written without blanks, unless the answer has its own.
+struct answer_texts {
+  std::string blank, bare;
+  bool bare_first;
+};
+
+inline answer_texts texts_of_answer(std::string_view prompt, std::string_view answer) {
+  const std::string_view bare = without_white_space_in_front(answer);
+  const bool own = bare.size() < answer.size();
+  answer_texts out{own ? std::string(answer) : ' ' + std::string(answer), std::string(bare), false};
+  if (ends_in_blank(prompt) && begins_with_blank(out.blank)) out.blank.clear();
+  const bool unspaced = is_unspaced_script(utf8_last(prompt).value) ||
+                        (!bare.empty() && is_unspaced_script(utf8_at(bare, 0).value));
+  out.bare_first = !own && (ends_in_white_space(prompt) || unspaced);
+  return out;
 }
 
 // The forms that can follow the prompt, the preferred one first; none = reason "boundary".
 //   source: the text as written from the prompt's end to the end of the answer; nothing = either form is
-//   accepted, and the one with a leading blank is preferred unless the prompt ends in white space.
+//   accepted, in the order of texts_of_answer.
 inline std::vector<answer_form> answer_forms(const tokenizer_view& tokenizer, std::string_view prompt,
                                              std::span<const std::int32_t> prompt_ids,
                                              std::string_view answer,
                                              std::optional<std::string_view> source = std::nullopt) {
   std::vector<answer_form> out;
   const auto add = [&](std::string_view form, std::string text) {
-    if (auto ids = continuation_ids(tokenizer, prompt, prompt_ids, text))
-      out.push_back({form, std::move(text), *ids});
+    if (text.empty()) return;
+    if (auto ids = ids_behind(tokenizer, prompt, prompt_ids, text))
+      out.push_back({form, std::move(text), *std::move(ids)});
   };
   if (source) {
     add("source", std::string(*source));
     return out;
   }
-  add("blank", ' ' + std::string(answer));
-  add("bare", std::string(answer));
-  if (out.size() == 2 && ends_in_white_space(prompt)) std::swap(out[0], out[1]);
-  return out;
-}
-
-// The forms after a prompt that was retried with a blank appended, the bare one first. Where tokens carry
-// their leading blank, the bare answer never continues such a prompt by the rule above; then it has its ids
-// as a text of its own.
-inline std::vector<answer_form> retried_forms(const tokenizer_view& tokenizer, std::string_view prompt,
-                                              std::span<const std::int32_t> prompt_ids,
-                                              std::string_view answer, bool with_blank) {
-  auto bare = continuation_ids(tokenizer, prompt, prompt_ids, answer);
-  if (!bare) bare = tokenizer.encode_text(answer);
-  std::vector<answer_form> out;
-  if (!bare->empty()) out.push_back({"bare", std::string(answer), *std::move(bare)});
-  std::string text = ' ' + std::string(answer);
-  if (!with_blank) return out;
-  if (auto ids = continuation_ids(tokenizer, prompt, prompt_ids, text))
-    out.push_back({"blank", std::move(text), *std::move(ids)});
+  answer_texts texts = texts_of_answer(prompt, answer);
+  add("blank", std::move(texts.blank));
+  add("bare", std::move(texts.bare));
+  if (out.size() == 2 && texts.bare_first) std::swap(out[0], out[1]);
   return out;
 }
 
@@ -91,14 +127,17 @@ inline const answer_form* choose_form(std::span<const answer_form> forms, std::i
   return &forms.front();
 }
 
-// What stands in `text` after the prompt up to the end of the answer, white space in between included;
-// nothing where the text goes on otherwise.
+// What stands in `text` after the prompt up to the end of the answer, white space in between as the text has
+// it, whatever white space the answer begins with; nothing where the text goes on otherwise.
 inline std::optional<std::string_view> source_continuation(std::string_view text, std::string_view prompt,
                                                            std::string_view answer) {
-  if (!text.starts_with(prompt)) return std::nullopt;
-  const std::size_t at = utf8_skip_white_space(text, prompt.size());
-  if (answer.empty() || text.substr(at, answer.size()) != answer) return std::nullopt;
-  return text.substr(prompt.size(), at + answer.size() - prompt.size());
+  if (answer.empty() || !text.starts_with(prompt)) return std::nullopt;
+  const std::string_view rest = text.substr(prompt.size()), bare = without_white_space_in_front(answer);
+  if (bare.empty())
+    return rest.starts_with(answer) ? std::optional(rest.substr(0, answer.size())) : std::nullopt;
+  const std::size_t at = utf8_skip_white_space(rest, 0);
+  if (rest.substr(at, bare.size()) != bare) return std::nullopt;
+  return rest.substr(0, at + bare.size());
 }
 
 }  // namespace depthlens

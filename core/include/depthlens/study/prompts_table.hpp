@@ -60,4 +60,12 @@ inline void append_prompt(const sink_view& sink, std::uint32_t table, const prom
   sink.count(set, line.reason);
 }
 
+// The same for a record that the input makes no whole one of; it has no ids.
+inline void append_left_out(const sink_view& sink, std::uint32_t table, const record_view& record,
+                            std::string_view set, std::span<const dlens_value> more = {}) {
+  append_prompt(sink, table,
+                {record.index(), record.find("prompt").value_or(""), {}, std::nullopt, record.left_out()},
+                set, more);
+}
+
 }  // namespace depthlens

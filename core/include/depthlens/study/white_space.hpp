@@ -4,6 +4,7 @@
 // answers so far, so plan and consume find the same state on any thread.
 #pragma once
 
+#include "depthlens/data/utf8.hpp"
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/seed_names.hpp"
 #include "depthlens/text.hpp"
@@ -39,6 +40,7 @@ class white_space_test {
  public:
   white_space_test(const tokenizer_view& tokenizer, bool seed_compat)
       : tokenizer_(tokenizer), decoder_(tokenizer), seed_compat_(seed_compat) {}
+  bool seed_compat() const { return seed_compat_; }
   bool operator()(std::int32_t id) const {
     return seed_compat_ ? decoder_.is_white_space(id) : is_white_space(tokenizer_.bytes(id));
   }
@@ -71,6 +73,11 @@ inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& toke
   return out;
 }
 
+// A prompt that ends in a blank gets no second one, except by the published rule.
+inline bool can_retry(const white_space_test& is_blank, std::string_view prompt) {
+  return is_blank.seed_compat() || !ends_in_blank(prompt);
+}
+
 // Where a prompt stands after the answers so far.
 //   ask:     run `prompt` in the next round (rounds before `round` are answered)
 //   settled: `prompt` is the one that counts, round `round` read it
@@ -88,7 +95,8 @@ inline prompt_state settle(white_space_rule rule, const white_space_test& is_bla
   if (answers.rounds() == 0) return {prompt_state::ask, 0, std::string(prompt)};
   if (rule == white_space_rule::keep || !is_blank(answers.reading(0, read).final_top))
     return {prompt_state::settled, 0, std::string(prompt)};
-  if (rule == white_space_rule::drop) return {prompt_state::dropped, 0, std::string(prompt)};
+  if (rule == white_space_rule::drop || !can_retry(is_blank, prompt))
+    return {prompt_state::dropped, 0, std::string(prompt)};
   std::string retried = std::string(prompt) + ' ';
   if (answers.rounds() == 1) return {prompt_state::ask, 1, std::move(retried)};
   const bool again = is_blank(answers.reading(1, read).final_top);

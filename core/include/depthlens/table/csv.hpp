@@ -103,7 +103,8 @@ class csv_writer {
   std::size_t fields_ = 0, width_ = 0;
 };
 
-// Reads a table row by row; the first row is the header. Accepts "\n" and "\r\n"; blank lines are passed
+// Reads a table row by row; the first row is the header. Fields are divided by a comma, or by another ASCII
+// character such as a tab. Accepts "\n" and "\r\n"; blank lines are passed
 // over; the last row needs no line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another
 // width, a quote in the middle of a field, a quote that is not closed, NUL, no UTF-8, rows over
 // max_item_bytes, over max_columns.
@@ -111,7 +112,10 @@ class csv_reader {
  public:
   static constexpr std::size_t max_columns = 65536;
 
-  explicit csv_reader(const std::filesystem::path& path) : source_(path) { read_row(header_); }
+  explicit csv_reader(const std::filesystem::path& path, char delimiter = ',')
+      : source_(path), delimiter_(delimiter) {
+    read_row(header_);
+  }
 
   // Empty where the file has no line but blank ones.
   const std::vector<std::string>& header() const noexcept { return header_; }
@@ -139,6 +143,11 @@ class csv_reader {
 
   std::uint64_t line() const noexcept { return line_; }  // where the row of the last next() begins
   const std::string& name() const noexcept { return source_.name(); }
+  // Throws status::data "FILE:LINE: ..." about the row of the last next(), or before that about the header.
+  template <class... Parts>
+  [[noreturn]] void fail_row(Parts&&... parts) const {
+    source_.fail_at(line_, parts...);
+  }
 
  private:
   bool read_row(std::vector<std::string>& out) {
@@ -151,15 +160,15 @@ class csv_reader {
         if (n == max_columns) source_.fail_at(line_, "the row has more than ", max_columns, " fields");
         if (n == out.size()) out.emplace_back();
         read_field(out[n++]);
-      } while (take_comma());
+      } while (take_delimiter());
       if (source_.peek() >= 0) take_line_end();
     }
     out.resize(n);
     return n > 0;
   }
 
-  bool take_comma() {
-    if (source_.peek() != ',') return false;
+  bool take_delimiter() {
+    if (source_.peek() != delimiter_) return false;
     source_.get();
     return true;
   }
@@ -185,9 +194,11 @@ class csv_reader {
     if (source_.peek() == '"') {
       read_quoted(field, line);
     } else {
-      while (source_.peek() >= 0 && source_.peek() != ',' && !at_line_end()) {
+      while (source_.peek() >= 0 && source_.peek() != delimiter_ && !at_line_end()) {
         if (source_.peek() == '"')
-          source_.fail_at(line, "a quote inside a field that does not begin with one");
+          source_.fail_at(line,
+                          "a quote inside a field that does not begin with one; put the field in quotes and "
+                          "write the quote twice");
         add(field, source_.get());
       }
     }
@@ -203,11 +214,13 @@ class csv_reader {
       if (c == '"') source_.get();
       add(field, c);
     }
-    if (source_.peek() >= 0 && source_.peek() != ',' && !at_line_end())
-      source_.fail_at(source_.line(), "expected a comma or a line end after a closing quote");
+    if (source_.peek() >= 0 && source_.peek() != delimiter_ && !at_line_end())
+      source_.fail_at(source_.line(), "expected ", delimiter_ == '\t' ? "a tab" : "a comma",
+                      " or a line end after a closing quote; a quote inside a field is written twice");
   }
 
   byte_source source_;
+  char delimiter_;
   std::vector<std::string> header_;
   std::uint64_t line_ = 0;
   std::size_t bytes_ = 0;

@@ -174,6 +174,34 @@ BOOST_AUTO_TEST_CASE(a_jacobian_lens_is_described_by_the_blocks_it_names_and_its
              o.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_jacobian_lens_that_leads_to_another_block_than_the_last_is_refused_unless_forced) {
+  const lens_run r;
+  const auto lens_to = [&](const std::string& entries) {
+    const std::string matrix =
+        pkl_tensor(pkl_storage("FloatStorage", "0", 64), 0, pkl_ints({8, 8}), pkl_ints({8, 1}));
+    const std::string pickle =
+        pickle_of("}(" + pkl_text("J") + "}(" + std::string("K\0", 2) + matrix + "u" + entries + "u");
+    return "jacobian=" +
+           r.write("j.pt", zip_of({{"j/data.pkl", pickle}, {"j/data/0", std::string(256, '\x3c')}})).string();
+  };
+  for (const std::string& last : {std::string(), pkl_text("target_layer") + "N",
+                                  pkl_text("target_layer") + "K\x01", pkl_text("target_layer") + pkl_int(-1)})
+    must_work({"lens", "info", lens_to(last), "--model", r.model.path()});
+  const std::string lens = lens_to(pkl_text("target_layer") + std::string("K\0", 2));
+  const outcome info = must_work({"lens", "info", lens});
+  BOOST_TEST(info.out.find("target       block 0\n") != std::string::npos, info.out);
+  check_refused({"lens", "info", lens, "--model", r.model.path()}, status::data, "target_layer 0",
+                "block of this model, 1", "--force-lens");
+  check_refused({"trace", "--model", r.model.path(), "--prompt", "ab", "--lens", lens}, status::data,
+                "target_layer 0");
+  check_refused(r.command() + words{"--lens", lens}, status::data, "target_layer 0", "--force-lens");
+  const outcome forced = must_work(r.command() + words{"--lens", lens, "--force-lens"});
+  BOOST_TEST(forced.err.find("target_layer 0") != std::string::npos, forced.err);
+  const boost::json::value said = manifest_of(r.out()).at("lenses").at("jacobian");
+  BOOST_TEST((said.at("target_layer") == 0));
+  BOOST_TEST((said.at("unembedding") == "not named by the lens; target_layer 0 (forced)"));
+}
+
 BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {
   const lens_run r;
   const tiny_lens zero(0), other(0.5f);

@@ -36,6 +36,9 @@ struct lens_about {
   std::optional<std::string> unembed_hash;  // of the model it was trained for
   std::optional<std::string> model;         // that model's name
   std::optional<std::uint64_t> n_prompts;   // a Jacobian lens was fitted on
+  // The block to whose output the matrices of a Jacobian lens lead, as its file says: from the end where < 0.
+  // One that does not say so leads to the last block.
+  std::optional<std::int64_t> target_layer;
 };
 
 // What a lens reads: its layers and transports, and its values as float32 until release.
@@ -45,7 +48,7 @@ struct lens_about {
 //   own output at layer n. With the seed's alignment translator l reads layer l+1, and layer n is no longer
 //     the model's
 //   output. params.safetensors needs no config.json.
-// Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers; J_l carries the output of
+// Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers, target_layer; J_l carries the output of
 // block l:
 //   logits = U(J h) at layers l+1 < n that have a matrix, and the model's own output at layer n.
 class lens_file {

@@ -55,7 +55,7 @@ std::vector<std::string> take_device(const boost::json::object& manifest, std::s
     std::string before;
     for (const std::string& d : known) before += (before.empty() ? "" : "; ") + visible_line(d);
     const std::string what = cat(folder.string(), " holds a run on the device ", before, ", not ",
-                                 visible_line(device), ": their last bits differ");
+                                 visible_line(device), ": their last bits may differ");
     if (mixed == mixed_devices::refused)
       fail(status::config, what,
            "; go on on that device, choose another --out, --fresh to move it aside, or "

@@ -21,6 +21,7 @@
 #include "terminal/stop_signal.hpp"
 #include "version.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <iomanip>
 #include <iostream>
@@ -91,7 +92,9 @@ class run_session {
   std::vector<std::unique_ptr<study_session>> sessions_;
   std::optional<run_folder> folder_;
   manifest manifest_;
-  bool renamed_ = false;  // the model has another name than in the figures that are there
+  bool was_complete_ = false;         // when this command began
+  std::atomic<bool> changed_{false};  // logs or tables, by this command
+  bool renamed_ = false;              // the model has another name than in the figures that are there
   std::string backend_word_;
   registry::backend backend_{};
   std::unique_ptr<backend_model> running_;
@@ -268,7 +271,11 @@ study_runner run_session::make_runner() {
   double rows = 1;
   for (const running_lens& l : lenses) rows += static_cast<double>(l.layers.size());
   o.read_weight = rows * row_weight(*model_.files);
-  if (!request_.dry_run) o.before_writing = [this] { folder_->lock().check(); };
+  if (!request_.dry_run)
+    o.before_writing = [this] {
+      folder_->lock().check();
+      changed_ = true;
+    };
   return study_runner(
       context_, std::move(studies), std::move(lenses),
       [this](const std::vector<std::size_t>& active) { return make_evaluator(active); }, o);
@@ -340,7 +347,8 @@ int run_session::work() {
   if (!open_folder()) return stopped("the mean states were not complete");
   // What the backend refuses is refused before the folder belongs to this configuration.
   if (!fs::exists(folder_->manifest())) start_backend();
-  const bool was_complete = tables_complete(manifest_.fields, sessions_, context_.lens_labels);
+  was_complete_ = is_complete(manifest_.fields);
+  const bool had_tables = tables_complete(manifest_.fields, sessions_, context_.lens_labels);
   std::uint64_t wanted = 0;
   for (const auto& s : sessions_) wanted += s->records_wanted();
   state_.begin(wanted);
@@ -349,11 +357,12 @@ int run_session::work() {
   if (!compute(runner))
     return stopped(cat(runner.records_run(), " records were finished, ", runner.records_in_logs(), " of ",
                        wanted, " are there"));
-  const bool grown = !was_complete || runner.records_run() > 0;
+  const bool grown = !had_tables || runner.records_run() > 0;
   run_results results({request_, context_, sessions_, lenses_, logs_, folder_->root(), manifest_.fields});
   results.find_altered({grown, grown || renamed_});
   const bool new_tables = grown || results.tables_altered();
   folder_->lock().check_now();
+  changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
   save("complete");
   watch_.reset();
@@ -369,10 +378,10 @@ int run_session::execute() {
   try {
     return work();
   } catch (...) {
-    // Not "running" any more; why is on stderr.
+    // Not "running" any more; why is on stderr. A refusal leaves a run as it was.
     if (state_.begun() && folder_->lock().held() && !is_complete(manifest_.fields)) {
       try {
-        save("failed");
+        save(was_complete_ && !changed_ ? "complete" : "failed");
       } catch (const error&) {  // the first error is the one to be told
       }
     }

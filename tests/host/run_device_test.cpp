@@ -26,9 +26,7 @@ boost::json::object run_on(const std::vector<std::string>& devices) {
 void add(device_records& to, const char* set, std::uint64_t index, const char* device) {
   entry_writer out({set, index, 0});
   if (device != nullptr) out.device(device);
-  std::string payload = out.take();
-  if (device == nullptr) payload.resize(payload.size() - 4);  // as it was written before devices were kept
-  to.add(entry(payload, "log"));
+  to.add(entry(out.take(), "log"));
 }
 
 const std::string avx = "cpu (AVX2), oneDNN 2.6.3 (AVX2)", sse = "cpu (baseline), oneDNN 2.6.3 (SSE4.1)";

@@ -213,7 +213,7 @@ void study_runner::complete(record_job& job, const window_state& w) {
     entry_writer out(key);
     const consume_sink sink{*study.session, out};
     job.consume(study.session->c(), w.columns, l, sink.c);
-    if (w.run) out.device(w.run->device());
+    out.device(w.run ? w.run->device() : "");
     const std::string payload = out.take();
     const std::lock_guard lock(log_guard_);
     options_.before_writing();

@@ -93,7 +93,7 @@ std::string entry_writer::take() {
   out += rows_;
   put(out, n_counts_);
   out += counts_;
-  put_text(out, device_);
+  if (device_) put_text(out, *device_);
   return out;
 }
 

@@ -40,12 +40,13 @@ class entry_writer {
   explicit entry_writer(const record_key& key);
   void row(std::string_view table, const dlens_value* values, std::size_t n);
   void count(std::string_view set, std::string_view reason, std::uint64_t n);
-  // On which device its readings were computed; "" = there are none.
+  // On which device its readings were computed, "" = there are none. Kept where it was called.
   void device(std::string_view text) { device_ = text; }
   std::string take();  // the finished payload
 
  private:
-  std::string head_, rows_, counts_, device_;
+  std::string head_, rows_, counts_;
+  std::optional<std::string> device_;
   std::uint32_t n_rows_ = 0, n_counts_ = 0;
 };
 
@@ -62,7 +63,7 @@ class entry {
     std::uint64_t n;
   };
   const std::vector<counted>& counts() const { return counts_; }
-  // As entry_writer has it; nothing where the payload was written before that was kept.
+  // Nothing where it was not kept, as in logs of before.
   const std::optional<std::string_view>& device() const { return device_; }
 
  private:

@@ -32,6 +32,7 @@ std::set<std::string> run_results::own_tables() const {
 }
 
 void run_results::find_altered(made_again anyway) {
+  mean_altered_ = anyway.mean;
   formats_there_ = formats_noted(p_.manifest);
   const std::set<std::string> own = own_tables();
   std::set<std::string> skipped = anyway.tables ? own : std::set<std::string>();
@@ -118,7 +119,7 @@ bool run_results::draw(redraw which) {
     if (!pictures->empty())
       log_info(cat(pictures->size(), " pictures in ", std::fixed, std::setprecision(1),
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
-    else if (which == redraw::missing && figures_altered_.empty())
+    else if (which == redraw::missing && figures_altered_.empty() && !mean_altered_)
       log_info("nothing new: tables and figures are as they were");
     // Of a figure that the run no longer has, what is gone is nobody's.
     for (const std::string& name : figures_altered_)

@@ -33,9 +33,9 @@ class run_results {
   explicit run_results(parts p) : p_(std::move(p)) {}
 
   // Says which outputs are not as the run wrote them and are made again, and which this command cannot make.
-  // What is made again anyway is not looked at: tables of this command, figures.
+  // What is made again anyway is not looked at: tables of this command, figures. mean: the mean states were.
   struct made_again {
-    bool tables = false, figures = false;
+    bool tables = false, figures = false, mean = false;
   };
   void find_altered(made_again anyway);
   bool tables_altered() const { return tables_altered_; }
@@ -51,7 +51,7 @@ class run_results {
                        boost::json::object& devices);
 
   parts p_;
-  bool tables_altered_ = false;
+  bool tables_altered_ = false, mean_altered_ = false;
   std::vector<std::string> figures_altered_, formats_there_;
 };
 

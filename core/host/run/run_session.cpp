@@ -92,6 +92,7 @@ class run_session {
   std::vector<std::unique_ptr<study_session>> sessions_;
   std::optional<run_folder> folder_;
   manifest manifest_;
+  bool mean_made_ = false;            // by this command
   bool was_complete_ = false;         // when this command began
   std::atomic<bool> changed_{false};  // logs or tables, by this command
   bool renamed_ = false;              // the model has another name than in the figures that are there
@@ -213,6 +214,7 @@ bool run_session::take_means() {
            "put the file back, give the command that began the run, or --fresh to begin anew");
     folder_->lock().check_now();
     means_->write(file);
+    mean_made_ = true;
     note_output(manifest_.fields, folder_->root(), mean_file);
   }
   lenses_.set_means(*means_);
@@ -359,7 +361,7 @@ int run_session::work() {
                        wanted, " are there"));
   const bool grown = !had_tables || runner.records_run() > 0;
   run_results results({request_, context_, sessions_, lenses_, logs_, folder_->root(), manifest_.fields});
-  results.find_altered({grown, grown || renamed_});
+  results.find_altered({grown, grown || renamed_, mean_made_});
   const bool new_tables = grown || results.tables_altered();
   folder_->lock().check_now();
   changed_ = changed_ || new_tables;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lock of a folder between machines: renewed by its holder, taken over when it is not, and given up by a holder
-// that was thought gone.
+// The lock of a folder between machines: renewed by its holder, taken over when it is not, and given up by a
+// holder that was thought gone.
 #include "results/folder_lock.hpp"
 
 #include "results/lock_holder.hpp"

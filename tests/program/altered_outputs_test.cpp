@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of a run that are not what the run wrote: the next run makes them again as they were, and plot says so.
+// Files of a run that are not what the run wrote: the next run makes them again as they were, and plot says
+// so.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 

@@ -116,10 +116,23 @@ BOOST_AUTO_TEST_CASE(mean_states_are_kept_with_the_run_and_do_not_depend_on_thre
   BOOST_TEST(tables_of(r.out("a")).contains("pos_BASELINE_logit-null.csv"));
   const outcome again = must_work(r.command("a") + words{"--null", "mean"});
   BOOST_TEST(again.err.find("nothing new") != std::string::npos, again.err);
-  std::string changed = mean("a");
+}
+
+BOOST_AUTO_TEST_CASE(mean_states_that_were_altered_are_made_again_where_they_come_out_the_same) {
+  const lens_run r;
+  must_work(r.command() + words{"--null", "mean"});
+  const std::string whole = read_bytes(r.out() / "null_mean.safetensors");
+  std::string changed = whole;
   changed.back() = static_cast<char>(changed.back() ^ 1);
-  r.write("a/null_mean.safetensors", changed);
-  check_refused(r.command("a") + words{"--null", "mean"}, status::config, "null_mean");
+  r.write("run/null_mean.safetensors", changed);
+  must_work(r.command() + words{"--null", "mean"});
+  BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == whole));
+  r.write("run/null_mean.safetensors", changed);
+  const std::string more = r.write("more.json", R"([{"prompt":"aab"},{"prompt":"bba"}])");
+  const words other = {"run",           "flips",  "--model", r.model.path(), "--out", r.out(),  "--data",
+                       "flips=" + more, "--null", "mean",    "--format",     "svg",   "--lens", "logit"};
+  check_refused(other, status::data, "null_mean.safetensors", "not what the run wrote", "--fresh");
+  BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == changed));
 }
 
 BOOST_AUTO_TEST_CASE(a_lens_of_another_unembedding_is_read_by_force_only_and_on_record) {

@@ -25,7 +25,8 @@ void warn_of_altered_tables(const fs::path& dir, const boost::json::object& mani
                     "; the figures show what is in ", altered.size() == 1 ? "it" : "them", " now"));
 }
 
-// So that the next run takes them for its own. A run that goes on meanwhile finds them changed and draws again.
+// So that the next run takes them for its own. A run that goes on meanwhile finds them changed and draws
+// again.
 void note_in_run(const fs::path& dir, const std::vector<fs::path>& pictures) {
   try {
     run_folder held(dir);

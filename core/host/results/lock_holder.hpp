@@ -38,8 +38,9 @@ std::string lock_text();
 // The first 4 KiB of a lock; nothing where there is none that can be read.
 std::optional<std::string> read_lock(const std::filesystem::path& lock);
 
-// When it was last written or renewed, and how long ago that is by the clock of its file system, which is that
-// of a file made beside it: the clocks of two machines need not agree. Nothing where that cannot be told.
+// When it was last written or renewed, and how long ago that is by the clock of its file system, which is
+// that of a file made beside it: the clocks of two machines need not agree. Nothing where that cannot be
+// told.
 std::optional<timespec> time_of(const std::filesystem::path& lock);
 std::optional<std::chrono::milliseconds> age_of(const std::filesystem::path& lock);
 

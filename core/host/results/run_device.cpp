@@ -39,8 +39,9 @@ std::vector<std::string> devices_of(const boost::json::object& manifest) {
   if (list != nullptr && list->is_array())
     for (const auto& d : list->get_array())
       if (d.is_string()) out.emplace_back(d.get_string());
-  // The only word of a run from before there was a list.
-  if (const auto one = text_at(backend, "device"); one && out.empty()) out.push_back(*one);
+  // The last one is the only word of a run from before there was a list, and of one that was edited.
+  const auto last = text_at(backend, "device");
+  if (last && std::find(out.begin(), out.end(), *last) == out.end()) out = {*last};
   return out;
 }
 
@@ -52,14 +53,19 @@ std::vector<std::string> take_device(const boost::json::object& manifest, std::s
       std::any_of(known.begin(), known.end(), [&](const std::string& d) { return device_class(d) == mine; });
   if (again) return known;
   if (!known.empty()) {
+    const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
+    const std::string_view was = kind(known.back());
     std::string before;
     for (const std::string& d : known) before += (before.empty() ? "" : "; ") + visible_line(d);
-    const std::string what = cat(folder.string(), " holds a run on the device ", before, ", not ",
-                                 visible_line(device), ": their last bits may differ");
+    const std::string what =
+        was == kind(device)
+            ? cat(folder.string(), " holds a run on the device ", before, ", not ", visible_line(device))
+            : cat(folder.string(), " holds a run on the device ", visible_line(was), ", not ",
+                  visible_line(kind(device)), " (", before, "; here ", visible_line(device), ")");
     if (mixed == mixed_devices::refused)
       fail(status::config, what,
-           "; go on on that device, choose another --out, --fresh to move it aside, or "
-           "--allow-mixed-devices");
+           ", and their last bits may differ; go on on that device, choose another --out, --fresh to move it "
+           "aside, or --allow-mixed-devices");
     log_warning(cat(what, "; run.json says which records are of which (--allow-mixed-devices)"));
   }
   known.emplace_back(device);

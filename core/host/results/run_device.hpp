@@ -25,8 +25,9 @@ std::string device_class(std::string_view device);
 // The devices that run.json names, in the order in which they came to be used.
 std::vector<std::string> devices_of(const boost::json::object& manifest);
 
-// A run goes on on a device of a class that it names already; on another one only where that is allowed, with a
-// warning. Otherwise status::config, naming both and the option. Returns the devices of the run from now on.
+// A run goes on on a device of a class that it names already; on another one only where that is allowed,
+// with a warning. Otherwise status::config, naming both and the option. Returns the devices of the run from
+// now on.
 std::vector<std::string> take_device(const boost::json::object& manifest, std::string_view device,
                                      mixed_devices mixed, const std::filesystem::path& folder);
 

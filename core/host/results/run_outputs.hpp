@@ -41,8 +41,8 @@ void refuse_unlisted_files(const run_folder& folder);
 // away.
 void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest);
 
-// Did the run in the manifest end, and does it note all tables of these studies and lenses? Runs of before they were
-// noted do not. Whether the files are still so is written_outputs.hpp.
+// Did the run in the manifest end, and does it note all tables of these studies and lenses? Runs of before
+// they were noted do not. Whether the files are still so is written_outputs.hpp.
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      const std::vector<std::string>& lens_labels);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program that is asked to stop ends soon, whatever its threads are at: a forward pass of a large model may
-// take minutes, and what it gives would be dropped. Where the work does not come to its own end within a moment,
-// the program saves what is finished and ends.
+// A program that is asked to stop ends soon, whatever its threads are at: a forward pass of a large model
+// may take minutes, and what it gives would be dropped. Where the work does not come to its own end within a
+// moment, the program saves what is finished and ends.
 #pragma once
 
 #include <chrono>

@@ -17,6 +17,20 @@ namespace depthlens {
 
 namespace fs = std::filesystem;
 
+boost::json::object describe_work(const study_runner& runner, unsigned threads, double seconds) {
+  const evaluation_counts& c = runner.counts();
+  boost::json::object work;
+  work["records_run"] = runner.records_run();
+  work["tokens_given"] = c.tokens_given;
+  work["distinct_prefixes"] = c.distinct_prefixes;
+  work["tokens_computed"] = c.tokens_computed;
+  work["positions_read"] = c.positions_read;
+  work["most_kept_tokens"] = c.most_kept_tokens;
+  work["threads"] = threads;
+  work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
+  return work;
+}
+
 std::set<std::string> run_results::own_tables() const {
   std::set<std::string> out;
   const auto* tables = object_at(&p_.manifest, "tables");

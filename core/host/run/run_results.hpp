@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables and figures of a run whose records are all in the logs, and which of them are still as they were written.
+// Tables and figures of a run whose records are all in the logs, and which of them are still as they were
+// written.
 #pragma once
 
 #include "commands/run_lenses.hpp"
 #include "commands/run_request.hpp"
+#include "engine/study_runner.hpp"
 #include "engine/study_session.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/record_log.hpp"
@@ -17,6 +19,9 @@
 #include <vector>
 
 namespace depthlens {
+
+// "last_work" of run.json.
+boost::json::object describe_work(const study_runner& runner, unsigned threads, double seconds);
 
 class run_results {
  public:

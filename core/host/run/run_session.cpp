@@ -65,7 +65,7 @@ class run_session {
   void take_backend();
   void start_backend();
   bool take_means();  // false where it was stopped
-  std::optional<mean_states> read_means(const fs::path& file, const std::string& wanted) const;
+  std::optional<mean_states> read_means(const fs::path& file, const std::string& wanted);
   study_runner make_runner();
   evaluator make_evaluator(const std::vector<std::size_t>& lenses);
   std::uint64_t weight_bytes() const {
@@ -76,7 +76,6 @@ class run_session {
   int dry_run();
   int work();
   bool compute(study_runner& runner);
-  void note_work(const study_runner& runner, double seconds);
   void save(const char* status);
   int stopped(const std::string& what);
 
@@ -187,8 +186,8 @@ void run_session::start_backend() {
   if (state_.begun()) save("running");
 }
 
-// A run that has its mean states keeps them; they are part of its key. Those of a file that is not what the run
-// wrote are computed again, and must be the same.
+// A run that has its mean states keeps them; they are part of its key. Those of a file that is not what the
+// run wrote are computed again, and must be the same.
 bool run_session::take_means() {
   constexpr std::uint64_t records = 256;
   const architecture& a = model_.files->arch();
@@ -221,14 +220,17 @@ bool run_session::take_means() {
   return true;
 }
 
-std::optional<mean_states> run_session::read_means(const fs::path& file, const std::string& wanted) const {
+std::optional<mean_states> run_session::read_means(const fs::path& file, const std::string& wanted) {
   const architecture& a = model_.files->arch();
   const output_state state = state_of_output(manifest_.fields, folder_->root(), mean_file);
   try {
     std::optional<mean_states> there;
     if (state == output_state::as_written || state == output_state::not_noted)
       there = mean_states::read(file, a.n_layers, a.d_model);
-    if (there && there->sha256() == wanted) return there;
+    if (there && there->sha256() == wanted) {
+      note_output(manifest_.fields, folder_->root(), mean_file);  // a run of before has not
+      return there;
+    }
   } catch (const error&) {  // not there, or damaged
   }
   log_warning(cat("not as the run wrote it, and made again: ", mean_file));
@@ -305,20 +307,6 @@ int run_session::dry_run() {
   return 0;
 }
 
-void run_session::note_work(const study_runner& runner, double seconds) {
-  const evaluation_counts& c = runner.counts();
-  boost::json::object work;
-  work["records_run"] = runner.records_run();
-  work["tokens_given"] = c.tokens_given;
-  work["distinct_prefixes"] = c.distinct_prefixes;
-  work["tokens_computed"] = c.tokens_computed;
-  work["positions_read"] = c.positions_read;
-  work["most_kept_tokens"] = c.most_kept_tokens;
-  work["threads"] = request_.threads;
-  work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
-  manifest_.fields["last_work"] = std::move(work);
-}
-
 void run_session::save(const char* status) {
   manifest_.fields["status"] = status;
   state_.save(manifest_);
@@ -340,7 +328,8 @@ bool run_session::compute(study_runner& runner) {
     log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
                  runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,
                  " distinct prefixes"));
-  if (runner.records_run() > 0) note_work(runner, seconds);
+  if (runner.records_run() > 0)
+    manifest_.fields["last_work"] = describe_work(runner, request_.threads, seconds);
   manifest_.fields["records"] = {{"finished", runner.records_in_logs()}, {"wanted", state_.records_wanted()}};
   return finished;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a run is, for the thread that ends it while others are at work (prompt_end.hpp): what it may write then.
+// Where a run is, for the thread that ends it while others are at work (prompt_end.hpp): what it may write
+// then.
 #pragma once
 
 #include "engine/study_runner.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals kept from the threads that are started meanwhile: they are for the main thread, which may wait in a call
-// that they shall end.
+// Signals kept from the threads that are started meanwhile: they are for the main thread, which may wait in
+// a call that they shall end.
 #pragma once
 
 #include <signal.h>

@@ -25,8 +25,8 @@ void write_lens_folder(const std::filesystem::path& folder, const lens_identity&
 
 // Notes in run.json the files of a finished training as they are, its tables with them.
 void note_lens_folder(boost::json::object& manifest, const std::filesystem::path& folder);
-// Throws status::data where a file of the lens is not as it was noted: only training makes it again. A table that
-// is not is told in a warning.
+// Throws status::data where a file of the lens is not as it was noted: only training makes it again. A table
+// that is not is told in a warning.
 void refuse_altered_lens(const boost::json::object& manifest, const std::filesystem::path& folder);
 
 }  // namespace depthlens

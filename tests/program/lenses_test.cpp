@@ -128,9 +128,11 @@ BOOST_AUTO_TEST_CASE(mean_states_that_were_altered_are_made_again_where_they_com
   must_work(r.command() + words{"--null", "mean"});
   BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == whole));
   r.write("run/null_mean.safetensors", changed);
-  const std::string more = r.write("more.json", R"([{"prompt":"aab"},{"prompt":"bba"}])");
-  const words other = {"run",           "flips",  "--model", r.model.path(), "--out", r.out(),  "--data",
-                       "flips=" + more, "--null", "mean",    "--format",     "svg",   "--lens", "logit"};
+  const std::string more =
+      r.write("more.json", R"([{"prompt":"aab","answer":"b"},{"prompt":"bba","answer":"a"}])");
+  const words other = {
+      "run",    "downstream", "--model",  r.model.path(), "--out",  r.out(), "--data", "downstream.t=" + more,
+      "--null", "mean",       "--format", "svg",          "--lens", "logit"};
   check_refused(other, status::data, "null_mean.safetensors", "not what the run wrote", "--fresh");
   BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == changed));
 }

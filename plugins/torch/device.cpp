@@ -241,9 +241,9 @@ std::string describe_devices(const std::vector<at::Device>& devices, const numbe
   }
   const bool gpu = devices.front().type() == at::kCUDA;
   return cat(out, ", libtorch ", libtorch_version(),
-             !gpu        ? ""
-             : form.tf32 ? ", TF32 on"
-                         : ", TF32 off",
+             !gpu        ? cat(" (", at::get_cpu_capability(), ")")
+             : form.tf32 ? std::string(", TF32 on")
+                         : std::string(", TF32 off"),
              gpu ? ", deterministic where libtorch can be" : ", deterministic",
              !gpu || has_own_kernels(devices.front()) ? "" : ", reductions by libtorch");
 }

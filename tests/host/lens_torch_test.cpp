@@ -137,6 +137,21 @@ BOOST_AUTO_TEST_CASE(the_matrix_of_block_l_carries_layer_l_plus_1) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(the_block_that_the_matrices_of_a_jacobian_lens_lead_to_is_read_where_it_is_named) {
+  const scratch_folder folder;
+  const std::string layers = std::string("K\0", 2) + matrix_at(0);
+  const auto target = [&](const std::string& entries) {
+    return open_jacobian(folder, jacobian(layers, entries)).about().target_layer;
+  };
+  BOOST_TEST(!target(""));
+  BOOST_TEST(!target(pkl_text("target_layer") + "N"));
+  BOOST_TEST(target(pkl_text("target_layer") + "K\x01").value() == 1);
+  BOOST_TEST(target(pkl_text("target_block") + pkl_int(-2)).value() == -2);
+  BOOST_TEST(target(pkl_text("config") + "}(" + pkl_text("target_layer") + "K\x01" + "u").value() == 1);
+  check_fails([&] { target(pkl_text("target_layer") + pkl_text("last")); }, status::data, "lens.pt",
+              "target_layer is a text, expected an integer");
+}
+
 BOOST_AUTO_TEST_CASE(jacobian_lenses_that_do_not_fit_are_refused) {
   const scratch_folder folder;
   const std::string one = "K\x01" + matrix_at(1);

@@ -100,6 +100,19 @@ BOOST_AUTO_TEST_CASE(a_damaged_manifest_is_refused_by_name) {
   check_fails([&] { manifest::read(pipe); }, status::data, pipe.string(), "not a regular file");
 }
 
+BOOST_AUTO_TEST_CASE(a_manifest_of_a_later_format_is_refused_with_the_version_that_wrote_it) {
+  const scratch_folder folder;
+  const auto file = folder.write("run.json", R"({"format": 2, "depthlens": "9.0.0\u001b"})");
+  check_fails([&] { manifest::read(file); }, status::config, file.string(), "format 2", "9.0.0\\x1b",
+              "format 1");
+  for (const char* format : {"\"1\"", "1.5", "-1", "0", "null", "[1]", "1e400"}) {
+    const auto bad = folder.write("run.json", cat("{\"format\": ", format, "}"));
+    check_fails([&] { manifest::read(bad); }, status::data, bad.string());
+  }
+  for (const char* good : {R"({"format": 1})", R"({"format": 1.0})", R"({"depthlens": "0.1.0"})"})
+    BOOST_CHECK_NO_THROW(manifest::read(folder.write("run.json", good)));
+}
+
 BOOST_AUTO_TEST_CASE(a_manifest_of_hostile_nesting_is_refused) {
   const scratch_folder folder;
   const auto file = folder.write("run.json", "{\"a\":" + std::string(100000, '['));

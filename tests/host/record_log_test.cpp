@@ -141,10 +141,12 @@ BOOST_AUTO_TEST_CASE(values_of_every_type_come_back_as_they_were) {
   out.row("empty", nullptr, 0);
   out.count("s", "", 3);
   out.count("s", "white space", std::numeric_limits<std::uint64_t>::max());
+  out.device("cpu (a)");
   log.append(key, out.take());
 
   const auto e = log.get(key);
   BOOST_TEST((e->key() == key));
+  BOOST_TEST(e->device().value() == "cpu (a)");
   BOOST_REQUIRE_EQUAL(e->rows().size(), 2U);
   BOOST_TEST(e->rows()[0].table == "first");
   BOOST_TEST(e->rows()[1].table == "empty");

@@ -261,6 +261,18 @@ BOOST_AUTO_TEST_CASE(shuffled_rows_give_the_same_rows_under_other_numbers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_log_says_on_which_device_each_record_was_computed) {
+  const fake_run run(made_prompts(kRecords));
+  fake_backend backend(fake_run::kVocabulary);
+  run.go(backend, {});
+  const record_log log(run.log("fake", "logit"));
+  auto records = log.read({""}, [](const record_key&) { return true; });
+  std::size_t on_fake = 0, on_none = 0;
+  while (const auto e = records.next()) ++(e->device().value().empty() ? on_none : on_fake);
+  BOOST_TEST(on_fake + on_none == kRecords);
+  BOOST_TEST(on_fake >= kRecords - 1);  // nothing is read of the empty prompt
+}
+
 BOOST_AUTO_TEST_CASE(studies_of_one_window_share_their_prefixes_and_their_reads) {
   run_setting one, two;
   two.words = {"fake", "twin"};

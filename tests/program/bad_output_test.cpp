@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(output_folders)
@@ -81,6 +82,71 @@ BOOST_AUTO_TEST_CASE(a_run_is_not_continued_on_another_kind_of_device) {
   manifest.at("backend").as_object()["device"] = "cuda:0, libtorch";
   folder.write("run/run.json", boost::json::serialize(manifest));
   check_refused(run_into(run), status::config, run.string(), "device cuda, not cpu", "--fresh");
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_run_does_not_mix_instruction_sets_unless_that_is_asked_for_and_then_says_which_records) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  const surroundings old_machine{{{"DNNL_MAX_CPU_ISA", "SSE41"}}, {}};
+  must_work(run_into(run) + words{"--limit", "2"}, old_machine);
+  const std::string manifest = read_bytes(run / "run.json");
+  must_work(run_into(run) + words{"--limit", "2"});  // nothing to compute
+  const outcome refused = depthlens_says(run_into(run));
+  if (refused.code == 0) {
+    BOOST_TEST_MESSAGE("skipped: this machine has no more than SSE4.1");
+    return;
+  }
+  BOOST_TEST(refused.code == 78);
+  for (const char* part : {"SSE4.1", "not cpu", "--allow-mixed-devices"})
+    BOOST_TEST(refused.err.find(part) != std::string::npos, refused.err);
+  BOOST_TEST((manifest_of(run).at("status") == "complete"));
+  const outcome allowed = must_work(run_into(run) + words{"--allow-mixed-devices"});
+  BOOST_TEST(allowed.err.find("SSE4.1") != std::string::npos, allowed.err);
+  const boost::json::object mixed = manifest_of(run);
+  BOOST_REQUIRE_EQUAL(mixed.at("backend").at("devices").as_array().size(), 2U);
+  const boost::json::object by_device = mixed.at("records_by_device").at("facts").at("logit").as_object();
+  const std::string first(mixed.at("backend").at("devices").at(0).as_string());
+  const std::string second(mixed.at("backend").at("devices").at(1).as_string());
+  BOOST_TEST((by_device.at(first).at("") == "0-1"));
+  BOOST_TEST(by_device.at(second).at("").as_string().starts_with("2"));
+  must_work(run_into(run));  // the same two devices
+}
+
+BOOST_AUTO_TEST_CASE(what_a_later_version_wrote_is_neither_extended_nor_drawn_nor_written_over) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run) + words{"--limit", "2"});
+  boost::json::object manifest = manifest_of(run);
+  manifest["format"] = 2;
+  manifest["depthlens"] = "9.0.0";
+  const std::string later = boost::json::serialize(manifest);
+  folder.write("run/run.json", later);
+  const auto before = tables_of(run);
+  for (const words& command : {run_into(run), words{"plot", run.string()}})
+    check_refused(command, status::config, (run / "run.json").string(), "format 2", "9.0.0");
+  BOOST_TEST(read_bytes(run / "run.json") == later);
+  check_same_tables(tables_of(run), before);
+  must_work(run_into(run) + words{"--limit", "2", "--fresh"});
+  BOOST_TEST(read_bytes(folder.path() / "run.old-1/run.json") == later);
+  folder.write("run/lens_eval.json", later);
+  check_refused({"lens", "eval", "--model", demo_model(), "--text", demo_data("counts.txt"), "--lens",
+                 "logit", "--out", run},
+                status::config, "lens_eval.json", "format 2", "9.0.0");
+  BOOST_TEST(read_bytes(run / "lens_eval.json") == later);
+}
+
+BOOST_AUTO_TEST_CASE(a_lock_that_another_machine_no_longer_renews_is_taken_over) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run", lock = run / "log/lock";
+  std::filesystem::create_directories(run / "log");
+  folder.write("run/log/lock", "another.machine 17 12345\n");
+  check_refused(run_into(run), status::config, "process 17 on another.machine", "taken over in",
+                lock.string());
+  std::filesystem::last_write_time(lock, std::filesystem::last_write_time(lock) - std::chrono::hours(1));
+  const outcome o = must_work(run_into(run));
+  BOOST_TEST(o.err.find("was left by process 17 on another.machine") != std::string::npos, o.err);
+  BOOST_TEST(!std::filesystem::exists(lock));
 }
 
 BOOST_AUTO_TEST_CASE(tables_and_records_without_a_manifest_are_left_alone) {

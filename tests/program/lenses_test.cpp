@@ -116,10 +116,26 @@ BOOST_AUTO_TEST_CASE(mean_states_are_kept_with_the_run_and_do_not_depend_on_thre
   BOOST_TEST(tables_of(r.out("a")).contains("pos_BASELINE_logit-null.csv"));
   const outcome again = must_work(r.command("a") + words{"--null", "mean"});
   BOOST_TEST(again.err.find("nothing new") != std::string::npos, again.err);
-  std::string changed = mean("a");
+}
+
+BOOST_AUTO_TEST_CASE(mean_states_that_were_altered_are_made_again_where_they_come_out_the_same) {
+  const lens_run r;
+  r.model.make_random();  // prompts that differ have other means
+  must_work(r.command() + words{"--null", "mean"});
+  const std::string whole = read_bytes(r.out() / "null_mean.safetensors");
+  std::string changed = whole;
   changed.back() = static_cast<char>(changed.back() ^ 1);
-  r.write("a/null_mean.safetensors", changed);
-  check_refused(r.command("a") + words{"--null", "mean"}, status::config, "null_mean");
+  r.write("run/null_mean.safetensors", changed);
+  must_work(r.command() + words{"--null", "mean"});
+  BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == whole));
+  r.write("run/null_mean.safetensors", changed);
+  const std::string more =
+      r.write("more.json", R"([{"prompt":"aab","answer":"b"},{"prompt":"bba","answer":"a"}])");
+  const words other = {
+      "run",    "downstream", "--model",  r.model.path(), "--out",  r.out(), "--data", "downstream.t=" + more,
+      "--null", "mean",       "--format", "svg",          "--lens", "logit"};
+  check_refused(other, status::data, "null_mean.safetensors", "not what the run wrote", "--fresh");
+  BOOST_TEST((read_bytes(r.out() / "null_mean.safetensors") == changed));
 }
 
 BOOST_AUTO_TEST_CASE(a_lens_of_another_unembedding_is_read_by_force_only_and_on_record) {
@@ -172,6 +188,34 @@ BOOST_AUTO_TEST_CASE(a_jacobian_lens_is_described_by_the_blocks_it_names_and_its
   const outcome o = must_work({"lens", "info", bad, "--model", r.model.path()});
   BOOST_TEST(o.err.find("j.pt: the matrix of block 0 has values that are not finite") != std::string::npos,
              o.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_jacobian_lens_that_leads_to_another_block_than_the_last_is_refused_unless_forced) {
+  const lens_run r;
+  const auto lens_to = [&](const std::string& entries) {
+    const std::string matrix =
+        pkl_tensor(pkl_storage("FloatStorage", "0", 64), 0, pkl_ints({8, 8}), pkl_ints({8, 1}));
+    const std::string pickle =
+        pickle_of("}(" + pkl_text("J") + "}(" + std::string("K\0", 2) + matrix + "u" + entries + "u");
+    return "jacobian=" +
+           r.write("j.pt", zip_of({{"j/data.pkl", pickle}, {"j/data/0", std::string(256, '\x3c')}})).string();
+  };
+  for (const std::string& last : {std::string(), pkl_text("target_layer") + "N",
+                                  pkl_text("target_layer") + "K\x01", pkl_text("target_layer") + pkl_int(-1)})
+    must_work({"lens", "info", lens_to(last), "--model", r.model.path()});
+  const std::string lens = lens_to(pkl_text("target_layer") + std::string("K\0", 2));
+  const outcome info = must_work({"lens", "info", lens});
+  BOOST_TEST(info.out.find("target       block 0\n") != std::string::npos, info.out);
+  check_refused({"lens", "info", lens, "--model", r.model.path()}, status::data, "target_layer 0",
+                "block of this model, 1", "--force-lens");
+  check_refused({"trace", "--model", r.model.path(), "--prompt", "ab", "--lens", lens}, status::data,
+                "target_layer 0");
+  check_refused(r.command() + words{"--lens", lens}, status::data, "target_layer 0", "--force-lens");
+  const outcome forced = must_work(r.command() + words{"--lens", lens, "--force-lens"});
+  BOOST_TEST(forced.err.find("target_layer 0") != std::string::npos, forced.err);
+  const boost::json::value said = manifest_of(r.out()).at("lenses").at("jacobian");
+  BOOST_TEST((said.at("target_layer") == 0));
+  BOOST_TEST((said.at("unembedding") == "not named by the lens; target_layer 0 (forced)"));
 }
 
 BOOST_AUTO_TEST_CASE(lenses_are_evaluated_side_by_side) {

@@ -90,12 +90,30 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_a_run_soon_with_code_75_and_the_same_command_
       const outcome stopped = run.go_on_after(number);
       BOOST_TEST(stopped.code == 75);
       BOOST_TEST(stopped.err.find("The same command goes on") != std::string::npos, stopped.err);
+      const boost::json::object manifest = manifest_of(run.folder());
+      BOOST_TEST((manifest.at("status") == "stopped"));
+      BOOST_TEST((manifest.at("records").at("wanted") == 5 * kRows));
+      BOOST_TEST(manifest.at("records").at("finished").to_number<std::uint64_t>() <= 5 * kRows);
       check_no_tables(run.folder());
       BOOST_TEST(!std::filesystem::exists(run.folder() / "log/lock"));
       must_work(command(run.folder()));
       check_same_tables(tables_of(run.folder()), reference().tables);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_folder_another_process_has_taken_over_stops_and_leaves_it_alone) {
+  suspended_run run(command, [](const auto& to) { return has_bytes(to / "log/pos.logit.log", 100); });
+  const std::string other = "another.machine 17 12345\n";
+  std::ofstream(run.folder() / "log/lock") << other;
+  const outcome lost = run.go_on_after(SIGCONT);
+  BOOST_TEST(lost.code == 78);
+  BOOST_TEST(lost.err.find("is now of process 17 on another.machine") != std::string::npos, lost.err);
+  check_no_tables(run.folder());
+  BOOST_TEST(read_bytes(run.folder() / "log/lock") == other);
+  std::filesystem::remove(run.folder() / "log/lock");
+  must_work(command(run.folder()));
+  check_same_tables(tables_of(run.folder()), reference().tables);
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_holds_whatever_a_run_that_did_not_finish_was_to_do) {

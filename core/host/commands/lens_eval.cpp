@@ -133,6 +133,7 @@ void write_record(const fs::path& folder, const parsed_options& o, const opened_
                   const std::string& backend, const std::string& device) {
   manifest m;
   m.fields["depthlens"] = DEPTHLENS_VERSION;
+  m.fields["format"] = manifest::format;
   m.fields["model"] = {{"name", visible(model.name)}, {"sha256", model.files->content_hash()}};
   m.fields["text"] = {{"file", visible(o.text("text"))},
                       {"sha256", sha256_file(o.text("text"))},
@@ -170,6 +171,7 @@ int lens_eval_command(const arguments& args) {
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
   const fs::path out_folder = lasting_path(o.text("out"));
+  manifest::read(out_folder / "lens_eval.json");  // one of a later version is not written over
   registry plugins(o.plugin_paths());
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));

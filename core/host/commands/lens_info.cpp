@@ -75,6 +75,7 @@ void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t widt
     std::cout << "file         " << about.file.string() << "\ndtype        " << about.dtype
               << "\nsha256       " << lens.sha256() << '\n';
   if (about.model) std::cout << "trained for  " << printable(*about.model) << '\n';
+  if (about.target_layer) std::cout << "target       block " << *about.target_layer << '\n';
   if (about.n_prompts) std::cout << "prompts      " << *about.n_prompts << '\n';
   if (about.unembed_hash) std::cout << "hash         " << printable(*about.unembed_hash) << '\n';
 }

@@ -114,7 +114,7 @@ void add_lens_options(po::options_description& options, const std::string& other
 
 void add_force_lens(po::options_description& options) {
   options.add_options()("force-lens", po::bool_switch(),
-                        "take a lens that was trained for another unembedding");
+                        "take a lens that was made for another unembedding or target layer");
 }
 
 void add_backend_options(po::options_description& options, const backend_defaults& defaults) {

@@ -4,12 +4,45 @@
 
 #include "figures/gnuplot_process.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/run_folder.hpp"
+#include "results/written_outputs.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stop_signal.hpp"
 
 #include <iostream>
 
 namespace depthlens {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void warn_of_altered_tables(const fs::path& dir, const boost::json::object& manifest) {
+  std::vector<std::string> altered;
+  for (const std::string& table : tables_of_figures(manifest))
+    if (state_of_output(manifest, dir, table) == output_state::different) altered.push_back(table);
+  if (!altered.empty())
+    log_warning(cat("not as the run wrote ",
+                    altered.size() == 1 ? "it: " : "them: ", names_for_people(altered),
+                    "; the figures show what is in ", altered.size() == 1 ? "it" : "them", " now"));
+}
+
+// So that the next run takes them for its own. A run that goes on meanwhile finds them changed and draws
+// again.
+void note_in_run(const fs::path& dir, const std::vector<fs::path>& pictures) {
+  try {
+    run_folder held(dir);
+    manifest m = manifest::read(held.manifest());
+    note_figures(m.fields, held.root(), pictures);
+    held.lock().check_now();
+    m.write(held.manifest());
+  } catch (const error& e) {
+    log_warning(
+        cat("the new pictures are not noted in run.json, and the next run draws them again: ", e.what()));
+  }
+}
+
+}  // namespace
 
 int plot_command(const arguments& args) {
   namespace po = boost::program_options;
@@ -22,15 +55,18 @@ int plot_command(const arguments& args) {
       parse_options(args, "usage: depthlens plot DIR [--format png,svg,pdf]\n", d, {{"dir", 1}});
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "plot needs the output folder of a run");
-  const std::filesystem::path dir = o.text("dir");
-  if (!std::filesystem::is_directory(dir)) fail(status::no_input, dir.string(), ": no such folder");
+  const fs::path dir = o.text("dir");
+  if (!fs::is_directory(dir)) fail(status::no_input, dir.string(), ": no such folder");
   const manifest m = manifest::read(dir / "run.json");
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
   catch_stop_signals();
   if (const gnuplot_verdict gnuplot = check_gnuplot(); gnuplot.state != gnuplot_state::usable)
     fail(status::unavailable, gnuplot.words, "; figures are drawn with it");
   const std::vector<std::string> formats = parse_formats(o.text("format"));
-  for (const std::filesystem::path& p : draw_figures(dir, m.fields, formats)) std::cout << p.string() << '\n';
+  warn_of_altered_tables(dir, m.fields);
+  const std::vector<fs::path> pictures = draw_figures(dir, m.fields, formats);
+  note_in_run(dir, pictures);
+  for (const fs::path& p : pictures) std::cout << p.string() << '\n';
   return 0;
 }
 

@@ -85,6 +85,7 @@ boost::json::object run_lenses::describe() const {
     one["lens"] = l.spec.text;
     one["unembedding"] = l.match;
     if (!l.file.about().dtype.empty()) one["dtype"] = l.file.about().dtype;
+    if (l.file.about().target_layer) one["target_layer"] = *l.file.about().target_layer;
     out[l.spec.label] = std::move(one);
   }
   for (std::size_t i = 0; i < null_source_.size(); ++i) {

@@ -42,6 +42,8 @@ po::options_description run_options() {
       "config", text("FILE"), "more options, as lines key = value")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
+      "allow-mixed-devices", po::bool_switch(),
+      "go on on another device or instruction set than the run began with; run.json says which records")(
       "dry-run", po::bool_switch(), "count prompts, tokens and memory, run nothing")(
       "window", text("N")->default_value("8192"), "records whose prefixes are shared")(
       "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises")(
@@ -158,6 +160,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.seed_compat = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
+  r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
   r.threads = thread_count(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
   r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)

@@ -23,6 +23,7 @@ struct run_request {
   std::vector<lens_spec> lenses;
   null_kind null = null_kind::none;
   bool force_lens = false;
+  bool allow_mixed_devices = false;
   std::vector<study_plan> studies;
   std::vector<std::string> formats;  // of figures
   config_policy policy;

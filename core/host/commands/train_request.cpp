@@ -44,6 +44,8 @@ po::options_description train_options() {
       "validation-tokens", with("N", "4096"), "measure on at most so many positions of it")(
       "checkpoint-every", with("N", "50"), "steps")("seed", with("N", "42"), "of the order of the text")(
       "fresh", po::bool_switch(), "move a training that is there aside")(
+      "allow-mixed-devices", po::bool_switch(),
+      "go on on another device or instruction set than the training began with")(
       "format", with("LIST", "png,svg,pdf"), "of figures");
   add_backend_options(d, {"torch", "torch; auto: the best that can train", "auto, cpu, cuda[:i]"});
   d.add(common_options());
@@ -112,6 +114,7 @@ std::optional<train_request> parse_train(const arguments& args) {
   r.whiten = parse_switch("whiten", o.text("whiten"));
   r.bias_only = o.values["bias-only"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
+  r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
   take_numbers(o, r);
   const std::string held = o.text("validation");
   if (is_number(held))

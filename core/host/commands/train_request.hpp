@@ -24,7 +24,7 @@ struct train_request {
   double validation_share = 0;
   std::uint64_t validation_positions = 0, positions = 0, steps = 0, batch_positions = 0;
   std::uint64_t fit_positions = 0, context = 0, checkpoint_every = 0, seed = 0;
-  bool adam = true, bias_only = false, whiten = true, fresh = false;
+  bool adam = true, bias_only = false, whiten = true, fresh = false, allow_mixed_devices = false;
   lens_start start = lens_start::least_squares;
   double learning_rate = 0, momentum = 0, second_momentum = 0, weight_decay = 0, gradient_limit = 0,
          ridge = 0;

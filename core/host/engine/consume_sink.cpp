@@ -107,11 +107,13 @@ class refusing_sink {
 }  // namespace
 
 std::string logged_rows(const study_session& study, const record_job& job, const record_key& key,
-                        const std::vector<lens_column>& columns, std::uint32_t lens) {
+                        const std::vector<lens_column>& columns, std::uint32_t lens,
+                        std::string_view device) {
   const auto consume = [&](const dlens_sink& sink) {
     study.call("consume", job, [&] { job.consume(study.c(), columns, lens, sink); });
   };
   entry_writer out(key);
+  out.device(device);
   plain_sink plain(study, out);
   if (job.finite(columns, lens)) {
     consume(plain.c());
@@ -125,6 +127,7 @@ std::string logged_rows(const study_session& study, const record_job& job, const
     return out.take();
   } catch (const error&) {  // what the experiment cannot make sense of is no fault of it
     entry_writer none(key);
+    none.device(device);
     none.count(key.set, kNotFinite, 1);
     return none.take();
   }

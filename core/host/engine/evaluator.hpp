@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace depthlens {
@@ -96,6 +97,8 @@ class evaluator {
   // Throws the first error of a pack, after the other packs in flight have ended.
   evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
                         std::span<const read_wish> wishes, const on_result& done) const;
+  // What the backend says of it.
+  std::string device() const { return model_->info(model_)->device; }
 
  private:
   work_rules rules() const;

@@ -85,10 +85,26 @@ bool study_runner::run(const std::atomic<bool>& stop) {
   }
   if (!window.empty() && !stop) run_window(std::move(window), stop);
   progress_.reset();
-  if (!options_.dry_run)
-    for (const running_study& s : studies_)
-      for (record_log* log : s.logs) log->sync();
+  if (!options_.dry_run) {
+    const auto held = hold_logs();
+    sync_logs();
+  }
   return !stop;
+}
+
+void study_runner::sync_logs() {
+  for (const running_study& s : studies_)
+    for (record_log* log : s.logs) log->sync();
+}
+
+std::uint64_t study_runner::records_in_logs() const {
+  std::uint64_t n = 0;
+  for (const running_study& s : studies_) {
+    std::uint64_t least = s.session->records_wanted();
+    for (const record_log* log : s.logs) least = std::min<std::uint64_t>(least, log->size());
+    n += least;
+  }
+  return n;
 }
 
 void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
@@ -106,7 +122,7 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
     asks[i] = plan(job, w.columns);
-    if (!asks[i] && !options_.dry_run) complete(job, w.columns);
+    if (!asks[i] && !options_.dry_run) complete(job, w);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
     if (asks[i]) w.waiting.push_back(w.jobs[i].get());
@@ -148,7 +164,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
     } else {
-      complete(job, w.columns);
+      complete(job, w);
     }
   };
   try {
@@ -167,7 +183,7 @@ void study_runner::note_not_finite(const record_job& job) {
   not_finite_ = {job.study(), job.dataset(), job.data().index, job.not_finite_ids()};
 }
 
-void study_runner::complete(record_job& job, const std::vector<lens_column>& columns) {
+void study_runner::complete(record_job& job, const window_state& w) {
   const running_study& study = studies_[job.study()];
   const record_key key = key_of(job);
   const std::vector<char> missing = [&] {
@@ -176,10 +192,12 @@ void study_runner::complete(record_job& job, const std::vector<lens_column>& col
   }();
   for (std::uint32_t l = 0; l < lenses_.size(); ++l) {
     if (!missing[l]) continue;
-    const std::string payload = logged_rows(*study.session, job, key, columns, l);
+    const std::string payload =
+        logged_rows(*study.session, job, key, w.columns, l, w.run ? w.run->device() : "");
     const std::lock_guard lock(log_guard_);
+    options_.before_writing();
     study.logs[l]->append(key, payload);
-    if (!job.finite(columns, l)) note_not_finite(job);
+    if (!job.finite(w.columns, l)) note_not_finite(job);
   }
   job.release();
   ++records_run_;
@@ -188,8 +206,7 @@ void study_runner::complete(record_job& job, const std::vector<lens_column>& col
   const std::lock_guard lock(log_guard_);
   if (now - last_sync_ < kSyncEvery) return;
   last_sync_ = now;
-  for (const running_study& s : studies_)
-    for (record_log* log : s.logs) log->sync();
+  sync_logs();
 }
 
 }  // namespace depthlens

@@ -47,6 +47,8 @@ class study_runner {
     bool sharing = true;          // of a dry run, as the next
     std::size_t kept_tokens = 0;
     double read_weight = 8;
+    // Called before a record is written to a log; throws where that is not allowed any more. [any thread]
+    std::function<void()> before_writing = [] {};
   };
   // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
   using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
@@ -62,6 +64,12 @@ class study_runner {
   std::uint64_t records_run() const { return records_run_; }
   // The first of those that this object ran.
   const std::optional<not_finite_record>& not_finite() const { return not_finite_; }
+  // Records that are in the logs of all lenses, of this run and of earlier ones. Not while run() is at work,
+  // but with what hold_logs gave.
+  std::uint64_t records_in_logs() const;
+  // Waits until no record is being written and lets none be written as long as the lock is kept. [any thread]
+  std::unique_lock<std::mutex> hold_logs() { return std::unique_lock(log_guard_); }
+  void sync_logs();  // with what hold_logs gave
 
  private:
   using job_list = std::vector<std::unique_ptr<record_job>>;
@@ -71,7 +79,7 @@ class study_runner {
   void run_round(window_state& w, const std::atomic<bool>& stop);
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
   bool plan(record_job& job, const std::vector<lens_column>& columns) const;
-  void complete(record_job& job, const std::vector<lens_column>& columns);
+  void complete(record_job& job, const window_state& w);
   void note_not_finite(const record_job& job);  // under log_guard_
   record_key key_of(const record_job& job) const;
   work_rules dry_rules() const;

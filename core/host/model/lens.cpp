@@ -63,6 +63,24 @@ fs::path tuned_params(const fs::path& folder) {
   fail(status::no_input, folder.string(), ": holds neither params.safetensors nor params.pt of a tuned lens");
 }
 
+// Files name it so, beside J or in a dictionary of settings; None stands for the last.
+std::optional<std::int64_t> target_in(const torch_file& file, const pickle_view& dict, bool settings_too) {
+  for (std::size_t i = 0; i < dict.size(); i += 2) {
+    const pickle_view value = dict.item(i + 1);
+    const std::string_view key = dict.item(i).node().text;
+    if (key == "target_layer" || key == "target_block") {
+      if (value.kind() == pickle_kind::none) continue;
+      if (value.kind() != pickle_kind::integer)
+        fail(status::data, file.path(), ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
+             pickle_kind_name(pickle_kind::integer));
+      return value.node().integer;
+    }
+    if (settings_too && key != "J" && value.kind() == pickle_kind::dict)
+      if (const auto found = target_in(file, value, false)) return found;
+  }
+  return std::nullopt;
+}
+
 // A value of the file's dictionary; nothing where it has no such key.
 std::optional<pickle_view> jacobian_member(const torch_file& file, std::string_view key, pickle_kind kind) {
   const pickle_view root = file.root();
@@ -184,6 +202,7 @@ void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std
          d_model);
   if (const auto n = member("n_prompts", pickle_kind::integer); n && n->node().integer >= 0)
     about_.n_prompts = static_cast<std::uint64_t>(n->node().integer);
+  about_.target_layer = target_in(file, file.root(), true);
   std::map<std::int64_t, const torch_tensor*> by_layer;
   for (std::size_t i = 0; i < matrices->size(); i += 2) {
     const pickle_node& layer = matrices->item(i).node();

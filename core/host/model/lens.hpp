@@ -36,18 +36,19 @@ struct lens_about {
   std::optional<std::string> unembed_hash;  // of the model it was trained for
   std::optional<std::string> model;         // that model's name
   std::optional<std::uint64_t> n_prompts;   // a Jacobian lens was fitted on
+  // The block to whose output the matrices of a Jacobian lens lead, as its file says: from the end where < 0.
+  // One that does not say so leads to the last block.
+  std::optional<std::int64_t> target_layer;
 };
 
 // What a lens reads: its layers and transports, and its values as float32 until release.
-// Tuned: a folder with config.json and params.safetensors or params.pt (the former where both exist), tensors
-//   {i}.weight (D, D) and {i}.bias (D), trained on layer i: logits = U(h + W h + b) at layers 0..n-1, and the
-//     model's
-//   own output at layer n. With the seed's alignment translator l reads layer l+1, and layer n is no longer
-//     the model's
-//   output. params.safetensors needs no config.json.
-// Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers; J_l carries the output of
-// block l:
-//   logits = U(J h) at layers l+1 < n that have a matrix, and the model's own output at layer n.
+// - Tuned: a folder with config.json and params.safetensors or params.pt (the former where both exist),
+//   tensors {i}.weight (D, D) and {i}.bias (D), trained on layer i: logits = U(h + W h + b) at layers 0..n-1,
+//   and the model's own output at layer n. With the seed's alignment translator l reads layer l+1, and layer
+//   n is no longer the model's output. params.safetensors needs no config.json.
+// - Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers, target_layer; J_l carries
+//   the output of block l: logits = U(J h) at layers l+1 < n that have a matrix, and the model's own output
+//   at layer n.
 class lens_file {
  public:
   // n_layers blocks of width D. Errors: no_input, data (wrong shapes, missing translators).

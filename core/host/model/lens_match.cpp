@@ -23,8 +23,10 @@ std::string unembed_hash(const model_files& model) {
   return sha256(numpy_array_str(w.shape[0], w.shape[1], 1, value));
 }
 
-std::string match_lens(const lens_spec& spec, const lens_file& lens, const model_files& model, bool force) {
-  if (spec.kind == lens_kind::logit) return "the model's own";
+namespace {
+
+std::string match_unembedding(const lens_spec& spec, const lens_file& lens, const model_files& model,
+                              bool force) {
   const auto& wanted = lens.about().unembed_hash;
   if (!wanted) return "not named by the lens";
   const std::string found = unembed_hash(model);
@@ -38,6 +40,28 @@ std::string match_lens(const lens_spec& spec, const lens_file& lens, const model
   if (!force) fail(status::data, what, "; --force-lens reads it all the same");
   log_warning(what);
   return "another (forced)";
+}
+
+// "" where the matrices lead to the last block.
+std::string match_target(const lens_spec& spec, const lens_file& lens, std::uint32_t n_layers, bool force) {
+  const std::optional<std::int64_t>& target = lens.about().target_layer;
+  const std::int64_t last = std::int64_t{n_layers} - 1;
+  if (!target || *target == last || *target == -1) return "";
+  const std::string what = cat("--lens ", spec.text, ": its matrices lead to target_layer ", *target,
+                               *target < 0 ? cat(" (block ", *target + n_layers, ")") : std::string(),
+                               ", not to the last block of this model, ", last,
+                               ": what the last blocks do is missing in its readings");
+  if (!force) fail(status::data, what, "; --force-lens reads it all the same");
+  log_warning(what);
+  return cat("; target_layer ", *target, " (forced)");
+}
+
+}  // namespace
+
+std::string match_lens(const lens_spec& spec, const lens_file& lens, const model_files& model, bool force) {
+  if (spec.kind == lens_kind::logit) return "the model's own";
+  const std::string target = match_target(spec, lens, model.arch().n_layers, force);
+  return match_unembedding(spec, lens, model, force) + target;
 }
 
 }  // namespace depthlens

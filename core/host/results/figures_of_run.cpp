@@ -5,7 +5,7 @@
 #include "depthlens/text.hpp"
 #include "figures/figure_spec.hpp"
 #include "figures/gnuplot_process.hpp"
-#include "figures/picture_check.hpp"
+#include "results/written_outputs.hpp"
 #include "terminal/log.hpp"
 
 #include <tbb/parallel_for.h>
@@ -92,9 +92,13 @@ std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object&
   return out;
 }
 
-bool has_pictures(const fs::path& run, const drawing& d, const std::vector<std::string>& formats) {
+constexpr const char* kPlots = "plots/";
+
+bool is_as_drawn(const fs::path& run, const boost::json::object& manifest, const drawing& d,
+                 std::vector<std::string> formats) {
+  for (const char* beside : {"gp", "dat"}) formats.emplace_back(beside);
   return std::all_of(formats.begin(), formats.end(), [&](const std::string& f) {
-    return is_whole_picture(run / "plots" / (d.stem + "." + f));
+    return state_of_output(manifest, run, kPlots + d.stem + "." + f) == output_state::as_written;
   });
 }
 
@@ -122,6 +126,31 @@ std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::s
   return asked;
 }
 
+std::vector<std::string> tables_of_figures(const boost::json::object& manifest) {
+  std::set<std::string> out;
+  if (lists_figures(manifest))
+    for (const auto& [stem, value] : *object_at(&manifest, "figures"))
+      for (const char* key : {"csv", "control"})
+        if (const auto name = text_at(value.if_object(), key)) out.insert("data/" + *name);
+  return {out.begin(), out.end()};
+}
+
+std::vector<std::string> formats_noted(const boost::json::object& manifest) {
+  std::set<std::string> out;
+  for (const std::string& name : noted_outputs(manifest, kPlots))
+    for (const char* format : {"png", "svg", "pdf"})
+      if (fs::path(name).extension() == std::string(".") + format) out.insert(format);
+  return {out.begin(), out.end()};
+}
+
+void note_figures(boost::json::object& manifest, const fs::path& run, const std::vector<fs::path>& pictures) {
+  std::set<std::string> names;
+  for (const fs::path& p : pictures)
+    for (const fs::path& ending : {p.extension(), fs::path(".gp"), fs::path(".dat")})
+      names.insert(kPlots + p.stem().string() + ending.string());
+  for (const std::string& name : names) note_output(manifest, run, name);
+}
+
 bool can_draw(std::string_view later) {
   const gnuplot_verdict gnuplot = check_gnuplot();
   if (gnuplot.state == gnuplot_state::usable) return true;
@@ -136,7 +165,7 @@ std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::objec
                                    const std::vector<std::string>& formats, redraw which) {
   std::vector<drawing> drawings = drawings_of(run, manifest);
   if (which == redraw::missing)
-    std::erase_if(drawings, [&](const drawing& d) { return has_pictures(run, d, formats); });
+    std::erase_if(drawings, [&](const drawing& d) { return is_as_drawn(run, manifest, d, formats); });
   fs::create_directories(run / "plots");
   std::vector<std::vector<fs::path>> pictures(drawings.size());
   tbb::parallel_for(

@@ -21,11 +21,22 @@ std::vector<std::string> parse_formats(const std::string& list);
 // `asked`, and the formats that pictures of the run have already: those are not left behind.
 std::vector<std::string> formats_to_draw(const std::filesystem::path& run, std::vector<std::string> asked);
 
-enum class redraw { all, missing };  // missing: figures that lack a whole picture in a format
+// missing: figures that lack a picture in one of the formats, or of which a file is not as run.json notes it
+// (written_outputs.hpp)
+enum class redraw { all, missing };
 
 // Whether figures can be drawn behind tables that were just finished. Where there is no gnuplot that is said,
 // with what draws them later; one that cannot say its version is status::unavailable.
 bool can_draw(std::string_view later);
+
+// The tables that figures are drawn from, by path within the run, each once.
+std::vector<std::string> tables_of_figures(const boost::json::object& manifest);
+// The formats in which run.json notes a picture.
+std::vector<std::string> formats_noted(const boost::json::object& manifest);
+
+// Notes the files of such pictures, and the script and data of each, as they are now.
+void note_figures(boost::json::object& manifest, const std::filesystem::path& run,
+                  const std::vector<std::filesystem::path>& pictures);
 
 // Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a
 // gnuplot of its own. A missing CSV is status::no_input.

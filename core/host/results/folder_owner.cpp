@@ -17,7 +17,8 @@ run_json look_at(const fs::path& file) {
   if (!fs::exists(file)) return run_json::absent;
   try {
     return manifest::read(file).fields.contains("depthlens") ? run_json::ours : run_json::foreign;
-  } catch (const error&) {
+  } catch (const error& e) {
+    if (e.code() == status::config) return run_json::ours;  // of a later version
     return fs::is_regular_file(file) ? run_json::damaged : run_json::foreign;
   }
 }

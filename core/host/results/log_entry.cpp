@@ -31,6 +31,7 @@ class cursor {
     return v;
   }
   std::string_view text() { return take(get<std::uint32_t>()); }
+  bool at_end() const { return rest_.empty(); }
 
  private:
   std::string_view take(std::size_t n) {
@@ -92,6 +93,7 @@ std::string entry_writer::take() {
   out += rows_;
   put(out, n_counts_);
   out += counts_;
+  if (device_) put_text(out, *device_);
   return out;
 }
 
@@ -117,6 +119,7 @@ entry::entry(std::string payload, const std::filesystem::path& file) : payload_(
     const auto set = in.text(), reason = in.text();
     counts_.push_back({set, reason, in.get<std::uint64_t>()});
   }
+  if (!in.at_end()) device_ = in.text();
 }
 
 }  // namespace depthlens

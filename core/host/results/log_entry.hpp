@@ -25,7 +25,7 @@ struct record_key {
 // The key at the start of a payload of entry_writer; nothing where `payload`, which may be cut short behind
 // the key, begins otherwise.
 std::optional<record_key> key_of_payload(std::string_view payload);
-// No payload is shorter: an empty data set, no rows, no counts.
+// No payload is shorter: an empty data set, no rows, no counts, no device.
 inline constexpr std::uint32_t shortest_payload = 28;
 
 // A row as consume appended it. Texts view into the buffer it was read from.
@@ -40,10 +40,13 @@ class entry_writer {
   explicit entry_writer(const record_key& key);
   void row(std::string_view table, const dlens_value* values, std::size_t n);
   void count(std::string_view set, std::string_view reason, std::uint64_t n);
+  // On which device its readings were computed, "" = there are none. Kept where it was called.
+  void device(std::string_view text) { device_ = text; }
   std::string take();  // the finished payload
 
  private:
   std::string head_, rows_, counts_;
+  std::optional<std::string> device_;
   std::uint32_t n_rows_ = 0, n_counts_ = 0;
 };
 
@@ -60,12 +63,15 @@ class entry {
     std::uint64_t n;
   };
   const std::vector<counted>& counts() const { return counts_; }
+  // Nothing where it was not kept, as in logs of before.
+  const std::optional<std::string_view>& device() const { return device_; }
 
  private:
   std::string payload_;
   record_key key_;
   std::vector<logged_row> rows_;
   std::vector<counted> counts_;
+  std::optional<std::string_view> device_;
 };
 
 }  // namespace depthlens

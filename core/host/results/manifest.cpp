@@ -2,7 +2,9 @@
 #include "results/manifest.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/model/printable.hpp"
 #include "depthlens/table/atomic_file.hpp"
+#include "version.hpp"
 
 #include <fstream>
 #include <sstream>
@@ -59,6 +61,22 @@ void compare(const std::string& path, const boost::json::value& a, const boost::
   }
 }
 
+// What a later version wrote may mean something else, and would be lost where this one wrote it back.
+void check_format(const std::filesystem::path& file, const boost::json::object& fields) {
+  const auto* format = fields.if_contains("format");
+  if (format == nullptr) return;
+  boost::system::error_code code;
+  const auto number = format->is_number() ? format->to_number<std::uint64_t>(code) : 0;
+  if (code || number == 0)
+    fail(status::data, file.string(), ": \"format\" is ", printable(shown(*format)),
+         ", expected a whole number from 1 on; is the file damaged?");
+  if (number > manifest::format)
+    fail(status::config, file.string(), ": was written in format ", number, " by depthlens ",
+         printable(text_at(&fields, "depthlens").value_or("of an unknown version")), "; this is depthlens ",
+         DEPTHLENS_VERSION, ", which reads format ", manifest::format,
+         ": use that version or a later one, or another folder");
+}
+
 }  // namespace
 
 manifest manifest::read(const std::filesystem::path& file) {
@@ -73,6 +91,7 @@ manifest manifest::read(const std::filesystem::path& file) {
   if (code || !v.is_object())
     fail(status::data, file.string(), ": not a run manifest: ", code ? code.message() : "no object");
   m.fields = v.get_object();
+  check_format(file, m.fields);
   return m;
 }
 
@@ -112,17 +131,6 @@ void refuse_other_key(const manifest& m, const boost::json::object& key, const s
   if (text.empty()) return;
   fail(status::config, folder.string(), " holds a ", what, " (", text,
        "); choose another --out, or --fresh to move it aside");
-}
-
-void refuse_other_device(const boost::json::object& manifest, std::string_view device,
-                         const std::filesystem::path& folder) {
-  const std::optional<std::string> before = text_at(object_at(&manifest, "backend"), "device");
-  if (!before) return;
-  const auto kind = [](std::string_view d) { return d.substr(0, d.find_first_of(":, ")); };
-  const std::string_view was = kind(*before);
-  if (was != kind(device))
-    fail(status::config, folder.string(), " holds a run on the device ", was, ", not ", kind(device),
-         "; choose that --device, another --out, or --fresh to move it aside");
 }
 
 void merge_into(boost::json::object& older, const boost::json::object& newer) {

@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -15,9 +16,12 @@ namespace depthlens {
 
 class manifest {
  public:
+  static constexpr std::uint64_t format = 1;  // of what this version writes, and the latest that read takes
+
   boost::json::object fields;
 
-  // An absent file gives an empty manifest; a damaged one is status::data.
+  // An absent file gives an empty manifest; a damaged one is status::data; one of a later format is
+  // status::config and names the version that wrote it.
   static manifest read(const std::filesystem::path& file);
   void write(const std::filesystem::path& file) const;  // complete or not at all
   bool empty() const { return fields.empty(); }
@@ -31,10 +35,6 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
 // naming `what` the folder holds ("run of another configuration") and each field that differs.
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
-
-// A run is not continued on another kind of device ("cpu, ...", "cuda:1, ...") than it names: status::config.
-void refuse_other_device(const boost::json::object& manifest, std::string_view device,
-                         const std::filesystem::path& folder);
 
 // The object at a key; null where `in` is null, or has none there.
 const boost::json::object* object_at(const boost::json::object* in, std::string_view key);

@@ -2,19 +2,21 @@
 // The output folder of a run: run.json, data/, plots/, log/. Held by one process at a time.
 #pragma once
 
+#include "results/folder_lock.hpp"
+
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace depthlens {
 
 class run_folder {
  public:
-  // Creates the folder and takes its lock. A lock of a process of this machine that no longer lives is taken
-  // over; a living one, or one of another machine, is status::config and names its holder.
-  explicit run_folder(const std::filesystem::path& root);
-  ~run_folder();
+  // Creates the folder and takes its lock. One that another process holds is status::config and names it.
+  explicit run_folder(const std::filesystem::path& root, const lock_timing& timing = {});
   run_folder(const run_folder&) = delete;
 
+  folder_lock& lock() { return *lock_; }
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path manifest() const { return root_ / "run.json"; }
   std::filesystem::path data() const { return root_ / "data"; }
@@ -23,6 +25,7 @@ class run_folder {
 
  private:
   std::filesystem::path root_;
+  std::optional<folder_lock> lock_;
 };
 
 // Creates a folder that can be written to, or throws status::cannot_create.

@@ -85,16 +85,16 @@ void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boo
 
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
-                     const std::vector<std::string>& lens_labels, const fs::path& data) {
+                     const std::vector<std::string>& lens_labels) {
   if (!is_complete(manifest)) return false;
-  const auto* tables = object_at(&manifest, "tables");
+  const auto *tables = object_at(&manifest, "tables"), *noted = object_at(&manifest, "outputs");
   for (const auto& s : studies)
     for (const std::string& label : lens_labels) {
       const auto* of_study = object_at(tables, s->word());
       const auto* files = of_study ? of_study->if_contains(label) : nullptr;
       if (files == nullptr || !files->is_array()) return false;
       for (const auto& f : files->get_array())
-        if (!f.is_string() || !fs::exists(data / std::string(f.get_string()))) return false;
+        if (!f.is_string() || !object_at(noted, "data/" + std::string(f.get_string()))) return false;
     }
   return true;
 }

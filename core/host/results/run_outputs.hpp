@@ -41,10 +41,11 @@ void refuse_unlisted_files(const run_folder& folder);
 // away.
 void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest);
 
-// Did the run in the manifest end, and are all tables of these studies and lenses in the folder?
+// Did the run in the manifest end, and does it note all tables of these studies and lenses? Runs of before
+// they were noted do not. Whether the files are still so is written_outputs.hpp.
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
-                     const std::vector<std::string>& lens_labels, const std::filesystem::path& data);
+                     const std::vector<std::string>& lens_labels);
 
 // "" = the manifest names none.
 std::string model_name_in(const boost::json::object& manifest);

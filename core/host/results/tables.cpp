@@ -2,7 +2,6 @@
 #include "results/tables.hpp"
 
 #include "depthlens/abi_error.hpp"
-#include "depthlens/table/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
 #include "engine/row_values.hpp"
 
@@ -34,9 +33,9 @@ class table_file {
     csv_.end_row();
   }
 
-  void commit() {
+  file_digest commit() {
     if (headless_) file_.write("\n");
-    file_.commit();
+    return file_.commit();
   }
 
  private:
@@ -67,7 +66,7 @@ class table_file {
   }
 
   const dlens_table& table_;
-  atomic_file file_;
+  hashed_file file_;
   csv_writer csv_;
   const bool as_published_;
   bool headless_;
@@ -229,6 +228,7 @@ finished_tables write_tables(const table_request& request, const run_context& co
       const std::uint32_t t = numbers.of(row.table);
       if (files[t]) files[t]->row(row.values.data(), row.values.size());
     }
+    out.devices.add(e);
     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
   };
   row_stream rows(request, numbers, write);
@@ -236,7 +236,7 @@ finished_tables write_tables(const table_request& request, const run_context& co
   request.session.finish(rows.c(), request.lens, &sink.c);
   rows.drain();
   for (const auto& f : files)
-    if (f) f->commit();
+    if (f) out.digests.push_back(f->commit());
   return out;
 }
 

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "engine/study_session.hpp"
+#include "results/hashed_file.hpp"
 #include "results/record_log.hpp"
+#include "results/run_device.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -20,8 +22,10 @@ using kept_counts = std::map<std::string, std::map<std::string, std::uint64_t>>;
 
 struct finished_tables {
   std::vector<std::string> files;                // names within the folder
+  std::vector<file_digest> digests;              // of each file
   std::map<std::string, std::uint64_t> prompts;  // by figure id
   kept_counts counts;
+  device_records devices;
 };
 
 struct table_request {

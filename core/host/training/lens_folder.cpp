@@ -4,6 +4,8 @@
 #include "depthlens/model/safetensors_writer.hpp"
 #include "depthlens/model/torch_writer.hpp"
 #include "results/manifest.hpp"
+#include "results/written_outputs.hpp"
+#include "terminal/log.hpp"
 
 #include <boost/json.hpp>
 
@@ -31,6 +33,38 @@ void write_lens_folder(const std::filesystem::path& folder, const lens_identity&
   config.fields["unembed_hash"] = about.unembed_hash;
   config.fields["lens_type"] = "linear_tuned_lens";
   config.write(folder / "config.json");
+}
+
+namespace {
+
+constexpr const char* kLensFiles[] = {"params.pt", "params.safetensors", "config.json"};
+constexpr const char* kTables[] = {"data/train.csv", "data/validation.csv"};
+
+template <class Names>
+std::vector<std::string> altered_of(const Names& names, const boost::json::object& manifest,
+                                    const std::filesystem::path& folder) {
+  std::vector<std::string> out;
+  for (const char* name : names) {
+    const output_state state = state_of_output(manifest, folder, name);
+    if (state == output_state::different || state == output_state::absent) out.emplace_back(name);
+  }
+  return out;
+}
+
+}  // namespace
+
+void note_lens_folder(boost::json::object& manifest, const std::filesystem::path& folder) {
+  forget_outputs(manifest, "");
+  for (const char* name : kLensFiles) note_output(manifest, folder, name);
+  for (const char* name : kTables) note_output(manifest, folder, name);
+}
+
+void refuse_altered_lens(const boost::json::object& manifest, const std::filesystem::path& folder) {
+  if (const auto altered = altered_of(kLensFiles, manifest, folder); !altered.empty())
+    fail(status::data, folder.string(), ": not as the training wrote it: ", names_for_people(altered),
+         "; put it back, or --fresh to train again");
+  if (const auto altered = altered_of(kTables, manifest, folder); !altered.empty())
+    log_warning(cat(folder.string(), ": not as the training wrote it: ", names_for_people(altered)));
 }
 
 }  // namespace depthlens

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/run_results.hpp"
+
+#include "results/manifest.hpp"
+#include "results/not_finite.hpp"
+#include "results/run_outputs.hpp"
+#include "results/tables.hpp"
+#include "results/written_outputs.hpp"
+#include "terminal/log.hpp"
+#include "terminal/stop_signal.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <iomanip>
+#include <utility>
+
+namespace depthlens {
+
+namespace fs = std::filesystem;
+
+boost::json::object describe_work(const study_runner& runner, unsigned threads, double seconds) {
+  const evaluation_counts& c = runner.counts();
+  boost::json::object work;
+  work["records_run"] = runner.records_run();
+  work["tokens_given"] = c.tokens_given;
+  work["distinct_prefixes"] = c.distinct_prefixes;
+  work["tokens_computed"] = c.tokens_computed;
+  work["positions_read"] = c.positions_read;
+  work["most_kept_tokens"] = c.most_kept_tokens;
+  work["threads"] = threads;
+  work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
+  return work;
+}
+
+std::set<std::string> run_results::own_tables() const {
+  std::set<std::string> out;
+  const auto* tables = object_at(&p_.manifest, "tables");
+  for (const auto& s : p_.sessions)
+    for (const std::string& label : p_.context.lens_labels) {
+      const auto* of_study = object_at(tables, s->word());
+      const auto* files = of_study ? of_study->if_contains(label) : nullptr;
+      if (files == nullptr || !files->is_array()) continue;
+      for (const auto& f : files->get_array())
+        if (f.is_string()) out.insert("data/" + std::string(f.get_string()));
+    }
+  return out;
+}
+
+void run_results::find_altered(made_again anyway) {
+  mean_altered_ = anyway.mean;
+  formats_there_ = formats_noted(p_.manifest);
+  const std::set<std::string> own = own_tables();
+  std::set<std::string> skipped = anyway.tables ? own : std::set<std::string>();
+  if (anyway.figures)
+    for (const std::string& name : noted_outputs(p_.manifest, "plots/")) skipped.insert(name);
+  std::vector<std::string> again, others;
+  for (const std::string& name : altered_outputs(p_.manifest, p_.root, skipped)) {
+    const bool figure = name.starts_with("plots/"), table = own.contains(name);
+    (figure || table ? again : others).push_back(name);
+    if (figure) figures_altered_.push_back(name);
+    tables_altered_ |= table;
+  }
+  if (!again.empty())
+    log_warning(
+        cat("not as the run wrote ",
+            again.size() == 1 ? "it, and made again: " : "them, and made again: ", names_for_people(again)));
+  if (!others.empty())
+    log_warning(cat("not as the run wrote ", others.size() == 1 ? "it" : "them",
+                    ", and not made by the experiments and lenses of this command: ",
+                    names_for_people(others), "; the command that made it first makes it again"));
+}
+
+void run_results::write_tables_of(std::size_t study, boost::json::object& tables, boost::json::object& counts,
+                                  boost::json::object& devices) {
+  const study_session& session = *p_.sessions[study];
+  boost::json::object by_lens, by_set, by_device;
+  for (std::size_t l = 0; l < p_.lenses.size(); ++l) {
+    const std::string& label = p_.context.lens_labels[l];
+    const table_request t{session,
+                          *p_.logs[study * p_.lenses.size() + l],
+                          static_cast<std::uint32_t>(l),
+                          l == 0,
+                          p_.request.seed_compat,
+                          p_.root / "data"};
+    const finished_tables done = depthlens::write_tables(t, p_.context);
+    boost::json::array files;
+    for (std::size_t i = 0; i < done.files.size(); ++i) {
+      files.emplace_back(done.files[i]);
+      note_output(p_.manifest, "data/" + done.files[i], done.digests[i]);
+    }
+    by_lens[label] = std::move(files);
+    add_counts(done.counts, label, by_set);
+    if (done.devices.devices() > 1) by_device[label] = done.devices.ranges();
+    list_figures({session, p_.lenses, l, p_.context, done}, p_.manifest);
+  }
+  tables[session.word()] = std::move(by_lens);
+  counts[session.word()] = std::move(by_set);
+  if (!by_device.empty()) devices[session.word()] = std::move(by_device);
+}
+
+void run_results::write_tables() {
+  boost::json::object now, tables, counts, devices;
+  forget_outputs(p_.manifest, "plots/");
+  for (std::size_t s = 0; s < p_.sessions.size(); ++s) write_tables_of(s, tables, counts, devices);
+  now["tables"] = std::move(tables);
+  now["counts"] = std::move(counts);
+  merge_into(p_.manifest, now);
+  // Ranges are those of now: an older list of a lens would not be merged with them.
+  for (auto& [study, by_lens] : devices) {
+    if (!p_.manifest["records_by_device"].is_object()) p_.manifest["records_by_device"].emplace_object();
+    boost::json::value& there = p_.manifest["records_by_device"].get_object()[study];
+    if (!there.is_object()) there.emplace_object();
+    for (auto& [label, ranges] : by_lens.get_object()) there.get_object()[label] = ranges;
+  }
+  list_limits(p_.sessions, p_.manifest);
+}
+
+bool run_results::draw(redraw which) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::string> formats = p_.request.formats;
+  if (which == redraw::all || !figures_altered_.empty()) {
+    formats = formats_to_draw(p_.root, formats);
+    for (const std::string& format : formats_there_)
+      if (std::count(formats.begin(), formats.end(), format) == 0) formats.push_back(format);
+  }
+  try {
+    const auto pictures = draw_figures_if_any(p_.root, p_.manifest, formats, which);
+    if (!pictures) return true;
+    note_figures(p_.manifest, p_.root, *pictures);
+    if (!pictures->empty())
+      log_info(cat(pictures->size(), " pictures in ", std::fixed, std::setprecision(1),
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
+    else if (which == redraw::missing && figures_altered_.empty() && !mean_altered_)
+      log_info("nothing new: tables and figures are as they were");
+    // Of a figure that the run no longer has, what is gone is nobody's.
+    for (const std::string& name : figures_altered_)
+      if (state_of_output(p_.manifest, p_.root, name) == output_state::absent)
+        forget_outputs(p_.manifest, name);
+  } catch (const error&) {
+    // A signal from the terminal reaches gnuplot too.
+    if (!stop_asked()) throw;
+    log_warning(
+        "stopped while figures were drawn; the tables are finished. The same command draws the rest.");
+    return false;
+  }
+  return true;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables and figures of a run whose records are all in the logs, and which of them are still as they were
+// written.
+#pragma once
+
+#include "commands/run_lenses.hpp"
+#include "commands/run_request.hpp"
+#include "engine/study_runner.hpp"
+#include "engine/study_session.hpp"
+#include "results/figures_of_run.hpp"
+#include "results/record_log.hpp"
+
+#include <boost/json.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// "last_work" of run.json.
+boost::json::object describe_work(const study_runner& runner, unsigned threads, double seconds);
+
+class run_results {
+ public:
+  // Everything outlives it.
+  struct parts {
+    const run_request& request;
+    const run_context& context;
+    const std::vector<std::unique_ptr<study_session>>& sessions;
+    const run_lenses& lenses;
+    const std::vector<std::unique_ptr<record_log>>& logs;  // of each study, one for each lens
+    std::filesystem::path root;
+    boost::json::object& manifest;
+  };
+  explicit run_results(parts p) : p_(std::move(p)) {}
+
+  // Says which outputs are not as the run wrote them and are made again, and which this command cannot make.
+  // What is made again anyway is not looked at: tables of this command, figures. mean: the mean states were.
+  struct made_again {
+    bool tables = false, figures = false, mean = false;
+  };
+  void find_altered(made_again anyway);
+  bool tables_altered() const { return tables_altered_; }
+
+  // From the logs; notes them in run.json, and forgets the figures, which are to be drawn from them.
+  void write_tables();
+  // Notes what was drawn in run.json, without writing that. False where a stop was asked for meanwhile.
+  bool draw(redraw which);
+
+ private:
+  std::set<std::string> own_tables() const;
+  void write_tables_of(std::size_t study, boost::json::object& tables, boost::json::object& counts,
+                       boost::json::object& devices);
+
+  parts p_;
+  bool tables_altered_ = false, mean_altered_ = false;
+  std::vector<std::string> figures_altered_, formats_there_;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run command: experiments on a model, into an output folder that can be continued and extended.
+#pragma once
+
+#include "commands/run_request.hpp"
+#include "plugins/registry.hpp"
+
+namespace depthlens {
+
+// Returns the program's exit code. Where a stop is asked for while work is in flight, that work is given up
+// and the program ends from within, with all that was finished saved.
+int execute_run(run_request request, registry& plugins);
+
+}  // namespace depthlens

@@ -283,6 +283,12 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   BOOST_TEST(
       refuses_gguf(with([](auto& p) { p.u32("llama.rope.dimension_count", 2); }), "dimension_count is 2"));
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("split.count", 2); }), "split model"));
+  BOOST_TEST(
+      refuses_gguf(with([](auto& p) {
+                     p.entry("llama.feed_forward_length", 9).put(std::uint32_t{5}).put(std::uint64_t{2});
+                     p.entries.put(std::int32_t{12}).put(std::int32_t{13});
+                   }),
+                   "only models whose layers are alike"));
   BOOST_CHECK_NO_THROW(from_gguf(with([](auto& p) { p.u32("llama.expert_count", 0).u32("other.key", 1); })));
 }
 

@@ -44,7 +44,7 @@ void check_refused(std::string_view name, std::string_view kind, std::string_vie
                    std::string_view place, std::string_view why) {
   const scratch_folder folder;
   const std::filesystem::path path = folder.write(name, content);
-  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ": ",
+  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ":",
               why);
 }
 
@@ -158,6 +158,15 @@ BOOST_AUTO_TEST_CASE(rows_of_the_wrong_form_are_refused_with_file_line_and_row) 
   check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"} {\"prompt\":\"b\"}\n", "1", "text after the end");
   check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\n\"b\"}", "2",
                 "the line ends inside a JSON value");
+}
+
+BOOST_AUTO_TEST_CASE(json_errors_name_the_column_too) {
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n  {\"prompt\":7}]", "2:3", "row 1: ");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n  {\"prompt\":oops}]", "2:13",
+                "not valid JSON: found 'o', expected a value");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\",\n\"x\":oops}]", "2:5", "expected a value");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"};", "1:16", "not JSON: expected \",\"");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"b\",}\n", "2:15", "expected a key");
 }
 
 BOOST_AUTO_TEST_CASE(facts_of_the_wrong_form_are_refused_with_file_line_and_row) {

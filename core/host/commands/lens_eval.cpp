@@ -166,7 +166,7 @@ int lens_eval_command(const arguments& args) {
   const thread_limit limit(threads);
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
-  const fs::path out_folder = lasting_path(o.text("out"));
+  const fs::path out_folder = output_folder(o);
   registry plugins(o.plugin_paths());
   const opened_model model =
       opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));

@@ -350,8 +350,7 @@ bool lens_training::finish() {
   return true;
 }
 
-// What is not there yet.
-void lens_training::draw() const {
+void lens_training::draw() const {  // what is not there yet
   draw_figures_if_any(folder_->root(), manifest_.fields, request_.formats, redraw::missing);
 }
 
@@ -390,9 +389,10 @@ int lens_training::execute(registry& plugins) {
 int lens_train_command(const arguments& args) {
   std::optional<train_request> request = parse_train(args);
   if (!request) return 0;
-  std::vector<fs::path> folders;
-  for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
-  registry plugins(folders);
+  const arguments folders = early_values(args, "--plugin-path");
+  registry plugins({folders.begin(), folders.end()});
+  const bool done = !request->fresh && is_complete(manifest::read(request->out / "run.json").fields);
+  if (!done) require_trainable(plugins, request->backend);
   catch_stop_signals();
   return lens_training(*std::move(request)).execute(plugins);
 }

@@ -5,10 +5,12 @@
 #include "model/model_size.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
+#include "model/slow_precision.hpp"
 #include "model/thread_limit.hpp"
 #include "results/earlier_data.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/folder_owner.hpp"
+#include "results/kept_records.hpp"
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "results/run_key.hpp"
@@ -155,6 +157,7 @@ void run_session::start_backend() {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
                std::setprecision(2), seconds, " s"));
+  if (const auto slow = slow_precision(request_.precision, running_->info().device)) log_warning(*slow);
   boost::json::object about;
   about["id"] = backend_.about.id;
   about["version"] = backend_.about.version;
@@ -347,7 +350,7 @@ int run_session::execute() {
   }
   const int code = draw(nothing_new && !renamed_ ? redraw::missing : redraw::all);
   if (code == 0) std::cout << folder_->root().string() << '\n';
-  return code;
+  return code == 0 && warn_if_nothing_kept(manifest_.fields) ? static_cast<int>(status::partial) : code;
 }
 
 }  // namespace
@@ -355,6 +358,8 @@ int run_session::execute() {
 int run_command(const arguments& args) {
   std::vector<fs::path> folders;
   for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
+  if (const auto configs = early_values(args, "--config"); !configs.empty() && !asks_for_help(args))
+    for (const std::string& p : config_values(configs.front(), "plugin-path")) folders.emplace_back(p);
   registry plugins(folders);
   run_request request;
   if (!parse_run(args, plugins, request)) return 0;

@@ -2,6 +2,7 @@
 #include "results/run_folder.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 #include "results/folder_owner.hpp"
 
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -98,8 +98,9 @@ lock_holder read_holder(const fs::path& lock) {
 void write_holder(int fd, const fs::path& lock) {
   const std::string text = cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()), '\n');
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int number = errno;
   ::close(fd);
-  if (!written) fail(status::io, lock.string(), ": cannot write");
+  if (!written) fail_errno(number, file_use::write, lock.string(), ": cannot write");
 }
 
 void take_lock(const fs::path& file) {
@@ -108,8 +109,7 @@ void take_lock(const fs::path& file) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0) return write_holder(fd, file);
-    if (errno != EEXIST)
-      fail(status::cannot_create, file.string(), ": cannot create: ", std::strerror(errno));
+    if (errno != EEXIST) fail_errno(errno, file_use::create, file.string(), ": cannot create");
     const lock_holder h = read_holder(file);
     // An empty lock is that of a process which was killed before it had written its name.
     if (!h.host.empty() && (h.host != host_name() || lives(h))) fail_in_use(file, h);
@@ -135,7 +135,7 @@ fs::path rename_to_free_name(const fs::path& folder) {
     if (fs::exists(to)) continue;
     std::error_code code;
     fs::rename(folder, to, code);
-    if (code) fail(status::cannot_create, folder.string(), ": cannot be moved aside: ", code.message());
+    if (code) fail_errno(code.value(), file_use::create, folder.string(), ": cannot be moved aside");
     fs::remove(to / "log" / "lock", code);
     return to;
   }
@@ -146,10 +146,10 @@ fs::path rename_to_free_name(const fs::path& folder) {
 void make_folder(const fs::path& p) {
   std::error_code code;
   fs::create_directories(p, code);
-  if (code || !fs::is_directory(p))
-    fail(status::cannot_create, p.string(), ": cannot create the folder", code ? ": " + code.message() : "");
-  if (::access(p.c_str(), W_OK) != 0)
-    fail(status::cannot_create, p.string(), ": cannot write to the folder: ", std::strerror(errno));
+  if (code) fail_errno(code.value(), file_use::create, p.string(), ": cannot create the folder");
+  if (!fs::is_directory(p, code)) fail(status::cannot_create, p.string(), ": is not a folder");
+  if (::access(p.c_str(), W_OK | X_OK) != 0)
+    fail_errno(errno, file_use::create, p.string(), ": cannot write to the folder");
 }
 
 run_folder::run_folder(const fs::path& root) {

@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_part_of_speech_that_there_is_not_is_refused_with_those_th
 BOOST_AUTO_TEST_CASE(a_run_that_read_nothing_says_so_and_ends_with_one) {
   const tiny_folder model;
   const scratch_folder folder;
-  const std::string text = folder.write("t.conllu", "# text = A.\n1\tA\t_\tDET\t_\t_\t_\t_\t_\t_\n\n");
+  const std::string text = folder.write("t.conllu", "# text = A\n1\tA\t_\tDET\t_\t_\t_\t_\t_\t_\n\n");
   const words start = {
       "run",      "pos", "--model", model.path(), "--out", folder.path() / "run", "--data", "pos.ADV=" + text,
       "--format", "svg"};

@@ -47,6 +47,7 @@ BOOST_AUTO_TEST_CASE(a_key_within_an_object_and_one_with_a_dot_in_its_name_are_f
   BOOST_TEST(fails_with(status::data, "key 'rope_scaling.odd'", [&] { m.open({"some.thing"}); }));
   BOOST_TEST(fails_with(status::data, "--ignore-config rope_scaling.odd passes over it",
                         [&] { m.open({"some.thing"}); }));
+  BOOST_TEST(fails_with(status::usage, "it is named in full: rope_scaling.odd", [&] { m.open({"odd"}); }));
   const model_files both = m.open({"some.thing", "rope_scaling.odd"});
   BOOST_TEST(both.arch().rope_inv_freq.at(0) == 0.5f);
   BOOST_TEST(m.open({"some.thing", "rope_scaling"}).arch().rope_inv_freq.at(0) == 1.0f);

@@ -15,8 +15,8 @@ struct cached_model {
   std::string note;  // what keeps it from being opened by that name; "" = nothing
 };
 
-// Of a cache folder, by name; a repository of GGUF files gives one for each file. What is no model (data sets,
-// tokenizers alone) is left out. Nothing is opened but folders, refs and the list of shards.
+// Of a cache folder, by name; a repository of GGUF files gives one for each file. What is no model (data
+// sets, tokenizers alone) is left out. Nothing is opened but folders, refs and the list of shards.
 std::vector<cached_model> cached_models(const std::filesystem::path& cache);
 
 }  // namespace depthlens

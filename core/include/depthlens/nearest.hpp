@@ -34,8 +34,8 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return d.back();
 }
 
-// The candidate that `word` begins, if there is one, else the one with the fewest letters off: at most a third
-// of the word's, and at least one may be. "" where none is near.
+// The candidate that `word` begins, if there is one, else the one with the fewest letters off: at most a
+// third of the word's, and at least one may be. "" where none is near.
 inline std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   if (word.empty()) return "";
   std::string best;

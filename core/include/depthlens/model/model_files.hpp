@@ -176,7 +176,17 @@ class model_files {
     if (!of_model ||
         !(gguf_ ? gguf_->remove(key) : config_->remove(key) || config_->remove("text_config." + key)))
       fail(status::usage, path_.string(), ": ", gguf_ ? "the metadata" : "config.json", " has no key ",
-           printable(key), gguf_ ? " of the architecture" : "", " that could be ignored");
+           printable(key), gguf_ ? " of the architecture" : "", " that could be ignored", place_within(key));
+  }
+
+  // Where an object of config.json has such a key.
+  std::string place_within(const std::string& key) const {
+    if (gguf_ || !config_->value().is_object()) return "";
+    for (const auto& [name, value] : config_->value().get_object())
+      if (!key.empty() && value.is_object() && value.get_object().contains(key))
+        return cat("; within an object it is named in full: ", visible_line(std::string_view(name)), ".",
+                   visible_line(key));
+    return "";
   }
 
   void map_tensors() {

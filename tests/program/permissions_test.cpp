@@ -76,7 +76,9 @@ BOOST_AUTO_TEST_CASE(what_may_not_be_read_or_written_is_a_matter_of_permission) 
   if (!permissions_bind()) return;
   const tiny_run r;
   const fs::path run = r.folder.path() / "run", closed = r.folder.path() / "closed";
-  must_work(r.into(run));
+  must_work(r.into(run) + words{"--dry-run"});
+  fs::create_directory(run);
+  r.folder.write("run/run.json", "{}");
   fs::permissions(run / "run.json", fs::perms::none);
   check_refused(r.into(run), status::permission, "run.json", "Permission denied");
   fs::create_directory(closed);

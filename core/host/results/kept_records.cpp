@@ -14,6 +14,9 @@ namespace depthlens {
 bool warn_if_nothing_kept(const boost::json::object& manifest) {
   const boost::json::object* studies = object_at(&manifest, "counts");
   if (studies == nullptr || studies->empty()) return false;
+  if (const auto* work = object_at(&manifest, "last_work"); work && work->contains("positions_read"))
+    if (const auto& read = work->at("positions_read"); read.is_number() && read.to_number<double>() > 0)
+      return false;  // what was read and then left out, as wrong answers are, is the run's result
   std::map<std::string, std::uint64_t> reasons;
   for (const auto& [word, sets] : *studies) {
     if (!sets.is_object() || sets.get_object().empty()) return false;  // an experiment that counts nothing

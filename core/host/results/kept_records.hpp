@@ -6,8 +6,8 @@
 
 namespace depthlens {
 
-// From the "counts" of a manifest: true where there are such and none of a kept record. Then a warning says
-// why the records were not kept.
+// From "counts" and "last_work" of a manifest: true where no record is kept and no position was read. Then a
+// warning says why the records were not kept.
 bool warn_if_nothing_kept(const boost::json::object& manifest);
 
 }  // namespace depthlens

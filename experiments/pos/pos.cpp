@@ -106,6 +106,7 @@ pos_study::pos_study(const dlens_run& run, const option_values& options)
     source& s = sources_.emplace_back();
     const std::string set = d->set, key = set.empty() ? "pos" : "pos." + set;
     s.sentences = std::string_view(d->kind) == "sentence";
+    if (!set.empty()) check_set(set, key, s.sentences);
     if (s.sentences && set.empty())
       for (const std::string_view tag : six_tags)
         s.tags.push_back({std::string(tag), add_set(std::string(tag), key)});

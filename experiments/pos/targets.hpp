@@ -5,6 +5,7 @@
 
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/nearest.hpp"
 #include "depthlens/study/continuation.hpp"
 
 #include <algorithm>
@@ -20,6 +21,27 @@ namespace depthlens::pos {
 
 // The sets of a tagged file given as plain `pos`, in the order of the figures.
 inline constexpr std::array<std::string_view, 6> six_tags = {"DET", "ADP", "PUNCT", "ADJ", "VERB", "NOUN"};
+
+// The universal part-of-speech tags, and the set that is none: running text.
+inline constexpr std::array<std::string_view, 18> known_sets = {
+    "ADJ",  "ADP",  "ADV",   "AUX",   "CCONJ", "DET", "INTJ", "NOUN", "NUM",
+    "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X",    "BASELINE"};
+
+// A set that cannot be meant: of tagged text one that is no tag; of rows, which may form sets of their own,
+// one that is a letter off.
+inline void check_set(std::string_view set, const std::string& key, bool tagged) {
+  if (std::find(known_sets.begin(), known_sets.end(), set) != known_sets.end()) return;
+  std::vector<std::string> names(known_sets.begin(), known_sets.end());
+  if (!tagged) {
+    constexpr std::size_t shortest = 3;
+    const auto mistyped = [&](const std::string& n) { return edit_distance(set, n) <= 1; };
+    if (set.size() < shortest || std::none_of(names.begin(), names.end(), mistyped)) return;
+  }
+  std::string all;
+  for (const std::string& n : names) all += (all.empty() ? "" : ", ") + n;
+  fail(status::usage, "--data ", key, "=...: ", set, " is no part of speech", suggestion(set, names),
+       " (there are: ", all, ")");
+}
 
 // A tag that is looked for, and the number of the set that its words go to.
 struct wanted_tag {

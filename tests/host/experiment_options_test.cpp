@@ -11,6 +11,7 @@
 
 #include <array>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ const std::array kFirst = {make_option("flag", DLENS_OPTION_BOOL, "false", "A fl
                            make_option("text", DLENS_OPTION_TEXT, "", "A text."),
                            make_option("way", DLENS_OPTION_CHOICE, "keep", "A choice.", kWays),
                            make_option("table", DLENS_OPTION_FILE, nullptr, "A file.")};
-const std::array kSecond = {make_option("count", DLENS_OPTION_I64, "2", "A number.", nullptr, 1, 5)};
+const std::array kSecond = {make_option("count", DLENS_OPTION_I64, "2", "Another number.", nullptr, 1, 5)};
 
 template <std::size_t N>
 dlens_experiment table_of(const std::array<dlens_option, N>& options,
@@ -74,6 +75,18 @@ BOOST_AUTO_TEST_CASE(the_short_form_is_for_all_that_have_it_and_the_long_form_wi
   BOOST_TEST(s.given({"--count", "3", "--one.count", "50"})["count"] == "50");
   BOOST_TEST(s.given({"--count", "3", "--one.count", "50"}, 1)["count"] == "3");
   BOOST_TEST(s.given({"--one.count=9"}, 1)["count"] == "2");
+}
+
+BOOST_AUTO_TEST_CASE(what_each_experiment_says_of_an_option_stands_in_the_help) {
+  const two_studies s;
+  std::ostringstream help;
+  help << experiment_options(s.plans).description();
+  std::string text;
+  std::istringstream words(help.str());
+  for (std::string word; words >> word;) text += word + " ";
+  const std::string both =
+      "--count N A number. (one); Another number. (two; default 2 for two; default 4 for one)";
+  BOOST_TEST(text.find(both) != std::string::npos, text);
 }
 
 BOOST_AUTO_TEST_CASE(bounds_are_those_of_the_experiment_that_gets_the_value) {

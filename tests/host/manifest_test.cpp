@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_manifest_is_refused_by_name) {
   const scratch_folder folder;
   for (const std::string content : {"", "{\"key\":", "[1]", "null", "{} x", "\xff\xfe"}) {
     const auto file = folder.write("run.json", content);
-    check_fails([&] { manifest::read(file); }, status::data, file.string(), "not a run manifest");
+    check_fails([&] { manifest::read(file); }, status::data, file.string() + ":1:", "");
   }
   const auto pipe = folder.path() / "pipe.json";
   BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);

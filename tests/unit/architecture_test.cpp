@@ -129,12 +129,13 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
   BOOST_TEST(refuses_more(R"("layer_types":["full_attention","sliding_attention"])", "layer_types[1]"));
   BOOST_TEST(refuses_more(R"("partial_rotary_factor":0.5)", "partial_rotary_factor"));
   BOOST_TEST(refuses_more(R"("rope_scaling":{"rope_type":"dynamic","factor":4})", "rope_scaling.rope_type"));
-  BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'mscale'"));
+  BOOST_TEST(
+      refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"mscale":2})", "key 'rope_scaling.mscale'"));
   BOOST_TEST(refuses_more(R"("rope_theta":5,"rope_parameters":{"rope_theta":6})", "rope_theta is 5"));
   BOOST_TEST(
       refuses_more(R"("rope_scaling":{"type":"linear","factor":4,"rope_theta":6})", "only rope_parameters"));
-  BOOST_TEST(
-      refuses_more(R"("rope_parameters":{"full_attention":{"rope_theta":6}})", "key 'full_attention'"));
+  BOOST_TEST(refuses_more(R"("rope_parameters":{"full_attention":{"rope_theta":6}})",
+                          "key 'rope_parameters.full_attention'"));
 }
 
 BOOST_AUTO_TEST_CASE(other_families_are_refused_with_what_is_supported) {
@@ -284,6 +285,23 @@ BOOST_AUTO_TEST_CASE(keys_that_may_change_the_numbers_are_refused_by_name) {
       refuses_gguf(with([](auto& p) { p.u32("llama.rope.dimension_count", 2); }), "dimension_count is 2"));
   BOOST_TEST(refuses_gguf(with([](auto& p) { p.u32("split.count", 2); }), "split model"));
   BOOST_CHECK_NO_THROW(from_gguf(with([](auto& p) { p.u32("llama.expert_count", 0).u32("other.key", 1); })));
+}
+
+BOOST_AUTO_TEST_CASE(a_size_for_each_layer_is_taken_where_all_are_equal) {
+  const auto read = [](std::vector<std::int32_t> sizes) {
+    gguf_parts p;
+    p.entry("llama.attention.head_count", 9).put(std::uint32_t{5}).put(std::uint64_t{sizes.size()});
+    for (const std::int32_t n : sizes) p.entries.put(n);
+    const test::byte_writer bytes = p.file();
+    return gguf_file(bytes.bytes(), "m.gguf").find_same_u32("llama.attention.head_count");
+  };
+  BOOST_TEST(read({12, 12, 12}).value_or(0) == 12u);
+  BOOST_TEST(!read({}).has_value());
+  BOOST_TEST(fails_with(status::data,
+                        "is 12 in one layer and 13 in another: only models whose layers are alike", [&] {
+                          read({12, 13});
+                        }));
+  BOOST_TEST(fails_with(status::data, "out of range", [&] { read({-1, -1}); }));
 }
 
 BOOST_AUTO_TEST_CASE(broken_rope_factors_are_refused) {

@@ -37,14 +37,17 @@ BOOST_AUTO_TEST_SUITE(ignored_config)
 BOOST_AUTO_TEST_CASE(a_key_that_is_not_understood_is_passed_over_when_it_is_named) {
   const folder_model m(R"("logit_scale":0.5,"hidden_act":"mish")");
   BOOST_TEST(fails_with(status::data, "key 'logit_scale' is not understood", [&] { m.open({}); }));
-  BOOST_TEST(fails_with(status::data, "--ignore-config passes over it", [&] { m.open({}); }));
+  BOOST_TEST(fails_with(status::data, "--ignore-config logit_scale passes over it", [&] { m.open({}); }));
   BOOST_TEST(fails_with(status::data, "\"mish\" is not supported", [&] { m.open({"logit_scale"}); }));
   BOOST_TEST((m.open({"logit_scale", "hidden_act"}).arch().activation == activation_kind::silu));
 }
 
 BOOST_AUTO_TEST_CASE(a_key_within_an_object_and_one_with_a_dot_in_its_name_are_found) {
   const folder_model m(R"("rope_scaling":{"type":"linear","factor":2,"odd":1},"some.thing":1)");
-  BOOST_TEST(fails_with(status::data, "key 'odd'", [&] { m.open({"some.thing"}); }));
+  BOOST_TEST(fails_with(status::data, "key 'rope_scaling.odd'", [&] { m.open({"some.thing"}); }));
+  BOOST_TEST(fails_with(status::data, "--ignore-config rope_scaling.odd passes over it",
+                        [&] { m.open({"some.thing"}); }));
+  BOOST_TEST(fails_with(status::usage, "it is named in full: rope_scaling.odd", [&] { m.open({"odd"}); }));
   const model_files both = m.open({"some.thing", "rope_scaling.odd"});
   BOOST_TEST(both.arch().rope_inv_freq.at(0) == 0.5f);
   BOOST_TEST(m.open({"some.thing", "rope_scaling"}).arch().rope_inv_freq.at(0) == 1.0f);
@@ -55,7 +58,7 @@ BOOST_AUTO_TEST_CASE(the_text_part_of_a_model_with_images_is_meant_too) {
   scratch_folder folder;
   folder.write("config.json", cat(R"({"model_type":"gemma3","text_config":)", m.config(R"("odd":1)"), "}"));
   folder.write("model.safetensors", test::safetensors_text(m.tensors));
-  BOOST_TEST(fails_with(status::data, "key 'odd'", [&] { model_files::open(folder.path()); }));
+  BOOST_TEST(fails_with(status::data, "key 'text_config.odd'", [&] { model_files::open(folder.path()); }));
   BOOST_CHECK_NO_THROW(model_files::open(folder.path(), {.ignored = {"odd"}}));
   BOOST_CHECK_NO_THROW(model_files::open(folder.path(), {.ignored = {"text_config.odd"}}));
 }

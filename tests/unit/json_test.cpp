@@ -61,6 +61,26 @@ BOOST_AUTO_TEST_CASE(errors_name_line_and_column) {
   BOOST_TEST(refuses("[1] 2", "f.json:1:5: text after the end"));
 }
 
+BOOST_AUTO_TEST_CASE(errors_say_what_was_expected_at_the_place_where_it_is_not) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"{\"a\":1,\n \"b\":x}", "f.json:2:6: not valid JSON: found 'x', expected a value"},
+      {"[1 2]", "f.json:1:4: not valid JSON: found '2', expected \",\" or \"]\""},
+      {"[1,]", "f.json:1:4: not valid JSON: found ']', expected a value"},
+      {"{\"a\":1\n\"b\":2}", "f.json:2:1: not valid JSON: found '\"', expected \",\" or \"}\""},
+      {"{\"a\" 1}", "f.json:1:6: not valid JSON: found '1', expected \":\" after the key"},
+      {"{a:1}", "f.json:1:2: not valid JSON: found 'a', expected a key in double quotes or \"}\""},
+      {"{\"a\":1,}", "f.json:1:8: not valid JSON: found '}', expected a key in double quotes"},
+      {"[01]", "f.json:1:3: not valid JSON: found '1', expected no digit after a leading 0"},
+      {"[1.x]", "f.json:1:4: not valid JSON: found 'x', expected a digit"},
+      {"[\"a\nb\"]", "f.json:1:4: not valid JSON: found '\\x0a', expected the closing \" of a string"},
+      {"[\"a\\qb\"]", "f.json:1:5: not valid JSON: found 'q', expected one of"},
+      {"[1,\n", "f.json:2:1: the text ends too early: the file is truncated; expected a value"},
+      {"{\"a\":\"b", "truncated; expected the closing \" of a string"},
+      {"[NaN]", "f.json:1:2: NaN is not JSON"}};
+  for (const auto& [text, message] : cases) BOOST_TEST(refuses(text, message), text);
+  BOOST_TEST(refuses(nested(40), "expected at most 32 levels"));
+}
+
 BOOST_AUTO_TEST_CASE(duplicate_keys_are_refused_at_every_depth_and_spelling) {
   BOOST_TEST(refuses(R"({"a":1,"a":2})", "key 'a' occurs twice"));
   BOOST_TEST(refuses(R"({"x":[{"b":1,"c":2,"b":3}]})", "key 'b' occurs twice"));

@@ -89,6 +89,37 @@ BOOST_AUTO_TEST_CASE(missing_files_folders_and_pipes_are_refused_with_their_path
   BOOST_TEST(fails_with(status::data, "not a regular file", [&] { mapped_file{pipe}; }));
 }
 
+BOOST_AUTO_TEST_CASE(what_git_lfs_leaves_in_place_of_a_file_is_told_as_that) {
+  const test::scratch_folder folder;
+  const auto file = folder.write(
+      "model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2200119864\n");
+  BOOST_TEST(fails_with(status::data, "model.safetensors: is a git-lfs pointer", [&] { mapped_file{file}; }));
+  BOOST_TEST(fails_with(status::data, "git lfs pull", [&] { mapped_file{file}; }));
+  BOOST_CHECK_NO_THROW(mapped_file(folder.write("text", "version https://git-lfs.example\n")));
+}
+
+BOOST_AUTO_TEST_CASE(link_loops_and_long_names_are_told_as_such) {
+  const test::scratch_folder folder;
+  const auto loop = folder.path() / "loop";
+  std::filesystem::create_symlink("loop", loop);
+  BOOST_TEST(fails_with(status::no_input, "a link that leads back to itself", [&] { mapped_file{loop}; }));
+  const auto longest = folder.path() / std::string(300, 'x');
+  BOOST_TEST(fails_with(status::no_input, "File name too long", [&] { mapped_file{longest}; }));
+  BOOST_TEST(fails_with(status::no_input, "a link that leads back to itself", [&] { input_exists(loop); }));
+  BOOST_TEST(!input_exists(folder.path() / "none"));
+}
+
+BOOST_AUTO_TEST_CASE(an_errno_has_the_status_that_fits_its_use) {
+  BOOST_TEST((status_of_errno(EACCES, file_use::read) == status::permission));
+  BOOST_TEST((status_of_errno(EPERM, file_use::create) == status::permission));
+  BOOST_TEST((status_of_errno(ENOENT, file_use::read) == status::no_input));
+  BOOST_TEST((status_of_errno(ELOOP, file_use::create) == status::cannot_create));
+  BOOST_TEST((status_of_errno(ENAMETOOLONG, file_use::create) == status::cannot_create));
+  BOOST_TEST((status_of_errno(EROFS, file_use::create) == status::cannot_create));
+  BOOST_TEST((status_of_errno(ENOSPC, file_use::create) == status::io));
+  BOOST_TEST((status_of_errno(EIO, file_use::read) == status::io));
+}
+
 BOOST_AUTO_TEST_CASE(the_cursor_reads_every_type_in_order) {
   test::byte_writer w;
   w.put(std::uint8_t{1}).put(std::uint16_t{2}).put(std::uint32_t{3}).put(std::uint64_t{4}).put(1.5f).put(2.5);

@@ -158,9 +158,26 @@ BOOST_AUTO_TEST_CASE(what_is_no_model_is_told_so) {
   BOOST_TEST(refuses(folder, "has no config.json", status::no_input));
   BOOST_TEST(fails_with(status::data, "give the folder", [&] { model_files::open(weights); }));
   BOOST_TEST(
-      fails_with(status::no_input, "no such file", [&] { model_files::open(folder.path() / "gone.gguf"); }));
+      fails_with(status::no_input, "No such file", [&] { model_files::open(folder.path() / "gone.gguf"); }));
   folder.write("config.json", "{\"model_type\":\"llama\",");
   BOOST_TEST(refuses(folder, "config.json:1:"));
+}
+
+BOOST_AUTO_TEST_CASE(an_adapter_of_a_model_is_told_as_that_with_its_base) {
+  const scratch_folder folder;
+  folder.write("adapter_config.json", R"({"base_model_name_or_path":"org/base","peft_type":"LORA"})");
+  folder.write("adapter_model.safetensors", "");
+  BOOST_TEST(refuses(folder, "holds a PEFT adapter of type 'LORA' for 'org/base', not a model: merge it"));
+}
+
+BOOST_AUTO_TEST_CASE(a_part_of_a_split_model_is_told_as_that_whichever_it_is) {
+  const scratch_folder folder;
+  gguf_parts later;
+  later.entry("split.no", 2).put(std::uint16_t{1});
+  later.entry("split.count", 2).put(std::uint16_t{3});
+  BOOST_TEST(fails_with(status::data, "is part 2 of 3 of a split model", [&] {
+    model_files::open(write_gguf(folder, later.tensor("x", {4, 2})));
+  }));
 }
 
 BOOST_AUTO_TEST_CASE(files_without_hyperparameters_can_be_listed) {

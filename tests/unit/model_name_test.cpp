@@ -56,8 +56,9 @@ BOOST_AUTO_TEST_CASE(an_existing_path_is_taken_as_it_is) {
   const test::scratch_folder folder;
   const auto file = folder.write("m.gguf", "");
   BOOST_TEST(resolve_model(file.string()).path == file);
-  BOOST_TEST(resolve_model(folder.path().string()).path == folder.path());
   BOOST_TEST(resolve_model(file.string()).repo.empty());
+  const test::scratch_folder other;
+  BOOST_TEST(resolve_model(other.path().string()).path == other.path());
 }
 
 BOOST_AUTO_TEST_CASE(names_are_taken_apart) {
@@ -116,6 +117,56 @@ BOOST_AUTO_TEST_CASE(an_incomplete_download_is_told_with_the_file_that_is_missin
   BOOST_TEST(c.misses("half", "'s-1.safetensors' is missing"));
   write_below(c.folder, snapshot + "/s-1.safetensors", "");
   BOOST_CHECK_NO_THROW(resolve_model("half", c.env));
+}
+
+BOOST_AUTO_TEST_CASE(a_download_that_was_not_finished_is_told) {
+  const cache c;
+  write_below(c.folder, "models--half/refs/main", commit_a);
+  write_below(c.folder, "models--half/snapshots/" + commit_a + "/config.json", "{}");
+  write_below(c.folder, "models--half/blobs/abc.incomplete", std::string(3'000'000, 'x'));
+  BOOST_TEST(
+      c.misses("half", "the download of 1 file was not finished (3 MB so far); run: hf download half"));
+  write_below(c.folder, "models--begun/blobs/abc.incomplete", "");
+  BOOST_TEST(c.misses("begun", "the download of 1 file was not finished"));
+  const test::scratch_folder local;
+  write_below(local, "x/config.json", "{}");
+  write_below(local, "x/.cache/huggingface/download/y.incomplete", "");
+  BOOST_TEST(
+      c.misses((local.path() / "x").string(), "has no weights, the download of 1 file was not finished"));
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_that_does_not_say_which_commit_a_branch_is_names_those_there_are) {
+  const cache c;
+  write_below(c.folder, "models--org--bare/snapshots/" + commit_b + "/config.json", "{}");
+  write_below(c.folder, "models--org--bare/snapshots/" + commit_b + "/model.safetensors", "");
+  BOOST_TEST(c.misses("org/bare", "no refs/main"));
+  BOOST_TEST(c.misses("org/bare", "name the commit: org/bare@" + commit_b));
+  BOOST_TEST(resolve_model("org/bare@" + commit_b, c.env).commit == commit_b);
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_with_one_gguf_is_that_model_and_one_of_several_is_asked_for) {
+  const cache c;
+  const test::scratch_folder folder;
+  const auto first = write_below(folder, "g/a-Q4_1.gguf", "");
+  const std::string g = (folder.path() / "g").string();
+  BOOST_TEST(resolve_model(g, c.env).path == first);
+  BOOST_TEST(resolve_model(g + "/", c.env).path.filename() == "a-Q4_1.gguf");
+  write_below(folder, "g/a-Q8_0.gguf", "");
+  BOOST_TEST(
+      c.misses(g, "name one of them, e.g. " + g + "/a-Q4_1.gguf (there are: a-Q4_1.gguf, a-Q8_0.gguf)"));
+  write_below(folder, "g/model.safetensors", "");
+  BOOST_TEST(resolve_model(g, c.env).path == g);
+}
+
+BOOST_AUTO_TEST_CASE(the_parts_of_a_split_model_are_told_with_the_line_that_merges_them) {
+  const cache c;
+  const test::scratch_folder folder;
+  write_below(folder, "g/m-00001-of-00002.gguf", "");
+  write_below(folder, "g/m-00002-of-00002.gguf", "");
+  const std::string g = (folder.path() / "g").string();
+  BOOST_TEST(fails_with(status::data, "in 2 parts", [&] { resolve_model(g, c.env); }));
+  BOOST_TEST(fails_with(status::data, "llama-gguf-split --merge " + g + "/m-00001-of-00002.gguf WHOLE.gguf",
+                        [&] { resolve_model(g, c.env); }));
 }
 
 BOOST_AUTO_TEST_CASE(a_reference_that_is_no_commit_is_not_followed) {

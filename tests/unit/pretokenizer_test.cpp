@@ -85,6 +85,46 @@ BOOST_AUTO_TEST_CASE(falcon_cuts_punctuation_first_and_three_digits_last) {
   check("falcon", "\xC2\xBD", {"\xC2", "\xBD"});  // one half: its last byte is a digit in the byte alphabet
 }
 
+BOOST_AUTO_TEST_CASE(deepseek_v3_takes_digits_by_three_and_asian_text_apart) {
+  check("deepseek-v3", "I'll pay 12345 now\r\n (x)",
+        {"I", "'ll", " pay", " ", "123", "45", " now", "\r\n", " (", "x", ")"});
+  check("deepseek-v3", "a\xE4\xBD\xA0\xE5\xA5\xBD\xE3\x83\x86 caf\xC3\xA9+ b",
+        {"a", "\xE4\xBD\xA0\xE5\xA5\xBD\xE3\x83\x86", " caf\xC3\xA9", "+", " b"});
+  // A letter with a mark behind it stays whole; U+1FAE9 is a symbol of Unicode 16.
+  check("deepseek-v3", "e\xCC\x81x \xF0\x9F\xAB\xA9!", {"e\xCC\x81x", " \xF0\x9F\xAB\xA9!"});
+}
+
+BOOST_AUTO_TEST_CASE(deepseek_coder_keeps_any_white_space_with_letters_and_single_digits) {
+  check("deepseek-coder", "if\t(x == 42):\n  y", {"if", "\t(", "x", " == ", "4", "2", "):", "\n", " ", " y"});
+  check("deepseek-coder", "\xED\x95\x9C\xEA\xB5\xAD 1", {"\xED\x95\x9C\xEA\xB5\xAD", " ", "1"});
+}
+
+BOOST_AUTO_TEST_CASE(deepseek_llm_cuts_cased_letters_and_leaves_blanks_at_the_end_together) {
+  // The range :-~ of its signs covers ASCII letters too, so that other letters are cut from them.
+  check("deepseek-llm", "The caf\xC3\xA9 (12)  ", {"The", " caf", "\xC3\xA9", " (", "1", "2", ")", "  "});
+  check("deepseek-llm", "ab\xE4\xBD\xA0\xE5\xA5\xBD", {"ab", "\xE4\xBD\xA0\xE5\xA5\xBD"});
+}
+
+BOOST_AUTO_TEST_CASE(bloom_cuts_at_blanks_and_at_the_signs_of_its_pattern) {
+  check("bloom", "Hello, world!  (a|b) 12", {"Hello", ",", " world", "!  (", "a", "|", "b", ")", " 12"});
+  check("bloom",
+        "a\xE3\x80\x82"
+        "b\xD8\x8C c",
+        {"a", "\xE3\x80\x82", "b", "\xD8\x8C", " c"});
+}
+
+BOOST_AUTO_TEST_CASE(falcon3_cuts_as_llama3) {
+  BOOST_TEST((find_preset("falcon3")->patterns == find_preset("llama3")->patterns));
+  BOOST_TEST(find_preset("falcon3")->whole_words);
+}
+
+BOOST_AUTO_TEST_CASE(patterns_of_files_are_compared_in_ascii) {
+  BOOST_TEST(split_patterns::in_ascii("[\r\n]") == split_patterns::line_ends);
+  BOOST_TEST(split_patterns::in_ascii("\xE2\x80\xA6x\xF0\x90\x90\x80") == R"(\x{2026}x\x{10400})");
+  for (const pretokenizer_preset& preset : depthlens::detail::pretokenizer_presets())
+    for (const std::string_view p : preset.patterns) BOOST_TEST(split_patterns::in_ascii(p) == p);
+}
+
 BOOST_AUTO_TEST_CASE(tekken_and_gpt4o_cut_between_small_and_capital_letters) {
   check("tekken", "HTTPServer's 42/\n", {"HTTPServer", "'s", " ", "4", "2", "/\n"});
   check("tekken", "camelCase", {"camel", "Case"});
@@ -136,8 +176,8 @@ BOOST_AUTO_TEST_CASE(no_step_leaves_the_text_whole_and_no_text_gives_no_words) {
 
 BOOST_AUTO_TEST_CASE(the_words_of_random_text_are_the_text) {
   std::mt19937 random(3);
-  for (const std::string_view family :
-       {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "falcon"}) {
+  for (const std::string_view family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "falcon",
+                                        "bloom", "deepseek-llm", "deepseek-coder", "deepseek-v3"}) {
     const pretokenizer p = of_family(family);
     for (int i = 0; i < 400; ++i) {
       std::string text;
@@ -165,6 +205,11 @@ BOOST_AUTO_TEST_CASE(long_runs_do_not_reach_the_limits_of_a_match) {
     BOOST_TEST(cut(of_family(family), blanks + "x").size() == 2U);
     BOOST_TEST(cut(of_family(family), letters).size() == 1U);
     BOOST_TEST(cut(of_family(family), signs).size() == 1U);
+  }
+  for (const char* family : {"bloom", "deepseek-llm", "deepseek-coder", "deepseek-v3"}) {
+    BOOST_CHECK_NO_THROW(cut(of_family(family), blanks + "5" + blanks));
+    BOOST_TEST(cut(of_family(family), letters).size() == 1U);
+    BOOST_CHECK_NO_THROW(cut(of_family(family), signs));
   }
 }
 

@@ -204,9 +204,49 @@ BOOST_AUTO_TEST_CASE(opt_350m_and_quantised_or_scaled_weights_are_refused_by_nam
   for (const char* key :
        {R"("quantization_config":{"bits":4,"quant_method":"gptq"})", R"("logit_scale":0.0625)",
         R"("residual_multiplier":0.22)", R"("num_local_experts":8)", R"("attn_scale":0.1)",
-        R"("dual_chunk_attention_config":{"chunk_size":1})", R"("alibi":true)"}) {
+        R"("dual_chunk_attention_config":{"chunk_size":99,"sparse":1})", R"("alibi":true)"}) {
     BOOST_TEST(fails_with(status::data, "is not understood", [&] { from(llama + "," + key); }), key);
   }
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_change_nothing_are_taken) {
+  const std::string llama = R"("model_type":"llama",)" + llama_sizes;
+  BOOST_CHECK_NO_THROW(from(llama + R"(,"internal_version":"1.2","dual_chunk_attention_config":null)"));
+  BOOST_CHECK_NO_THROW(
+      from(llama + R"(,"rope_scaling":{"factor":32.0,"original_max_position_embeddings":2048,"type":"yarn",)"
+                   R"("finetuned":true})"));
+}
+
+BOOST_AUTO_TEST_CASE(prompts_of_dual_chunk_attention_end_with_one_chunk) {
+  const std::string qwen = R"("model_type":"qwen2","max_position_embeddings":1010000,)" + llama_sizes;
+  const architecture bound =
+      from(qwen + R"(,"dual_chunk_attention_config":{"chunk_size":262144,"local_size":8192,)"
+                  R"("original_max_position_embeddings":262144})");
+  BOOST_TEST(bound.max_positions == 253952u);
+  BOOST_REQUIRE_EQUAL(bound.notes.size(), 1U);
+  BOOST_TEST(bound.notes[0].find("up to one chunk, 253952 tokens") != std::string::npos, bound.notes[0]);
+  BOOST_TEST(positions_text(bound).find("with dual chunk attention prompts are read up to") !=
+             std::string::npos);
+  const std::string longer = R"(,"dual_chunk_attention_config":{"chunk_size":2000000,"local_size":8192})";
+  BOOST_TEST(from(qwen + longer).max_positions == 1010000u);
+  BOOST_TEST(from(qwen + longer).notes.empty());
+  BOOST_TEST(fails_with(status::data, "expected more than local_size", [&] {
+    from(qwen + R"(,"dual_chunk_attention_config":{"chunk_size":8192,"local_size":8192})");
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_number_of_positions_is_the_default_and_told_where_no_table_needs_it) {
+  const architecture mistral = from(R"("model_type":"mistral",)" + llama_sizes);
+  BOOST_TEST(mistral.max_positions == 131072u);
+  BOOST_REQUIRE_EQUAL(mistral.notes.size(), 1U);
+  BOOST_TEST(mistral.notes[0].find("max_position_embeddings is missing") != std::string::npos);
+  BOOST_TEST(mistral.notes[0].find("131072 tokens, the default of mistral models") != std::string::npos);
+  BOOST_TEST(from(R"("model_type":"qwen2",)" + llama_sizes).max_positions == 32768u);
+  BOOST_TEST(from(R"("model_type":"llama",)" + llama_sizes).max_positions == 2048u);
+  std::string opt = opt_sizes;  // which has a row for each position
+  opt.erase(opt.find("\"max_position_embeddings\":2048,"),
+            std::string("\"max_position_embeddings\":2048,").size());
+  BOOST_TEST(fails_with(status::data, "\"max_position_embeddings\" is missing", [&] { from(opt); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -44,7 +44,7 @@ void check_refused(std::string_view name, std::string_view kind, std::string_vie
                    std::string_view place, std::string_view why) {
   const scratch_folder folder;
   const std::filesystem::path path = folder.write(name, content);
-  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ": ",
+  check_fails([&] { read_all(path, kind); }, status::data, path.string() + ":" + std::string(place) + ":",
               why);
 }
 
@@ -165,6 +165,15 @@ BOOST_AUTO_TEST_CASE(rows_of_the_wrong_form_are_refused_with_file_line_and_row) 
                 "the line ends inside a JSON value");
 }
 
+BOOST_AUTO_TEST_CASE(json_errors_name_the_column_too) {
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n  {\"prompt\":7}]", "2:3", "row 1: ");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"},\n  {\"prompt\":oops}]", "2:13",
+                "not valid JSON: found 'o', expected a value");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\",\n\"x\":oops}]", "2:5", "expected a value");
+  check_refused("r.json", "prompt", "[{\"prompt\":\"a\"};", "1:16", "not JSON: expected \",\"");
+  check_refused("r.jsonl", "prompt", "{\"prompt\":\"a\"}\n{\"prompt\":\"b\",}\n", "2:15", "expected a key");
+}
+
 BOOST_AUTO_TEST_CASE(facts_of_the_wrong_form_are_refused_with_file_line_and_row) {
   check_refused("f.json", "fact", "[{\"single_hops\":[]},\n{\"single_hops\":3}]", "2",
                 "row 1: \"single_hops\"");
@@ -283,7 +292,8 @@ BOOST_AUTO_TEST_CASE(a_file_cut_at_any_byte_gives_an_error_or_the_rows_before_th
     if (length == 0 || length == 14 || length == 15 || length >= 29)
       BOOST_TEST(read_all(path, "prompt").size() == whole_rows);
     else
-      check_fails([&] { read_all(path, "prompt"); }, status::data, length < 15 ? ":1: " : ":2: ");
+      check_fails([&] { read_all(path, "prompt"); }, status::data,
+                  length < 15 ? "cut.jsonl:1:" : "cut.jsonl:2:");
   }
 }
 

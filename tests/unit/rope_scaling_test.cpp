@@ -189,8 +189,8 @@ BOOST_AUTO_TEST_CASE(a_type_that_is_said_twice_must_be_the_same) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   constexpr std::string_view yarn = R"("type":"yarn","factor":4,"original_max_position_embeddings":16)";
   BOOST_TEST(refuses(R"("type":"yarn","factor":4)", "\"original_max_position_embeddings\" is missing"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'mscale'"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'long_factor'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'rope_scaling.mscale'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'rope_scaling.long_factor'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
   for (const char* by : {"-1", "0"}) {
     BOOST_TEST(

@@ -160,6 +160,18 @@ BOOST_AUTO_TEST_CASE(rows_that_converters_fill_up_are_not_found_in_text) {
   BOOST_TEST(plain(t, "[PAD9]") == (ids{265}), each);
 }
 
+BOOST_AUTO_TEST_CASE(a_bos_of_minus_one_is_none) {
+  gguf_parts file = small("gpt-2");
+  file.u32("tokenizer.ggml.bos_token_id", 0xffffffff).u32("tokenizer.ggml.eos_token_id", 0xffffffff);
+  BOOST_TEST(load(file).encode("a", special::add) == (ids{'a'}), each);
+}
+
+BOOST_AUTO_TEST_CASE(the_names_of_further_pretokenizers_are_known) {
+  for (const char* pre : {"deepseek-llm", "deepseek-coder", "deepseek-v3", "bloom", "falcon3"})
+    BOOST_TEST(!plain(load(small(pre)), "ab 12").empty(), pre);
+  BOOST_TEST(load(small("falcon3")).kind() == "byte-level BPE (llama-3)");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_or_not_understood_is_refused_by_name) {
   BOOST_TEST(refused(small("viking"), "memory.gguf: tokenizer.ggml.pre 'viking' is not supported"));
   BOOST_TEST(refused(gguf_parts().text("tokenizer.ggml.model", "bert"), "tokenizer.ggml.model 'bert'"));

@@ -307,8 +307,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
                      "'[a-z]+'"));
   BOOST_TEST(refused(with(pre, R"({"type":"ByteLevel","new_option":1})"), "option 'new_option'"));
   BOOST_TEST(refused(with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},)"
-                               R"({"type":"Digits","individual_digits":true}]})"),
-                     "after ByteLevel, pre_tokenizer 'Digits'"));
+                               R"({"type":"Punctuation"}]})"),
+                     "after ByteLevel, pre_tokenizer 'Punctuation'"));
   BOOST_TEST(refused(
       with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":)"
                 R"({"Regex":"\\p{N}"},"behavior":"Isolated"}]})"),

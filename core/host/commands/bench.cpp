@@ -9,6 +9,7 @@
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
 #include "model/self_check.hpp"
+#include "model/slow_precision.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
@@ -96,6 +97,7 @@ class bench_session {
     report_.peak_bytes = peak_memory();
     for (const char* precision : {"f32", "bf16", "f16"})
       report_.product_rates.emplace_back(precision, plain_rate(precision));
+    warn_of_slow_precision();
     if (!report_.against.empty()) compare();
     describe();
     return report_;
@@ -120,6 +122,17 @@ class bench_session {
                {report_.precision, model_.first_token(), parse_skipped_checks(o.text("skip-check"))});
     report_.check = std::chrono::duration<double>(clock::now() - loaded).count();
     log_info(cat("backend ", report_.backend, ": ", running_.model->info().device));
+  }
+  void warn_of_slow_precision() const {
+    const auto rate = [&](std::string_view precision) {
+      for (const auto& [name, flops] : report_.product_rates)
+        if (name == precision && flops) return *flops;
+      return 0.0;
+    };
+    auto slow = slow_precision(report_.precision, rate(report_.precision), rate("f32"));
+    if (!slow && rate(report_.precision) == 0)
+      slow = slow_precision(report_.precision, running_.model->info().device);
+    if (slow) log_warning(*slow);
   }
   void compare() {
     const running_model other = start_model(model_, backend_, options(report_.against), lenses_);

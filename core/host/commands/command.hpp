@@ -39,7 +39,7 @@ int help_command(const arguments&);
 
 // --- options ----------------------------------------------------------------------------------------------
 
-// --plugin-path, --quiet and --help, which every command has.
+// --plugin-path, --quiet and --help, which every command has; the first two may stand before it too.
 boost::program_options::options_description common_options();
 
 // --help or -h before any "--".
@@ -68,8 +68,9 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
 // The values of an option, as "--id V" or "--id=V", for what has to be known before the rest can be parsed.
 std::vector<std::string> early_values(const arguments& args, const std::string& id);
 
-// --model, for every command that computes with one or matches a lens with it.
-void add_model_option(boost::program_options::options_description& options);
+// --model or -m, for every command that takes one.
+void add_model_option(boost::program_options::options_description& options,
+                      const char* help = "folder, file.gguf or [org/]name in the local cache");
 
 // --lens, which may be given again, and --force-lens; `otherwise` ends the help of --lens: what is read
 // without it.
@@ -93,6 +94,13 @@ config_policy ignored_config(const parsed_options& options);
 
 // --threads, else SLURM_CPUS_PER_TASK, else the affinity mask.
 unsigned thread_count(const parsed_options& options);
+
+// The folder that --out names, by its lasting path. Errors: status::usage where it is empty; cannot_create or
+// permission where nothing can stand there: a link loop, a name that is too long.
+std::filesystem::path output_folder(const parsed_options& options);
+
+// The lines `id = VALUE` of a config file, for what has to be known before the rest can be parsed.
+std::vector<std::string> config_values(const std::string& config_file, const std::string& id);
 
 // A path that stays the same folder whatever happens to links and the working folder on the way.
 std::filesystem::path lasting_path(const std::filesystem::path& path);

@@ -2,6 +2,7 @@
 #include "commands/experiment_options.hpp"
 
 #include "depthlens/hash.hpp"
+#include "depthlens/io_error.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -55,7 +56,8 @@ std::vector<std::string> choices_of(const dlens_option& o) {
 // An option of one or several experiments, as its help says it.
 struct declared_option {
   const dlens_option* first = nullptr;
-  std::vector<std::string> words;                          // experiments that have it
+  std::vector<std::string> words;                                       // experiments that have it
+  std::vector<std::pair<std::string, std::vector<std::string>>> texts;  // what each says of it -> experiments
   std::vector<std::string> choices;                        // of any of them, in the order in which they come
   std::map<std::string, std::vector<std::string>> takers;  // choice -> experiments
   std::map<std::string, std::vector<std::string>> defaults;  // value -> experiments
@@ -63,6 +65,12 @@ struct declared_option {
   void add(const dlens_option& o, const std::string& word) {
     if (first == nullptr) first = &o;
     words.push_back(word);
+    const auto said =
+        std::find_if(texts.begin(), texts.end(), [&](const auto& t) { return t.first == o.help; });
+    if (said == texts.end())
+      texts.push_back({o.help, {word}});
+    else
+      said->second.push_back(word);
     for (const std::string& c : choices_of(o)) {
       if (!takers.contains(c)) choices.push_back(c);
       takers[c].push_back(word);
@@ -71,7 +79,11 @@ struct declared_option {
   }
 
   std::string help() const {
-    std::string out = cat(first->help, " (", joined(words));
+    std::string out;
+    for (const auto& [text, of] : texts) {
+      const bool last = &text == &texts.back().first;
+      out += cat(text, " (", joined(of), last ? "" : "); ");
+    }
     std::vector<std::string> of_all, of_some;
     for (const std::string& c : choices) {
       const std::vector<std::string>& of = takers.at(c);
@@ -112,8 +124,11 @@ std::string checked_value(const std::string& where, const dlens_option& o, const
       if (value == *c) return value;
     fail(status::usage, where, ' ', value, ": expected one of ", joined(choices_of(o)));
   }
-  if (o.type == DLENS_OPTION_FILE && !std::filesystem::is_regular_file(value))
-    fail(status::no_input, where, ' ', value, ": no such file");
+  if (o.type == DLENS_OPTION_FILE && !input_is_file(value))
+    fail(status::no_input, where, ' ', value,
+         !input_exists(value)     ? ": no such file"
+         : input_is_folder(value) ? ": is a folder, expected a file"
+                                  : ": is not a regular file; save it to a file first");
   return value;
 }
 

@@ -2,6 +2,8 @@
 // depthlens lens info | eval | train.
 #include "commands/lens_commands.hpp"
 
+#include "depthlens/nearest.hpp"
+
 #include <iostream>
 
 namespace depthlens {
@@ -12,7 +14,9 @@ int lens_command(const arguments& args) {
   if (what == "info") return lens_info_command(rest);
   if (what == "eval") return lens_eval_command(rest);
   if (what == "train") return lens_train_command(rest);
-  if (what != "--help" && what != "-h") fail(status::usage, "lens ", what, ": expected info, eval or train");
+  if (what != "--help" && what != "-h")
+    fail(status::usage, "lens ", what, ": expected info, eval or train",
+         suggestion(what, {"info", "eval", "train"}));
   for (const auto part : {&lens_info_command, &lens_eval_command, &lens_train_command}) {
     part({"--help"});
     std::cout << '\n';

@@ -170,7 +170,7 @@ int lens_eval_command(const arguments& args) {
   const thread_limit limit(threads);
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
-  const fs::path out_folder = lasting_path(o.text("out"));
+  const fs::path out_folder = output_folder(o);
   manifest::read(out_folder / "lens_eval.json");  // one of a later version is not written over
   registry plugins(o.plugin_paths());
   const opened_model model =

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // depthlens models M: what a model file or folder holds, also where it cannot be run.
+#include "commands/cached_models.hpp"
 #include "commands/command.hpp"
 
 #include "depthlens/hash.hpp"
 #include "depthlens/model/blocks.hpp"
+#include "depthlens/model/hf_cache.hpp"
 #include "depthlens/model/model_files.hpp"
 #include "depthlens/model/model_name.hpp"
 #include "depthlens/text.hpp"
@@ -11,8 +13,11 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <iomanip>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 namespace depthlens {
 namespace {
@@ -133,23 +138,62 @@ void print_text(const boost::json::object& o, const model_files& files, bool ten
   }
 }
 
+std::string readable_size(std::uint64_t bytes) {
+  std::ostringstream out;
+  constexpr double mega = 1e6, giga = 1e9;
+  const auto b = static_cast<double>(bytes);
+  out << std::fixed << std::setprecision(1) << (b >= giga ? b / giga : b / mega)
+      << (b >= giga ? " GB" : " MB");
+  return out.str();
+}
+
+// What `hf download` has left on this machine.
+void list_cache(bool json) {
+  const std::filesystem::path cache = hf_cache_folder();
+  const std::vector<cached_model> models = cached_models(cache);
+  boost::json::array list;
+  std::size_t widest = 0;
+  for (const cached_model& m : models) {
+    list.push_back({{"name", visible(m.name)}, {"bytes", m.bytes}, {"note", visible(m.note)}});
+    widest = std::max(widest, m.name.size());
+  }
+  if (json) {
+    std::cout << boost::json::serialize(list) << '\n';
+    return;
+  }
+  for (const cached_model& m : models) {
+    const std::string size = readable_size(m.bytes);
+    std::cout << visible_line(m.name) << std::string(widest - m.name.size() + 2, ' ')
+              << std::string(size.size() < 9 ? 9 - size.size() : 0, ' ') << size
+              << (m.note.empty() ? "" : "  " + visible_line(m.note)) << '\n';
+  }
+  if (models.empty()) std::cout << "no models in " << visible_line(cache.string()) << '\n';
+}
+
 }  // namespace
 
 int models_command(const arguments& args) {
   namespace po = boost::program_options;
   po::options_description d("Options");
-  d.add_options()("model", po::value<std::string>()->value_name("M"), "folder, file.gguf or [org/]name")(
-      "tensors", po::bool_switch(), "list every tensor")("hash", po::bool_switch(),
-                                                         "with --tensors: SHA-256 of the values as float32")(
+  add_model_option(d, "folder, file.gguf or [org/]name (also without --model)");
+  d.add_options()("tensors", po::bool_switch(), "list every tensor")(
+      "hash", po::bool_switch(), "with --tensors: SHA-256 of the values as float32")(
       "json", po::bool_switch(), "JSON");
   add_ignore_config(d);
   d.add(common_options());
   const parsed_options o =
-      parse_options(args, "usage: depthlens models M [--tensors [--hash]] [--ignore-config KEY] [--json]\n",
+      parse_options(args,
+                    "usage: depthlens models M [--tensors [--hash]] [--ignore-config KEY] [--json]\n"
+                    "       depthlens models [--json]    the models in the local Hugging Face cache\n",
                     d, {{"model", 1}});
   if (o.done) return 0;
-  if (!o.has("model")) fail(status::usage, "models needs a model: a folder, a .gguf file or [org/]name");
   const bool tensors = o.values["tensors"].as<bool>(), hash = o.values["hash"].as<bool>();
+  if (!o.has("model")) {
+    if (tensors || hash || o.has("ignore-config"))
+      fail(status::usage, "--tensors, --hash and --ignore-config are about a model: name one");
+    list_cache(o.values["json"].as<bool>());
+    return 0;
+  }
   if (hash && !tensors) fail(status::usage, "--hash needs --tensors");
 
   const std::filesystem::path path = resolve_model(o.text("model")).path;

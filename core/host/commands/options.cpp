@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/command.hpp"
 
+#include "depthlens/data/byte_source.hpp"
+#include "depthlens/io_error.hpp"
+#include "depthlens/nearest.hpp"
 #include "terminal/log.hpp"
 
 #include <sched.h>
@@ -8,7 +11,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
@@ -36,6 +38,65 @@ bool asks_for_help(const arguments& args) {
   return std::any_of(args.begin(), end, [](const std::string& a) { return a == "--help" || a == "-h"; });
 }
 
+namespace {
+
+// The long names, as they are typed.
+std::vector<std::string> names_of(const po::options_description& options, const std::string& before) {
+  std::vector<std::string> out;
+  for (const auto& o : options.options()) out.push_back(before + o->long_name());
+  return out;
+}
+
+[[noreturn]] void fail_to_parse(const po::error& e, const po::options_description& options,
+                                const std::string& config_file = "") {
+  const std::string place = config_file.empty() ? "" : cat("--config ", config_file, ": ");
+  std::string hint;
+  if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&e)) {
+    const std::string name = unknown->get_option_name();
+    hint = suggestion(name.substr(0, name.find('=')), names_of(options, name.starts_with("--") ? "--" : ""));
+  }
+  fail(status::usage, place, e.what(), hint, "; see depthlens help");
+}
+
+// A config file's text, read as data files are: UTF-8, no folder, no line of 16 MiB.
+std::string config_text(const std::string& file) {
+  try {
+    byte_source source(file);
+    std::string text;
+    for (std::string line; source.get_line(line);) text += line + '\n';
+    return text;
+  } catch (const error& e) {
+    fail(e.code(), "--config: ", e.what());
+  }
+}
+
+// Lines that would have no effect: the file is read after what they say is needed.
+void refuse_idle_lines(const po::parsed_options& lines, const std::string& config_file) {
+  for (const auto& line : lines.options) {
+    const auto because = [&](const char* why) {
+      fail(status::usage, "--config ", config_file, ": the line \"", line.string_key, " = ...\" ", why);
+    };
+    if (line.string_key == "config") because("has no effect: a config file names no other");
+    if (line.string_key == "help") because("has no effect: --help is for the command line");
+    if (line.string_key == "experiment") because("has no effect: experiments are named on the command line");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> config_values(const std::string& config_file, const std::string& id) {
+  po::options_description one;
+  one.add_options()(id.c_str(), po::value<std::vector<std::string>>()->composing());
+  std::istringstream in(config_text(config_file));
+  po::variables_map values;
+  try {
+    po::store(po::parse_config_file(in, one, true), values);
+  } catch (const po::error& e) {
+    fail_to_parse(e, one, config_file);
+  }
+  return values.count(id) != 0 ? values[id].as<std::vector<std::string>>() : std::vector<std::string>();
+}
+
 parsed_options parse_options(const arguments& args, std::string_view usage,
                              const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
@@ -56,15 +117,19 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
                   .style(style::unix_style & ~style::allow_guessing)
                   .run(),
               out.values);
+  } catch (const po::error& e) {
+    fail_to_parse(e, options);
+  }
+  try {
     if (!config_file.empty()) {
-      std::ifstream in(config_file);
-      if (!in || std::filesystem::is_directory(config_file))
-        fail(status::no_input, "--config: cannot read ", config_file);
-      po::store(po::parse_config_file(in, options), out.values);
+      std::istringstream in(config_text(config_file));
+      const po::parsed_options lines = po::parse_config_file(in, options);
+      refuse_idle_lines(lines, config_file);
+      po::store(lines, out.values);
     }
     po::notify(out.values);
   } catch (const po::error& e) {
-    fail(status::usage, e.what(), "; see depthlens help");
+    fail_to_parse(e, options, config_file);
   }
   if (out.has("quiet") && out.values["quiet"].as<bool>()) set_quiet(true);
   return out;
@@ -99,9 +164,8 @@ void add_ignore_config(po::options_description& options) {
                         "keys of config.json or GGUF metadata that change nothing and are not understood");
 }
 
-void add_model_option(po::options_description& options) {
-  options.add_options()("model,m", po::value<std::string>()->value_name("M"),
-                        "folder, file.gguf or [org/]name in the local cache");
+void add_model_option(po::options_description& options, const char* help) {
+  options.add_options()("model,m", po::value<std::string>()->value_name("M"), help);
 }
 
 void add_lens_options(po::options_description& options, const std::string& otherwise) {
@@ -140,6 +204,15 @@ config_policy ignored_config(const parsed_options& options) {
       if (!key.empty()) keys.insert(key);
   }
   return {{keys.begin(), keys.end()}};
+}
+
+std::filesystem::path output_folder(const parsed_options& options) {
+  const std::string text = options.text("out");
+  if (text.empty()) fail(status::usage, "--out is empty: expected the name of a folder");
+  std::error_code code;
+  if (std::filesystem::status(text, code).type() == std::filesystem::file_type::none && code)
+    fail_errno(code.value(), file_use::create, "--out ", text, ": cannot be made");
+  return lasting_path(text);
 }
 
 std::filesystem::path lasting_path(const std::filesystem::path& path) {

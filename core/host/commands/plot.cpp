@@ -2,6 +2,7 @@
 // depthlens plot DIR: the figures of a run again, from run.json and the CSVs alone.
 #include "commands/command.hpp"
 
+#include "depthlens/io_error.hpp"
 #include "figures/gnuplot_process.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/run_folder.hpp"
@@ -56,7 +57,7 @@ int plot_command(const arguments& args) {
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "plot needs the output folder of a run");
   const fs::path dir = o.text("dir");
-  if (!fs::is_directory(dir)) fail(status::no_input, dir.string(), ": no such folder");
+  if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
   const manifest m = manifest::read(dir / "run.json");
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
   catch_stop_signals();

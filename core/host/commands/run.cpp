@@ -13,6 +13,8 @@ namespace depthlens {
 int run_command(const arguments& args) {
   std::vector<std::filesystem::path> folders;
   for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
+  if (const auto configs = early_values(args, "--config"); !configs.empty() && !asks_for_help(args))
+    for (const std::string& p : config_values(configs.front(), "plugin-path")) folders.emplace_back(p);
   registry plugins(folders);
   run_request request;
   if (!parse_run(args, plugins, request)) return 0;

@@ -4,6 +4,8 @@
 #include "commands/experiment_options.hpp"
 #include "depthlens/data/utf8.hpp"
 #include "depthlens/hash.hpp"
+#include "depthlens/io_error.hpp"
+#include "depthlens/nearest.hpp"
 #include "model/self_check.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
@@ -83,6 +85,19 @@ bool makes(file_format format, std::string_view kind) {
   return false;
 }
 
+// An experiment that lists its sets has no such one.
+[[noreturn]] void refuse_set(const study_plan& study, const std::string& key, const std::string& set) {
+  std::vector<std::string> known;
+  std::string all;
+  for (std::uint64_t i = 0; i < study.plugin.table->n_inputs; ++i) {
+    const std::string name = study.plugin.table->inputs[i]->set;
+    known.push_back(name.empty() ? study.word : study.word + "." + name);
+    all += (all.empty() ? "" : ", ") + (name == "*" ? study.word + ".SET" : known.back());
+  }
+  fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no ",
+       set.empty() ? "data without a set" : "such data set", suggestion(key, known), "; it takes ", all);
+}
+
 // The kind of records that an experiment wants of a file given for a set.
 std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   const dlens_experiment& e = *study.plugin.table;
@@ -93,8 +108,7 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
     if (set == "*" && !d.set.empty() && best == nullptr) best = e.inputs[i];
   }
   const std::string key = study.word + (d.set.empty() ? "" : "." + d.set);
-  if (best == nullptr)
-    fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no such data set");
+  if (best == nullptr) refuse_set(study, key, d.set);
   std::string kinds;
   for (const char* const* k = best->kinds; *k != nullptr; ++k) {
     if (makes(d.format, *k)) return *k;
@@ -115,12 +129,18 @@ void check_name(const std::string& where, std::string_view name) {
          " bytes of UTF-8, without slashes and control characters");
 }
 
+std::vector<std::string> words_of(const std::vector<study_plan>& studies) {
+  std::vector<std::string> out;
+  for (const study_plan& s : studies) out.push_back(s.word);
+  return out;
+}
+
 void add_data(run_request& r, const std::string& text, const cut_options& cuts) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
     fail(status::usage, "--data ", text, ": expected KEY[,KEY...]=FILE");
   const fs::path file = text.substr(equals + 1);
-  if (!fs::exists(file)) fail(status::no_input, file.string(), ": no such file");
+  if (!input_exists(file)) fail(status::no_input, file.string(), ": no such file");
   dataset_plan d{"", fs::absolute(file), detect_format(file), "", sha256_file(file), cuts, 0};
   std::istringstream keys(text.substr(0, equals));
   for (std::string key; std::getline(keys, key, ',');) {
@@ -129,7 +149,8 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
     const auto study =
         std::find_if(r.studies.begin(), r.studies.end(), [&](auto& s) { return s.word == word; });
     if (study == r.studies.end())
-      fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command");
+      fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command",
+           suggestion(word, words_of(r.studies)));
     check_name("--data " + key, d.set);
     d.kind = choose_kind(*study, d);
     for (const dataset_plan& other : study->datasets)
@@ -140,7 +161,7 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
 
 void take_model(const parsed_options& o, run_request& r) {
   r.model = o.text("model");
-  r.out = lasting_path(o.text("out"));
+  r.out = output_folder(o);
   r.name = o.text("name");
   check_name("--name", r.name);
   r.backend = o.text("backend");

@@ -2,8 +2,8 @@
 // depthlens tokens encode | decode | count: a model's tokenizer by itself.
 #include "commands/command.hpp"
 
-#include "depthlens/data/byte_source.hpp"
-#include "depthlens/data/reader.hpp"
+#include "depthlens/data/json_items.hpp"
+#include "depthlens/nearest.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "depthlens/text.hpp"
 #include "model/opened_model.hpp"
@@ -18,6 +18,8 @@ namespace {
 
 namespace po = boost::program_options;
 
+constexpr const char* kModel = "model in any form, or a vocabulary-only GGUF";
+
 void print_ids(const std::vector<std::int32_t>& ids) {
   std::string line = "{\"ids\":[";
   for (std::size_t i = 0; i < ids.size(); ++i) line += (i ? "," : "") + std::to_string(ids[i]);
@@ -28,23 +30,20 @@ void print_table(const tokenizer& t, const std::vector<std::int32_t>& ids) {
   for (const std::int32_t id : ids) std::cout << id << '\t' << visible_line(t.bytes(id)) << '\n';
 }
 
-// A line of --texts: a JSON string, or an object with "text" or "prompt".
-std::string text_of_line(const std::string& line, const std::string& file, std::uint64_t number) {
-  boost::system::error_code code;
-  const boost::json::value v = boost::json::parse(line, code);
-  if (!code && v.is_string()) return std::string(v.get_string());
-  if (!code && v.is_object())
+// An item of --texts: a JSON string, or an object with "text" or "prompt".
+std::string text_of(const boost::json::value& v, const json_items& items) {
+  if (v.is_string()) return std::string(v.get_string());
+  if (v.is_object())
     for (const char* key : {"text", "prompt"})
       if (const auto* field = v.get_object().if_contains(key); field && field->is_string())
         return std::string(field->get_string());
-  fail(status::data, file, ":", number, ": expected a JSON string, or an object with \"text\" or \"prompt\"",
-       code ? ": " + code.message() : "");
+  items.fail_item("expected a JSON string, or an object with \"text\" or \"prompt\"");
 }
 
 int encode(const arguments& args) {
   po::options_description d("Options");
-  d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
-      "text", po::value<std::string>()->value_name("TEXT"), "the text to encode")(
+  add_model_option(d, kModel);
+  d.add_options()("text", po::value<std::string>()->value_name("TEXT"), "the text to encode")(
       "texts", po::value<std::string>()->value_name("FILE"),
       "JSONL: a string, or an object with \"text\" or \"prompt\", on each line")(
       "no-special", po::bool_switch(), "add no BOS or EOS; special strings are plain text")(
@@ -68,19 +67,16 @@ int encode(const arguments& args) {
       print_table(t, ids);
     return 0;
   }
-  byte_source in(o.text("texts"));
-  std::uint64_t number = in.line();
-  for (std::string line; in.get_line(line); number = in.line()) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    print_ids(t.encode(text_of_line(line, in.name(), number), mode));
-  }
+  json_items items(o.text("texts"), json_form::lines);
+  for (boost::json::value v; items.next(v);) print_ids(t.encode(text_of(v, items), mode));
   return 0;
 }
 
 int decode(const arguments& args) {
   po::options_description d("Options");
-  d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
-      "id", po::value<std::vector<std::string>>()->value_name("ID"), "token ids (also without --id)");
+  add_model_option(d, kModel);
+  d.add_options()("id", po::value<std::vector<std::string>>()->value_name("ID"),
+                  "token ids (also without --id)");
   d.add(common_options());
   const parsed_options o =
       parse_options(args, "usage: depthlens tokens decode --model M ID...\n", d, {{"id", -1}});
@@ -96,10 +92,10 @@ int decode(const arguments& args) {
 
 int count(const arguments& args) {
   po::options_description d("Options");
-  d.add_options()("model", po::value<std::string>()->value_name("M"), "model, or a vocabulary-only GGUF")(
-      "text", po::value<std::string>()->value_name("FILE"),
-      "plain UTF-8 text; every line is encoded by itself")(
-      "out", po::value<std::string>()->value_name("JSON"), "where the frequencies go");
+  add_model_option(d, kModel);
+  d.add_options()("text", po::value<std::string>()->value_name("FILE"),
+                  "plain UTF-8 text; every line is encoded by itself")(
+      "out,o", po::value<std::string>()->value_name("JSON"), "where the frequencies go");
   d.add(common_options());
   const parsed_options o =
       parse_options(args, "usage: depthlens tokens count --model M --text FILE --out JSON\n", d);
@@ -119,7 +115,8 @@ int tokens_command(const arguments& args) {
   if (what == "decode") return decode(rest);
   if (what == "count") return count(rest);
   if (what != "--help" && what != "-h")
-    fail(status::usage, "tokens ", what, ": expected encode, decode or count");
+    fail(status::usage, "tokens ", what, ": expected encode, decode or count",
+         suggestion(what, {"encode", "decode", "count"}));
   for (const auto part : {&encode, &decode, &count}) {
     part({"--help"});
     std::cout << '\n';

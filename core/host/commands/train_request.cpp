@@ -15,7 +15,10 @@ namespace po = boost::program_options;
 constexpr const char* usage_text =
     "usage: depthlens lens train --model M --text FILE --out DIR [OPTION...]\n"
     "Trains a tuned lens: params.pt, params.safetensors and config.json in DIR. The\n"
-    "same command again goes on with a training that was stopped.\n";
+    "same command again goes on with a training that was stopped. Needs the torch\n"
+    "backend.\n"
+    "Example: depthlens lens train -m gpt2 --text wiki.txt --tokens 262144 -o lens\n"
+    "         depthlens lens info tuned=lens -m gpt2\n";
 
 po::options_description train_options() {
   po::options_description d("Options");
@@ -103,7 +106,7 @@ std::optional<train_request> parse_train(const arguments& args) {
   train_request r;
   r.model = o.text("model");
   r.text = o.text("text");
-  r.out = lasting_path(o.text("out"));
+  r.out = output_folder(o);
   const std::string optimizer = o.text("optimizer"), start = o.text("init");
   if (optimizer != "adam" && optimizer != "sgd")
     fail(status::usage, "--optimizer ", optimizer, ": expected adam or sgd");

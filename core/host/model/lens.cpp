@@ -3,6 +3,7 @@
 
 #include "depthlens/abi_error.hpp"
 #include "depthlens/hash.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/json.hpp"
 #include "model/lens_tensors.hpp"
 #include "plugins/plugin_call.hpp"
@@ -59,7 +60,7 @@ tuned_config read_tuned_config(const fs::path& file, std::uint32_t n_layers, std
 
 fs::path tuned_params(const fs::path& folder) {
   for (const char* name : {"params.safetensors", "params.pt"})
-    if (fs::exists(folder / name)) return folder / name;
+    if (input_exists(folder / name)) return folder / name;
   fail(status::no_input, folder.string(), ": holds neither params.safetensors nor params.pt of a tuned lens");
 }
 
@@ -155,7 +156,7 @@ float* lens_file::add_values(std::size_t n) {
 void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
   const fs::path path = tuned_params(spec.path), config = spec.path / "config.json";
   tuned_config said;
-  if (fs::exists(config) || path.extension() == ".pt") said = read_tuned_config(config, n_layers, d_model);
+  if (input_exists(config) || path.extension() == ".pt") said = read_tuned_config(config, n_layers, d_model);
   const lens_tensors tensors(path);
   sha256_ = sha256_file(path);
   key_ = cat("tuned", spec.seed_alignment ? "@seed " : " ", sha256_);

@@ -3,6 +3,7 @@
 
 #include "depthlens/abi_error.hpp"
 #include "depthlens/data/utf8.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/model/model_name.hpp"
 #include "plugins/plugin_call.hpp"
 #include "terminal/log.hpp"
@@ -14,7 +15,7 @@ namespace {
 
 tokenizer read_tokenizer(const std::filesystem::path& path, const gguf_file* gguf) {
   if (gguf != nullptr) return tokenizer::from_gguf(*gguf);
-  if (std::filesystem::is_directory(path)) return tokenizer::from_folder(path);
+  if (input_is_folder(path)) return tokenizer::from_folder(path);
   if (path.extension() == ".gguf") return tokenizer::from_gguf(gguf_file(path));
   return tokenizer::from_json(path);
 }
@@ -39,8 +40,8 @@ std::string shown(std::string_view file_name) {
 }
 
 std::string display_name(const std::string& asked, const std::filesystem::path& path) {
-  if (std::filesystem::is_regular_file(path)) return shown(path.stem().string());
-  if (std::filesystem::exists(asked)) return shown(std::filesystem::canonical(path).filename().string());
+  if (input_is_file(path)) return shown(path.stem().string());
+  if (input_exists(asked)) return shown(std::filesystem::canonical(path).filename().string());
   const std::string name = asked.substr(0, asked.find_first_of("@:"));
   return shown(name.substr(name.rfind('/') + 1));
 }
@@ -84,10 +85,13 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   const auto start = clock::now();
   opened_model m;
   m.path = resolve_model(name_or_path).path;
+  if (m.path != name_or_path && input_is_folder(name_or_path))
+    log_info(cat(name_or_path, ": the model is the GGUF file in this folder, ", m.path.filename().string()));
   m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
   m.files = std::make_unique<model_files>(model_files::open(m.path, policy));
   for (const std::string& key : policy.ignored)
     log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
+  for (const std::string& note : m.files->arch().notes) log_info(note);
   const auto opened = clock::now();
   m.tokens = std::make_unique<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
   m.files_seconds = std::chrono::duration<double>(opened - start).count();

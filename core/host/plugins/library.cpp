@@ -3,6 +3,7 @@
 
 #include "depthlens/abi/host.h"
 #include "depthlens/abi_error.hpp"
+#include "depthlens/io_error.hpp"
 #include "plugins/plugin_call.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
@@ -69,7 +70,9 @@ std::string file_problem(const fs::path& path) {
 
 std::string export_problem(const std::filesystem::path& path) {
   char magic[4] = {};
-  std::ifstream(path, std::ios::binary).read(magic, 4);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return cat("cannot be read: ", errno_text(errno));
+  file.read(magic, 4);
   if (std::string_view(magic, 4) !=
       "\x7f"
       "ELF")

@@ -2,6 +2,8 @@
 #include "plugins/registry.hpp"
 
 #include "depthlens/abi_error.hpp"
+#include "depthlens/io_error.hpp"
+#include "depthlens/nearest.hpp"
 #include "depthlens/text.hpp"
 #include "plugins/plugin_call.hpp"
 #include "plugins/plugin_trial.hpp"
@@ -9,6 +11,7 @@
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -128,11 +131,13 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
   if (v == nullptr) {
     std::string where;
     for (const fs::path& f : folders_) where += (where.empty() ? "" : ", ") + f.string();
-    fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word,
-         "\"; there are: ", list(kind), " (looked for ", kind, "-", word, ".so in ",
-         where.empty() ? "no folder" : where,
+    fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word, "\"",
+         suggestion(word, words(kind)), "; there are: ", list(kind), " (looked for ", kind, "-", word,
+         ".so in ", where.empty() ? "no folder" : where,
          kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
   }
+  if (::access(v->path.c_str(), R_OK) != 0)
+    fail_errno(errno, file_use::read, "plugin ", v->path.string(), " was refused");
   // Those beside the program were tried when it was made.
   if (v->foreign && !v->tried) {
     trial_rules rules;

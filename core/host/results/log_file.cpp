@@ -2,6 +2,7 @@
 #include "results/log_file.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 
 #include <xxhash.h>
 #include <fcntl.h>
@@ -41,8 +42,7 @@ entry_head head_of(std::string_view bytes) {
 
 log_file::log_file(const std::filesystem::path& file) : path_(file) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0)
-    fail(status::cannot_create, file.string(), ": cannot open the record log: ", std::strerror(errno));
+  if (fd_ < 0) fail_errno(errno, file_use::create, file.string(), ": cannot open the record log");
   try {
     start();
   } catch (...) {
@@ -57,7 +57,7 @@ log_file::~log_file() {
 
 void log_file::start() {
   struct stat info {};
-  if (::fstat(fd_, &info) != 0) fail(status::io, path_.string(), ": cannot stat: ", std::strerror(errno));
+  if (::fstat(fd_, &info) != 0) fail_errno(errno, file_use::write, path_.string(), ": cannot look at it");
   size_ = static_cast<std::uint64_t>(info.st_size);
   if (size_ < begin) {
     cut(0);
@@ -76,7 +76,7 @@ void log_file::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(status::io, path_.string(), ": cannot write: ", std::strerror(errno));
+    if (n < 0) fail_errno(errno, file_use::write, path_.string(), ": cannot write");
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
 }
@@ -107,7 +107,8 @@ void log_file::read(std::uint64_t at, char* out, std::size_t n) const {
   for (std::size_t done = 0; done < n;) {
     const ssize_t got = ::pread(fd_, out + done, n - done, static_cast<off_t>(at + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) fail(status::io, path_.string(), ": cannot read at offset ", at + done);
+    if (got < 0) fail_errno(errno, file_use::write, path_.string(), ": cannot read at offset ", at + done);
+    if (got == 0) fail(status::io, path_.string(), ": ends before offset ", at + n);
     done += static_cast<std::size_t>(got);
   }
 }
@@ -127,13 +128,13 @@ std::string log_file::payload(std::uint64_t at) const {
 
 void log_file::cut(std::uint64_t size) {
   if (::ftruncate(fd_, static_cast<off_t>(size)) != 0)
-    fail(status::io, path_.string(), ": cannot cut it to ", size, " bytes: ", std::strerror(errno));
+    fail_errno(errno, file_use::write, path_.string(), ": cannot cut it to ", size, " bytes");
   size_ = size;
   ::lseek(fd_, static_cast<off_t>(size), SEEK_SET);
 }
 
 void log_file::sync() {
-  if (::fdatasync(fd_) != 0) fail(status::io, path_.string(), ": cannot sync: ", std::strerror(errno));
+  if (::fdatasync(fd_) != 0) fail_errno(errno, file_use::write, path_.string(), ": cannot sync");
 }
 
 log_scan::log_scan(const log_file& file)

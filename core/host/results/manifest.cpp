@@ -2,12 +2,11 @@
 #include "results/manifest.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
+#include "depthlens/json.hpp"
 #include "depthlens/model/printable.hpp"
 #include "depthlens/table/atomic_file.hpp"
 #include "version.hpp"
-
-#include <fstream>
-#include <sstream>
 
 namespace depthlens {
 namespace {
@@ -81,16 +80,11 @@ void check_format(const std::filesystem::path& file, const boost::json::object& 
 
 manifest manifest::read(const std::filesystem::path& file) {
   manifest m;
-  if (!std::filesystem::exists(file)) return m;
-  if (!std::filesystem::is_regular_file(file)) fail(status::data, file.string(), ": is not a regular file");
-  if (std::filesystem::file_size(file) > kLargestManifest) fail(status::data, file.string(), ": over 64 MiB");
-  std::ifstream in(file, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  boost::system::error_code code;
-  const boost::json::value v = boost::json::parse(text, code);
-  if (code || !v.is_object())
-    fail(status::data, file.string(), ": not a run manifest: ", code ? code.message() : "no object");
-  m.fields = v.get_object();
+  if (!input_exists(file)) return m;
+  const json_document document = json_document::from_file(file, {.max_bytes = kLargestManifest});
+  if (!document.value().is_object())
+    fail(status::data, file.string(), ":1:1: not a run manifest: expected a JSON object");
+  m.fields = document.value().get_object();
   check_format(file, m.fields);
   return m;
 }

@@ -2,12 +2,12 @@
 #include "results/run_folder.hpp"
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 #include "results/folder_owner.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 namespace depthlens {
@@ -32,7 +32,7 @@ fs::path rename_to_free_name(const fs::path& folder) {
     if (fs::exists(to)) continue;
     std::error_code code;
     fs::rename(folder, to, code);
-    if (code) fail(status::cannot_create, folder.string(), ": cannot be moved aside: ", code.message());
+    if (code) fail_errno(code.value(), file_use::create, folder.string(), ": cannot be moved aside");
     fs::remove(to / "log" / "lock", code);
     return to;
   }
@@ -43,10 +43,10 @@ fs::path rename_to_free_name(const fs::path& folder) {
 void make_folder(const fs::path& p) {
   std::error_code code;
   fs::create_directories(p, code);
-  if (code || !fs::is_directory(p))
-    fail(status::cannot_create, p.string(), ": cannot create the folder", code ? ": " + code.message() : "");
-  if (::access(p.c_str(), W_OK) != 0)
-    fail(status::cannot_create, p.string(), ": cannot write to the folder: ", std::strerror(errno));
+  if (code) fail_errno(code.value(), file_use::create, p.string(), ": cannot create the folder");
+  if (!fs::is_directory(p, code)) fail(status::cannot_create, p.string(), ": is not a folder");
+  if (::access(p.c_str(), W_OK | X_OK) != 0)
+    fail_errno(errno, file_use::create, p.string(), ": cannot write to the folder");
 }
 
 run_folder::run_folder(const fs::path& root, const lock_timing& timing) {

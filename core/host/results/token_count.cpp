@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/token_count.hpp"
 
+#include "depthlens/data/byte_source.hpp"
 #include "depthlens/data/token_counts.hpp"
-#include "depthlens/model/mapped_file.hpp"
 #include "terminal/log.hpp"
 
 #include <vector>
@@ -10,16 +10,10 @@
 namespace depthlens {
 
 void count_tokens(const tokenizer& t, const std::filesystem::path& text, const std::filesystem::path& out) {
-  const mapped_file file(text);
+  byte_source file(text);
   std::vector<std::uint64_t> counts(t.size(), 0);
   std::uint64_t total = 0;
-  const auto bytes = file.bytes();
-  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t end = std::min(all.find('\n', at), all.size());
-    std::string_view line = all.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    at = end + 1;
+  for (std::string line; file.get_line(line);) {
     if (line.empty()) continue;
     for (const std::int32_t id : t.encode(line, tokenizer::special::add)) {
       ++counts[static_cast<std::size_t>(id)];

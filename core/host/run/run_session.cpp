@@ -5,9 +5,11 @@
 #include "model/model_size.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
+#include "model/slow_precision.hpp"
 #include "model/thread_limit.hpp"
 #include "results/earlier_data.hpp"
 #include "results/folder_owner.hpp"
+#include "results/kept_records.hpp"
 #include "results/manifest.hpp"
 #include "results/not_finite.hpp"
 #include "results/run_device.hpp"
@@ -176,6 +178,7 @@ void run_session::start_backend() {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_info(cat("backend ", backend_word_, ": ", running_->info().device, "; model ready in ", std::fixed,
                std::setprecision(2), seconds, " s"));
+  if (const auto slow = slow_precision(request_.precision, running_->info().device)) log_warning(*slow);
   boost::json::object about;
   about["id"] = backend_.about.id;
   about["version"] = backend_.about.version;
@@ -364,7 +367,8 @@ int run_session::work() {
   save("complete");
   if (!drawn) return static_cast<int>(status::stopped);
   std::cout << folder_->root().string() << '\n';
-  return static_cast<int>(warn_of_not_finite(manifest_.fields) ? status::partial : status::ok);
+  const bool not_finite = warn_of_not_finite(manifest_.fields), nothing = warn_if_nothing_kept(manifest_.fields);
+  return static_cast<int>(not_finite || nothing ? status::partial : status::ok);
 }
 
 int run_session::execute() {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal/log.hpp"
 
+#include "depthlens/error.hpp"
+#include "depthlens/text.hpp"
+
 #include <unistd.h>
 
 #include <atomic>
@@ -16,13 +19,41 @@ std::atomic<bool> is_quiet{false};
 std::mutex guard;
 std::string status_line;
 
+constexpr std::size_t kLongestMessage = 4000;  // bytes
+
+// One message is one line that a terminal can show and that cannot steer it, whatever a file or a library put
+// into it: control characters and bytes that are no UTF-8 become \\xNN. Of a long one the middle is left out.
+std::string fit_for_a_line(std::string_view line) {
+  std::string cut;
+  if (line.size() > kLongestMessage) {
+    constexpr std::size_t end = 1000;
+    cut = cat(line.substr(0, kLongestMessage - end), " ... (", line.size() - kLongestMessage,
+              " bytes left out) ... ", line.substr(line.size() - end));
+    line = cut;
+  }
+  std::string out;
+  for (std::size_t at = 0; at < line.size();) {
+    const utf8_character c = utf8_at(line, at);
+    const bool shown = c.valid && c.value >= 0x20 && (c.value < 0x7f || c.value >= 0xa0);
+    for (std::size_t i = 0; i < c.size; ++i) {
+      if (shown)
+        out += line[at + i];
+      else if (line[at + i] == '\n' || line[at + i] == '\r')
+        out += ' ';
+      else
+        detail::append_hex_escape(out, static_cast<unsigned char>(line[at + i]));
+    }
+    at += c.size;
+  }
+  return out;
+}
+
 void write_line(std::string_view before, std::string_view line) {
   const std::lock_guard lock(guard);
   std::string out;
   if (!status_line.empty()) out += "\r\033[K";
   out += before;
-  // One message is one line, whatever a file name or a library's text holds.
-  for (const char c : line) out += c == '\n' || c == '\r' ? ' ' : c;
+  out += fit_for_a_line(line);
   out += '\n';
   out += status_line;
   std::fwrite(out.data(), 1, out.size(), stderr);

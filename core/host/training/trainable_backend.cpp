@@ -5,6 +5,15 @@
 
 namespace depthlens {
 
+void require_trainable(registry& plugins, const std::string& word_or_auto) {
+  if (word_or_auto == "auto") return;  // which one can train is known with the model
+  try {
+    plugins.load_backend(word_or_auto);
+  } catch (const error& e) {
+    fail(e.code(), "lens train needs a backend that can train, as torch does: ", e.what());
+  }
+}
+
 trainable_backend open_trainable(registry& plugins, const opened_model& model,
                                  const std::string& word_or_auto, const backend_model::options& options) {
   if (word_or_auto != "auto") {

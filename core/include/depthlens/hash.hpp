@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 
 namespace depthlens {
 
@@ -70,18 +70,17 @@ inline std::string sha256(std::string_view text) {
 }
 
 // SHA-256 of a file, read in 1 MiB pieces (read() reports a failing disk, a mapping would raise a signal).
-// Errors: no_input if it cannot be opened or is a pipe or device, io if reading fails (also for a folder).
+// Errors: those of io_error.hpp; no_input for a pipe or device, io for a folder.
 inline std::string sha256_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) fail(status::no_input, path.string(), ": cannot be opened: ", std::strerror(errno));
+  if (fd < 0) fail_errno(errno, file_use::read, path.string(), ": cannot be opened");
   struct closer {
     int fd;
     ~closer() { ::close(fd); }
   } const close_at_end{fd};
   struct stat info {};
-  if (::fstat(fd, &info) != 0)
-    fail(status::io, path.string(), ": cannot be examined: ", std::strerror(errno));
+  if (::fstat(fd, &info) != 0) fail_errno(errno, file_use::write, path.string(), ": cannot be examined");
   if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
     fail(status::no_input, path.string(), ": is not a regular file");
   sha256_stream hash;
@@ -92,7 +91,7 @@ inline std::string sha256_file(const std::filesystem::path& path) {
     if (n > 0) {
       hash.update(std::span(buffer.data(), static_cast<std::size_t>(n)));
     } else if (errno != EINTR) {
-      fail(status::io, path.string(), ": reading failed: ", std::strerror(errno));
+      fail_errno(errno, file_use::write, path.string(), ": cannot be read");
     }
   }
 }

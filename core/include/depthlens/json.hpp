@@ -34,6 +34,7 @@ class json_view {
 
   const boost::json::value& value() const noexcept { return *value_; }
   std::string_view label() const noexcept { return label_; }
+  const std::string& path() const noexcept { return where_; }  // of keys from the root, "" = the root
   bool is_null() const noexcept { return value_->is_null(); }
   bool is_object() const noexcept { return value_->is_object(); }
   bool is_string() const noexcept { return value_->is_string(); }

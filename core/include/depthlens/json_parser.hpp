@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "depthlens/error.hpp"
+#include "depthlens/json_syntax.hpp"
 #include "depthlens/model/printable.hpp"
 
 namespace depthlens {
@@ -152,28 +153,49 @@ class json_handler {
   std::size_t values_left_;
 };
 
-// "label:line:column: ", both from 1, in bytes.
-inline std::string json_place(std::string_view text, std::string_view label, std::size_t at) {
+// A place in a text: both from 1, the column in bytes.
+struct text_place {
+  std::uint64_t line, column;
+};
+
+inline text_place place_in_text(std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, at);
-  const auto line = std::count(before.begin(), before.end(), '\n');
+  const auto line = static_cast<std::uint64_t>(std::count(before.begin(), before.end(), '\n'));
   const std::size_t start = before.rfind('\n');
   const std::size_t column = start == std::string_view::npos ? before.size() : before.size() - start - 1;
-  return cat(label, ":", line + 1, ":", column + 1, ": ");
+  return {line + 1, column + 1};
 }
 
-// A clearer text for what Python writes and JSON does not have.
-inline std::string describe_json_error(std::string_view text, std::size_t at,
-                                       const boost::system::error_code& ec) {
+// Why a text is refused, and where in it.
+struct json_trouble {
+  std::size_t at;
+  std::string text;
+};
+
+// What the parser, which stopped at `at`, has to say of its text, in words that say what was expected; also
+// of what Python writes and JSON does not have.
+inline json_trouble describe_json_error(std::string_view text, std::size_t at,
+                                        const boost::system::error_code& ec) {
   for (const std::string_view word : {"NaN", "-Infinity", "Infinity"}) {
     for (std::size_t back = 0; back <= 2 && back <= at; ++back) {
       if (text.substr(at - back, word.size()) == word)
-        return cat(word, " is not JSON; write null or a number");
+        return {at - back, cat(word, " is not JSON; write null or a number")};
     }
   }
   if (text.starts_with("\xef\xbb\xbf"))
-    return "the file starts with a byte order mark, which JSON does not allow";
-  if (at >= text.size()) return "the text ends too early: the file is truncated";
-  return cat("not valid JSON: ", ec.message());
+    return {0, "the file starts with a byte order mark, which JSON does not allow; save it without one"};
+  const auto fault = json_fault_finder(text).find();
+  if (at >= text.size()) {
+    return {at, cat("the text ends too early: the file is truncated",
+                    fault ? cat("; expected ", fault->expected) : std::string())};
+  }
+  if (ec == boost::json::error::too_deep)
+    return {at, cat("not valid JSON: too deep; expected at most 32 levels of lists and objects")};
+  if (fault && fault->at <= at + 1 && fault->at < text.size()) {
+    return {fault->at, cat("not valid JSON: found ", printable(text.substr(fault->at, 1)), ", expected ",
+                           fault->expected)};
+  }
+  return {at, cat("not valid JSON: ", ec.message())};
 }
 
 }  // namespace detail
@@ -190,12 +212,14 @@ inline boost::json::value parse_json(std::string_view text, std::string_view lab
   boost::system::error_code ec;
   std::size_t used = parser.write_some(false, text.data(), text.size(), ec);
   const std::string& problem = parser.handler().problem;
+  detail::json_trouble trouble{used, problem};
   if (!ec && used < text.size())
-    fail(status::data, detail::json_place(text, label, used), "text after the end");
-  if (!problem.empty()) fail(status::data, detail::json_place(text, label, used), problem);
-  if (ec)
-    fail(status::data, detail::json_place(text, label, used), detail::describe_json_error(text, used, ec));
-  return parser.handler().release();
+    trouble.text = "text after the end of the value; expected the end of the file";
+  else if (problem.empty() && ec)
+    trouble = detail::describe_json_error(text, used, ec);
+  if (trouble.text.empty()) return parser.handler().release();
+  const detail::text_place place = detail::place_in_text(text, trouble.at);
+  fail(status::data, label, ":", place.line, ":", place.column, ": ", trouble.text);
 }
 
 }  // namespace depthlens

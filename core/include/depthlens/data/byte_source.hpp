@@ -7,6 +7,7 @@
 
 #include <depthlens/data/utf8.hpp>
 #include <depthlens/error.hpp>
+#include <depthlens/io_error.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -33,7 +34,7 @@ class byte_source {
   explicit byte_source(const std::filesystem::path& path) : name_(path.string()) {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
     fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd_ < 0) fail_to_open(errno);
+    if (fd_ < 0) fail_errno(errno, file_use::read, name_, ": cannot open the file");
     try {
       check_start();
     } catch (...) {
@@ -48,6 +49,8 @@ class byte_source {
   const std::string& name() const noexcept { return name_; }
   // The line, from 1, that holds the next byte.
   std::uint64_t line() const noexcept { return line_; }
+  // Its place in that line, from 1, in bytes.
+  std::uint64_t column() const noexcept { return before_ + at_ - line_start_ + 1; }
 
   // The next byte (0..255) without or with taking it; -1 at the end of the file.
   int peek() { return at_ < end_ || refill() ? static_cast<unsigned char>(buffer_[at_]) : -1; }
@@ -55,7 +58,10 @@ class byte_source {
     const int c = peek();
     if (c < 0) return c;
     ++at_;
-    line_ += c == '\n';
+    if (c == '\n') {
+      ++line_;
+      line_start_ = before_ + at_;
+    }
     return c;
   }
 
@@ -89,6 +95,12 @@ class byte_source {
     fail(status::data, name_, ":", line, ": ", parts...);
   }
 
+  // Throws status::data "NAME:LINE:COLUMN: ..." for the next byte.
+  template <class... Parts>
+  [[noreturn]] void fail_here(Parts&&... parts) const {
+    fail(status::data, name_, ":", line_, ":", column(), ": ", parts...);
+  }
+
   // `text` begins on line `first_line`.
   void check_utf8(std::string_view text, std::uint64_t first_line) const {
     const std::size_t broken = utf8_first_broken(text);
@@ -99,17 +111,9 @@ class byte_source {
   }
 
  private:
-  [[noreturn]] void fail_to_open(int code) const {
-    const status what = code == ENOENT || code == ENOTDIR ? status::no_input
-                        : code == EACCES || code == EPERM ? status::permission
-                                                          : status::io;
-    fail(what, name_, ": cannot open the file: ", std::strerror(code));
-  }
-
   void check_start() {
     struct stat info {};
-    if (::fstat(fd_, &info) != 0)
-      fail(status::io, name_, ": cannot look at the file: ", std::strerror(errno));
+    if (::fstat(fd_, &info) != 0) fail_errno(errno, file_use::write, name_, ": cannot look at the file");
     if (S_ISDIR(info.st_mode)) fail(status::no_input, name_, ": is a folder, expected a file");
     // Inputs are read more than once (detection, hashing, reading), which a pipe does not allow.
     if (!S_ISREG(info.st_mode))
@@ -122,11 +126,12 @@ class byte_source {
 
   // Reads until there is at least one byte or the end of the file; false at the end.
   bool refill() {
+    before_ += at_;
     at_ = end_ = 0;
     for (;;) {
       const ssize_t n = ::read(fd_, buffer_.data(), buffer_.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail(status::io, name_, ": cannot read the file: ", std::strerror(errno));
+      if (n < 0) fail_errno(errno, file_use::write, name_, ": cannot read the file");
       end_ = static_cast<std::size_t>(n);
       return n > 0;
     }
@@ -134,7 +139,8 @@ class byte_source {
 
   std::string name_;
   int fd_ = -1;
-  std::uint64_t line_ = 1;
+  std::uint64_t line_ = 1, line_start_ = 0;  // line_start_: bytes before the line
+  std::uint64_t before_ = 0;                 // bytes before the buffer
   std::size_t at_ = 0, end_ = 0;
   std::array<char, 65536> buffer_;
 };

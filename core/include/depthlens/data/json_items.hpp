@@ -38,9 +38,8 @@ class json_items {
     const char open = form_ == json_form::list ? '[' : '{';
     skip_space();
     if (source_.peek() != open)
-      source_.fail_at(source_.line(), "expected ",
-                      form_ == json_form::list ? "a JSON list, \"[\"" : "a JSON object, \"{\"",
-                      ", at the start of the file");
+      source_.fail_here("expected ", form_ == json_form::list ? "a JSON list, \"[\"" : "a JSON object, \"{\"",
+                        ", at the start of the file");
     source_.get();
   }
 
@@ -57,10 +56,11 @@ class json_items {
   const std::string& key() const noexcept { return key_; }    // json_form::members: the item's key
   const std::string& name() const noexcept { return source_.name(); }
 
-  // Throws status::data "FILE:LINE: row N: ...", N from 0 as in the "index" of records.
+  // Throws status::data "FILE:LINE:COLUMN: row N: ...", N from 0 as in the "index" of records.
   template <class... Parts>
   [[noreturn]] void fail_item(Parts&&... parts) const {
-    source_.fail_at(item_line_, form_ == json_form::members ? "entry " : "row ", read_ - 1, ": ", parts...);
+    fail(status::data, source_.name(), ":", item_line_, ":", item_column_,
+         form_ == json_form::members ? ": entry " : ": row ", read_ - 1, ": ", parts...);
   }
 
  private:
@@ -69,9 +69,14 @@ class json_items {
     while (is_space(source_.peek())) source_.get();
   }
 
+  void mark_item() {
+    item_line_ = source_.line();
+    item_column_ = source_.column();
+  }
+
   bool take_line() {
     do {
-      item_line_ = source_.line();
+      mark_item();
       if (!source_.get_line(text_)) return false;
     } while (std::all_of(text_.begin(), text_.end(), [](char c) { return is_space(c); }));
     return true;
@@ -85,24 +90,25 @@ class json_items {
       source_.get();
       skip_space();
       if (source_.peek() == close)
-        source_.fail_at(source_.line(), "a comma before the closing \"", close, "\"");
+        source_.fail_here("a comma before the closing \"", close, "\"; expected another item");
     } else if (source_.peek() == close) {
       source_.get();
       skip_space();
-      if (source_.peek() >= 0) source_.fail_at(source_.line(), "text after the closing \"", close, "\"");
+      if (source_.peek() >= 0)
+        source_.fail_here("text after the closing \"", close, "\"; expected the end of the file");
       return false;
     } else if (read_ > 0) {
       fail_end("\",\" or the closing bracket");
     }
     if (form_ == json_form::members) take_key();
-    item_line_ = source_.line();
+    mark_item();
     copy_value();
     return true;
   }
 
   void take_key() {
     if (source_.peek() != '"') fail_end("a key in double quotes");
-    item_line_ = source_.line();
+    mark_item();
     copy_value();
     const boost::json::value key = parse();
     key_.assign(key.get_string().data(), key.get_string().size());
@@ -139,8 +145,7 @@ class json_items {
 
   [[noreturn]] void fail_end(std::string_view expected) {
     const bool end = source_.peek() < 0;
-    source_.fail_at(source_.line(), end ? "the file ends, it is cut short: expected " : "not JSON: expected ",
-                    expected);
+    source_.fail_here(end ? "the file ends, it is cut short: expected " : "not JSON: expected ", expected);
   }
 
   boost::json::value parse() const {
@@ -150,19 +155,22 @@ class json_items {
     const std::string& problem = parser.handler().problem;
     if (!ec && problem.empty() && text_.find_first_not_of(" \t\r\n", used) == std::string::npos)
       return parser.handler().release();
-    const auto lines = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(used), '\n');
-    const std::uint64_t line = item_line_ + static_cast<std::uint64_t>(lines);
-    if (!problem.empty()) source_.fail_at(line, problem);
-    if (!ec) source_.fail_at(line, "text after the end of the value");
-    if (form_ == json_form::lines && used >= text_.size())
-      source_.fail_at(line, "the line ends inside a JSON value; expected one whole object per line");
-    source_.fail_at(line, detail::describe_json_error(text_, used, ec));
+    detail::json_trouble trouble{used, problem};
+    if (problem.empty() && !ec)
+      trouble.text = "text after the end of the value; expected the next item";
+    else if (problem.empty() && form_ == json_form::lines && used >= text_.size())
+      trouble.text = "the line ends inside a JSON value; expected one whole object per line";
+    else if (problem.empty())
+      trouble = detail::describe_json_error(text_, used, ec);
+    const detail::text_place place = detail::place_in_text(text_, trouble.at);
+    fail(status::data, source_.name(), ":", item_line_ + place.line - 1, ":",
+         place.column + (place.line == 1 ? item_column_ - 1 : 0), ": ", trouble.text);
   }
 
   byte_source source_;
   json_form form_;
   bool done_ = false;
-  std::uint64_t item_line_ = 1, read_ = 0;
+  std::uint64_t item_line_ = 1, item_column_ = 1, read_ = 0;
   std::string text_, key_;
 };
 

@@ -41,7 +41,9 @@ struct architecture {
   std::uint32_t d_ff = 0;        // F
   std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
   std::uint32_t max_positions = 0;
-  std::string positions_key;  // what keeps them below those of the file, with LongRoPE; else empty
+  std::string positions_key;  // what keeps them below those of the file; else empty
+  std::string positions_reason = "LongRoPE";
+  std::vector<std::string> notes;  // what was assumed, for the user: one sentence each
   norm_kind norm = norm_kind::rms;
   activation_kind activation = activation_kind::silu;
   block_form form = block_form::sequential;
@@ -82,7 +84,7 @@ inline bool is_listed(std::string_view words, std::string_view key) noexcept {
 inline std::string positions_text(const architecture& a) {
   std::string out = "the model takes " + std::to_string(a.max_positions);
   if (!a.positions_key.empty()) {
-    out += ": with LongRoPE prompts are read up to " + a.positions_key +
+    out += ": with " + a.positions_reason + " prompts are read up to " + a.positions_key +
            ", beyond which the states of all tokens would be others";
   }
   return out;

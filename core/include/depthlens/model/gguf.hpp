@@ -76,6 +76,20 @@ class gguf_file {
   std::optional<std::uint32_t> find_u32(std::string_view key) const {
     return find_integer<std::uint32_t>(key);
   }
+  // One number, or a list of the same number for each layer, as some converters write it.
+  std::optional<std::uint32_t> find_same_u32(std::string_view key) const {
+    const gguf_value* value = find(key);
+    if (value == nullptr || !std::holds_alternative<gguf_array>(value->data)) return find_u32(key);
+    const std::vector<std::int64_t> each = *find_ints(key);
+    for (const std::int64_t n : each)
+      if (n != each[0])
+        fail(status::data, label_, ": ", printable(key), " is ", each[0], " in one layer and ", n,
+             " in another: only models whose layers are alike are supported");
+    if (each.empty()) return std::nullopt;
+    if (!std::in_range<std::uint32_t>(each[0]))
+      fail(status::data, label_, ": ", printable(key), " = ", each[0], " is out of range");
+    return static_cast<std::uint32_t>(each[0]);
+  }
   std::optional<std::uint64_t> find_u64(std::string_view key) const {
     return find_integer<std::uint64_t>(key);
   }

@@ -20,6 +20,7 @@
 #include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_rope.hpp"
 #include "depthlens/model/printable.hpp"
+#include "depthlens/text.hpp"
 
 namespace depthlens {
 
@@ -57,13 +58,21 @@ inline void refuse_unknown_gguf_keys(const gguf_file& file, const gguf_family& f
     if (!entry.key.starts_with(prefix) || is_known_gguf_key(f, entry.key.substr(prefix.size()))) continue;
     if (is_zero(entry.value)) continue;
     fail(status::data, file.path(), ": metadata key ", printable(entry.key),
-         " is not understood and may change what the model computes; if it does not, "
-         "--ignore-config passes over it");
+         " is not understood and may change what the model computes; if it does not, --ignore-config ",
+         visible_line(entry.key), " passes over it");
   }
   if (!file.find_bool(prefix + "attention.causal").value_or(true)) {
     fail(status::data, file.path(), ": ", prefix,
          "attention.causal is false: only causal models are supported");
   }
+}
+
+// Only the first part of a model that is split into several files holds the metadata, none all weights.
+inline void refuse_split_gguf(const gguf_file& file) {
+  const std::uint64_t parts = file.find_u64("split.count").value_or(1);
+  if (parts < 2) return;
+  fail(status::data, file.path(), ": is part ", file.find_u64("split.no").value_or(0) + 1, " of ", parts,
+       " of a split model; make one file of them: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf");
 }
 
 inline std::uint32_t embedding_rows(const gguf_file& file) {
@@ -79,7 +88,7 @@ inline std::uint32_t embedding_rows(const gguf_file& file) {
 // From 1 to `top`; `otherwise` where the file does not say.
 inline std::uint32_t gguf_size(const gguf_file& file, const std::string& key, std::uint32_t top,
                                std::optional<std::uint32_t> otherwise = {}) {
-  const auto given = file.find_u32(key);
+  const auto given = file.find_same_u32(key);
   if (!given && otherwise) return *otherwise;
   const std::uint32_t value = given ? *given : file.require_u32(key);
   if (value < 1 || value > top)
@@ -148,16 +157,13 @@ inline void read_gguf_windows(const gguf_file& file, const gguf_family& f, archi
 
 // The architecture of a GGUF file that holds a model. Errors: status::data with file and key.
 inline architecture architecture_from_gguf(const gguf_file& file) {
+  detail::refuse_split_gguf(file);
   architecture a;
   a.family = std::string(file.require_string("general.architecture"));
   const gguf_family* const family = families::find_gguf(a.family);
   if (family == nullptr) {
     fail(status::data, file.path(), ": architecture ", printable(a.family),
          " is not supported; supported are ", families::gguf_names());
-  }
-  if (file.find_u32("split.count").value_or(1) > 1) {
-    fail(status::data, file.path(),
-         ": is one part of a split model; merge the parts with llama-gguf-split --merge");
   }
   detail::refuse_unknown_gguf_keys(file, *family);
   detail::read_gguf_sizes(file, *family, a);

@@ -37,7 +37,7 @@ inline bool is_harmless_config_key(std::string_view key) {
       "custom_pipelines decoder_start_token_id diversity_penalty do_sample dtype early_stopping "
       "embd_pdrop encoder_no_repeat_ngram_size eos_token eos_token_id "
       "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
-      "gradient_checkpointing hidden_dropout hidden_dropout_prob id2label initializer_range "
+      "gradient_checkpointing hidden_dropout hidden_dropout_prob id2label initializer_range internal_version "
       "is_decoder is_encoder_decoder keys_to_ignore_at_inference label2id length_penalty loss_type "
       "mask_token_id max_length min_length model_max_length name_or_path no_repeat_ngram_size "
       "num_beam_groups num_beams num_labels num_logits_to_keep num_return_sequences "
@@ -59,9 +59,9 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
   for (const char* one : {f.eps_key, f.activation_key}) {
     if (one != nullptr && key == one) return true;
   }
-  return is_listed("model_type tie_word_embeddings", key) || is_listed(f.keys, key) ||
-         is_listed(f.harmless, key) || is_listed(f.only_true, key) || is_rope_key(f.rope, key) ||
-         is_window_key(f, key);
+  return is_listed("model_type tie_word_embeddings dual_chunk_attention_config", key) ||
+         is_listed(f.keys, key) || is_listed(f.harmless, key) || is_listed(f.only_true, key) ||
+         is_rope_key(f.rope, key) || is_window_key(f, key);
 }
 
 // `known` says of a key whether it is read, or may be passed over.
@@ -73,9 +73,7 @@ void refuse_unknown_config_keys(const json_view& root, const Known& known) {
                      (value.is_object() && value.get_object().empty()) ||
                      (value.is_array() && value.get_array().empty());
     if (off || is_harmless_config_key(name) || known(name)) continue;
-    fail(status::data, root.place(), "key ", printable(name),
-         " is not understood and may change what the model computes; if it does not, --ignore-config passes "
-         "over it");
+    refuse_config_key(root, name);
   }
 }
 
@@ -103,6 +101,38 @@ inline std::uint32_t config_size(const json_view& root, const size_key& size, st
   return checked_narrow<std::uint32_t>(value, [&] { return root.place(); });
 }
 
+// The number of positions. Where no table has a row for each, files may leave it out: the library that they
+// are written for has a default, which is taken and told.
+inline std::uint32_t config_positions(const json_view& root, const model_family& f, architecture& a) {
+  const std::uint32_t n = config_size(root, f.positions, 0, size_limits::any);
+  if (f.positions.key != nullptr && !root.find(f.positions.key))
+    a.notes.push_back(cat(root.place(), f.positions.key, " is missing: prompts are read up to ", n,
+                          " tokens, the default of ", f.name, " models"));
+  return n;
+}
+
+// Dual chunk attention, of Qwen's models for a million tokens: prompts of one chunk are computed as without
+// it, so that prompts are read up to there. A chunk's last local_size positions belong to the next one too.
+inline void read_dual_chunks(const json_view& root, architecture& a) {
+  const auto chunks = root.find("dual_chunk_attention_config");
+  if (!chunks) return;
+  const std::uint64_t chunk = chunks->require_u64("chunk_size");
+  const std::uint64_t local = chunks->find_u64("local_size").value_or(0);
+  for (const auto& [key, value] : chunks->as_object()) {
+    const std::string_view name(key.data(), key.size());
+    if (!value.is_null() && !is_listed("chunk_size local_size original_max_position_embeddings", name))
+      refuse_config_key(*chunks, name);
+  }
+  if (chunk <= local)
+    fail(status::data, chunks->place(), "chunk_size is ", chunk, ", expected more than local_size, ", local);
+  if (chunk - local >= a.max_positions) return;
+  a.max_positions = static_cast<std::uint32_t>(chunk - local);
+  a.positions_key = "one chunk of dual_chunk_attention_config";
+  a.positions_reason = "dual chunk attention";
+  a.notes.push_back(cat(chunks->place(), "prompts are read up to one chunk, ", a.max_positions,
+                        " tokens: so far dual chunk attention changes nothing"));
+}
+
 inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
   using most = size_limits;
   a.n_layers = config_size(root, f.layers, 0, most::layers);
@@ -118,7 +148,8 @@ inline void read_sizes(const json_view& root, const model_family& f, architectur
   a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads, most::head_dim);
   a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model, most::any);
   a.vocab_size = config_size(root, f.vocabulary, 0, most::any);
-  a.max_positions = config_size(root, f.positions, 0, most::any);
+  a.max_positions = config_positions(root, f, a);
+  read_dual_chunks(root, a);
 }
 
 inline activation_kind read_activation(const json_view& root, const model_family& f) {

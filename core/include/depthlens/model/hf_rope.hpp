@@ -23,6 +23,14 @@ inline void refuse_unless(bool good, const json_view& value, const char* why) {
     fail(status::data, value.place(), boost::json::serialize(value.value()), " is not supported: ", why);
 }
 
+// A key that could change the numbers, named in full, with what passes over it.
+[[noreturn]] inline void refuse_config_key(const json_view& object, std::string_view key) {
+  const std::string whole = object.path().empty() ? std::string(key) : cat(object.path(), ".", key);
+  fail(status::data, object.label(), ": key ", printable(whole),
+       " is not understood and may change what the model computes; if it does not, --ignore-config ",
+       visible_line(whole), " passes over it");
+}
+
 inline bool is_rope_key(const rope_rule& rule, std::string_view key) {
   if (!rule.used) return false;
   for (const char* one : {rule.theta_key, rule.part_key, rule.dims_key, rule.local_theta_key}) {
@@ -47,12 +55,12 @@ inline std::string_view rope_type_keys(std::string_view type) {
 
 inline void refuse_unknown_rope_keys(const json_view& rope, std::string_view type) {
   static constexpr std::string_view known =
-      "rope_theta rope_type type factor original_max_position_embeddings partial_rotary_factor";
+      "rope_theta rope_type type factor finetuned original_max_position_embeddings partial_rotary_factor";
   for (const auto& [key, value] : rope.as_object()) {
     const std::string_view name(key.data(), key.size());
     if (is_listed(known, name) || is_listed(rope_type_keys(type), name)) continue;
     if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
-    fail(status::data, rope.place(), "key ", printable(name), " is not understood");
+    refuse_config_key(rope, name);
   }
 }
 
@@ -166,7 +174,7 @@ inline void read_nested_rope(const json_view& parameters, rope_numbers& global, 
   for (const auto& [key, value] : parameters.as_object()) {
     const std::string_view name(key.data(), key.size());
     if (!is_listed("full_attention sliding_attention", name) && !value.is_null())
-      fail(status::data, parameters.place(), "key ", printable(name), " is not understood");
+      refuse_config_key(parameters, name);
   }
   read_rope_object(parameters.require("full_attention"), global);
   if (const auto object = parameters.find("sliding_attention")) read_rope_object(*object, local);

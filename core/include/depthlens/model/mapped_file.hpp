@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 
 namespace depthlens {
 
@@ -37,9 +38,9 @@ class mapped_file {
   explicit mapped_file(const std::filesystem::path& path) : path_(path.string()) {
     // O_NONBLOCK: opening a named pipe must not wait for a writer.
     const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) fail_open(errno);
+    if (fd < 0) fail_errno(errno, file_use::read, path_, ": cannot open the file");
     struct stat info {};
-    if (::fstat(fd, &info) != 0) close_and_fail(fd, status::io, ": cannot be examined: ", errno);
+    if (::fstat(fd, &info) != 0) close_and_fail(fd, ": cannot be examined", errno);
     if (!S_ISREG(info.st_mode)) {
       ::close(fd);
       fail(status::data, path_, ": is ", S_ISDIR(info.st_mode) ? "a folder" : "not a regular file",
@@ -48,12 +49,12 @@ class mapped_file {
     size_ = static_cast<std::size_t>(info.st_size);
     if (size_ > 0) {
       void* at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (at == MAP_FAILED) close_and_fail(fd, status::io, ": cannot be mapped into memory: ", errno);
+      if (at == MAP_FAILED) close_and_fail(fd, ": cannot be mapped into memory", errno);
       data_ = static_cast<const std::byte*>(at);
     }
     ::close(fd);
+    refuse_pointer();
   }
-
   mapped_file(mapped_file&& other) noexcept { swap(other); }
   mapped_file& operator=(mapped_file&& other) noexcept {
     mapped_file(std::move(other)).swap(*this);
@@ -79,15 +80,19 @@ class mapped_file {
     std::swap(size_, other.size_);
   }
 
-  [[noreturn]] void fail_open(int code) const {
-    if (code == ENOENT || code == ENOTDIR) fail(status::no_input, path_, ": no such file");
-    if (code == EACCES || code == EPERM) fail(status::permission, path_, ": no permission to read it");
-    fail(status::io, path_, ": cannot be opened: ", std::strerror(code));
+  // What `git clone` leaves in place of a large file where git-lfs is not installed.
+  void refuse_pointer() {
+    constexpr std::size_t longest = 1024;
+    const std::string_view text(reinterpret_cast<const char*>(data_), size_ <= longest ? size_ : 0);
+    if (!text.starts_with("version https://git-lfs.github.com/spec/")) return;
+    ::munmap(const_cast<std::byte*>(data_), size_);  // no destructor runs after an error in the constructor
+    fail(status::data, path_, ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\" in ",
+         "its folder, or download the model with \"hf download\"");
   }
 
-  [[noreturn]] void close_and_fail(int fd, status code, const char* what, int number) const {
+  [[noreturn]] void close_and_fail(int fd, const char* what, int number) const {
     ::close(fd);
-    fail(code, path_, what, std::strerror(number));
+    fail_errno(number, file_use::write, path_, what);
   }
 
   std::string path_;

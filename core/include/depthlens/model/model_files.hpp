@@ -19,6 +19,7 @@
 
 #include "depthlens/error.hpp"
 #include "depthlens/hash.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/config_policy.hpp"
@@ -58,7 +59,7 @@ class model_files {
   static model_files open_raw(const std::filesystem::path& path) {
     model_files out;
     out.path_ = path;
-    if (std::filesystem::is_directory(path)) {
+    if (input_is_folder(path)) {
       out.open_folder();
     } else {
       if (path.extension() == ".safetensors") {
@@ -131,10 +132,11 @@ class model_files {
 
   void open_folder() {
     const auto config = path_ / "config.json";
-    if (std::filesystem::exists(config)) config_ = json_document::from_file(config, {.max_bytes = 1u << 20});
-    const bool safetensors = std::filesystem::exists(path_ / "model.safetensors") ||
-                             std::filesystem::exists(path_ / "model.safetensors.index.json");
+    if (input_exists(config)) config_ = json_document::from_file(config, {.max_bytes = 1u << 20});
+    const bool safetensors =
+        input_exists(path_ / "model.safetensors") || input_exists(path_ / "model.safetensors.index.json");
     if (!safetensors && has_torch_weights(path_)) return open_torch();
+    if (!safetensors) refuse_adapter();
     shards_ = open_safetensors_folder(path_);
     for (const safetensors_file& file : shards_) {
       for (const safetensors_tensor& t : file.tensors()) raw_.push_back({&t.view, t.type_name});
@@ -148,6 +150,21 @@ class model_files {
     for (const auto& [file, t] : torch_tensors_) raw_.push_back({&t.view, t.type_name});
   }
 
+  // What a fine-tuning with PEFT leaves: a change of another model's weights, not a model.
+  void refuse_adapter() const {
+    const auto file = path_ / "adapter_config.json";
+    if (!input_exists(file)) return;
+    const json_document adapter = json_document::from_file(file, {.max_bytes = 1u << 20});
+    const std::string_view base = adapter.root().find_string("base_model_name_or_path").value_or("");
+    const std::string_view kind = adapter.root().find_string("peft_type").value_or("");
+    fail(status::data, path_.string(), ": holds a PEFT adapter", kind.empty() ? "" : " of type ",
+         kind.empty() ? "" : printable(kind), base.empty() ? "" : " for ",
+         base.empty() ? "" : printable(base),
+         ", not a model: merge it into its base (in Python, model.merge_and_unload() and "
+         "save_pretrained(FOLDER))"
+         " and give that folder");
+  }
+
   const json_document& need_config() const {
     if (!config_) fail(status::no_input, path_.string(), ": has no config.json");
     return *config_;
@@ -159,7 +176,17 @@ class model_files {
     if (!of_model ||
         !(gguf_ ? gguf_->remove(key) : config_->remove(key) || config_->remove("text_config." + key)))
       fail(status::usage, path_.string(), ": ", gguf_ ? "the metadata" : "config.json", " has no key ",
-           printable(key), gguf_ ? " of the architecture" : "", " that could be ignored");
+           printable(key), gguf_ ? " of the architecture" : "", " that could be ignored", place_within(key));
+  }
+
+  // Where an object of config.json has such a key.
+  std::string place_within(const std::string& key) const {
+    if (gguf_ || !config_->value().is_object()) return "";
+    for (const auto& [name, value] : config_->value().get_object())
+      if (!key.empty() && value.is_object() && value.get_object().contains(key))
+        return cat("; within an object it is named in full: ", visible_line(std::string_view(name)), ".",
+                   visible_line(key));
+    return "";
   }
 
   void map_tensors() {

@@ -20,6 +20,7 @@
 
 #include "depthlens/checked.hpp"
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/mapped_file.hpp"
 #include "depthlens/model/printable.hpp"
@@ -190,8 +191,8 @@ inline std::vector<safetensors_file> open_safetensors_folder(const std::filesyst
   std::vector<safetensors_file> files;
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
-  if (std::filesystem::exists(single) || !std::filesystem::exists(index)) {
-    if (!std::filesystem::exists(single)) {
+  if (input_exists(single) || !input_exists(index)) {
+    if (!input_exists(single)) {
       fail(status::no_input, folder.string(),
            ": has neither model.safetensors nor model.safetensors.index.json");
     }
@@ -207,7 +208,7 @@ inline std::vector<safetensors_file> open_safetensors_folder(const std::filesyst
     const std::string_view shard = item.as_string();
     if (shard_index.contains(shard)) continue;
     detail::check_shard_name(shard, item.place());
-    if (!std::filesystem::exists(folder / shard)) {
+    if (!input_exists(folder / shard)) {
       fail(status::no_input, item.place(), "shard ", printable(shard),
            " is missing: the model is incomplete");
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/printable.hpp"
 #include "depthlens/model/torch_file.hpp"
@@ -22,8 +23,7 @@ inline constexpr const char* torch_weights_name = "pytorch_model.bin";
 inline constexpr const char* torch_index_name = "pytorch_model.bin.index.json";
 
 inline bool has_torch_weights(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / torch_weights_name) ||
-         std::filesystem::exists(folder / torch_index_name);
+  return input_exists(folder / torch_weights_name) || input_exists(folder / torch_index_name);
 }
 
 namespace detail {
@@ -55,7 +55,7 @@ inline std::map<std::string, std::string> read_torch_index(const std::filesystem
 // shards hold the same name, and what torch_file throws.
 inline std::vector<torch_file> open_torch_folder(const std::filesystem::path& folder) {
   std::vector<torch_file> files;
-  if (std::filesystem::exists(folder / torch_weights_name)) {
+  if (input_exists(folder / torch_weights_name)) {
     files.emplace_back(folder / torch_weights_name);
     return files;
   }
@@ -65,7 +65,7 @@ inline std::vector<torch_file> open_torch_folder(const std::filesystem::path& fo
   std::map<std::string, bool> opened;
   for (const auto& [tensor, shard] : wanted) {
     if (!opened.emplace(shard, true).second) continue;
-    if (!std::filesystem::exists(folder / shard))
+    if (!input_exists(folder / shard))
       fail(status::no_input, index.string(), ": shard ", printable(shard),
            " is missing: the model is incomplete");
     files.emplace_back(folder / shard);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <depthlens/error.hpp>
+#include <depthlens/io_error.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +14,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -33,9 +33,7 @@ class atomic_file {
     temporary_ = folder() / ("." + path_.filename().string() + ".tmp-" + std::to_string(::getpid()));
     ::unlink(temporary_.c_str());  // left by a killed process that had the same number
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd_ < 0)
-      fail(errno == ENOSPC || errno == EDQUOT ? status::io : status::cannot_create, path_.string(),
-           ": cannot create the file: ", std::strerror(errno));
+    if (fd_ < 0) fail_errno(errno, file_use::create, path_.string(), ": cannot create the file");
     buffer_.reserve(buffer_bytes);
   }
   ~atomic_file() { discard(); }
@@ -109,7 +107,7 @@ class atomic_file {
   [[noreturn]] void fail_io(const char* what) {
     const int code = errno;
     discard();
-    fail(status::io, path_.string(), ": ", what, ": ", std::strerror(code));
+    fail_errno(code, file_use::write, path_.string(), ": ", what);
   }
 
   void discard() noexcept {

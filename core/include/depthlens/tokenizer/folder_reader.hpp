@@ -7,6 +7,7 @@
 #pragma once
 
 #include "depthlens/error.hpp"
+#include "depthlens/io_error.hpp"
 #include "depthlens/json.hpp"
 #include "depthlens/model/mapped_file.hpp"
 #include "depthlens/model/printable.hpp"
@@ -39,7 +40,7 @@ struct tokenizer_settings {
   explicit tokenizer_settings(const std::filesystem::path& folder) {
     const auto open = [&](const char* name) -> std::optional<json_document> {
       const std::filesystem::path path = folder / name;
-      if (!std::filesystem::exists(path)) return std::nullopt;
+      if (!input_exists(path)) return std::nullopt;
       return json_document::from_file(path, tokenizer_config_limits);
     };
     model = open("config.json");
@@ -317,7 +318,7 @@ inline tokenizer_parts read_vocab_and_merges(const std::filesystem::path& folder
 // The tokenizer of a model folder: tokenizer.json, or vocab.json with merges.txt. Errors: no_input where
 // there is neither; data; those of mapped_file.
 inline tokenizer_parts read_folder_tokenizer(const std::filesystem::path& folder) {
-  const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  const auto has = [&](const char* name) { return input_exists(folder / name); };
   if (has("tokenizer.json")) {
     tokenizer_parts parts = read_tokenizer_json(folder / "tokenizer.json");
     if (has("tokenizer_config.json")) detail::compare_with_settings(parts, folder / "tokenizer_config.json");

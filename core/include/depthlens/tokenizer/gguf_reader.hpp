@@ -144,7 +144,9 @@ inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file,
 
 inline std::optional<std::int32_t> find_gguf_id(const gguf_file& file, std::string_view key,
                                                 std::size_t tokens) {
-  const auto id = file.find_u64(key);
+  constexpr std::uint64_t none = 0xffffffff;  // -1 to the programs that write it
+  auto id = file.find_u64(key);
+  if (id == none) id.reset();
   if (id && *id >= tokens) {
     fail(status::data, file.path(), ": ", printable(key), " = ", *id, ", but there are ", tokens, " tokens");
   }

@@ -95,8 +95,9 @@ inline void read_split(const json_view& at, tokenizer_parts& parts) {
   const json_view pattern = at.require("pattern");
   only_members(pattern, {"String", "Regex"});
   if (const auto regex = pattern.find_string("Regex")) {
-    if (!p::known(*regex)) refuse(pattern, "Regex", *regex);
-    parts.splits.push_back({std::string(*regex), false, read_behavior(at, p::covers_all(*regex))});
+    const std::string ours = p::in_ascii(*regex);
+    if (!p::known(ours)) refuse(pattern, "Regex", *regex);
+    parts.splits.push_back({ours, false, read_behavior(at, p::covers_all(ours))});
   } else {
     const std::string_view text = pattern.require_string("String");
     if (text.empty()) refuse(pattern, "String", "");
@@ -130,9 +131,10 @@ inline void read_metaspace(const json_view& at, tokenizer_parts& parts) {
 // A step behind ByteLevel sees the text in the byte alphabet. Only cuts at digits are read there.
 inline void read_step_on_bytes(const json_view& at, std::string_view type, tokenizer_parts& parts) {
   namespace p = split_patterns;
-  if (type == "Digits" && !at.find_bool("individual_digits").value_or(false)) {
+  if (type == "Digits") {
     only_members(at, {"type", "individual_digits"});
-    parts.splits.push_back({std::string(p::digit_bytes)});
+    const bool single = at.find_bool("individual_digits").value_or(false);
+    parts.splits.push_back({std::string(single ? p::digit_byte : p::digit_bytes)});
   } else if (type == "Split" && at.require("pattern").find_string("Regex") == p::three_digits) {
     read_split(at, parts);
   } else {

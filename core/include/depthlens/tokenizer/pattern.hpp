@@ -6,6 +6,7 @@
 // unicode_classes.hpp adds: Unicode 16. Characters that PCRE2 does not know either are none of these.
 #pragma once
 
+#include "depthlens/data/utf8.hpp"
 #include "depthlens/error.hpp"
 #include "depthlens/tokenizer/unicode_classes.hpp"
 
@@ -99,6 +100,38 @@ inline constexpr std::string_view gpt4o =
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
     R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// DeepSeek's, in the order in which each of its tokenizers cuts.
+inline constexpr std::string_view line_ends = R"([\r\n])";
+inline constexpr std::string_view blank_letters = R"(\s?\p{L}+)";
+inline constexpr std::string_view blank_punctuation = R"(\s?\p{P}+)";
+inline constexpr std::string_view three_numbers = R"(\p{N}{1,3})";
+inline constexpr std::string_view last_blanks = R"(\s+$)";
+inline constexpr std::string_view asian = R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
+inline constexpr std::string_view chinese_and_kana =
+    R"([\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+)";
+inline constexpr std::string_view deepseek3 =
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view blank_cased_letters =
+    R"(\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293})"
+    R"(\x{295}-\x{2AF}\x{370}-\x{373}\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C})"
+    R"(\x{38E}-\x{3A1}\x{3A3}-\x{3F5}\x{3F7}-\x{481}\x{48A}-\x{52F}\x{531}-\x{556}\x{10A0}-\x{10C5})"
+    R"(\x{13A0}-\x{13F5}\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF}\x{1D00}-\x{1D2B})"
+    R"(\x{1D6B}-\x{1D77}\x{1D79}-\x{1D9A}\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D}\x{1F20}-\x{1F45})"
+    R"(\x{1F48}-\x{1F4D}\x{1F50}-\x{1F57}\x{1F59}\x{1F5B}\x{1F5D}\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4})"
+    R"(\x{1FB6}-\x{1FBC}\x{1FBE}\x{1FC2}-\x{1FC4}\x{1FC6}-\x{1FCC}\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB})"
+    R"(\x{1FE0}-\x{1FEC}\x{1FF2}-\x{1FF4}\x{1FF6}-\x{1FFC}\x{2102}\x{2107}\x{210A}-\x{2113}\x{2115})"
+    R"(\x{2119}-\x{211D}\x{2124}\x{2126}\x{2128}\x{212A}-\x{212D}\x{212F}-\x{2134}\x{2139})"
+    R"(\x{213C}-\x{213F}\x{2145}-\x{2149}\x{214E}\x{2183}\x{2184}\x{2C00}-\x{2C7B}\x{2C7E}-\x{2CE4})"
+    R"(\x{2CEB}-\x{2CEE}\x{2CF2}\x{2CF3}\x{A640}-\x{A66D}\x{A680}-\x{A69B}\x{A722}-\x{A76F})"
+    R"(\x{A771}-\x{A787}\x{A78B}-\x{A78E}\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17})"
+    R"(\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}\x{104B0}-\x{104D3}\x{104D8}-\x{104FB})"
+    R"(\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}]+)";
+inline constexpr std::string_view blank_signs =
+    R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)";
+// BLOOM's, with a class within a class as Oniguruma has them.
+inline constexpr std::string_view bloom =
+    R"( ?[^(\s|[.,!?\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C}])]+)";
 inline constexpr std::string_view digit = R"(\p{N})";
 inline constexpr std::string_view digits = R"(\p{N}+)";
 inline constexpr std::string_view three_digits = "[0-9][0-9][0-9]";
@@ -106,19 +139,47 @@ inline constexpr std::string_view punctuation = R"([\p{P}$+<=>^`|~]+)";
 // Digits, where a text is already written in the byte alphabet: also the bytes that are written as the
 // characters for 1/4, 1/2, 3/4 and small 1, 2, 3, whatever characters they are parts of.
 inline constexpr std::string_view digit_bytes = R"([0-9\xb2\xb3\xb9\xbc-\xbe]+)";
+inline constexpr std::string_view digit_byte = R"([0-9\xb2\xb3\xb9\xbc-\xbe])";
 
 // Whether a pattern covers every text: nothing is left between its matches.
 inline bool covers_all(std::string_view p) noexcept {
-  return p == gpt2 || p == llama3 || p == qwen2 || p == tekken || p == gpt4o;
+  return p == gpt2 || p == llama3 || p == qwen2 || p == tekken || p == gpt4o || p == deepseek3;
 }
 
 // Whether a pattern out of a file is one that is read.
 inline bool known(std::string_view p) noexcept {
-  return covers_all(p) || p == digit || p == digits || p == three_digits;
+  for (const std::string_view one :
+       {digit, digits, three_digits, line_ends, blank_letters, blank_punctuation, three_numbers, last_blanks,
+        asian, chinese_and_kana, blank_cased_letters, blank_signs, bloom})
+    if (p == one) return true;
+  return covers_all(p);
+}
+
+// A pattern out of a file in the spelling above: ASCII, line ends and all other characters as escapes.
+inline std::string in_ascii(std::string_view p) {
+  static constexpr char hex[] = "0123456789ABCDEF";
+  std::string out;
+  for (std::size_t at = 0; at < p.size();) {
+    const utf8_character c = utf8_at(p, at);
+    if (c.value == '\r' || c.value == '\n') {
+      out += c.value == '\r' ? "\\r" : "\\n";
+    } else if (c.value < 0x80) {
+      out += p[at];
+    } else {
+      std::string digits;
+      for (auto v = static_cast<std::uint32_t>(c.value); v != 0; v >>= 4)
+        digits.insert(digits.begin(), hex[v & 15]);
+      out += cat("\\x{", digits, "}");
+    }
+    at += c.size;
+  }
+  return out;
 }
 
 // Patterns that look at bytes and may follow a cut inside a character.
-inline bool of_bytes(std::string_view p) noexcept { return p == three_digits || p == digit_bytes; }
+inline bool of_bytes(std::string_view p) noexcept {
+  return p == three_digits || p == digit_bytes || p == digit_byte;
+}
 
 // The same pattern for PCRE2: its own \s has other members, its letters, marks and numbers may be older.
 inline std::string for_pcre2(std::string_view p) {
@@ -128,6 +189,10 @@ inline std::string for_pcre2(std::string_view p) {
     return cat("(?:(?![", unicode_classes::no_punctuation, R"(])[\p{P}$+<=>^`|~)",
                unicode_classes::more_punctuation, "])++");
   }
+  if (p == bloom)
+    return cat(" ?[^()|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C}", white, "]+");
+  // A run of blanks is tried once, from its start.
+  if (p == last_blanks) return cat("(?<![", white, "])[", white, "]++$");
   std::string out;
   bool in_class = false;
   const auto put_class = [&](std::string_view open, std::string_view members) {

@@ -111,12 +111,21 @@ inline const std::vector<pretokenizer_preset>& pretokenizer_presets() {
       {"llama-bpe", "llama-3", {p::llama3}, false, true, true},
       {"llama3", "llama-3", {p::llama3}, false, true, true},
       {"llama-v3", "llama-3", {p::llama3}, false, true, true},
+      {"falcon3", "llama-3", {p::llama3}, false, true, true},
       {"dbrx", "llama-3", {p::llama3}},
       {"qwen2", "qwen2", {p::qwen2}, true},
       {"deepseek-r1-qwen", "qwen2", {p::qwen2}, true},
       {"tekken", "tekken", {p::tekken}, false, true, true},
       {"gpt-4o", "gpt-4o", {p::gpt4o}},
       {"falcon", "falcon", {p::punctuation, p::gpt2, p::digit_bytes, p::three_digits}},
+      {"bloom", "bloom", {p::bloom}},
+      {"deepseek-llm",
+       "deepseek-llm",
+       {p::line_ends, p::blank_cased_letters, p::blank_signs, p::last_blanks, p::asian, p::digit}},
+      {"deepseek-coder",
+       "deepseek-coder",
+       {p::line_ends, p::blank_letters, p::blank_punctuation, p::asian, p::digit}},
+      {"deepseek-v3", "deepseek-v3", {p::three_numbers, p::chinese_and_kana, p::deepseek3}},
   };
   return presets;
 }

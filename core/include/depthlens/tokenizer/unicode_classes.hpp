@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The letters, marks and numbers that Unicode 15 to 16 added, as members of a PCRE2 class. Hugging Face's
-// tokenizers cut words by the classes of Unicode 16; with these members \p{L}, \p{M} and \p{N} are the same
-// for every PCRE2 from 10.40 (Unicode 14) on. The ranges are those in which the two were seen to differ.
+// The letters, marks, numbers, signs and symbols of Unicode 15 to 16, as members of a PCRE2 class. Hugging
+// Face's tokenizers cut words by Unicode 16; with these members \p{L}, \p{M}, \p{N}, \p{P} and \p{S} are the
+// same for every PCRE2 from 10.40 (Unicode 14) on. The ranges are those in which the two were seen to differ.
 #pragma once
 
 #include <string>
@@ -29,8 +29,18 @@ inline constexpr std::string_view decimal =
     R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
 inline constexpr std::string_view other_number = R"(\x{1D2C0}-\x{1D2D3})";
 
-// Punctuation is looked up in an older table there: this is what \p{P} has too much for it, by Unicode 16,
-// and what it lacks.
+inline constexpr std::string_view punctuation =
+    R"(\x{1B4E}-\x{1B4F}\x{1B7F}\x{10D6E}\x{113D4}-\x{113D5}\x{113D7}-\x{113D8}\x{11B00}-\x{11B09}\x{11BE1})"
+    R"(\x{11F43}-\x{11F4F}\x{16D6D}-\x{16D6F}\x{1E5FF})";
+inline constexpr std::string_view symbol =
+    R"(\x{2427}-\x{2429}\x{2FFC}-\x{2FFF}\x{31E4}-\x{31E5}\x{31EF}\x{10D8E}-\x{10D8F}\x{1CC00}-\x{1CCEF})"
+    R"(\x{1CD00}-\x{1CEB3}\x{1F6DC}\x{1F774}-\x{1F776}\x{1F77B}-\x{1F77F}\x{1F7D9}\x{1F8B2}-\x{1F8BB})"
+    R"(\x{1F8C0}-\x{1F8C1}\x{1FA75}-\x{1FA77}\x{1FA87}-\x{1FA89}\x{1FA8F}\x{1FAAD}-\x{1FAAF})"
+    R"(\x{1FABB}-\x{1FABF}\x{1FAC6}\x{1FACE}-\x{1FACF}\x{1FADA}-\x{1FADC}\x{1FADF}\x{1FAE8}-\x{1FAE9})"
+    R"(\x{1FAF7}-\x{1FAF8}\x{1FBCB}-\x{1FBEF})";
+
+// The pre-tokenizer "Punctuation" is not of those classes: it is looked up in an older table there. This is
+// what \p{P} has too much for it, by Unicode 16, and what it lacks.
 inline constexpr std::string_view no_punctuation =
     R"(\x{61D}\x{9FD}\x{A76}\x{C77}\x{C84}\x{1B4E}-\x{1B4F}\x{1B7D}-\x{1B7F}\x{2E43}-\x{2E4F})"
     R"(\x{2E52}-\x{2E5D}\x{10D6E}\x{10EAD}\x{10F55}-\x{10F59}\x{10F86}-\x{10F89}\x{113D4}-\x{113D5})"
@@ -48,6 +58,8 @@ inline std::string additions(std::string_view name) {
   if (name == "Lm") return std::string(modifier);
   if (name == "Lo") return std::string(other);
   if (name == "M") return std::string(mark);
+  if (name == "P") return std::string(punctuation);
+  if (name == "S") return std::string(symbol);
   if (name == "Nd") return std::string(decimal);
   std::string all;
   if (name == "N") return all.append(decimal).append(other_number);

@@ -70,6 +70,7 @@ inline constexpr model_family gemma2 = {
     .name = "gemma2",
     .kv_heads = {"num_key_value_heads", size_key::required},
     .head_dim = {"head_dim", 256},
+    .positions = {"max_position_embeddings", 8192},
     .activation_key = "hidden_activation",
     .activation = "gelu_pytorch_tanh",
     .keys = "attention_bias attn_logit_softcapping final_logit_softcapping query_pre_attn_scalar",

@@ -34,6 +34,7 @@ inline constexpr model_family gpt_neox = {
     .name = "gpt_neox",
     .kv_heads = {},
     .head_dim = {},
+    .positions = {"max_position_embeddings", 2048},
     .eps_key = "layer_norm_eps",
     .eps = 1e-5,
     .activation = "gelu",

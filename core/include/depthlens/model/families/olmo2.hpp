@@ -22,6 +22,7 @@ inline constexpr tensor_rule olmo2_block[] = {
 
 inline constexpr model_family olmo2 = {
     .name = "olmo2",
+    .positions = {"max_position_embeddings", 2048},
     .eps = 1e-5,
     .keys = "attention_bias",
     .tensors = {model_prefix, "layers.", llama_outside, olmo2_block, llama_final_norm, llama_head,

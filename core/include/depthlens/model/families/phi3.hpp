@@ -23,6 +23,7 @@ inline constexpr tensor_rule phi3_block[] = {
 
 inline constexpr model_family phi3 = {
     .name = "phi3",
+    .positions = {"max_position_embeddings", 4096},
     .eps = 1e-5,
     .harmless = "auto_map full_attn_mod interpolate_factor original_max_position_embeddings",
     .rope = {.used = true, .part_varies = true, .original_positions = 4096},

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole runs on a fake backend: the CSVs are the same however the work is divided, interrupted, repeated or
-// extended.
+// Whole runs on a fake backend: the CSVs are the same however the work is divided, stopped or extended.
 #include "host/fake_run.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -18,8 +18,8 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 
-// The embedding row of a byte, which is its token, holds a value that is no number; the unembedding is another
-// tensor.
+// The embedding row of a byte, which is its token, holds a value that is no number; the unembedding is
+// another tensor.
 struct spoilt_model : tiny_folder {
   explicit spoilt_model(float value, char byte = 'b') {
     std::string config = content("config.json");

@@ -49,7 +49,7 @@ void check_refused(const std::string& row, std::string_view why) {
         const auto reader = open_records(path, detect_format(path), "prompt");
         for (record r; reader->next(r);) continue;
       },
-      status::data, path.string() + ":2: row 1: ", why);
+      status::data, path.string() + ":2:1: row 1: ", why);
 }
 
 }  // namespace

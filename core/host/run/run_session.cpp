@@ -367,7 +367,8 @@ int run_session::work() {
   save("complete");
   if (!drawn) return static_cast<int>(status::stopped);
   std::cout << folder_->root().string() << '\n';
-  const bool not_finite = warn_of_not_finite(manifest_.fields), nothing = warn_if_nothing_kept(manifest_.fields);
+  const bool not_finite = warn_of_not_finite(manifest_.fields);
+  const bool nothing = warn_if_nothing_kept(manifest_.fields);
   return static_cast<int>(not_finite || nothing ? status::partial : status::ok);
 }
 

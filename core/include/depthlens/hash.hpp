@@ -70,7 +70,7 @@ inline std::string sha256(std::string_view text) {
 }
 
 // SHA-256 of a file, read in 1 MiB pieces (read() reports a failing disk, a mapping would raise a signal).
-// Errors: those of io_error.hpp; no_input for a pipe or device, io for a folder.
+// Errors: those of io_error.hpp; no_input for a pipe, device or folder.
 inline std::string sha256_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -81,8 +81,8 @@ inline std::string sha256_file(const std::filesystem::path& path) {
   } const close_at_end{fd};
   struct stat info {};
   if (::fstat(fd, &info) != 0) fail_errno(errno, file_use::write, path.string(), ": cannot be examined");
-  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-    fail(status::no_input, path.string(), ": is not a regular file");
+  if (S_ISDIR(info.st_mode)) fail(status::no_input, path.string(), ": is a folder, expected a file");
+  if (!S_ISREG(info.st_mode)) fail(status::no_input, path.string(), ": is not a regular file");
   sha256_stream hash;
   std::vector<std::byte> buffer(1u << 20);
   for (;;) {

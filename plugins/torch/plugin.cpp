@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 namespace depthlens::torch_backend {
@@ -30,13 +31,15 @@ bool has_gpu() {
   return found;
 }
 
-// With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one, an
-// engine that is there but cannot be opened says so when a model is made.
+// With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one that
+// would cost every command the time to load libtorch: an engine that is there but cannot be opened says so when
+// a model is made, and where plugins are listed.
 std::uint32_t probe(dlens_error* reason) noexcept {
   std::uint32_t score = 0;
   const dlens_status said = guarded(reason, [&] {
     if (!has_gpu()) {
-      if (!std::filesystem::exists(engine_path())) open_engine();
+      if (std::getenv("DEPTHLENS_LISTING") != nullptr || !std::filesystem::exists(engine_path()))
+        open_engine();
       score = score_without;
       return;
     }

@@ -176,11 +176,11 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
 }
 
 // Of several the first in the order of the data, whichever came first.
-void study_runner::note_not_finite(const record_job& job) {
+void study_runner::note_not_finite(const record_job& job, std::uint32_t lens) {
   const auto place = std::tuple(job.study(), job.dataset(), job.data().index);
   if (not_finite_ && place >= std::tuple(not_finite_->study, not_finite_->dataset, not_finite_->record))
     return;
-  not_finite_ = {job.study(), job.dataset(), job.data().index, job.not_finite_ids()};
+  not_finite_ = {job.study(), job.dataset(), job.data().index, lens, job.not_finite_ids()};
 }
 
 void study_runner::complete(record_job& job, const window_state& w) {
@@ -197,7 +197,7 @@ void study_runner::complete(record_job& job, const window_state& w) {
     const std::lock_guard lock(log_guard_);
     options_.before_writing();
     study.logs[l]->append(key, payload);
-    if (!job.finite(w.columns, l)) note_not_finite(job);
+    if (!job.finite(w.columns, l)) note_not_finite(job, l);
   }
   job.release();
   ++records_run_;

@@ -34,6 +34,7 @@ struct running_lens {
 struct not_finite_record {
   std::uint32_t study, dataset;
   std::uint64_t record;
+  std::uint32_t lens;             // the first whose readings are not finite
   std::vector<std::int32_t> ids;  // up to such a position
 };
 
@@ -80,7 +81,7 @@ class study_runner {
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
   bool plan(record_job& job, const std::vector<lens_column>& columns) const;
   void complete(record_job& job, const window_state& w);
-  void note_not_finite(const record_job& job);  // under log_guard_
+  void note_not_finite(const record_job& job, std::uint32_t lens);  // under log_guard_
   record_key key_of(const record_job& job) const;
   work_rules dry_rules() const;
 

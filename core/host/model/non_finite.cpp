@@ -70,7 +70,9 @@ std::string non_finite_weight(const model_files& files, std::span<const std::int
 
 std::string non_finite_cause(const model_files& files, std::span<const std::int32_t> ids) {
   const std::string weight = non_finite_weight(files, ids);
-  return weight.empty() ? "the weights are finite: the numbers overflow on the way" : weight;
+  return weight.empty()
+             ? "the model's weights are finite: the numbers overflow on the way, or come from a lens"
+             : weight;
 }
 
 }  // namespace depthlens

@@ -15,7 +15,7 @@ namespace depthlens {
 // looked at, and of all others all. "" where all are finite.
 std::string non_finite_weight(const model_files& files, std::span<const std::int32_t> ids);
 
-// The same as the end of a sentence; where no weight is the cause, that says so too.
+// The same as the end of a sentence, which says so too where no weight is the cause.
 std::string non_finite_cause(const model_files& files, std::span<const std::int32_t> ids);
 
 }  // namespace depthlens

@@ -63,6 +63,7 @@ void try_one(plugin_verdict& v, int to) {
             {"major", v.abi_major},
             {"minor", v.abi_minor}});
   if (v.kind != "backend") return;
+  ::setenv("DEPTHLENS_LISTING", "1", 1);  // abi/backend.h
   tell(to, {{"cannot_run", plugin == nullptr ? "" : visible_line(probe_problem(*plugin))}});
 }
 

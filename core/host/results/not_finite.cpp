@@ -39,6 +39,7 @@ void add_counts(const kept_counts& counts, const std::string& lens, boost::json:
 }
 
 void note_not_finite(const study_runner& runner, const opened_model& model,
+                     const std::vector<std::string>& lenses,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      boost::json::object& manifest) {
   if (!runner.not_finite()) return;
@@ -48,6 +49,7 @@ void note_not_finite(const study_runner& runner, const opened_model& model,
   about["study"] = plan.word;
   about["set"] = plan.datasets[first.dataset].set;
   about["record"] = first.record;
+  if (!lenses[first.lens].empty()) about["lens"] = lenses[first.lens];
   about["cause"] = non_finite_cause(*model.files, first.ids);
   manifest[kCause] = std::move(about);
 }
@@ -63,16 +65,17 @@ bool warn_of_not_finite(const boost::json::object& manifest) {
           for (const auto& reason : set.value().get_object())
             if (std::string_view(reason.key()).starts_with(kNotFinite)) n += as_count(reason.value());
   if (n == 0) return false;
-  std::string first;
+  std::string first, lens;
   if (const boost::json::object* about = object_at(&manifest, kCause)) {
     const auto text = [&](const char* key) { return text_at(about, key).value_or(""); };
+    lens = text("lens");
     const boost::json::value* record = about->if_contains("record");
     first = cat("; the first is record ", record ? as_count(*record) : 0, " of ", text("study"),
                 text("set").empty() ? "" : ".", text("set"), ": ", text("cause"));
   }
   log_warning(cat(n, n == 1 ? " prompt is" : " prompts are",
-                  " not kept, reason \"not finite\": the model computes NaN or infinity for ",
-                  n == 1 ? "it" : "them", first));
+                  " not kept, reason \"not finite\": NaN or infinity was computed for ",
+                  n == 1 ? "it" : "them", lens.empty() ? "" : cat(" by lens ", lens), first));
   return true;
 }
 

@@ -20,8 +20,10 @@ namespace depthlens {
 // the records that are not finite for them alone.
 void add_counts(const kept_counts& counts, const std::string& lens, boost::json::object& by_set);
 
-// Notes where the numbers come from, for warn_of_not_finite of this and later commands.
+// Notes where the numbers come from, for warn_of_not_finite of this and later commands: a weight of the
+// model, or a lens, of those that have weights of their own. `lenses`: their labels, "" = it has none.
 void note_not_finite(const study_runner& runner, const opened_model& model,
+                     const std::vector<std::string>& lenses,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      boost::json::object& manifest);
 

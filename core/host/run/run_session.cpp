@@ -329,7 +329,7 @@ bool run_session::compute(study_runner& runner) {
   const auto start = std::chrono::steady_clock::now();
   const bool finished = runner.run(stop_asked());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  note_not_finite(runner, model_, sessions_, manifest_.fields);
+  note_not_finite(runner, model_, lenses_.with_weights(), sessions_, manifest_.fields);
   if (finished)
     log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
                  runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,

@@ -281,7 +281,8 @@ typedef struct dlens_backend {
   uint32_t reserved;
   // How well this backend can run here: 0 = not at all, and `reason` says why; the highest score is taken by
   // "--backend auto", which shows a reason of another code than DLENS_UNAVAILABLE as a warning: something is
-  // to be mended. Cheap where it is not the highest. [main]
+  // to be mended. Cheap where it is not the highest; but where the environment has DEPTHLENS_LISTING, plugins
+  // are being listed, and what cannot run is to be found out. [main]
   uint32_t (*probe)(dlens_error *reason);
   // *model is freed with its destroy. `weights` and what it points to stay valid until then. [main]
   dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options,

@@ -32,8 +32,8 @@ bool has_gpu() {
 }
 
 // With a GPU the engine is opened, so that "auto" may take another backend where that fails. Without one that
-// would cost every command the time to load libtorch: an engine that is there but cannot be opened says so when
-// a model is made, and where plugins are listed.
+// would cost every command the time to load libtorch: an engine that is there but cannot be opened says so
+// when a model is made, and where plugins are listed.
 std::uint32_t probe(dlens_error* reason) noexcept {
   std::uint32_t score = 0;
   const dlens_status said = guarded(reason, [&] {

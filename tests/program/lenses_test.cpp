@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(results_that_would_have_one_name_are_refused) {
 BOOST_AUTO_TEST_CASE(a_lens_with_values_that_are_no_numbers_is_told) {
   const lens_run r;
   const tiny_lens lens(std::numeric_limits<float>::quiet_NaN());
-  const outcome o = run(r.command() + words{"--lens", lens.text()});
+  const outcome o = depthlens_says(r.command() + words{"--lens", lens.text()});
   BOOST_TEST(o.code == static_cast<int>(status::partial), o.err);
   for (const char* part :
        {"params.pt: tensor 0.bias has values that are not finite", "are not kept", "by lens tuned"})

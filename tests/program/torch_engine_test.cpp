@@ -80,7 +80,8 @@ words trace_with(const tiny_folder& model, const plugin_tree& tree, const char* 
           "--backend", backend,         "--device",     "cpu",     "--skip-check", "all",      "--json"};
 }
 
-// Asking for torch fails with these words; the plugin is listed as one that cannot run, and the cpu backend runs.
+// Asking for torch fails with these words; the plugin is listed as one that cannot run, and the cpu backend
+// runs.
 template <class... Parts>
 void check_message(const plugin_tree& tree, status expected, const Parts&... parts) {
   const tiny_folder model;

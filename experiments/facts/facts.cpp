@@ -340,7 +340,7 @@ void facts_study::add_row(const dlens_row& row, depth_summary& summary) const {
                v[c::entropy].as.f64, v[c::kl].as.f64});
 }
 
-void facts_study::finish(const rows_view& rows, std::uint32_t, const sink_view& sink) const {
+void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
   std::vector<depth_category> categories;
   for (std::int64_t length = 1; length <= longest_in_figures; ++length)
     for (std::int64_t token = 0; token < length; ++token)
@@ -359,6 +359,9 @@ void facts_study::finish(const rows_view& rows, std::uint32_t, const sink_view& 
   }
   for (std::uint32_t figure = 0; figure < description_->c()->n_figures; ++figure)
     sink.figure_prompts(figure, n);
+  if (!seed() && lens == 0 && n == 0)
+    warn(run_, "facts: none is in the figures and summary tables: they count true answers of up to ",
+         longest_in_figures, " tokens that the model gives itself");
 }
 
 }  // namespace

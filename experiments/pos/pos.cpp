@@ -49,6 +49,7 @@ class pos_study final : public study {
   std::vector<table> row_tables() const;
   std::vector<target> targets_of(const record_view&) const;
   std::vector<target_state> states_of(const std::vector<target>&, const answers_view&) const;
+  void warn_of_empty_sets(depth_summary& summary) const;
   bool seed() const { return run_.seed_compat != 0; }
   // Tables: the rows of set i, the prompts of set i, then the summaries.
   std::uint32_t rows_table(std::size_t set) const { return static_cast<std::uint32_t>(set); }
@@ -303,6 +304,15 @@ void pos_study::add_row(const dlens_row& row, depth_summary& summary) const {
                v[c::entropy].as.f64, v[c::kl].as.f64});
 }
 
+void pos_study::warn_of_empty_sets(depth_summary& summary) const {
+  std::string empty;
+  for (std::size_t set = 0; set < sets_.size(); ++set)
+    if (summary.readings(set) == 0) empty += (empty.empty() ? "" : ", ") + sets_[set];
+  if (!empty.empty())
+    warn(run_, "pos: no prompt of ", empty,
+         " is in the figures and summary tables: they count those whose final top-1 is the answer");
+}
+
 void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
   std::vector<depth_category> categories;
   for (const std::string& set : sets_) categories.push_back({set});
@@ -315,6 +325,7 @@ void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_vie
   for (std::size_t set = 0; set < sets_.size(); ++set) n += summary.readings(set);
   for (std::uint32_t figure = 0; figure < description_->c()->n_figures; ++figure)
     sink.figure_prompts(figure, n);
+  if (!seed() && lens == 0) warn_of_empty_sets(summary);
   if (!seed()) return;
   const std::uint32_t curve = description_->table_number("curve");
   summary.each_point([&](const depth_category& category, const onset_curve::point& p) {

@@ -57,7 +57,7 @@ int help_command(const arguments& args) {
                "usage: depthlens [-q] [--plugin-path DIR] COMMAND [OPTION...]\n\n";
   for (const command& c : all_commands())
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
-  std::cout << "\nExit codes: 0 done; 1 done, but no prompt was kept, or not all could be read;\n"
+  std::cout << "\nExit codes: 0 done; 1 done, but no prompt was kept or some gave NaN or infinity;\n"
                "64 usage; 65 bad input file; 66 input not found; 69 backend or plugin not\n"
                "available; 70 internal; 73 cannot create output; 74 I/O; 75 stopped, run again to\n"
                "continue; 77 no permission; 78 folder belongs to another run; 141 (SIGPIPE) the\n"

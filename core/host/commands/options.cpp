@@ -55,6 +55,9 @@ std::vector<std::string> names_of(const po::options_description& options, const 
     const std::string name = unknown->get_option_name();
     hint = suggestion(name.substr(0, name.find('=')), names_of(options, name.starts_with("--") ? "--" : ""));
   }
+  if (dynamic_cast<const po::too_many_positional_options_error*>(&e))
+    fail(status::usage, place,
+         "a word too many: values stand behind their options, as in --prompt TEXT; see ", "depthlens help");
   fail(status::usage, place, e.what(), hint, "; see depthlens help");
 }
 

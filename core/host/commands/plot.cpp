@@ -23,9 +23,9 @@ void warn_of_altered_tables(const fs::path& dir, const boost::json::object& mani
   for (const std::string& table : tables_of_figures(manifest))
     if (state_of_output(manifest, dir, table) == output_state::different) altered.push_back(table);
   if (!altered.empty())
-    log_warning(cat("not as the run wrote ",
-                    altered.size() == 1 ? "it: " : "them: ", names_for_people(altered),
-                    "; the figures show what is in ", altered.size() == 1 ? "it" : "them", " now"));
+    log_warning(cat("not as the run wrote ", altered.size() == 1 ? "it: " : "them: ",
+                    names_for_people(altered), "; the figures show what is in ",
+                    altered.size() == 1 ? "it" : "them", " now; the next run puts its own back"));
 }
 
 // So that the next run takes them for its own. A run that goes on meanwhile finds them changed and draws

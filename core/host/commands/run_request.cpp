@@ -92,10 +92,21 @@ bool makes(file_format format, std::string_view kind) {
   for (std::uint64_t i = 0; i < study.plugin.table->n_inputs; ++i) {
     const std::string name = study.plugin.table->inputs[i]->set;
     known.push_back(name.empty() ? study.word : study.word + "." + name);
-    all += (all.empty() ? "" : ", ") + (name == "*" ? study.word + ".SET" : known.back());
+    if (name == "*") known.pop_back();
+    all += (all.empty() ? "" : ", ") + (name == "*" ? study.word + ".NAME" : known.back());
   }
+  const bool any = all.find(".NAME") != std::string::npos;
   fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no ",
-       set.empty() ? "data without a set" : "such data set", suggestion(key, known), "; it takes ", all);
+       set.empty() ? "data without a set" : "such data set", suggestion(key, known), "; it takes ", all,
+       any ? ", NAME being any that you choose" : "");
+}
+
+// What a file must be to give records of a kind.
+std::string_view files_of_kind(std::string_view kind) {
+  if (kind == "prompt") return "rows (JSON, JSONL, CSV, TSV)";
+  if (kind == "fact") return "facts in MQuAKE or CounterFact form";
+  if (kind == "sentence") return "sentences with tags (CoNLL-U)";
+  return "text (CoNLL-U or plain text)";
 }
 
 // The kind of records that an experiment wants of a file given for a set.
@@ -112,10 +123,10 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   std::string kinds;
   for (const char* const* k = best->kinds; *k != nullptr; ++k) {
     if (makes(d.format, *k)) return *k;
-    kinds += cat(kinds.empty() ? "" : " or ", *k);
+    kinds += cat(kinds.empty() ? "" : " or ", files_of_kind(*k));
   }
-  fail(status::usage, "--data ", key, "=", d.file.string(), ": ", format_name(d.format),
-       " gives no records of kind ", kinds);
+  fail(status::usage, "--data ", key, "=", d.file.string(), ": ", key, " takes ", kinds, "; this is ",
+       format_name(d.format), " (share/doc/own-data.md has the forms)");
 }
 
 // Names of sets and models become parts of file names and titles.
@@ -197,6 +208,15 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.force_lens = o.values["force-lens"].as<bool>();
 }
 
+// "--data downstream.NAME=FILE"
+std::string ways_to_give_data(const study_plan& study) {
+  bool plain = false, of_set = false;
+  for (std::uint64_t i = 0; i < study.plugin.table->n_inputs; ++i)
+    (*study.plugin.table->inputs[i]->set == '\0' ? plain : of_set) = true;
+  return cat(plain ? cat("--data ", study.word, "=FILE") : std::string(), plain && of_set ? " or " : "",
+             of_set ? cat("--data ", study.word, ".NAME=FILE") : std::string());
+}
+
 void take_data(const parsed_options& o, run_request& r) {
   cut_options cuts;
   cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
@@ -204,8 +224,7 @@ void take_data(const parsed_options& o, run_request& r) {
   for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
   for (const study_plan& s : r.studies)
     if (s.datasets.empty())
-      fail(status::usage, "experiment ", s.word, " has no data: give --data ", s.word, "=FILE or --data ",
-           s.word, ".SET=FILE");
+      fail(status::usage, "experiment ", s.word, " has no data: give ", ways_to_give_data(s));
 }
 
 // For a list of their options: one that cannot be loaded takes nothing from the others.

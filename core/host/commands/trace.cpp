@@ -5,6 +5,7 @@
 
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
+#include "depthlens/data/utf8.hpp"
 #include "engine/evaluator.hpp"
 #include "model/non_finite.hpp"
 #include "model/opened_lens.hpp"
@@ -13,6 +14,7 @@
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <limits>
 
@@ -30,7 +32,7 @@ po::options_description trace_options() {
       "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
       "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
-      "token whose rank is read; default: the model's own final top-1")(
+      "token whose rank is read, as written: a leading blank counts; default: the model's own final top-1")(
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
       "json", po::bool_switch(), "one JSON object for each prompt");
   add_force_lens(d);
@@ -52,8 +54,18 @@ std::int32_t parse_target(const std::string& text, const tokenizer_service& toke
 
 std::vector<std::string> asked_prompts(const parsed_options& o) {
   if (o.has("prompt") == o.has("prompts")) fail(status::usage, "trace needs one of --prompt and --prompts");
-  if (o.has("prompt")) return {o.text("prompt")};
-  return read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
+  std::vector<std::string> prompts;
+  if (o.has("prompt"))
+    prompts = {o.text("prompt")};
+  else
+    prompts = read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
+  const auto n = std::count_if(prompts.begin(), prompts.end(), &ends_in_blank);
+  if (n > 0)
+    log_warning(
+        cat(n, " of ", prompts.size(),
+            " prompts end in a blank; they read badly, because most tokenizers put the blank in front "
+            "of the next word"));
+  return prompts;
 }
 
 std::vector<std::int32_t> asked_targets(const parsed_options& o, const opened_model& model) {

@@ -56,7 +56,9 @@ struct drawing {
 void add_drawings(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
                   std::string_view name, std::vector<drawing>& to) {
   const fs::path csv = run / "data" / required_file_name(entry, "csv");
-  if (!fs::exists(csv)) fail(status::no_input, csv.string(), ": the table of figure ", name, " is missing");
+  if (!fs::exists(csv))
+    fail(status::no_input, csv.string(), ": the table of figure ", name,
+         " is missing; the command that made the run makes it again");
   const auto* spec = object_at(&entry, "figure");
   if (spec == nullptr) fail(status::data, "run.json: figure ", name, " has no description");
   drawing d{figure_from_json(*spec),

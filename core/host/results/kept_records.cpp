@@ -8,8 +8,36 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace depthlens {
+
+void tell_what_is_kept(const boost::json::object& manifest) {
+  const boost::json::object* studies = object_at(&manifest, "counts");
+  if (studies == nullptr) return;
+  for (const auto& [word, sets] : *studies) {
+    if (!sets.is_object()) continue;
+    for (const auto& [set, counts] : sets.get_object()) {
+      if (!counts.is_object()) continue;
+      std::uint64_t all = 0, kept = 0;
+      std::string reasons;
+      for (const auto& [reason, n] : counts.get_object()) {
+        if ((!n.is_int64() && !n.is_uint64()) ||
+            std::string_view(reason).find(": ") != std::string_view::npos)
+          continue;  // "not finite: LENS" is of one lens alone
+        const auto count = n.to_number<std::uint64_t>();
+        all += count;
+        if (reason == "kept")
+          kept = count;
+        else
+          reasons += cat(reasons.empty() ? "" : ", ", count, " ", std::string_view(reason));
+      }
+      if (kept < all)
+        log_info(cat(std::string_view(word), set.empty() ? "" : ".", std::string_view(set), ": ", kept,
+                     " of ", all, " prompts are kept (", reasons, ")"));
+    }
+  }
+}
 
 bool warn_if_nothing_kept(const boost::json::object& manifest) {
   const boost::json::object* studies = object_at(&manifest, "counts");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_results.hpp"
 
+#include "results/kept_records.hpp"
 #include "results/manifest.hpp"
 #include "results/not_finite.hpp"
 #include "results/run_outputs.hpp"
@@ -113,6 +114,7 @@ void run_results::write_tables() {
     for (auto& [label, ranges] : by_lens.get_object()) there.get_object()[label] = ranges;
   }
   list_limits(p_.sessions, p_.manifest);
+  tell_what_is_kept(p_.manifest);
 }
 
 bool run_results::draw(redraw which) {
@@ -128,7 +130,8 @@ bool run_results::draw(redraw which) {
     if (!pictures) return true;
     note_figures(p_.manifest, p_.root, *pictures);
     if (!pictures->empty())
-      log_info(cat(pictures->size(), " pictures in ", std::fixed, std::setprecision(1),
+      log_info(cat(pictures->size(), pictures->size() == 1 ? " picture in " : " pictures in ", std::fixed,
+                   std::setprecision(1),
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
     else if (which == redraw::missing && figures_altered_.empty() && !mean_altered_)
       log_info("nothing new: tables and figures are as they were");

@@ -116,6 +116,8 @@ int main(int argc, char** argv) {
     code = static_cast<int>(depthlens::status_of_errno(number, depthlens::file_use::read));
   } catch (const std::bad_alloc&) {
     depthlens::log_error("out of memory");
+  } catch (const std::system_error& e) {  // of std::thread and std::mutex
+    depthlens::log_error("a thread cannot be made or used: " + depthlens::errno_text(e.code().value()));
   } catch (const std::exception& e) {
     depthlens::log_error(std::string("internal: ") + e.what());
   }

@@ -70,6 +70,16 @@ inline std::size_t shared_ids(std::span<const std::vector<std::int32_t>> options
   return n;
 }
 
+// An option that is listed twice would count twice.
+inline void refuse_twins(const prompt_options& options, std::span<const std::string> names,
+                         std::string_view where) {
+  std::map<std::vector<std::int32_t>, std::size_t> seen;
+  for (std::size_t o = 0; o < names.size(); ++o)
+    if (const auto [at, fresh] = seen.emplace(options.ids[o], o); !fresh)
+      fail(status::data, where, ": options \"", names[at->second], "\" and \"", names[o],
+           "\" are one and the same; list each once");
+}
+
 // Options that the token after the shared ones does not tell apart are an error: their scores would be equal.
 inline void refuse_collisions(const prompt_options& options, std::span<const std::string> names,
                               std::string_view where) {
@@ -111,6 +121,7 @@ inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_vi
   for (const auto& option : out.ids)
     if (!has_rows(run, option)) out.reason = reason::no_row;
   if (!out.reason.empty()) return out;
+  detail::refuse_twins(out, names, where);
   std::size_t given = 0;  // ids of an option that the model gets
   if (score == option_score::first) {
     given = out.shared = detail::shared_ids(out.ids);

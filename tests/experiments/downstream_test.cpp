@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(a_text_that_a_row_lists_twice_is_told_by_name) {
   fake_host host(downstream_entry());
   host.add("T", "prompt", {choice("is it", {"red", "red"}, "red")});
   BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const auto& e) {
-    return is_data_error(e, "row 0: the other options begin with all of option \"red\"");
+    return is_data_error(e, "row 0: options \"red\" and \"red\" are one and the same");
   });
 }
 

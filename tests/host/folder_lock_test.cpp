@@ -83,6 +83,15 @@ BOOST_AUTO_TEST_CASE(a_lock_of_another_machine_holds_as_long_as_it_is_renewed) {
   BOOST_TEST(is_mine(folder));
 }
 
+BOOST_AUTO_TEST_CASE(a_lock_of_a_time_to_come_is_watched_and_taken_over_where_nobody_renews_it) {
+  const in_job none(nullptr, nullptr);
+  const lock_folder folder;
+  folder.put(other + "\n");
+  folder.set_age(std::chrono::hours(-24));
+  const folder_lock lock(folder.lock(), quick);
+  BOOST_TEST(is_mine(folder));
+}
+
 BOOST_AUTO_TEST_CASE(a_holder_renews_its_lock) {
   const lock_folder folder;
   const folder_lock lock(folder.lock(), quick);

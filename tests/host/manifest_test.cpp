@@ -113,6 +113,26 @@ BOOST_AUTO_TEST_CASE(a_manifest_of_a_later_format_is_refused_with_the_version_th
     BOOST_CHECK_NO_THROW(manifest::read(folder.write("run.json", good)));
 }
 
+BOOST_AUTO_TEST_CASE(a_manifest_that_no_longer_says_what_its_run_was_made_of_is_refused) {
+  const boost::json::object key = {{"model_sha256", "a"}, {"studies", {{"facts", {{"tokens", 3}}}}}};
+  manifest m;
+  refuse_other_key(m, key, "run", "run");  // a new one
+  m.fields = {{"status", "complete"}, {"key", key}, {"tables", {{"facts", boost::json::object()}}}};
+  refuse_other_key(m, key, "run", "run");
+  const auto refused = [&] {
+    try {
+      refuse_other_key(m, key, "run", "run");
+    } catch (const error& e) {
+      return e.code() == status::data && std::string(e.what()).find("no longer says") != std::string::npos;
+    }
+    return false;
+  };
+  m.fields["key"].as_object().erase("studies");
+  BOOST_TEST(refused());
+  m.fields.erase("key");
+  BOOST_TEST(refused());
+}
+
 BOOST_AUTO_TEST_CASE(a_manifest_of_hostile_nesting_is_refused) {
   const scratch_folder folder;
   const auto file = folder.write("run.json", "{\"a\":" + std::string(100000, '['));

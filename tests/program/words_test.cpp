@@ -219,6 +219,11 @@ BOOST_AUTO_TEST_CASE(texts_to_count_are_refused_as_those_of_a_run) {
                  "--text", folder.write("t.txt", content),
                  "--out",  folder.path() / "c.json"};
   };
+  check_refused(count("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), status::data,
+                "git-lfs pointer");
+  check_refused({"tokens", "count", "-m", model.path(), "--text", folder.write("t.txt", "ok\n"), "--out",
+                 folder.path() / "t.txt"},
+                status::usage, "is the text that is counted");
   check_refused(count("ok\nK\xf6ln\n"), status::data, "t.txt:2: the text is not UTF-8");
   check_refused(count("\xef\xbb\xbfok\n"), status::data, "byte order mark");
   check_refused(count(std::string("\xff\xfeo\0k\0", 6)), status::data, "byte order mark");

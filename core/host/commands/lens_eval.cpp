@@ -96,8 +96,8 @@ void write_table(const fs::path& file, const std::vector<evaluated_lens>& lenses
       csv.integer(s.layer);
       csv.integer(s.positions);
       for (const interval& i : {s.kl, s.bits, s.agreement}) {
-        csv.f64(i.mean);
-        for (const std::optional<double>& bound : {i.low, i.high}) bound ? csv.f64(*bound) : csv.empty();
+        for (const std::optional<double>& v : {std::optional(i.mean), i.low, i.high})
+          v&& std::isfinite(*v) ? csv.f64(*v) : csv.empty();
       }
       csv.end_row();
     }

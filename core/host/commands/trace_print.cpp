@@ -140,7 +140,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
       const std::size_t k = target_index(*r.result, wanted);
       out << target_line(all, p, r, wanted, t) << "layer     rank  logprob  entropy      kl  top\n";
       for (std::size_t i = L; i-- > 0;) {
-        if (!std::isfinite(lens.entropy[i])) {
+        if (!std::isfinite(lens.entropy[i] + lens.kl[i] + lens.logprob[k * L + i])) {
           out << std::setw(5) << all.layers[i] << "   not finite: NaN or infinity\n";
           continue;
         }

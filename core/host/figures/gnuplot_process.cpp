@@ -41,9 +41,10 @@ std::string message_in(const anonymous_file& file) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     std::string line = figure_line(std::string_view(text).substr(at, end - at), 200);
     line.erase(0, line.find_first_not_of(' '));
-    if (line.starts_with("line ") && line.find("warning") == std::string::npos) return line;
-    if (first.empty()) first = line;
     at = end + 1;
+    if (line.find("warning") != std::string::npos) continue;
+    if (line.starts_with("line ")) return line;
+    if (first.empty()) first = line;
   }
   return first;
 }

@@ -72,18 +72,19 @@ std::string name_of(const lock_holder& h) {
          lock.string());
   const std::optional<milliseconds> age = age_of(lock);
   fail(status::config, folder, ": in use by ", name_of(h),
-       age ? cat(", which renewed the lock ", in_seconds(*age), " s ago; without that it is taken over in ",
-                 in_seconds(timing.lease - *age), " s")
+       age ? cat(", which renewed the lock ", in_seconds(std::max(*age, milliseconds(0))),
+                 " s ago; without that it is taken over in ", in_seconds(timing.lease - *age), " s")
            : std::string(),
        "; if that process is gone, wait or delete ", lock.string());
 }
 
-// The same Slurm job may have a living process on another of its machines: one that lives renews its lock.
-bool is_renewed_meanwhile(const fs::path& lock, const lock_timing& timing) {
+// One that lives renews its lock. Where the time of the lock does not tell: the same Slurm job may have a
+// living process on another of its machines; the clock of the file system may have been set back.
+bool is_renewed_meanwhile(const fs::path& lock, const lock_timing& timing, std::string_view what) {
   const std::optional<timespec> before = time_of(lock);
   const milliseconds watched = timing.renewal * 5 / 2;
-  log_info(cat(lock.string(), ": is of this Slurm job; watching for ", in_seconds(watched),
-               " s whether its process lives"));
+  log_info(
+      cat(lock.string(), ": ", what, "; watching for ", in_seconds(watched), " s whether its process lives"));
   std::this_thread::sleep_for(watched);
   const std::optional<timespec> after = time_of(lock);
   return before && after && (before->tv_sec != after->tv_sec || before->tv_nsec != after->tv_nsec);
@@ -92,10 +93,12 @@ bool is_renewed_meanwhile(const fs::path& lock, const lock_timing& timing) {
 bool is_gone(const fs::path& lock, const lock_holder& h, const lock_timing& timing) {
   if (h.host.empty()) return true;  // killed before it had written its name
   if (h.is_of_this_machine()) return !h.lives();
-  if (const std::optional<milliseconds> age = age_of(lock); age && *age > timing.lease) return true;
+  const std::optional<milliseconds> age = age_of(lock);
+  if (age && *age > timing.lease) return true;
+  if (age && *age < -timing.lease) return !is_renewed_meanwhile(lock, timing, "is of a time to come");
   const slurm_job job = slurm_job::own();
   if (job.id.empty() || h.job.id != job.id) return false;
-  return h.job.restarts < job.restarts || !is_renewed_meanwhile(lock, timing);
+  return h.job.restarts < job.restarts || !is_renewed_meanwhile(lock, timing, "is of this Slurm job");
 }
 
 }  // namespace

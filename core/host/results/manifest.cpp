@@ -118,8 +118,15 @@ bool is_complete(const boost::json::object& manifest) { return text_at(&manifest
 
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what) {
+  if (!m.fields.contains("status")) return;  // a new one
   const auto* old = object_at(&m.fields, "key");
-  if (old == nullptr) return;
+  const auto* studies = object_at(old, "studies");
+  bool whole = old != nullptr;
+  if (const auto* tables = object_at(&m.fields, "tables"))
+    for (const auto& study : *tables) whole = whole && studies != nullptr && studies->contains(study.key());
+  if (!whole)
+    fail(status::data, folder.string(), ": its run.json no longer says what it was made of (\"key\"); ",
+         "put that back, choose another --out, or --fresh to move it aside");
   std::string text;
   for (const std::string& d : differing_fields(*old, key)) text += (text.empty() ? "" : "; ") + d;
   if (text.empty()) return;

@@ -11,6 +11,9 @@ namespace depthlens {
 
 void count_tokens(const tokenizer& t, const std::filesystem::path& text, const std::filesystem::path& out) {
   byte_source file(text);
+  std::error_code unknown;
+  if (std::filesystem::equivalent(text, out, unknown))
+    fail(status::usage, out.string(), ": is the text that is counted; choose another --out");
   std::vector<std::uint64_t> counts(t.size(), 0);
   std::uint64_t total = 0;
   for (std::string line; file.get_line(line);) {

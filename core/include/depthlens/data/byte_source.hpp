@@ -122,6 +122,8 @@ class byte_source {
     const std::string_view start(buffer_.data(), end_);
     if (start.starts_with("\xEF\xBB\xBF") || start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
       fail_at(1, "the file begins with a byte order mark; save it as UTF-8 without one");
+    if (start.starts_with("version https://git-lfs.github.com/spec/") && info.st_size <= 1024)
+      fail(status::data, name_, ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\"");
   }
 
   // Reads until there is at least one byte or the end of the file; false at the end.

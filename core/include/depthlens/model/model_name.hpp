@@ -187,8 +187,11 @@ inline std::filesystem::path choose_in_folder(const std::filesystem::path& folde
     for (std::size_t i = 0; i < snapshots.size() && i < most; ++i)
       all += cat(i == 0 ? "" : ", ", name.repo, "@", snapshots[i]);
     fail(status::no_input, "model ", printable(asked, 400), ": the Hugging Face cache has ", name.repo,
-         " but not which commit ", name.revision, " is (no refs/", name.revision, ")", unfinished,
-         "; name the commit: ", all, snapshots.size() > most ? ", ..." : "",
+         " but not which commit ", name.revision, " is (",
+         std::filesystem::exists(repo_folder / "refs" / name.revision, code)
+             ? "its commit is not there: refs/"
+             : "no refs/",
+         name.revision, ")", unfinished, "; name the commit: ", all, snapshots.size() > most ? ", ..." : "",
          "; or run: ", download_line(name));
   }
   if (!unfinished.empty())

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_blank_at_the_prompts_end_is_the_only_one_and_is_warned_of
   BOOST_REQUIRE(rows.size() == 3U);
   check_gold(rows[0], "38634", "18", -7.225);
   check_gold(rows[1], "38634", "18", -7.225);
-  BOOST_TEST(facts.warnings("") == 1U, facts.said.err);
+  BOOST_TEST(facts.warnings("end in a blank") == 1U, facts.said.err);
   BOOST_TEST(facts.warnings("f.jsonl: 2 of 3 prompts end in a blank") == 1U, facts.said.err);
   const small_run options(
       "downstream.S", "o.jsonl",

@@ -5,10 +5,12 @@
 
 #include "counts_file.hpp"
 #include "fake_host.hpp"
+#include "few_counts.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 using depthlens::record;
+using depthlens::test::check_warning_of_few_counts;
 using depthlens::test::counts_file;
 using depthlens::test::fake_host;
 using strings = std::vector<std::string>;
@@ -155,23 +157,7 @@ BOOST_AUTO_TEST_CASE(all_positions_and_asking_again_exclude_each_other) {
 }
 
 BOOST_AUTO_TEST_CASE(a_table_that_does_not_fill_the_buckets_is_warned_of_with_its_size) {
-  for (const std::size_t n : {106U, 1000U}) {
-    fake_host host(flips_entry());
-    for (const char* piece : {"on", " the", "~"}) host.tokenizer.id(piece);  // there are 1000 ids
-    strings pieces;
-    for (std::size_t i = 0; i < n; ++i)
-      pieces.push_back({' ', static_cast<char>('a' + i / 26 / 26), static_cast<char>('a' + i / 26 % 26),
-                        static_cast<char>('a' + i % 26)});
-    const counts_file counts(host.tokenizer, pieces);
-    host.options["token-counts"] = counts.path();
-    record short_one = prompt("so");
-    short_one.left_out = "short paragraph";
-    host.add("", "cut", {prompt("on the"), short_one});
-    host.run();
-    BOOST_TEST(host.warnings.size() == (n < 1000 ? 1U : 0U));
-    if (n < 1000) BOOST_TEST(host.warnings[0].find("the table has 106 tokens") != std::string::npos);
-    BOOST_TEST(host.column("prompts", "reason") == (strings{"", "short paragraph"}));
-  }
+  check_warning_of_few_counts(flips_entry());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

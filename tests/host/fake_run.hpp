@@ -23,10 +23,18 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
 namespace depthlens::test {
+
+inline std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
 
 // Prompts of two letters with common beginnings; one of them is empty.
 inline std::vector<std::string> made_prompts(std::size_t n, std::uint32_t seed = 1) {

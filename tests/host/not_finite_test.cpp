@@ -18,15 +18,9 @@ namespace {
 using namespace depthlens;
 using test::fake_backend;
 using test::fake_run;
+using test::lines;
 using test::run_result;
 using test::run_setting;
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> out;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) out.push_back(line);
-  return out;
-}
 
 }  // namespace
 
@@ -62,8 +56,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_not_read_as_numbers_is_not_kept_whatever_t
     for (const std::string& row : got) {
       const bool bad = row.starts_with("1,") || row.starts_with("3,");
       if (!bad) kept.push_back(row);
-      BOOST_TEST((!bad || (prompts && row.find("not finite") != std::string::npos)),
-                 file << ": " << row);
+      BOOST_TEST((!bad || (prompts && row.find("not finite") != std::string::npos)), file << ": " << row);
     }
     BOOST_TEST(kept == rest, boost::test_tools::per_element());
     if (prompts) BOOST_TEST(got.size() == expected.size());

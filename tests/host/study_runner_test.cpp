@@ -21,6 +21,7 @@ using namespace depthlens;
 using test::check_fails;
 using test::fake_backend;
 using test::fake_run;
+using test::lines;
 using test::made_prompts;
 using test::read_bytes;
 using test::run_result;
@@ -44,13 +45,6 @@ void check_same(const run_result& got, const run_result& wanted) {
     BOOST_TEST((got.csv.at(file) == bytes), file << " differs");
   }
   BOOST_TEST((got.kept == wanted.kept));
-}
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> out;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) out.push_back(line);
-  return out;
 }
 
 }  // namespace

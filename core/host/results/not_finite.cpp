@@ -3,6 +3,7 @@
 
 #include "engine/consume_sink.hpp"
 #include "model/non_finite.hpp"
+#include "results/kept_records.hpp"
 #include "results/manifest.hpp"
 #include "terminal/log.hpp"
 
@@ -56,14 +57,9 @@ void note_not_finite(const study_runner& runner, const opened_model& model,
 
 bool warn_of_not_finite(const boost::json::object& manifest) {
   std::uint64_t n = 0;
-  const boost::json::object* counts = object_at(&manifest, "counts");
-  if (counts == nullptr) return false;
-  for (const auto& study : *counts)
-    if (study.value().is_object())
-      for (const auto& set : study.value().get_object())
-        if (set.value().is_object())
-          for (const auto& reason : set.value().get_object())
-            if (std::string_view(reason.key()).starts_with(kNotFinite)) n += as_count(reason.value());
+  for (const set_counts& of : counts_in(manifest))
+    for (const auto& [reason, count] : of.reasons)
+      if (reason.starts_with(kNotFinite)) n += count;
   if (n == 0) return false;
   std::string first, lens;
   if (const boost::json::object* about = object_at(&manifest, kCause)) {

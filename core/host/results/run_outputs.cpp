@@ -83,18 +83,30 @@ void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boo
   merge_into(manifest, {{"data", std::move(data)}});
 }
 
+std::optional<std::vector<std::string>> tables_of(const boost::json::object& manifest,
+                                                  const std::string& study, const std::string& lens) {
+  const auto* by_lens = object_at(object_at(&manifest, "tables"), study);
+  const auto* files = by_lens ? by_lens->if_contains(lens) : nullptr;
+  if (files == nullptr || !files->is_array()) return std::nullopt;
+  std::vector<std::string> out;
+  for (const auto& f : files->get_array()) {
+    if (!f.is_string()) return std::nullopt;
+    out.push_back("data/" + std::string(f.get_string()));
+  }
+  return out;
+}
+
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      const std::vector<std::string>& lens_labels) {
   if (!is_complete(manifest)) return false;
-  const auto *tables = object_at(&manifest, "tables"), *noted = object_at(&manifest, "outputs");
+  const auto* noted = object_at(&manifest, "outputs");
   for (const auto& s : studies)
     for (const std::string& label : lens_labels) {
-      const auto* of_study = object_at(tables, s->word());
-      const auto* files = of_study ? of_study->if_contains(label) : nullptr;
-      if (files == nullptr || !files->is_array()) return false;
-      for (const auto& f : files->get_array())
-        if (!f.is_string() || !object_at(noted, "data/" + std::string(f.get_string()))) return false;
+      const auto tables = tables_of(manifest, s->word(), label);
+      if (!tables) return false;
+      for (const std::string& t : *tables)
+        if (!object_at(noted, t)) return false;
     }
   return true;
 }

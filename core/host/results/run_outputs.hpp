@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ void refuse_unlisted_files(const run_folder& folder);
 // Notes in "data" how many records of each data set the finished tables are of: a later command takes none
 // away.
 void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boost::json::object& manifest);
+
+// The tables of a study and lens, by path within the run; nothing where the manifest has no list of them.
+std::optional<std::vector<std::string>> tables_of(const boost::json::object& manifest,
+                                                  const std::string& study, const std::string& lens);
 
 // Did the run in the manifest end, and does it note all tables of these studies and lenses? Runs of before
 // they were noted do not. Whether the files are still so is written_outputs.hpp.

@@ -35,15 +35,10 @@ boost::json::object describe_work(const study_runner& runner, unsigned threads, 
 
 std::set<std::string> run_results::own_tables() const {
   std::set<std::string> out;
-  const auto* tables = object_at(&p_.manifest, "tables");
   for (const auto& s : p_.sessions)
-    for (const std::string& label : p_.context.lens_labels) {
-      const auto* of_study = object_at(tables, s->word());
-      const auto* files = of_study ? of_study->if_contains(label) : nullptr;
-      if (files == nullptr || !files->is_array()) continue;
-      for (const auto& f : files->get_array())
-        if (f.is_string()) out.insert("data/" + std::string(f.get_string()));
-    }
+    for (const std::string& label : p_.context.lens_labels)
+      if (const auto tables = tables_of(p_.manifest, s->word(), label))
+        out.insert(tables->begin(), tables->end());
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "fuzz/targets.hpp"
 
 #include "depthlens/data/csv_rows.hpp"
+#include "depthlens/lfs_pointer.hpp"
 #include "depthlens/table/csv.hpp"
 #include "depthlens/text.hpp"
 
@@ -49,6 +50,7 @@ void csv(std::string_view input) {
       promise(row.size() == rows->front().size(), "rows of different widths");
       writer.row(row);
     }
+    if (is_lfs_pointer(text)) continue;  // a quoted cell may spell one, which no reader takes for a table
     promise(read_table(folder.put("again.csv", text)) == *rows,
             "a table is another after writing and reading it");
   }

@@ -8,6 +8,7 @@
 #include <depthlens/data/utf8.hpp>
 #include <depthlens/error.hpp>
 #include <depthlens/io_error.hpp>
+#include <depthlens/lfs_pointer.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -122,8 +123,8 @@ class byte_source {
     const std::string_view start(buffer_.data(), end_);
     if (start.starts_with("\xEF\xBB\xBF") || start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
       fail_at(1, "the file begins with a byte order mark; save it as UTF-8 without one");
-    if (start.starts_with("version https://git-lfs.github.com/spec/") && info.st_size <= 1024)
-      fail(status::data, name_, ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\"");
+    if (static_cast<std::size_t>(info.st_size) == start.size() && is_lfs_pointer(start))
+      fail(status::data, name_, lfs_pointer_text);
   }
 
   // Reads until there is at least one byte or the end of the file; false at the end.

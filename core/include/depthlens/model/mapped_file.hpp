@@ -23,6 +23,7 @@
 
 #include "depthlens/error.hpp"
 #include "depthlens/io_error.hpp"
+#include "depthlens/lfs_pointer.hpp"
 
 namespace depthlens {
 
@@ -80,14 +81,10 @@ class mapped_file {
     std::swap(size_, other.size_);
   }
 
-  // What `git clone` leaves in place of a large file where git-lfs is not installed.
   void refuse_pointer() {
-    constexpr std::size_t longest = 1024;
-    const std::string_view text(reinterpret_cast<const char*>(data_), size_ <= longest ? size_ : 0);
-    if (!text.starts_with("version https://git-lfs.github.com/spec/")) return;
+    if (!is_lfs_pointer({reinterpret_cast<const char*>(data_), size_})) return;
     ::munmap(const_cast<std::byte*>(data_), size_);  // no destructor runs after an error in the constructor
-    fail(status::data, path_, ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\" in ",
-         "its folder, or download the model with \"hf download\"");
+    fail(status::data, path_, lfs_pointer_text);
   }
 
   [[noreturn]] void close_and_fail(int fd, const char* what, int number) const {

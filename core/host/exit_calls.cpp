@@ -2,8 +2,8 @@
 // The program's own exit, _exit, _Exit and quick_exit. Symbols of the program come before those of libraries,
 // so plugins call these: one that would end a run without its tables is named instead. All other calls go on
 // to the C library. Part of the program alone, not of the library that tests link.
-#include "plugins/last_words.hpp"
-#include "terminal/signal_line.hpp"
+#include "process/last_words.hpp"
+#include "process/signal_line.hpp"
 
 #include <dlfcn.h>
 

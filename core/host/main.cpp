@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program: picks the command and turns errors into one line on stderr and an exit code.
 #include "commands/command.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/nearest.hpp"
-#include "plugins/last_words.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/nearest.hpp"
 #include "plugins/library.hpp"
-#include "terminal/cut_file_guard.hpp"
+#include "process/cut_file_guard.hpp"
+#include "process/last_words.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
 

@@ -8,8 +8,8 @@
 #include "tasks.hpp"
 
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/reading_row.hpp"
 #include "depthlens/study/seed_names.hpp"
 #include "depthlens/study/white_space.hpp"
 
@@ -148,7 +148,7 @@ void downstream_study::append_rows(const question& q, std::size_t gold, const re
                                    const sink_view& sink) const {
   const dlens_reading& reading = answers.reading(q.state.round, q.options.read(), lens);
   const std::vector<option_scores> scores = score_options(q.options, score_, answers, q.state.round, lens);
-  reading_row row(run_, tokenizer_, record.index(), q.options.position(), reading, q.options.token(gold));
+  layer_row row(run_, tokenizer_, record.index(), q.options.position(), reading, q.options.token(gold));
   std::vector<std::string> names, texts;
   for (std::size_t o = 0; o < scores.size(); ++o) {
     names.push_back(visible(q.of.options[o]));
@@ -181,7 +181,7 @@ void downstream_study::append_seed_rows(const question& q, const record_view& re
                                        i64_value(reading.final_top),
                                        text_value(*answer_of(record))};
     for (const std::int32_t token : q.of.seed_tokens) {
-      const std::size_t k = target_place(reading, token);
+      const std::size_t k = target_index(reading, token);
       values.push_back(i64_value(reading.rank[k][i]));
       values.push_back(f64_value(std::exp(static_cast<double>(reading.logprob[k][i]))));
     }

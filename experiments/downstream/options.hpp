@@ -6,7 +6,7 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/continuation.hpp"
-#include "depthlens/study/reading_row.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/white_space.hpp"
 
 #include <algorithm>
@@ -167,7 +167,7 @@ inline std::vector<option_scores> score_options(const prompt_options& options, o
   std::vector<option_scores> out;
   std::uint32_t read = 1;
   for (std::size_t o = 0; o < options.ids.size(); ++o) {
-    const std::size_t k = target_place(main, options.token(o));
+    const std::size_t k = target_index(main, options.token(o));
     option_scores& scores = out.emplace_back();
     scores.rank.assign(main.rank[k], main.rank[k] + main.n_layers);
     scores.logprob.assign(main.logprob[k], main.logprob[k] + main.n_layers);

@@ -5,11 +5,11 @@
 #include "option_summary.hpp"
 #include "tasks.hpp"
 
+#include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/reading_row.hpp"
 #include "depthlens/study/seed_names.hpp"
-#include "depthlens/text.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -20,9 +20,9 @@
 
 namespace depthlens::downstream {
 
-// Places of the own columns behind those of reading_row.
+// Places of the own columns behind those of layer_row.
 namespace option_column {
-enum : std::size_t { option = row_column::count, token, text, is_gold, rank, logprob };
+enum : std::size_t { option = layer_column::count, token, text, is_gold, rank, logprob };
 }
 
 // Places in the published form of the rows; from `first` on, rank and probability of each option.
@@ -34,7 +34,7 @@ inline table rows_table(const task& t, bool seed_compat) {
   const std::string id = "rows." + t.name;
   if (!seed_compat)
     return {id, "downstream_" + t.name + "_{lens}",
-            reading_columns(
+            layer_columns(
                 {{"option", DLENS_TEXT, "an answer of the task"},
                  {"option_token", DLENS_I64, "the token by which it is read"},
                  {"option_text", DLENS_TEXT, "its text"},
@@ -143,11 +143,11 @@ class layer_reader {
 
   // A row is one option of a layer; prompts can have fewer than the task.
   void add_option(const dlens_value* v) {
-    if (v[row_column::layer].as.i64 != at_.layer) end_layer();
-    at_.layer = v[row_column::layer].as.i64;
+    if (v[layer_column::layer].as.i64 != at_.layer) end_layer();
+    at_.layer = v[layer_column::layer].as.i64;
     const std::int64_t token = v[option_column::token].as.i64;
     if (v[option_column::is_gold].as.i64 != 0) at_.gold = at_.options.size();
-    at_.top_is_option = at_.top_is_option || token == v[row_column::guess].as.i64;
+    at_.top_is_option = at_.top_is_option || token == v[layer_column::guess].as.i64;
     at_.options.push_back({static_cast<std::uint64_t>(v[option_column::rank].as.i64),
                            std::exp(v[option_column::logprob].as.f64), token});
   }

@@ -7,8 +7,8 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/reading_row.hpp"
 
 #include <algorithm>
 #include <array>
@@ -38,7 +38,7 @@ enum table_number : std::uint32_t {
 
 // Places of this experiment's own columns behind the default ones.
 enum own_column : std::size_t {
-  token_num = row_column::count,
+  token_num = layer_column::count,
   answer_len,
   form,
   first_correct,
@@ -143,7 +143,7 @@ void facts_study::make_description() {
   if (seed())
     tables.push_back({"rows", "fact_{name}_REASONING_{lens}", published});
   else
-    tables.push_back({"rows", "facts_{lens}", reading_columns(own)});
+    tables.push_back({"rows", "facts_{lens}", layer_columns(own)});
   tables.push_back(prompts_table("prompts", "prompts_facts", {{"answer", DLENS_TEXT, "the whole answer"}}));
   for (table& t : depth_tables("facts", {{"answer_len", DLENS_I64, "tokens of the answer"},
                                          {"token_pos", DLENS_I64, "which of them comes next, from 1"}}))
@@ -275,7 +275,7 @@ void facts_study::append_rows(const attempt& a, const fact_answer& what, const r
                                           flag(all),
                                           text_value(what.kind),
                                           text_value(what.text)};
-    reading_row row(run_, tokenizer_, record.index(), a.ids.size() - 1 + j, *readings[j], chosen.ids[j]);
+    layer_row row(run_, tokenizer_, record.index(), a.ids.size() - 1 + j, *readings[j], chosen.ids[j]);
     row.append(sink, rows_table, [&](std::size_t) { return own; });
     before = before && correct[j];
   }
@@ -299,7 +299,7 @@ void facts_study::consume_seed(const record_view& record, const answers_view& an
 void facts_study::append_seed_rows(const seed_course& course, const seed_token& token,
                                    const record_view& record, const dlens_reading& reading,
                                    const sink_view& sink) const {
-  const std::size_t k = target_place(reading, reading.final_top);
+  const std::size_t k = target_index(reading, reading.final_top);
   const std::string_view answer_text = record.at("answer");
   for (std::size_t i = 0; i < reading.n_layers; ++i) {
     if (reading.layers[i] == 0) continue;
@@ -327,7 +327,7 @@ void facts_study::add_row(const dlens_row& row, depth_summary& summary) const {
   if (length < 1 || length > longest_in_figures || token >= length) return;
   const std::array<std::uint64_t, 4> key = {row.dataset, row.record, row.table,
                                             static_cast<std::uint64_t>(token)};
-  namespace c = row_column;
+  namespace c = layer_column;
   if (seed()) {
     summary.add(category_of(length, token), key, static_cast<std::uint64_t>(v[1].as.i64),
                 seed_layer_number(to_view(v[0].as.text)),

@@ -5,8 +5,8 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/reading_row.hpp"
 
 #include <algorithm>
 #include <array>
@@ -163,7 +163,7 @@ std::vector<table> pos_study::row_tables() const {
     if (seed())
       out.push_back({"rows." + set, "{name}_" + set + "_{lens}", published});
     else
-      out.push_back({"rows." + set, "pos_" + set + "_{lens}", reading_columns(own)});
+      out.push_back({"rows." + set, "pos_" + set + "_{lens}", layer_columns(own)});
   }
   for (const std::string& set : sets_)
     out.push_back(prompts_table("prompts." + set, "prompts_pos_" + set,
@@ -264,13 +264,13 @@ void pos_study::append_rows(const target_state& s, const dlens_reading& reading,
   const answer_form* form = choose_form(s.tried.forms, reading.final_top);
   const std::vector<dlens_value> own = {form == nullptr ? null_value() : text_value(form->form),
                                         s.what->answer ? text_value(*s.what->answer) : null_value()};
-  reading_row row(run_, tokenizer_, record.index(), s.tried.ids.size() - 1, reading, gold_of(s, &reading));
+  layer_row row(run_, tokenizer_, record.index(), s.tried.ids.size() - 1, reading, gold_of(s, &reading));
   row.append(sink, rows_table(s.what->set), [&](std::size_t) { return own; });
 }
 
 void pos_study::append_seed_rows(const target_state& s, const dlens_reading& reading,
                                  const record_view& record, const sink_view& sink) const {
-  const std::size_t k = target_place(reading, reading.final_top);
+  const std::size_t k = target_index(reading, reading.final_top);
   for (std::size_t i = 0; i < reading.n_layers; ++i) {
     if (reading.layers[i] == 0) continue;
     const std::string layer = seed_layer_name(reading.layers[i]);
@@ -295,7 +295,7 @@ void pos_study::add_row(const dlens_row& row, depth_summary& summary) const {
                 {static_cast<std::uint64_t>(v[6].as.i64), v[7].as.f64, std::nullopt, std::nullopt});
     return;
   }
-  namespace c = row_column;
+  namespace c = layer_column;
   if (v[c::correct].type != DLENS_NULL && v[c::correct].as.i64 == 0) return;
   const auto position = static_cast<std::uint64_t>(v[c::position].as.i64);
   summary.add(row.table, {row.dataset, row.record, row.table, position},

@@ -3,9 +3,9 @@
 // answer. Nothing here knows the model; what is kept is decided in pos.cpp.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/nearest.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
-#include "depthlens/nearest.hpp"
 #include "depthlens/study/continuation.hpp"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "kept_path.hpp"
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "workspace.hpp"
 
 #include "depthlens/backend/token_tree.hpp"

@@ -3,7 +3,7 @@
 // got: where there are none, that is a segmentation fault. So room is asked for right before.
 #pragma once
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <sys/mman.h>
 

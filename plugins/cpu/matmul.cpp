@@ -2,9 +2,9 @@
 #include "matmul.hpp"
 
 #include "code_room.hpp"
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -12,7 +12,7 @@
 // float32: the same numbers but for the order of sums, at the speed and in the memory of float32.
 #pragma once
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "workspace.hpp"
 
 #include <dnnl.hpp>

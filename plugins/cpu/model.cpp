@@ -7,7 +7,7 @@
 #include "product_rate.hpp"
 #include "single_thread.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <cmath>

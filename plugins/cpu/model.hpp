@@ -7,7 +7,7 @@
 
 #include "attention.hpp"
 #include "kept_path.hpp"
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "lens.hpp"
 #include "matmul.hpp"
 #include "readout.hpp"

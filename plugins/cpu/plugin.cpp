@@ -4,8 +4,8 @@
 #include "model.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
 #include "depthlens/backend/model_object.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/plugin.hpp"
 
 namespace depthlens::cpu {

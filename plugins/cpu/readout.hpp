@@ -9,7 +9,7 @@
 // double precision.
 #pragma once
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "lens.hpp"
 #include "weights.hpp"
 #include "workspace.hpp"

@@ -82,7 +82,7 @@ void readout_stack::find_finals(std::span<top_entry> out) {
 }
 
 void readout_stack::read(std::span<const top_entry> finals) {
-  const std::vector<target_place> places = target_places(sites_);
+  const std::vector<site_target> places = site_targets(sites_);
   row_table table(sites_, plan_.rows.size(), request_.batch->top_k, finals);
   for (std::size_t first = 0; first < places.size(); first += gather_width) {
     find_targets(table, std::span(places).subspan(first, std::min(gather_width, places.size() - first)));
@@ -96,7 +96,7 @@ void readout_stack::read(std::span<const top_entry> finals) {
 }
 
 // By the same products as the tiles, on a matrix of the targets' own weight rows.
-void readout_stack::find_targets(row_table& table, std::span<const target_place> places) {
+void readout_stack::find_targets(row_table& table, std::span<const site_target> places) {
   float* gathered = scratch_.gathered.reserve(gather_width * width_);
   const std::vector<float>& bias = model_.weights.unembed_bias;
   float gathered_bias[gather_width] = {};
@@ -124,7 +124,7 @@ void readout_stack::finish_logits(float* logits, std::size_t n, const float* bia
   if (model_.softcap != 0) model_.kernels.soft_cap(logits, n, model_.softcap);
 }
 
-bool readout_stack::run_tiles(row_table& table, std::span<const target_place> places, row_kind kind) {
+bool readout_stack::run_tiles(row_table& table, std::span<const site_target> places, row_kind kind) {
   float* logits = scratch_.logits.reserve(chunk_rows * tile_width);
   float* final_weights = plan_.wants_kl ? scratch_.final_weights.reserve(range_.n * tile_width) : nullptr;
   const std::vector<float>& bias = model_.weights.unembed_bias;

@@ -36,9 +36,9 @@ class readout_stack {
   const float* carry(const transport& carry, const float* hidden, std::size_t n);
   void multiply(const packed_matrix& unembed, std::size_t first, std::size_t n, float* logits);
   // The logits of some of the targets, at most gather_width.
-  void find_targets(row_table& table, std::span<const target_place> places);
+  void find_targets(row_table& table, std::span<const site_target> places);
   // True unless a tile has another value for a target than find_targets had. Without places: top-1 alone.
-  bool run_tiles(row_table& table, std::span<const target_place> places, row_kind kind);
+  bool run_tiles(row_table& table, std::span<const site_target> places, row_kind kind);
   // fn(block) for the rows of the table that the logits (n, stride) of products first..first+n-1 belong to.
   template <class Function>
   void for_blocks(const float* logits, std::size_t stride, std::size_t first, std::size_t n,

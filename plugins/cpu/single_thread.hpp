@@ -3,7 +3,7 @@
 // and a product split over threads may sum in another order.
 #pragma once
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <dnnl.hpp>
 

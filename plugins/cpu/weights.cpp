@@ -4,7 +4,7 @@
 #include "single_thread.hpp"
 
 #include "depthlens/backend/tensor_set.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>

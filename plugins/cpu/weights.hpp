@@ -3,7 +3,7 @@
 // oneDNN, vectors as floats, embedding rows read from the mapped file as they are needed.
 #pragma once
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "matmul.hpp"
 
 #include "depthlens/abi/backend.h"

@@ -3,7 +3,7 @@
 // for its first and largest packs; a pool hands a workspace to each call in flight.
 #pragma once
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 
 #include "depthlens/backend/work_counters.hpp"
 

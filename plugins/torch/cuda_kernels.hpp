@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"
-#include "depthlens/tensor.hpp"
+#include "depthlens/files/tensor.hpp"
 
 #include <cstddef>
 #include <cstdint>

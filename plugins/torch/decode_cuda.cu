@@ -2,8 +2,8 @@
 // Quantised blocks to float32 on a GPU, a thread for each block, by the same functions as on the host.
 #include "cuda_kernels.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/files/blocks.hpp"
 
 #include <cuda_runtime_api.h>
 

@@ -3,7 +3,7 @@
 
 #include "own_kernels.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <ATen/Context.h>
 #include <ATen/Version.h>

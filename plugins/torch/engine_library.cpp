@@ -2,7 +2,7 @@
 #include "engine_library.hpp"
 
 #include "depthlens/abi/version.h"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <dlfcn.h>
 #include <sys/auxv.h>

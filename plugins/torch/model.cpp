@@ -8,7 +8,7 @@
 #include "product_rate.hpp"
 #include "readout.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>

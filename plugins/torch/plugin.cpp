@@ -4,7 +4,7 @@
 #include "engine_library.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/plugin.hpp"
 
 #include <dlfcn.h>

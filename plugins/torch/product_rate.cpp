@@ -6,7 +6,7 @@
 
 #include "depthlens/backend/sum_over_threads.hpp"
 #include "depthlens/backend/work_counters.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>

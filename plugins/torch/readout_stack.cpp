@@ -56,7 +56,7 @@ void readout_stack::run() {
   const std::vector<top_entry> finals = find_finals();
   put_finals(sites_, finals, request_.final_top);
   if (request_.lenses.empty()) return;
-  const std::vector<target_place> places = target_places(sites_);
+  const std::vector<site_target> places = site_targets(sites_);
   row_table table(sites_, plan_.rows.size(), request_.batch->top_k, finals);
   const auto width = static_cast<std::size_t>(std::min(tile_, model_.weights.unembed.size(0)));
   for (std::size_t first = 0; first < places.size(); first += width)
@@ -84,10 +84,10 @@ std::vector<top_entry> readout_stack::find_finals() const {
 }
 
 // By products of the tiles' shapes, on a matrix of the targets' own rows of the unembedding.
-void readout_stack::find_targets(row_table& table, std::span<const target_place> places) const {
+void readout_stack::find_targets(row_table& table, std::span<const site_target> places) const {
   const model_weights& w = model_.weights;
   std::vector<std::int64_t> ids;
-  for (const target_place& place : places) ids.push_back(place.id);
+  for (const site_target& place : places) ids.push_back(place.id);
   ids.resize(static_cast<std::size_t>(std::min(tile_, w.unembed.size(0))), 0);
   const at::Tensor index = to_device(ids, rows_.device());
   const linear gathered(w.unembed.index_select(0, index).to(w.unembed_tiles[0].type()),
@@ -99,15 +99,15 @@ void readout_stack::find_targets(row_table& table, std::span<const target_place>
 }
 
 // What the tiles have for the targets is looked at behind them: on a GPU a look at each would wait for it.
-bool readout_stack::run_tiles(row_table& table, std::span<const target_place> places) const {
+bool readout_stack::run_tiles(row_table& table, std::span<const site_target> places) const {
   const auto reducer = make_reducer(table, rows_.device());
   std::vector<picked_logits> picked;
   std::int64_t id = 0;
   for (const linear& tile : model_.weights.unembed_tiles) {
     const std::int64_t width = tile.weight().size(0);
-    std::vector<target_place> here;
+    std::vector<site_target> here;
     std::vector<std::int64_t> columns;
-    for (const target_place& place : places) {
+    for (const site_target& place : places) {
       if (place.id < id || place.id >= id + width) continue;
       here.push_back(place);
       columns.push_back(place.id - id);
@@ -136,7 +136,7 @@ std::vector<readout_stack::part> readout_stack::parts() const {
 }
 
 readout_stack::picked_logits readout_stack::pick(const at::Tensor& z, std::int64_t first,
-                                                 std::span<const target_place> places,
+                                                 std::span<const site_target> places,
                                                  const std::vector<std::int64_t>& columns) const {
   std::vector<std::int64_t> at(places.size());
   for (std::size_t c = 0; c < at.size(); ++c)
@@ -151,7 +151,7 @@ bool readout_stack::take(row_table& table, const picked_logits& picked) {
   const float* z = here.const_data_ptr<float>();
   bool equal = true;
   for (std::int64_t r = 0; r < here.size(0); ++r)
-    for (const target_place& place : picked.places)
+    for (const site_target& place : picked.places)
       equal &= table.take_logit((picked.plan_row + static_cast<std::size_t>(r)) * table.n_sites + place.site,
                                 place.k, *z++);
   return equal;

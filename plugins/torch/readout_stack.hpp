@@ -34,7 +34,7 @@ class readout_stack {
   // Logits (rows of the plan from plan_row on, places): of each place its own column in the rows of its site.
   struct picked_logits {
     std::size_t plan_row;
-    std::vector<target_place> places;
+    std::vector<site_target> places;
     at::Tensor logits;
   };
 
@@ -43,16 +43,16 @@ class readout_stack {
   at::Tensor logits(const part& of, const linear& tile) const;
   std::vector<top_entry> find_finals() const;
   // The logits of some of the targets, at most a tile's width.
-  void find_targets(row_table& table, std::span<const target_place> places) const;
+  void find_targets(row_table& table, std::span<const site_target> places) const;
   part finals() const { return {0, n_, 0, n_, row_kind::final}; }
   std::vector<part> parts() const;
   // z (rows of a part, ids); first: of its rows; columns: of each place.
-  picked_logits pick(const at::Tensor& z, std::int64_t first, std::span<const target_place> places,
+  picked_logits pick(const at::Tensor& z, std::int64_t first, std::span<const site_target> places,
                      const std::vector<std::int64_t>& columns) const;
   // As row_table::take_targets, from what was picked.
   static bool take(row_table& table, const picked_logits& picked);
   // True unless a tile has another value for a target than find_targets had.
-  bool run_tiles(row_table& table, std::span<const target_place> places) const;
+  bool run_tiles(row_table& table, std::span<const site_target> places) const;
 
   const readout_model& model_;
   readout_request& request_;

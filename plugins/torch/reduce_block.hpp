@@ -3,11 +3,11 @@
 // Work goes in phases, Block::each: on a GPU every lane is a thread, with a barrier behind each phase; on the
 // host the lanes of a phase run in turn. What lanes found is merged in a fixed order, so results do not
 // depend on when a lane runs, and they are those of the cpu backend's reduce_tile up to the rounding of sums
-// (plugins/cpu/reduce.hpp says what NaN and infinite logits give).
+// (plugins/kernels/reduce.hpp says what NaN and infinite logits give).
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"
-#include "depthlens/device_code.hpp"
+#include "depthlens/base/device_code.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -3,7 +3,7 @@
 
 #include "own_kernels.hpp"
 
-#include "cpu/kernels.hpp"
+#include "kernels/kernels.hpp"
 
 #if defined(DEPTHLENS_TORCH_CUDA_KERNEL)
 #include "reduce_cuda.hpp"

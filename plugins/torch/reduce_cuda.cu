@@ -4,7 +4,7 @@
 #include "cuda_kernels.hpp"
 #include "reduce_block.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <cuda_runtime_api.h>
 

@@ -2,7 +2,7 @@
 // What libtorch throws, as the errors of the C interface.
 #pragma once
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <c10/util/Exception.h>
 

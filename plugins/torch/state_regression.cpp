@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state_regression.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trainer.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>

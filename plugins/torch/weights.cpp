@@ -6,7 +6,7 @@
 #include "upload.hpp"
 
 #include "depthlens/backend/tensor_set.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <string>

@@ -6,7 +6,7 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/plugin.h"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <boost/dll/shared_library.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cpu backend's activations and hyperbolic tangent against double precision.
-#include "../../plugins/cpu/activation.hpp"
-#include "../../plugins/cpu/softcap.hpp"
+#include "plugins/kernels/activation.hpp"
+#include "plugins/kernels/softcap.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cpu backend's rounding to bf16, over every exponent and every place of a number between two others.
-#include "../../plugins/cpu/bf16.hpp"
+#include "plugins/kernels/bf16.hpp"
 
 #include <boost/test/unit_test.hpp>
 

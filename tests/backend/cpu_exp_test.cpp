@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cpu backend's exponential, over every exponent a float can have.
-#include "../../plugins/cpu/exp.hpp"
+#include "plugins/kernels/exp.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cpu backend's streaming reduction of logits against sums in double precision over the whole row.
-#include "../../plugins/cpu/reduce.hpp"
+#include "plugins/kernels/reduce.hpp"
 
 #include <boost/test/unit_test.hpp>
 

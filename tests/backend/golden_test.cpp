@@ -4,7 +4,7 @@
 // the windows and the original rope length. golden/make.py makes them and says what golden.json holds.
 #include "backend_plugin.hpp"
 
-#include "depthlens/json.hpp"
+#include "depthlens/base/json.hpp"
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
 #include "model/opened_model.hpp"
@@ -50,17 +50,17 @@ struct running_model {
         lens(model.c(), layers) {}
 
   // One result for each position of `wanted`.
-  std::vector<std::shared_ptr<const node_result>> read(const std::vector<std::int32_t>& ids,
-                                                       const json_view& wanted) const {
-    std::vector<read_wish> wishes;
+  std::vector<std::shared_ptr<const site_readings>> read(const std::vector<std::int32_t>& ids,
+                                                         const json_view& wanted) const {
+    std::vector<read_request> requests;
     for (std::size_t i = 0; i < wanted.as_array().size(); ++i)
-      wishes.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
-    std::vector<std::shared_ptr<const node_result>> out(wishes.size());
+      requests.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
+    std::vector<std::shared_ptr<const site_readings>> out(requests.size());
     const evaluator run(model.c(), {{lens.c(), static_cast<std::uint32_t>(layers.layers().size())}},
                         {.top_k = 3, .threads = 2});
     const std::vector<std::vector<std::int32_t>> texts{ids};
-    run.run(texts, wishes, [&](std::size_t wish, std::shared_ptr<const node_result> result) {
-      out[wish] = std::move(result);
+    run.run(texts, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+      out[request] = std::move(result);
     });
     return out;
   }
@@ -80,11 +80,11 @@ void check_close(double got, const json_view& layer, const char* key) {
 }
 
 // `position` of golden.json against what was read there. Returns the number of layers.
-std::size_t check_position(const node_result& got, const json_view& position) {
+std::size_t check_position(const site_readings& got, const json_view& position) {
   BOOST_TEST(got.final_top == static_cast<std::int32_t>(position.require_u64("target")), position.place());
   const json_view layers = position.require("layers");
   const std::size_t L = layers.as_array().size();
-  const lens_result& r = got.lenses.at(0);
+  const lens_reading& r = got.lenses.at(0);
   BOOST_REQUIRE(r.logprob.size() == L);
   for (std::size_t l = 0; l < L; ++l) {
     const json_view layer = layers.at(l);

@@ -5,7 +5,7 @@
 // seen.
 #include "same_read.hpp"
 
-#include "unit/allocation_meter.hpp"
+#include "support/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -4,7 +4,7 @@
 #include "agreement.hpp"
 #include "same_read.hpp"
 
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/files/blocks.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reduction that GPUs run, its lanes taken in turn on the host, against that of the cpu backend.
-#include "../../plugins/cpu/reduce.hpp"
 #include "../../plugins/torch/reduce_block.hpp"
+#include "plugins/kernels/reduce.hpp"
 
 #include "depthlens/backend/row_measures.hpp"
 

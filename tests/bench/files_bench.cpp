@@ -2,8 +2,8 @@
 // Reading models: opening a GGUF file, blocks to floats, and texts to tokens.
 #include "bench/random_values.hpp"
 #include "core/host/model/opened_model.hpp"
-#include "depthlens/model/blocks.hpp"
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/files/blocks.hpp"
+#include "depthlens/files/gguf.hpp"
 
 #include <benchmark/benchmark.h>
 

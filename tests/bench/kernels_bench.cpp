@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cpu backend's vector kernels on rows of SmolLM2-135M's widths, as this CPU runs them.
 #include "bench/random_values.hpp"
-#include "plugins/cpu/kernels.hpp"
+#include "plugins/kernels/kernels.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/host.h"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <algorithm>
 #include <cstdint>

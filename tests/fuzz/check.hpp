@@ -4,8 +4,8 @@
 // target's.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "unit/allocation_meter.hpp"
+#include "depthlens/base/error.hpp"
+#include "support/allocation_meter.hpp"
 
 #include <cstddef>
 #include <initializer_list>

@@ -6,10 +6,10 @@
 #include "fuzz/records.hpp"
 #include "fuzz/targets.hpp"
 
+#include "depthlens/base/lfs_pointer.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/data/csv_rows.hpp"
-#include "depthlens/lfs_pointer.hpp"
 #include "depthlens/table/csv.hpp"
-#include "depthlens/text.hpp"
 
 #include <string>
 #include <vector>

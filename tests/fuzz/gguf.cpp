@@ -4,7 +4,7 @@
 #include "fuzz/targets.hpp"
 #include "fuzz/views.hpp"
 
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/files/gguf.hpp"
 
 #include <span>
 #include <string>

@@ -5,8 +5,8 @@
 #include "fuzz/tokens.hpp"
 #include "fuzz/views.hpp"
 
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/model/families/gguf_families.hpp"
-#include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
 
 #include <span>

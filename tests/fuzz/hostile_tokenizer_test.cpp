@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tokenizer.json files that ask for more work or memory than their size justifies. Here and not with the
 // other tests of the reader, because these count memory.
-#include "unit/allocation_meter.hpp"
-#include "unit/tokenizer_files.hpp"
+#include "support/allocation_meter.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

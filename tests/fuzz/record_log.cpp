@@ -4,7 +4,7 @@
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"
 
-#include "results/record_log.hpp"
+#include "log/record_log.hpp"
 
 #include <xxhash.h>
 

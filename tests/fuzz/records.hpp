@@ -4,8 +4,8 @@
 
 #include "fuzz/check.hpp"
 
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/data/record_reader.hpp"
-#include "depthlens/data/utf8.hpp"
 
 #include <algorithm>
 #include <cstdint>

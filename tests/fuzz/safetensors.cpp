@@ -3,7 +3,7 @@
 #include "fuzz/check.hpp"
 #include "fuzz/targets.hpp"
 
-#include "depthlens/model/safetensors.hpp"
+#include "depthlens/files/safetensors.hpp"
 
 #include <span>
 

@@ -5,7 +5,7 @@
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"
 
-#include "depthlens/model/safetensors.hpp"
+#include "depthlens/files/safetensors.hpp"
 
 #include <map>
 #include <string>

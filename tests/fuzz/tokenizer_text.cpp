@@ -5,7 +5,7 @@
 #include "fuzz/targets.hpp"
 #include "fuzz/tokens.hpp"
 
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/files/gguf.hpp"
 
 #include <filesystem>
 #include <string>

@@ -4,7 +4,7 @@
 #include "fuzz/memory_files.hpp"
 #include "fuzz/targets.hpp"
 #include "fuzz/torch_values.hpp"
-#include "unit/torch_bytes.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <string>
 

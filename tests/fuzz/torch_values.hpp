@@ -5,7 +5,7 @@
 
 #include "fuzz/check.hpp"
 
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/torch_file.hpp"
 
 #include <string_view>
 #include <vector>

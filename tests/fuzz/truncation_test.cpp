@@ -4,12 +4,12 @@
 // made here; and the demo model, where it is.
 #include "fuzz/check.hpp"
 #include "fuzz/memory_files.hpp"
-#include "unit/demo_model.hpp"
-#include "unit/tiny_models.hpp"
+#include "support/demo_model.hpp"
+#include "support/tiny_models.hpp"
 
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/files/gguf.hpp"
+#include "depthlens/files/safetensors.hpp"
 #include "depthlens/model/model_files.hpp"
-#include "depthlens/model/safetensors.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -5,7 +5,7 @@
 
 #include "fuzz/check.hpp"
 
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/files/blocks.hpp"
 #include "depthlens/model/tensor_map.hpp"
 
 #include <algorithm>

@@ -34,7 +34,7 @@ const fake_lens logit{1, {0, 1, 2}};
 struct outcome {
   std::uint64_t calls = 0;
   int most_at_once = 0;
-  std::map<std::size_t, float> entropy;  // by wish
+  std::map<std::size_t, float> entropy;  // by request
 };
 
 // 400 sequences of 30 tokens, each read at its end, by a host of so many threads. Calls stay inside the
@@ -43,10 +43,10 @@ struct outcome {
 outcome evaluate(fake_backend& backend, unsigned host_threads, int together) {
   std::mt19937 random(5);
   std::vector<std::vector<std::int32_t>> sequences(400, std::vector<std::int32_t>(30));
-  std::vector<read_wish> wishes;
+  std::vector<read_request> requests;
   for (auto& s : sequences) {
     for (std::int32_t& id : s) id = static_cast<std::int32_t>(random() % 50);
-    wishes.push_back({static_cast<std::uint32_t>(wishes.size()), 29, {-1}});
+    requests.push_back({static_cast<std::uint32_t>(requests.size()), 29, {-1}});
   }
   outcome out;
   std::mutex guard;
@@ -68,9 +68,9 @@ outcome evaluate(fake_backend& backend, unsigned host_threads, int together) {
   tbb::task_arena arena(threads);
   arena.execute([&] {
     const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = host_threads});
-    e.run(sequences, wishes, [&](std::size_t wish, const std::shared_ptr<const node_result>& r) {
+    e.run(sequences, requests, [&](std::size_t request, const std::shared_ptr<const site_readings>& r) {
       const std::lock_guard lock(guard);
-      out.entropy[wish] = r->lenses[0].entropy[2];
+      out.entropy[request] = r->lenses[0].entropy[2];
     });
   });
   out.calls = backend.forwards;

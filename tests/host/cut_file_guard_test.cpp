@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A mapped file that is cut short while it is read.
-#include "terminal/cut_file_guard.hpp"
+#include "process/cut_file_guard.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/mapped_file.hpp"
-#include "unit/data_files.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/mapped_file.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An extended study keeps the data sets and limits it had.
-#include "results/earlier_data.hpp"
+#include "run/earlier_data.hpp"
 
-#include "depthlens/hash.hpp"
+#include "depthlens/base/hash.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The evaluator on a backend that hashes token paths: every wish gets the reading of its own path, whatever
+// The evaluator on a backend that hashes token paths: every request gets the reading of its path, whatever
 // else is asked for, however packs are cut, on however many threads.
 #include "engine/evaluator.hpp"
 
 #include "host/fake_backend.hpp"
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -27,11 +27,11 @@ using test::fake_lens;
 
 constexpr std::uint32_t kVocabulary = 50;
 using sequence = std::vector<std::int32_t>;
-using results = std::vector<std::shared_ptr<const node_result>>;
+using results = std::vector<std::shared_ptr<const site_readings>>;
 
 struct wishes_of_a_test {
   std::vector<sequence> sequences;
-  std::vector<read_wish> wishes;
+  std::vector<read_request> requests;
 };
 
 wishes_of_a_test random_wishes(std::uint32_t seed) {
@@ -44,10 +44,10 @@ wishes_of_a_test random_wishes(std::uint32_t seed) {
   }
   for (int i = 0; i < 300; ++i) {
     const auto b = static_cast<std::uint32_t>(random() % out.sequences.size());
-    read_wish w{b, static_cast<std::uint32_t>(random() % out.sequences[b].size()), {}};
+    read_request w{b, static_cast<std::uint32_t>(random() % out.sequences[b].size()), {}};
     for (std::uint32_t k = random() % 4; k > 0; --k)
       w.targets.push_back(static_cast<std::int32_t>(random() % (kVocabulary + 1)) - 1);
-    out.wishes.push_back(std::move(w));
+    out.requests.push_back(std::move(w));
   }
   return out;
 }
@@ -57,11 +57,11 @@ results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses, 
   std::vector<active_lens> active;
   for (const fake_lens* l : lenses) active.push_back(fake_backend::active(*l));
   const evaluator e(backend.c(), active, o);
-  results out(w.wishes.size());
-  std::vector<int> calls(w.wishes.size());
+  results out(w.requests.size());
+  std::vector<int> calls(w.requests.size());
   std::mutex guard;
   const evaluation_counts c =
-      e.run(w.sequences, w.wishes, [&](std::size_t i, std::shared_ptr<const node_result> r) {
+      e.run(w.sequences, w.requests, [&](std::size_t i, std::shared_ptr<const site_readings> r) {
         const std::lock_guard lock(guard);
         out[i] = std::move(r);
         ++calls[i];
@@ -71,17 +71,17 @@ results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses, 
   return out;
 }
 
-// Does the result hold what the backend says of the wish's own path?
-bool is_right(const fake_backend& backend, const std::vector<const fake_lens*>& lenses, const read_wish& wish,
-              const sequence& ids, const node_result& r, std::uint32_t top_k) {
-  const std::uint64_t path = test::path_hash(std::span(ids).first(wish.position + 1));
+// Does the result hold what the backend says of the request's own path?
+bool is_right(const fake_backend& backend, const std::vector<const fake_lens*>& lenses,
+              const read_request& request, const sequence& ids, const site_readings& r, std::uint32_t top_k) {
+  const std::uint64_t path = test::path_hash(std::span(ids).first(request.position + 1));
   if (r.final_top != backend.final_top(path) || r.lenses.size() != lenses.size()) return false;
   if (!std::is_sorted(r.targets.begin(), r.targets.end())) return false;
   for (std::size_t i = 0; i < lenses.size(); ++i) {
     const std::size_t L = lenses[i]->layers.size();
     if (r.lenses[i].rank.size() != r.targets.size() * L || r.lenses[i].top.size() != L * top_k) return false;
     for (std::size_t l = 0; l < L; ++l) {
-      for (const std::int32_t target : wish.targets) {
+      for (const std::int32_t target : request.targets) {
         const auto k = static_cast<std::size_t>(std::find(r.targets.begin(), r.targets.end(), target) -
                                                 r.targets.begin());
         if (k == r.targets.size()) return false;
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(every_wish_gets_the_reading_of_its_own_path_however_packs_a
         for (std::size_t i = 0; i < r.size(); ++i) {
           BOOST_REQUIRE(r[i] != nullptr);
           BOOST_REQUIRE(
-              is_right(backend, lenses, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], top_k));
+              is_right(backend, lenses, w.requests[i], w.sequences[w.requests[i].sequence], *r[i], top_k));
         }
       }
   }
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(kept_prefixes_change_no_reading_and_nothing_is_computed_twi
         const results r = run(backend, {&logit}, w, {1, threads, pack}, &c);
         for (std::size_t i = 0; i < r.size(); ++i)
           BOOST_REQUIRE(
-              is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+              is_right(backend, {&logit}, w.requests[i], w.sequences[w.requests[i].sequence], *r[i], 1));
         BOOST_TEST(c.tokens_computed == c.distinct_prefixes);
         BOOST_TEST(backend.tokens == c.distinct_prefixes);
         BOOST_TEST(backend.kept_tokens == 0U);
@@ -150,7 +150,8 @@ BOOST_AUTO_TEST_CASE(no_more_is_kept_than_allowed_and_what_does_not_fit_is_compu
       evaluation_counts c;
       const results r = run(backend, {&logit}, w, {1, 3, 16, true, tokens * 1000 + 999}, &c);
       for (std::size_t i = 0; i < r.size(); ++i)
-        BOOST_REQUIRE(is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+        BOOST_REQUIRE(
+            is_right(backend, {&logit}, w.requests[i], w.sequences[w.requests[i].sequence], *r[i], 1));
       BOOST_TEST(backend.most_kept_tokens <= tokens);
       BOOST_TEST(c.most_kept_tokens <= tokens);
       again += c.tokens_computed - c.distinct_prefixes;
@@ -167,7 +168,7 @@ BOOST_AUTO_TEST_CASE(without_sharing_every_prompt_is_computed_by_itself_and_read
   evaluation_counts c, shared;
   const results r = run(backend, {&logit}, w, {1, 2, 40, false}, &c);
   for (std::size_t i = 0; i < r.size(); ++i)
-    BOOST_REQUIRE(is_right(backend, {&logit}, w.wishes[i], w.sequences[w.wishes[i].sequence], *r[i], 1));
+    BOOST_REQUIRE(is_right(backend, {&logit}, w.requests[i], w.sequences[w.requests[i].sequence], *r[i], 1));
   run(backend, {&logit}, w, {1, 2, 40}, &shared);
   BOOST_TEST(c.tokens_given == shared.tokens_given);
   BOOST_TEST(c.distinct_prefixes == shared.distinct_prefixes);
@@ -225,14 +226,14 @@ BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_
   evaluation_counts c;
   run(backend, {&logit}, w, {0, 2, 20}, &c);
   std::set<sequence> prefixes;
-  for (const read_wish& wish : w.wishes)
-    for (std::uint32_t n = 1; n <= wish.position + 1; ++n)
-      prefixes.emplace(w.sequences[wish.sequence].begin(), w.sequences[wish.sequence].begin() + n);
+  for (const read_request& request : w.requests)
+    for (std::uint32_t n = 1; n <= request.position + 1; ++n)
+      prefixes.emplace(w.sequences[request.sequence].begin(), w.sequences[request.sequence].begin() + n);
   BOOST_TEST(c.distinct_prefixes == prefixes.size());
   BOOST_TEST(c.positions_read == backend.reads);
   BOOST_TEST(c.tokens_computed >= backend.tokens);
   BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
-  const evaluation_counts dry = count_work(w.sequences, w.wishes, {20, 2, 0, 0.5});
+  const evaluation_counts dry = count_work(w.sequences, w.requests, {20, 2, 0, 0.5});
   BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
   BOOST_TEST(dry.tokens_given == c.tokens_given);
   BOOST_TEST(dry.tokens_computed == c.tokens_computed);
@@ -291,11 +292,11 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
   const evaluator e(backend.c(), {fake_backend::active(logit)}, {0, 2, 16});
   test::check_fails(
       [&] {
-        e.run(w.sequences, w.wishes, [](std::size_t i, std::shared_ptr<const node_result>) {
-          if (i == 5) fail(status::data, "wish 5");
+        e.run(w.sequences, w.requests, [](std::size_t i, std::shared_ptr<const site_readings>) {
+          if (i == 5) fail(status::data, "request 5");
         });
       },
-      status::data, "wish 5");
+      status::data, "request 5");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

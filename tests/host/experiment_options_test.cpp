@@ -3,9 +3,9 @@
 // on.
 #include "commands/experiment_options.hpp"
 
+#include "depthlens/base/hash.hpp"
 #include "depthlens/experiment.hpp"
-#include "depthlens/hash.hpp"
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "engine/evaluator.hpp"
 
 #include <algorithm>

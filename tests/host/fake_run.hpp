@@ -8,12 +8,12 @@
 #include "engine/study_session.hpp"
 #include "host/fake_backend.hpp"
 #include "host/fake_study.hpp"
+#include "log/record_log.hpp"
 #include "model/thread_limit.hpp"
 #include "model/tokenizer_service.hpp"
 #include "plugins/library.hpp"
-#include "results/record_log.hpp"
 #include "results/tables.hpp"
-#include "unit/tokenizer_files.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/json.hpp>
 

@@ -4,7 +4,7 @@
 #include "results/folder_lock.hpp"
 
 #include "results/lock_holder.hpp"
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 #include "results/folder_owner.hpp"
 
 #include "results/run_folder.hpp"
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

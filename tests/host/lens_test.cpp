@@ -3,9 +3,9 @@
 // file.
 #include "model/lens.hpp"
 
-#include "depthlens/hash.hpp"
+#include "depthlens/base/hash.hpp"
 #include "model/opened_lens.hpp"
-#include "unit/model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,8 +2,8 @@
 // Tuned lenses as tuned-lens writes them, Jacobian lenses, and controls made of lenses.
 #include "model/lens.hpp"
 
-#include "unit/data_files.hpp"
-#include "unit/torch_bytes.hpp"
+#include "support/data_files.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

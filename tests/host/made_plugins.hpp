@@ -3,8 +3,8 @@
 // own. A machine without a C compiler cannot run these tests, which is a failure and says so.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "unit/data_files.hpp"
+#include "depthlens/base/error.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

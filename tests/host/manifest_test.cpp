@@ -2,7 +2,7 @@
 // run.json: which differences it names, how it grows, and what a damaged one gives.
 #include "results/manifest.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The record log: what is appended is there when it is opened again, whatever a killed process left at its
 // end.
-#include "results/record_log.hpp"
+#include "log/record_log.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/experiment.hpp"
-#include "unit/allocation_meter.hpp"
-#include "unit/data_files.hpp"
+#include "support/allocation_meter.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 // Devices of one run: which texts of backends mean the same, and which records were computed on which.
 #include "results/run_device.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

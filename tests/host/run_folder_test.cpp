@@ -2,7 +2,7 @@
 // The output folder: one process at a time, whatever a former one left, and moved aside when asked for.
 #include "results/run_folder.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

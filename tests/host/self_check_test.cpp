@@ -3,7 +3,7 @@
 // backend could have is refused by the name of the check that sees it.
 #include "model/self_check.hpp"
 #include "host/faulty_backend.hpp"
-#include "unit/tiny_models.hpp"
+#include "support/tiny_models.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 #include "model/tokenizer_service.hpp"
 
 #include "depthlens/experiment.hpp"
-#include "unit/tokenizer_files.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 // What run.json notes of the files of a run, and which of them are seen to differ.
 #include "results/written_outputs.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

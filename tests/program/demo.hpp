@@ -3,7 +3,7 @@
 #pragma once
 
 #include "program/process.hpp"
-#include "unit/demo_model.hpp"
+#include "support/demo_model.hpp"
 
 #include <boost/json.hpp>
 

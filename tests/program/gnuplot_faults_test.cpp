@@ -4,7 +4,7 @@
 #include "program/demo.hpp"
 #include "program/stand_in.hpp"
 #include "program/tiny_folder.hpp"
-#include "unit/figures_files.hpp"
+#include "support/figures_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

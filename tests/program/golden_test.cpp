@@ -2,7 +2,7 @@
 // The checkers of the reference data, where it lies beside the source tree or DEPTHLENS_REFERENCE names it:
 // the tables of the published code, and readings of tiny models.
 #include "program/demo.hpp"
-#include "unit/reference.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 // and packs it is given, in whatever order its rows come, and when it is extended step by step.
 #include "program/demo.hpp"
 
-#include "unit/model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 
-#include "depthlens/hash.hpp"
+#include "depthlens/base/hash.hpp"
 
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>

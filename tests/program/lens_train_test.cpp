@@ -4,7 +4,7 @@
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/torch_file.hpp"
 
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>

@@ -2,7 +2,7 @@
 // Tuned lenses and controls through the whole program, on a tiny model.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
-#include "unit/torch_bytes.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

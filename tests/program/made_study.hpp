@@ -17,7 +17,6 @@ inline constexpr const char* made_study_source = R"(
 #include "depthlens/experiment.hpp"
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <stdexcept>
 #include <unistd.h>
 namespace {

@@ -36,7 +36,7 @@ void install(const fs::path& prefix, const std::string& component) {
 BOOST_AUTO_TEST_CASE(an_experiment_built_against_the_installed_headers_is_loaded_and_run) {
   const scratch_folder folder;
   install(folder.path() / "prefix", "devel");
-  fs::copy(source_tree() / "tests/program/outside", folder.path() / "source");
+  fs::copy(source_tree() / "share/skeleton/experiment", folder.path() / "source");
   must_run({"cmake", "-G", "Ninja", "-S", folder.path() / "source", "-B", folder.path() / "build",
             "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
             "-DCMAKE_PREFIX_PATH=" + (folder.path() / "prefix").string()});

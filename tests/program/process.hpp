@@ -3,8 +3,8 @@
 // the environment, stdin is empty, and a program that hangs is ended and said to have hung.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "unit/data_files.hpp"
+#include "depthlens/base/error.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "program/process.hpp"
-#include "unit/tiny_models.hpp"
-#include "unit/tokenizer_files.hpp"
+#include "support/tiny_models.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <cstdint>
 #include <cstring>

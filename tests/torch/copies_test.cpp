@@ -3,7 +3,7 @@
 // alone.
 #include "plugins/torch/weights.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 // What the engine finds out about the libtorch that it runs on, and how it sets it up.
 #include "plugins/torch/device.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <ATen/Context.h>
 #include <torch/csrc/api/include/torch/version.h>

@@ -51,7 +51,7 @@ void reduce(const at::Tensor& z, tile_reducer& reducer) {
 
 // Finals and targets as readout_stack knows them.
 void prepare(row_table& table, const at::Tensor& z, const std::vector<read_site>& at) {
-  for (const target_place& place : target_places(at))
+  for (const site_target& place : site_targets(at))
     table.take_target(place, {z.const_data_ptr<float>(), vocabulary, 0, plan_rows * n_sites},
                       static_cast<std::size_t>(place.id));
 }

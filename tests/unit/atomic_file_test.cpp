@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where files that appear when they are complete may appear: through links, and never in the place of a
 // device.
-#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/base/atomic_file.hpp"
 
-#include "unit/data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

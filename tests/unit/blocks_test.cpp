@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stored weights to float32: every half, hand-made blocks, and bit for bit the values of a Python reference.
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/files/blocks.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <bit>
@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "depthlens/model/gguf.hpp"
-#include "depthlens/model/safetensors.hpp"
-#include "model_bytes.hpp"
-#include "reference.hpp"
+#include "depthlens/files/gguf.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "support/model_bytes.hpp"
+#include "support/reference.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

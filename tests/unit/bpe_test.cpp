@@ -3,7 +3,7 @@
 // ends in time, and what a vocabulary must not contain.
 #include "depthlens/tokenizer/bpe.hpp"
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

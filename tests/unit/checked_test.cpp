@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checked arithmetic at and beyond the edge of its types.
-#include "depthlens/checked.hpp"
+#include "depthlens/base/checked.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <limits>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

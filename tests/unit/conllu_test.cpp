@@ -3,8 +3,8 @@
 // its line.
 #include <depthlens/data/reader.hpp>
 
-#include "data_files.hpp"
-#include "reference.hpp"
+#include "support/data_files.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

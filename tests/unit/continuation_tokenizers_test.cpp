@@ -5,8 +5,8 @@
 #include "depthlens/study/continuation.hpp"
 
 #include "model/tokenizer_service.hpp"
-#include "reference.hpp"
-#include "tokenizer_files.hpp"
+#include "support/reference.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 // line.
 #include <depthlens/data/reader.hpp>
 
-#include "data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

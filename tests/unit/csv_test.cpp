@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // CSV written and read back, numbers as text, and files that appear only when they are complete.
-#include <depthlens/table/atomic_file.hpp>
+#include <depthlens/base/atomic_file.hpp>
 #include <depthlens/table/csv.hpp>
 
-#include "data_files.hpp"
-#include "reference.hpp"
+#include "support/data_files.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,8 +3,8 @@
 // hence literal values), and the text helpers they rest on.
 #include <depthlens/data/reader.hpp>
 
-#include "data_files.hpp"
-#include "reference.hpp"
+#include "support/data_files.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

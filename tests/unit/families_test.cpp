@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "depthlens/model/model_files.hpp"
-#include "model_bytes.hpp"
-#include "tiny_models.hpp"
+#include "support/model_bytes.hpp"
+#include "support/tiny_models.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

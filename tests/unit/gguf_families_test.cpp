@@ -13,7 +13,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/model_files.hpp"
-#include "gguf_twins.hpp"
+#include "support/gguf_twins.hpp"
 
 using namespace depthlens;
 using depthlens::test::conversion;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF files, good ones and one for every hole that readers of this format have had.
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/files/gguf.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "model_bytes.hpp"
-#include "reference.hpp"
+#include "support/model_bytes.hpp"
+#include "support/reference.hpp"
 
 using namespace depthlens;
 using depthlens::test::byte_writer;

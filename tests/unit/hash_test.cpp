@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-256 and XXH3 against published values, and files against their bytes.
-#include "depthlens/hash.hpp"
+#include "depthlens/base/hash.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <string>
 #include <sys/stat.h>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

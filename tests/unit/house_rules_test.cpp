@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of CONTRIBUTING.md that a machine can check, on every source file, without exceptions.
-#include "data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -34,7 +34,7 @@ std::vector<source_file> read_sources() {
   BOOST_REQUIRE_MESSAGE(root != nullptr,
                         "DEPTHLENS_SOURCE does not name the source tree; run the tests by ctest");
   std::vector<source_file> out;
-  for (const char* folder : {"core", "plugins", "experiments", "tests"})
+  for (const char* folder : {"core", "plugins", "experiments", "share", "tests"})
     for (const auto& item : fs::recursive_directory_iterator(fs::path(root) / folder)) {
       static constexpr std::array kinds = {".hpp", ".cpp", ".h", ".cu", ".cuh"};
       if (std::find(kinds.begin(), kinds.end(), item.path().extension()) == kinds.end()) continue;
@@ -126,22 +126,84 @@ BOOST_AUTO_TEST_CASE(functions_have_at_most_60_lines) {
   BOOST_TEST(functions > 2000U);
 }
 
-BOOST_AUTO_TEST_CASE(headers_of_the_host_are_included_by_the_host_alone) {
-  const char* root = std::getenv("DEPTHLENS_SOURCE");
-  static const std::regex include("^#include [\"<]([^\">]+)[\">]");
-  for (const source_file& f : sources()) {
-    if (f.name.starts_with("core/host") || f.name.starts_with("tests")) continue;
-    for (const std::string& line : f.lines)
-      if (std::smatch m; std::regex_search(line, m, include)) {
-        const std::string header = m[1];
-        BOOST_TEST(!fs::exists(fs::path(root) / "core/host" / header),
-                   f.name << " includes the host's " << header);
-        if (f.name.starts_with("core/include/depthlens/abi/"))
-          BOOST_TEST((fs::exists(fs::path(root) / "core/include/depthlens/abi" / header) ||
-                      header == "stddef.h" || header == "stdint.h"),
-                     f.name << " includes " << header);
-      }
+// The folders, the ground first. What stands in one includes its own folder and lower floors; not its
+// neighbours on the same floor.
+struct floor_of_folder {
+  std::string_view folder;
+  int floor;
+};
+constexpr floor_of_folder house[] = {
+    {"core/include/depthlens/abi/", 0},
+    {"core/include/depthlens/base/", 1},
+    {"core/include/depthlens/files/", 2},
+    {"core/include/depthlens/table/", 2},
+    {"core/include/depthlens/model/", 3},
+    {"core/include/depthlens/data/", 3},
+    {"core/include/depthlens/tokenizer/", 4},
+    {"core/include/depthlens/backend/", 4},
+    {"core/include/depthlens/study/", 5},
+    {"core/include/depthlens/", 2},  // experiment.hpp and plugin.hpp
+    {"plugins/kernels/", 6},
+    {"plugins/cpu/", 7},
+    {"plugins/torch/", 7},
+    {"experiments/downstream/", 7},
+    {"experiments/facts/", 7},
+    {"experiments/flips/", 7},
+    {"experiments/freq/", 7},
+    {"experiments/pos/", 7},
+    {"core/host/version.hpp", 10},
+    {"core/host/terminal/", 11},
+    {"core/host/process/", 11},
+    {"core/host/plugins/", 12},
+    {"core/host/figures/", 12},
+    {"core/host/log/", 12},
+    {"core/host/model/", 13},
+    {"core/host/engine/", 14},
+    {"core/host/results/", 15},
+    {"core/host/run/", 16},
+    {"core/host/training/", 16},
+    {"core/host/commands/", 17},
+    {"core/host/", 18},  // main
+};
+
+const floor_of_folder* place_in_house(std::string_view file) {
+  const auto* found = std::find_if(std::begin(house), std::end(house),
+                                   [&](const floor_of_folder& f) { return file.starts_with(f.folder); });
+  return found == std::end(house) ? nullptr : found;
+}
+
+// Where a header lies that `file` includes; "" = not in this tree.
+std::string included_file(const fs::path& root, const source_file& file, const std::string& header) {
+  std::vector<std::string> folders = {fs::path(file.name).parent_path().string(), "core/include"};
+  folders.push_back(file.name.starts_with("core/host/") ? "core/host" : "plugins");
+  for (const std::string& folder : folders) {
+    const fs::path found = (fs::path(folder) / header).lexically_normal();
+    if (fs::exists(root / found)) return found.string();
   }
+  return fs::exists(root / "core/host" / header) ? "core/host/" + header : "";
+}
+
+BOOST_AUTO_TEST_CASE(no_include_points_upward_nor_to_a_neighbour) {
+  static const std::regex include("^#include [\"<]([^\">]+)[\">]");
+  const fs::path root = std::getenv("DEPTHLENS_SOURCE");
+  std::size_t looked_at = 0;
+  for (const source_file& f : sources()) {
+    if (f.name.starts_with("tests") || f.name.starts_with("share")) continue;
+    const floor_of_folder* here = place_in_house(f.name);
+    BOOST_TEST_REQUIRE(here, f.name << " lies in a folder that has no floor");
+    for (const std::string& line : f.lines) {
+      std::smatch m;
+      if (!std::regex_search(line, m, include)) continue;
+      const std::string header = included_file(root, f, m[1]);
+      if (here->floor == 0)
+        BOOST_TEST((!header.empty() || m[1] == "stddef.h" || m[1] == "stdint.h"), f.name << ": " << line);
+      if (header.empty()) continue;
+      ++looked_at;
+      const floor_of_folder* there = place_in_house(header);
+      BOOST_TEST((there == here || (there && there->floor < here->floor)), f.name << " includes " << header);
+    }
+  }
+  BOOST_TEST(looked_at > 1000U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

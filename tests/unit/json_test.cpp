@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Strict JSON documents and typed access to them.
-#include "depthlens/json.hpp"
+#include "depthlens/base/json.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

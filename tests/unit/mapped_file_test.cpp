@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mapping files and reading little-endian values out of bytes.
-#include "depthlens/model/mapped_file.hpp"
+#include "depthlens/base/mapped_file.hpp"
 
 #include <sys/stat.h>
 
@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

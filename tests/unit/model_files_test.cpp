@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "model_bytes.hpp"
-#include "reference.hpp"
-#include "tiny_models.hpp"
+#include "support/model_bytes.hpp"
+#include "support/reference.hpp"
+#include "support/tiny_models.hpp"
 
 using namespace depthlens;
 using depthlens::test::add_tiny_tensors;

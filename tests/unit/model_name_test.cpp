@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which word a mistyped one was meant to be, and that far ones are none.
-#include "depthlens/nearest.hpp"
+#include "depthlens/base/nearest.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 // First and stable onset, the grids of k, and sums that do not depend on order.
 #include "depthlens/study/depth_summary.hpp"
 #include "depthlens/study/seed_names.hpp"
-#include "unit/allocation_meter.hpp"
+#include "support/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
 

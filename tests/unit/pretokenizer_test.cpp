@@ -2,7 +2,7 @@
 // How the published families cut text into words, and that no cut loses text, whatever it is.
 #include "depthlens/tokenizer/pretokenizer.hpp"
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/utf8.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "depthlens/abi/types.h"
-#include "depthlens/hash.hpp"
-#include "depthlens/model/blocks.hpp"
-#include "depthlens/model/gguf_types.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/files/blocks.hpp"
+#include "depthlens/files/gguf_types.hpp"
 
 using namespace depthlens;
 

@@ -2,8 +2,8 @@
 // JSON rows, JSONL, MQuAKE and CounterFact: what is read, what is refused with which line, and hostile JSON.
 #include <depthlens/data/reader.hpp>
 
-#include "data_files.hpp"
-#include "reference.hpp"
+#include "support/data_files.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -12,8 +12,8 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
-#include "model_bytes.hpp"
-#include "tiny_models.hpp"
+#include "support/model_bytes.hpp"
+#include "support/tiny_models.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;

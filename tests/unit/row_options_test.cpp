@@ -3,7 +3,7 @@
 // without a prompt.
 #include <depthlens/data/reader.hpp>
 
-#include "data_files.hpp"
+#include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -102,9 +102,9 @@ BOOST_AUTO_TEST_CASE(a_question_with_choices_becomes_the_usual_prompt) {
   BOOST_TEST(*r.find("answer") == "A");
   BOOST_TEST(*r.find("subject") == "music");
   BOOST_TEST(*r.find("question") == "What has keys?");
-  const record labelled = read_row(
-      R"({"question":"What has keys? ","choices":{"text":["a drum","a piano"],"label":["1","2"]},)"
-      R"("answerKey":"2"})");
+  const record labelled =
+      read_row(R"({"question":"What has keys? ","choices":{"text":["a drum","a piano"],"label":["1","2"]},)"
+               R"("answerKey":"2"})");
   BOOST_TEST(*labelled.find("prompt") == "What has keys?\n1. a drum\n2. a piano\nAnswer:");
   check(labelled.options, {"1", "2"});
   BOOST_TEST(*labelled.find("answer") == "2");

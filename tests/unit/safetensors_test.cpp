@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // safetensors files and sharded folders, good and hostile.
-#include "depthlens/model/safetensors.hpp"
+#include "depthlens/files/safetensors.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "model_bytes.hpp"
+#include "support/model_bytes.hpp"
 
 using namespace depthlens;
 using depthlens::test::byte_writer;

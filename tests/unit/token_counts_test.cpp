@@ -2,8 +2,8 @@
 // Token frequency tables: read, ordered, divided into buckets, checked against a tokenizer, written.
 #include <depthlens/data/token_counts.hpp>
 
-#include "data_files.hpp"
-#include "reference.hpp"
+#include "support/data_files.hpp"
+#include "support/reference.hpp"
 
 #include <boost/test/unit_test.hpp>
 

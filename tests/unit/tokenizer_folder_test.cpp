@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model folders with vocab.json and merges.txt: the same ids as the tokenizer.json they stand for, special
 // tokens from the files beside them, and refusal of what these files leave open.
-#include "tokenizer_files.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokenizer of a GGUF file: exact ids, what stands for keys that are missing, and refusal of the rest.
 // Where the reference vocabularies are present, their test vectors.
-#include "reference.hpp"
-#include "tokenizer_files.hpp"
+#include "support/reference.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tokenizer.json: exact ids of small vocabularies in every form that is read, and refusal, by name, of all
 // others.
-#include "depthlens/text.hpp"
-#include "tokenizer_files.hpp"
+#include "depthlens/base/text.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

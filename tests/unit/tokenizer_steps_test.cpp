@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How tokenizer.json files of several families write their steps, with exact ids.
-#include "tokenizer_files.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reversible visible form of token text, and white space as Python has it.
-#include "depthlens/text.hpp"
+#include "depthlens/base/text.hpp"
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/utf8.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of torch.save that are good: one that PyTorch 2.11 wrote, and made ones.
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/torch_file.hpp"
 
-#include "data_files.hpp"
-#include "torch_bytes.hpp"
+#include "support/data_files.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

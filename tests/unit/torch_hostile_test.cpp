@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Malicious and broken files of torch.save: each is refused with its reason, and none makes the reader
 // allocate more than 64 MiB at once.
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/torch_file.hpp"
 
-#include "data_files.hpp"
-#include "torch_bytes.hpp"
-#include "unit/allocation_meter.hpp"
+#include "support/allocation_meter.hpp"
+#include "support/data_files.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

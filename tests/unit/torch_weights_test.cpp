@@ -2,8 +2,8 @@
 // Models whose weights are files of torch.save: pytorch_model.bin, its shards, and what is wrong with them.
 #include "depthlens/model/model_files.hpp"
 
-#include "tiny_models.hpp"
-#include "torch_bytes.hpp"
+#include "support/tiny_models.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of named tensors as we write them: params.pt as torch.save lays it out, and safetensors, read back by
 // our own readers. That PyTorch reads the former is checked where a lens is trained.
-#include "depthlens/model/torch_writer.hpp"
-#include "depthlens/model/safetensors.hpp"
-#include "depthlens/model/safetensors_writer.hpp"
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/torch_writer.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "depthlens/files/safetensors_writer.hpp"
+#include "depthlens/files/torch_file.hpp"
 
-#include "data_files.hpp"
-#include "torch_bytes.hpp"
+#include "support/data_files.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 

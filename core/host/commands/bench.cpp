@@ -5,7 +5,7 @@
 
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
 #include "model/self_check.hpp"

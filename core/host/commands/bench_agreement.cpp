@@ -10,17 +10,17 @@
 namespace depthlens {
 namespace {
 
-using results = std::vector<std::shared_ptr<const node_result>>;  // by wish
+using results = std::vector<std::shared_ptr<const site_readings>>;  // by request
 
 results read_all(const running_model& m, const bench_window& in, const bench_plan& plan) {
-  results out(in.wishes.size());
+  results out(in.requests.size());
   make_evaluator(m.model->c(), m.active, plan)
-      .run(in.sequences, in.wishes,
-           [&](std::size_t wish, std::shared_ptr<const node_result> r) { out[wish] = std::move(r); });
+      .run(in.sequences, in.requests,
+           [&](std::size_t request, std::shared_ptr<const site_readings> r) { out[request] = std::move(r); });
   return out;
 }
 
-void compare(const lens_result& a, const lens_result& b, std::span<layer_agreement> layers) {
+void compare(const lens_reading& a, const lens_reading& b, std::span<layer_agreement> layers) {
   for (std::size_t l = 0; l < layers.size(); ++l) {
     layer_agreement& to = layers[l];
     const double rank_a = a.rank[l], rank_b = b.rank[l];
@@ -58,7 +58,7 @@ std::vector<layer_agreement> measure_agreement(const opened_model& model, const 
   for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
     bench_window in = read_window(model, prompts, plan.positions, first, plan.window);
     const results other = read_all(against, in, plan);
-    for (std::size_t i = 0; i < in.wishes.size(); ++i) in.wishes[i].targets = {other[i]->final_top};
+    for (std::size_t i = 0; i < in.requests.size(); ++i) in.requests[i].targets = {other[i]->final_top};
     const results own = read_all(of, in, plan);
     for (std::size_t i = 0; i < own.size(); ++i)
       for (std::size_t l = 0; l < lenses.size(); ++l)

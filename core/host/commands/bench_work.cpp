@@ -41,9 +41,9 @@ dlens_work difference(const dlens_work& after, const dlens_work& before) {
 }
 
 useful_work useful_in(const model_files& files, const prefix_forest& forest, const bench_window& in,
-                      const reading_rows& rows) {
+                      const rows_per_site& rows) {
   std::vector<std::int32_t> reads;
-  for (const read_wish& w : in.wishes) reads.push_back(forest.node(w.sequence, w.position));
+  for (const read_request& w : in.requests) reads.push_back(forest.node(w.sequence, w.position));
   std::sort(reads.begin(), reads.end());
   reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
   return work_needed(files, forest, reads, rows);
@@ -52,7 +52,7 @@ useful_work useful_in(const model_files& files, const prefix_forest& forest, con
 // The parts of the sequences up to their last position read.
 std::vector<std::span<const std::int32_t>> needed_parts(const bench_window& in) {
   std::vector<std::size_t> length(in.sequences.size(), 0);
-  for (const read_wish& w : in.wishes)
+  for (const read_request& w : in.requests)
     length[w.sequence] = std::max<std::size_t>(length[w.sequence], w.position + 1);
   std::vector<std::span<const std::int32_t>> out;
   for (std::size_t i = 0; i < in.sequences.size(); ++i)
@@ -82,7 +82,7 @@ bench_window read_window(const opened_model& model, const bench_prompts& prompts
   });
   for (std::size_t i = 0; i < n; ++i)
     for (const std::uint32_t position : parse_positions(positions, out.sequences[i].size()))
-      out.wishes.push_back({static_cast<std::uint32_t>(i), position, {-1}});
+      out.requests.push_back({static_cast<std::uint32_t>(i), position, {-1}});
   return out;
 }
 
@@ -110,11 +110,11 @@ bench_pass run_pass(const opened_model& model, const backend_model& running,
     out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
     timed(out.forward, [&] {
-      out.counts += run.run(in.sequences, in.wishes,
-                            [&](std::size_t, const std::shared_ptr<const node_result>&) { ++answered; });
+      out.counts += run.run(in.sequences, in.requests,
+                            [&](std::size_t, const std::shared_ptr<const site_readings>&) { ++answered; });
     });
-    if (answered != in.wishes.size())
-      fail(status::internal, answered.load(), " of ", in.wishes.size(), " readings came");
+    if (answered != in.requests.size())
+      fail(status::internal, answered.load(), " of ", in.requests.size(), " readings came");
   }
   out.backend = difference(work_so_far(running.c()), before);
   return out;

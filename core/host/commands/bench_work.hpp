@@ -32,7 +32,7 @@ struct bench_plan {
   unsigned threads = 1;
   bool sharing = true;    // false: every prompt is computed by itself
   double row_weight = 0;  // what reading one layer costs, in tokens
-  reading_rows rows;      // of one position read
+  rows_per_site rows;     // of one position read
 };
 
 // One pass over all prompts. Seconds of wall time; forward includes the division into packs.
@@ -48,7 +48,7 @@ struct bench_pass {
 // Prompts first..first+n-1, as far as there are any, and what is read of them.
 struct bench_window {
   std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_wish> wishes;  // of the model's own final top-1
+  std::vector<read_request> requests;  // of the model's own final top-1
 };
 bench_window read_window(const opened_model& model, const bench_prompts& prompts,
                          const std::string& positions, std::size_t first, std::size_t n);

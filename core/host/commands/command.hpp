@@ -2,7 +2,7 @@
 // The commands of the program, and what they share in reading their options.
 #pragma once
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/model/config_policy.hpp"
 
 #include <boost/program_options.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/experiment_options.hpp"
 
-#include "depthlens/hash.hpp"
-#include "depthlens/io_error.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/io_error.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/command.hpp"
 
-#include "depthlens/nearest.hpp"
+#include "depthlens/base/nearest.hpp"
 #include "plugins/registry.hpp"
 #include "version.hpp"
 

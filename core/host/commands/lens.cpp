@@ -2,7 +2,7 @@
 // depthlens lens info | eval | train.
 #include "commands/lens_commands.hpp"
 
-#include "depthlens/nearest.hpp"
+#include "depthlens/base/nearest.hpp"
 
 #include <iostream>
 

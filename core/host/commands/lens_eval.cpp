@@ -4,21 +4,21 @@
 #include "commands/lens_commands.hpp"
 
 #include "commands/lens_scores.hpp"
-#include "depthlens/hash.hpp"
-#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/table/csv.hpp"
-#include "depthlens/text.hpp"
 #include "figures/draw.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
+#include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/manifest.hpp"
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
-#include "terminal/stop_signal.hpp"
 #include "training/text_sequences.hpp"
 #include "version.hpp"
 
@@ -60,18 +60,18 @@ struct evaluated_lens {
 };
 
 // By paragraph or row.
-std::vector<part_sums> sums_of(const text_sequences& text, std::span<const read_wish> wishes,
+std::vector<part_sums> sums_of(const text_sequences& text, std::span<const read_request> requests,
                                std::size_t lens, std::size_t n_layers,
-                               std::span<const std::shared_ptr<const node_result>> results) {
+                               std::span<const std::shared_ptr<const site_readings>> results) {
   std::vector<part_sums> parts(text.part.back() + 1);
   for (part_sums& p : parts) p.sums.resize(n_layers);
-  for (std::size_t w = 0; w < wishes.size(); ++w) {
-    const node_result& r = *results[w];
-    const lens_result& read = r.lenses[lens];
-    const std::int32_t next = wishes[w].targets[0];
+  for (std::size_t w = 0; w < requests.size(); ++w) {
+    const site_readings& r = *results[w];
+    const lens_reading& read = r.lenses[lens];
+    const std::int32_t next = requests[w].targets[0];
     const auto k = static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), next) -
                                             r.targets.begin());
-    part_sums& p = parts[text.part[wishes[w].sequence]];
+    part_sums& p = parts[text.part[requests[w].sequence]];
     ++p.positions;
     for (std::size_t l = 0; l < n_layers; ++l) {
       p.sums[l][0] += static_cast<double>(read.kl[l]);
@@ -192,19 +192,20 @@ int lens_eval_command(const arguments& args) {
     active.push_back({held.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
   }
   // Position 0 is left out, and the last has no next token.
-  std::vector<read_wish> wishes;
+  std::vector<read_request> requests;
   for (std::uint32_t s = 0; s < sequences.size(); ++s)
     for (std::uint32_t p = 1; p + 1 < sequences[s].size(); ++p)
-      wishes.push_back({s, p, {sequences[s][p + 1]}});
+      requests.push_back({s, p, {sequences[s][p + 1]}});
   const evaluator run(running.c(), active, {.threads = threads, .row_weight = row_weight(*model.files)});
-  std::vector<std::shared_ptr<const node_result>> results(wishes.size());
-  run.run(sequences, wishes,
-          [&](std::size_t wish, std::shared_ptr<const node_result> r) { results[wish] = std::move(r); });
+  std::vector<std::shared_ptr<const site_readings>> results(requests.size());
+  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> r) {
+    results[request] = std::move(r);
+  });
   std::vector<evaluated_lens> out;
   for (std::size_t l = 0; l < lenses.size(); ++l) {
     const std::vector<std::int32_t>& layers = lenses[l].file.layers();
     out.push_back(
-        {lenses[l].spec.label, score_layers(layers, sums_of(text, wishes, l, layers.size(), results))});
+        {lenses[l].spec.label, score_layers(layers, sums_of(text, requests, l, layers.size(), results))});
   }
   write_record(out_folder, o, model, lenses, text, backend.about.word, running.info().device);
   write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);

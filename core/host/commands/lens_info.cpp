@@ -2,8 +2,8 @@
 // depthlens lens info: what a lens file holds, and whether it belongs to a model.
 #include "commands/lens_commands.hpp"
 
-#include "depthlens/json.hpp"
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/files/torch_file.hpp"
 #include "model/lens.hpp"
 #include "model/lens_match.hpp"
 #include "model/opened_model.hpp"

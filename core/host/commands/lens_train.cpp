@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // depthlens lens train: a tuned lens for a model, from a text.
 #include "commands/lens_commands.hpp"
-#include "commands/train_request.hpp"
+#include "commands/train_options.hpp"
+#include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
-#include "terminal/stop_signal.hpp"
 #include "training/lens_training.hpp"
 #include "training/trainable_backend.hpp"
 

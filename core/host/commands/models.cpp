@@ -3,12 +3,12 @@
 #include "commands/cached_models.hpp"
 #include "commands/command.hpp"
 
-#include "depthlens/hash.hpp"
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/blocks.hpp"
 #include "depthlens/model/hf_cache.hpp"
 #include "depthlens/model/model_files.hpp"
 #include "depthlens/model/model_name.hpp"
-#include "depthlens/text.hpp"
 #include "terminal/log.hpp"
 
 #include <boost/json.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/command.hpp"
 
-#include "depthlens/data/byte_source.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/nearest.hpp"
+#include "depthlens/base/byte_source.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/nearest.hpp"
 #include "terminal/log.hpp"
 
 #include <sched.h>

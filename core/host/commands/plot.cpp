@@ -2,13 +2,13 @@
 // depthlens plot DIR: the figures of a run again, from run.json and the CSVs alone.
 #include "commands/command.hpp"
 
-#include "depthlens/io_error.hpp"
+#include "depthlens/base/io_error.hpp"
 #include "figures/gnuplot_process.hpp"
+#include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/run_folder.hpp"
 #include "results/written_outputs.hpp"
 #include "terminal/log.hpp"
-#include "terminal/stop_signal.hpp"
 
 #include <iostream>
 

@@ -3,7 +3,7 @@
 // refused or cannot run here.
 #include "commands/command.hpp"
 
-#include "depthlens/text.hpp"
+#include "depthlens/base/text.hpp"
 #include "plugins/registry.hpp"
 
 #include <boost/json.hpp>

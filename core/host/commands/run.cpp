@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // depthlens run: what the command line asks for, executed.
-#include "commands/run_request.hpp"
+#include "commands/run_options.hpp"
+#include "process/stop_signal.hpp"
 #include "run/run_session.hpp"
-#include "terminal/stop_signal.hpp"
 
 #include <filesystem>
 #include <utility>

@@ -2,10 +2,10 @@
 // depthlens tokens encode | decode | count: a model's tokenizer by itself.
 #include "commands/command.hpp"
 
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/nearest.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/data/json_items.hpp"
-#include "depthlens/nearest.hpp"
-#include "depthlens/table/atomic_file.hpp"
-#include "depthlens/text.hpp"
 #include "model/opened_model.hpp"
 #include "results/token_count.hpp"
 

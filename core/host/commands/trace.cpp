@@ -5,7 +5,7 @@
 
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "engine/evaluator.hpp"
 #include "model/non_finite.hpp"
 #include "model/opened_lens.hpp"
@@ -113,13 +113,13 @@ int trace_command(const arguments& args) {
   const std::vector<std::int32_t>& layers = asked.file.layers();
 
   trace_result all;
-  std::vector<read_wish> wishes;
+  std::vector<read_request> requests;
   std::vector<std::pair<std::size_t, std::size_t>> owner;  // prompt, number of its reading
   const std::vector<std::int32_t> targets = asked_targets(o, model);
   for (const std::string& prompt : prompts) {
     trace_prompt p{prompt, prompt_ids(model, prompt), {}};
     for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size())) {
-      wishes.push_back({static_cast<std::uint32_t>(all.prompts.size()), position, targets});
+      requests.push_back({static_cast<std::uint32_t>(all.prompts.size()), position, targets});
       owner.emplace_back(all.prompts.size(), p.readings.size());
       p.readings.push_back({position, nullptr});
     }
@@ -136,8 +136,8 @@ int trace_command(const arguments& args) {
                       {top_k, threads, 0});
   std::vector<std::vector<std::int32_t>> sequences;
   for (const trace_prompt& p : all.prompts) sequences.push_back(p.ids);
-  run.run(sequences, wishes, [&](std::size_t wish, std::shared_ptr<const node_result> result) {
-    all.prompts[owner[wish].first].readings[owner[wish].second].result = std::move(result);
+  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+    all.prompts[owner[request].first].readings[owner[request].second].result = std::move(result);
   });
 
   all.layers = layers;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/trace_print.hpp"
 
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/table/numbers.hpp"
-#include "depthlens/text.hpp"
 
 #include <boost/json.hpp>
 
@@ -37,14 +37,14 @@ void put_list(std::string& out, const Range& range, Print print) {
   out += ']';
 }
 
-std::size_t target_index(const node_result& r, std::int32_t wanted) {
+std::size_t target_index(const site_readings& r, std::int32_t wanted) {
   return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) -
                                   r.targets.begin());
 }
 
-void put_layer(std::string& out, const trace_result& all, const node_result& node, std::int32_t wanted,
+void put_layer(std::string& out, const trace_result& all, const site_readings& node, std::int32_t wanted,
                std::size_t l) {
-  const lens_result& r = node.lenses[0];
+  const lens_reading& r = node.lenses[0];
   const std::size_t L = all.layers.size(), K = all.top_k, k = target_index(node, wanted);
   if (!std::isfinite(r.entropy[l])) {
     out += cat("{\"layer\":", all.layers[l], ",\"point\":\"", point_name(all.layers[l]),
@@ -81,8 +81,8 @@ std::string cell(const std::string& text, std::size_t width) {
 
 }  // namespace
 
-bool output_is_finite(const trace_result& all, const node_result& r) {
-  const lens_result& lens = r.lenses[0];
+bool output_is_finite(const trace_result& all, const site_readings& r) {
+  const lens_reading& lens = r.lenses[0];
   bool readable = false;
   for (std::size_t l = 0; l < all.layers.size(); ++l) {
     const bool finite = std::isfinite(lens.entropy[l]);
@@ -135,7 +135,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
   const std::size_t L = all.layers.size(), K = std::min<std::size_t>(all.top_k, 5);
   if (p.readings.empty()) out << "the prompt has no tokens\n";
   for (const trace_reading& r : p.readings) {
-    const lens_result& lens = r.result->lenses[0];
+    const lens_reading& lens = r.result->lenses[0];
     for (const std::int32_t wanted : all.targets) {
       const std::size_t k = target_index(*r.result, wanted);
       out << target_line(all, p, r, wanted, t) << "layer     rank  logprob  entropy      kl  top\n";

@@ -14,7 +14,7 @@ namespace depthlens {
 
 struct trace_reading {
   std::uint32_t position;
-  std::shared_ptr<const node_result> result;  // of one lens
+  std::shared_ptr<const site_readings> result;  // of one lens
 };
 
 struct trace_prompt {
@@ -32,7 +32,7 @@ struct trace_result {
 };
 
 // False where the model's own output holds NaN or infinity, so that it has no top-1.
-bool output_is_finite(const trace_result& all, const node_result& r);
+bool output_is_finite(const trace_result& all, const site_readings& r);
 
 // One line; strings are valid UTF-8 with broken bytes as \xNN. Readings that are not finite are null, their
 // lists empty.

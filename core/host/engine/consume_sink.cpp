@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/consume_sink.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "engine/row_values.hpp"
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 
 #include "engine/record_job.hpp"
 #include "engine/study_session.hpp"
-#include "results/log_entry.hpp"
+#include "log/log_entry.hpp"
 
 #include <string>
 #include <string_view>
@@ -20,7 +20,6 @@ inline constexpr std::string_view kNotFinite = "not finite";
 // columns "kept" and "reason", say so, its counts too, other rows are left out. device: what its readings
 // were computed on, "" = there are none.
 std::string logged_rows(const study_session& study, const record_job& job, const record_key& key,
-                        const std::vector<lens_column>& columns, std::uint32_t lens,
-                        std::string_view device);
+                        const std::vector<lens_column>& columns, std::uint32_t lens, std::string_view device);
 
 }  // namespace depthlens

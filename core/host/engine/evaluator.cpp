@@ -122,16 +122,16 @@ work_rules evaluator::rules() const {
 }
 
 evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequences,
-                                 std::span<const read_wish> wishes, const on_result& done) const {
+                                 std::span<const read_request> requests, const on_result& done) const {
   const work_rules how = rules();
-  const planned_work work(sequences, wishes, how);
+  const planned_work work(sequences, requests, how);
   const auto compute = [&](const pack& p, const dlens_prefix* prefix, const pack_runner::on_kept& finish) {
     pack_call call(work, p, lenses_, options_.top_k, options_.state_floats);
-    const bool needed = p.keep >= 0 || !call.reads().empty();
+    const bool needed = p.keep >= 0 || !call.sites().empty();
     finish(needed ? call.forward(model_, prefix) : nullptr);
-    for (std::size_t r = 0; r < call.reads().size(); ++r) {
-      const std::shared_ptr<const node_result> result = call.result(r);
-      for (const std::size_t wish : call.reads()[r].waiting) done(wish, result);
+    for (std::size_t r = 0; r < call.sites().size(); ++r) {
+      const std::shared_ptr<const site_readings> result = call.result(r);
+      for (const std::size_t request : call.sites()[r].reads) done(request, result);
     }
   };
   pack_runner runner(model_, work.packs, how, compute);

@@ -17,7 +17,7 @@
 namespace depthlens {
 
 // What one lens says at one position, over its L layers.
-struct lens_result {
+struct lens_reading {
   std::vector<std::uint32_t> rank, ties;  // (K, L)
   std::vector<float> logprob;             // (K, L)
   std::vector<float> entropy, kl;         // (L)
@@ -27,14 +27,14 @@ struct lens_result {
 };
 
 // Everything read at one distinct prefix; shared by all that asked for it.
-struct node_result {
+struct site_readings {
   std::int32_t final_top = -1;
   std::vector<std::int32_t> targets;  // (K) sorted, as asked for: -1 = final top-1
-  std::vector<lens_result> lenses;    // in the order of the evaluator's lenses
+  std::vector<lens_reading> lenses;   // in the order of the evaluator's lenses
   std::vector<float> hidden;          // (n_layers + 1, D), where the evaluator was asked for states
 };
 
-struct read_wish {
+struct read_request {
   std::uint32_t sequence;
   std::uint32_t position;
   std::vector<std::int32_t> targets;  // ids; -1 = the model's own final top-1
@@ -75,7 +75,7 @@ struct work_rules {
 
 // The work that such a run takes, without running it.
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_wish> wishes, const work_rules& rules);
+                             std::span<const read_request> requests, const work_rules& rules);
 
 class evaluator {
  public:
@@ -88,15 +88,15 @@ class evaluator {
     double row_weight = 0.25;      // what reading one layer costs, in tokens
     std::size_t state_floats = 0;  // (n_layers + 1) * D to get the residual stream at every read
   };
-  // Called from several threads at once, once for each wish.
-  using on_result = std::function<void(std::size_t wish, std::shared_ptr<const node_result>)>;
+  // Called from several threads at once, once for each request.
+  using on_result = std::function<void(std::size_t request, std::shared_ptr<const site_readings>)>;
 
   // The model and lenses outlive the evaluator.
   evaluator(const dlens_model* model, std::vector<active_lens> lenses, options o);
 
   // Throws the first error of a pack, after the other packs in flight have ended.
   evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
-                        std::span<const read_wish> wishes, const on_result& done) const;
+                        std::span<const read_request> requests, const on_result& done) const;
   // What the backend says of it.
   std::string device() const { return model_->info(model_)->device; }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/mean_states.hpp"
 
-#include "depthlens/hash.hpp"
-#include "depthlens/model/safetensors.hpp"
-#include "depthlens/model/safetensors_writer.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "depthlens/files/safetensors_writer.hpp"
 #include "depthlens/study/exact_sum.hpp"
 #include "engine/record_job.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 
 struct first_reads {
   std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_wish> wishes;
+  std::vector<read_request> requests;
 };
 
 // What the study asks for in its first round for a record; before any answer all lenses are the same.
@@ -28,8 +28,8 @@ void add_reads(const study_session& session, record_job& job, const run_context&
   if (!asks) return;
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
-  for (const read_wish& wish : job.last_round().reads)
-    if (wish.position > 0) out.wishes.push_back({first + wish.sequence, wish.position, {-1}});
+  for (const read_request& request : job.last_round().reads)
+    if (request.position > 0) out.requests.push_back({first + request.sequence, request.position, {-1}});
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ std::optional<mean_states> mean_of_states(const run_context& context,
   first_reads reads;
   std::uint64_t n = 0;
   const auto add = [&] {
-    run.run(reads.sequences, reads.wishes, [&](std::size_t, const std::shared_ptr<const node_result>& r) {
+    run.run(reads.sequences, reads.requests, [&](std::size_t, const std::shared_ptr<const site_readings>& r) {
       const std::lock_guard lock(guard);
       ++out.positions;
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(static_cast<double>(r->hidden[i]));

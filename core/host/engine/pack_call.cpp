@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pack_call.hpp"
 
-#include "depthlens/abi_error.hpp"
-#include "plugins/plugin_call.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "process/plugin_call.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,8 +15,8 @@ bool all_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
 
-lens_result make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size_t top_k) {
-  lens_result r;
+lens_reading make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size_t top_k) {
+  lens_reading r;
   r.rank.resize(K * L);
   r.ties.resize(K * L);
   r.logprob.resize(K * L);
@@ -28,8 +28,8 @@ lens_result make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size_
 }
 
 // The part of one read out of the results of a whole call.
-lens_result cut_out(const lens_result& all, std::size_t read, std::size_t k0, std::size_t k1, std::size_t L,
-                    std::size_t top_k) {
+lens_reading cut_out(const lens_reading& all, std::size_t read, std::size_t k0, std::size_t k1, std::size_t L,
+                     std::size_t top_k) {
   const auto part = [](const auto& v, std::size_t from, std::size_t to) {
     return std::decay_t<decltype(v)>(v.begin() + static_cast<std::ptrdiff_t>(from),
                                      v.begin() + static_cast<std::ptrdiff_t>(to));
@@ -47,7 +47,7 @@ lens_result cut_out(const lens_result& all, std::size_t read, std::size_t k0, st
 
 pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
                      std::uint32_t top_k, std::size_t state_floats)
-    : pack_(p), reads_(work.reads_of(p)), active_(lenses), top_k_(top_k), state_floats_(state_floats) {
+    : pack_(p), sites_(work.sites_of(p)), active_(lenses), top_k_(top_k), state_floats_(state_floats) {
   const prefix_forest& f = work.forest;
   const auto above = static_cast<std::int32_t>(p.ancestors.size());
   for (std::int32_t i = 0; i < above; ++i) add(f, p.ancestors[i], i - 1);
@@ -59,12 +59,12 @@ pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<
     add(f, n, up >= p.begin ? above + (up - p.begin) : again < 0 ? -1 : again);
   }
   target_begin_.push_back(0);
-  for (const node_wishes& r : reads_) {
-    read_token_.push_back(static_cast<std::uint32_t>(above + (r.node - p.begin)));
+  for (const read_site& r : sites_) {
+    read_token_.push_back(static_cast<std::uint32_t>(above) + r.token - static_cast<std::uint32_t>(p.begin));
     targets_.insert(targets_.end(), r.targets.begin(), r.targets.end());
     target_begin_.push_back(static_cast<std::uint32_t>(targets_.size()));
   }
-  final_top_.resize(reads_.size());
+  final_top_.resize(sites_.size());
 }
 
 void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) {
@@ -79,7 +79,7 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
   std::vector<const dlens_readings*> view_pointers;
   for (const active_lens& l : active_) {
     lenses.push_back(l.lens);
-    lens_result& b = out_.emplace_back(make_buffers(reads_.size(), targets_.size(), l.n_layers, top_k_));
+    lens_reading& b = out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, top_k_));
     views.push_back({sizeof(dlens_readings), 0, b.rank.data(), b.ties.data(), b.logprob.data(),
                      b.entropy.data(), b.kl.data(), b.top.data(), b.top_logprob.data()});
   }
@@ -87,13 +87,13 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
   dlens_prefix* kept = nullptr;
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
-  hidden_.resize(reads_.size() * state_floats_);
+  hidden_.resize(sites_.size() * state_floats_);
   const dlens_batch batch{sizeof(dlens_batch),
                           static_cast<std::uint32_t>(tokens_.size()),
                           tokens_.data(),
                           parent_.data(),
                           position_.data(),
-                          static_cast<std::uint32_t>(reads_.size()),
+                          static_cast<std::uint32_t>(sites_.size()),
                           top_k_,
                           read_token_.data(),
                           target_begin_.data(),
@@ -111,12 +111,12 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
   return kept;
 }
 
-std::shared_ptr<const node_result> pack_call::result(std::size_t read) const {
-  auto one = std::make_shared<node_result>();
+std::shared_ptr<const site_readings> pack_call::result(std::size_t read) const {
+  auto one = std::make_shared<site_readings>();
   one->final_top = final_top_[read];
-  one->targets = reads_[read].targets;
+  one->targets = sites_[read].targets;
   for (std::size_t l = 0; l < active_.size(); ++l) {
-    lens_result& part = one->lenses.emplace_back(
+    lens_reading& part = one->lenses.emplace_back(
         cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1], active_[l].n_layers, top_k_));
     part.finite = all_finite(part.entropy) && all_finite(part.kl);
   }

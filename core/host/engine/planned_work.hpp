@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is to be computed and read for some wishes: the prefix forest of the needed parts of the sequences,
-// the reads at its nodes, and its packs.
+// What is to be computed and read for some requests: the prefix forest of the needed parts of the sequences,
+// the sites at its nodes that are read, and its packs.
 #pragma once
 
+#include "depthlens/backend/read_site.hpp"
 #include "engine/evaluator.hpp"
 #include "engine/packs.hpp"
 #include "engine/prefix_forest.hpp"
@@ -14,24 +15,17 @@
 
 namespace depthlens {
 
-// Wishes gathered by node: targets united, and who is waiting.
-struct node_wishes {
-  std::int32_t node;
-  std::vector<std::int32_t> targets;
-  std::vector<std::size_t> waiting;
-};
-
 struct planned_work {
   prefix_forest forest;
-  std::vector<node_wishes> reads;  // in order of node
+  std::vector<read_site> sites;  // by token, which is a node of the forest, in order; targets are distinct
   std::vector<pack> packs;
   evaluation_counts counts;
 
   // Throws status::internal for a position outside its sequence.
-  planned_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_wish> wishes,
+  planned_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_request> requests,
                const work_rules& rules);
 
-  std::span<const node_wishes> reads_of(const pack& p) const;
+  std::span<const read_site> sites_of(const pack& p) const;
 };
 
 }  // namespace depthlens

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/record_job.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "model/token_ids.hpp"
 
 #include <algorithm>
@@ -102,8 +102,8 @@ class answers_state {
     const auto [at, fresh] = views_.try_emplace(std::tuple(r, read, lens));
     view& v = at->second;
     if (!fresh) return &v.c;
-    const node_result& node = *rounds_[r].results[read];
-    const lens_result& result = node.lenses[static_cast<std::size_t>(lenses_[lens].result)];
+    const site_readings& node = *rounds_[r].results[read];
+    const lens_reading& result = node.lenses[static_cast<std::size_t>(lenses_[lens].result)];
     const std::size_t L = lenses_[lens].layers.size();
     for (const std::int32_t wanted : rounds_[r].reads[read].targets) {
       const auto k = static_cast<std::size_t>(
@@ -167,7 +167,7 @@ bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& 
   return true;
 }
 
-bool record_job::receive(std::size_t read, std::shared_ptr<const node_result> result) {
+bool record_job::receive(std::size_t read, std::shared_ptr<const site_readings> result) {
   rounds_.back().results[read] = std::move(result);
   return --missing_ == 0;
 }
@@ -185,7 +185,7 @@ std::vector<std::int32_t> record_job::not_finite_ids() const {
   for (const round& r : rounds_)
     for (std::size_t i = 0; i < r.reads.size(); ++i) {
       if (!r.results[i]) continue;
-      for (const lens_result& lens : r.results[i]->lenses) {
+      for (const lens_reading& lens : r.results[i]->lenses) {
         if (lens.finite) continue;
         const std::vector<std::int32_t>& ids = r.sequences[r.reads[i].sequence];
         return {ids.begin(), ids.begin() + r.reads[i].position + 1};

@@ -31,15 +31,15 @@ class record_abi {
 // Sequences and reads that one call of plan asked for, and their results.
 struct round {
   std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_wish> reads;
-  std::vector<std::shared_ptr<const node_result>>
+  std::vector<read_request> reads;
+  std::vector<std::shared_ptr<const site_readings>>
       results;  // (reads), set by different threads at different indices
 };
 
 // The layers that a lens reads and where its results lie.
 struct lens_column {
   std::vector<std::int32_t> layers;  // (L)
-  int result = -1;                   // index in node_result::lenses; -1 = not read in this pass
+  int result = -1;                   // index in site_readings::lenses; -1 = not read in this pass
 };
 
 class record_job {
@@ -57,7 +57,7 @@ class record_job {
   bool plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size);
   round& last_round() { return rounds_.back(); }
   // Keeps a result of the last round; true for the one that completes it.
-  bool receive(std::size_t read, std::shared_ptr<const node_result> result);
+  bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
   void consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
                const dlens_sink& sink) const;
   // Are all its readings by a lens finite?

@@ -2,8 +2,8 @@
 // The values of a row as a table can hold them: what a plugin gives as text need not be UTF-8.
 #pragma once
 
-#include "depthlens/abi_error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/text.hpp"
 
 #include <deque>
 #include <string>

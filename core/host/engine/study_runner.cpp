@@ -143,23 +143,23 @@ work_rules study_runner::dry_rules() const {
 
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_wish> wishes;
-  std::vector<std::pair<record_job*, std::size_t>> owner;  // of each wish
+  std::vector<read_request> requests;
+  std::vector<std::pair<record_job*, std::size_t>> owner;  // of each request
   for (record_job* job : w.waiting) {
     const auto first = static_cast<std::uint32_t>(sequences.size());
     for (auto& ids : job->last_round().sequences) sequences.push_back(ids);
     for (std::size_t r = 0; r < job->last_round().reads.size(); ++r) {
-      wishes.push_back(job->last_round().reads[r]);
-      wishes.back().sequence += first;
+      requests.push_back(job->last_round().reads[r]);
+      requests.back().sequence += first;
       owner.emplace_back(job, r);
     }
   }
   std::mutex guard;
   std::vector<record_job*> again;
-  const auto on_result = [&](std::size_t wish, std::shared_ptr<const node_result> result) {
+  const auto on_result = [&](std::size_t request, std::shared_ptr<const site_readings> result) {
     if (stop) throw stop_request{};
-    record_job& job = *owner[wish].first;
-    if (!job.receive(owner[wish].second, std::move(result))) return;
+    record_job& job = *owner[request].first;
+    if (!job.receive(owner[request].second, std::move(result))) return;
     if (plan(job, w.columns)) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
@@ -168,7 +168,8 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
     }
   };
   try {
-    counts_ += w.run ? w.run->run(sequences, wishes, on_result) : count_work(sequences, wishes, dry_rules());
+    counts_ +=
+        w.run ? w.run->run(sequences, requests, on_result) : count_work(sequences, requests, dry_rules());
   } catch (const stop_request&) {
     return;
   }

@@ -7,7 +7,7 @@
 #include "engine/evaluator.hpp"
 #include "engine/record_job.hpp"
 #include "engine/study_session.hpp"
-#include "results/record_log.hpp"
+#include "log/record_log.hpp"
 #include "terminal/progress.hpp"
 
 #include <atomic>

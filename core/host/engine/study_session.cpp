@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/study_session.hpp"
 
-#include "depthlens/abi_error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/text.hpp"
 #include "engine/record_job.hpp"
 #include "terminal/log.hpp"
 

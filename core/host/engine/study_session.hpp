@@ -5,8 +5,8 @@
 #include "depthlens/abi/experiment.h"
 #include "depthlens/data/reader.hpp"
 #include "engine/record_job.hpp"
-#include "plugins/plugin_call.hpp"
 #include "plugins/registry.hpp"
+#include "process/plugin_call.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -49,9 +49,9 @@ useful_work& useful_work::operator+=(const useful_work& other) {
   return *this;
 }
 
-reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers) {
+rows_per_site rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers) {
   std::set<std::uint32_t> plain{n_layers};
-  reading_rows out;
+  rows_per_site out;
   for (const opened_lens& lens : lenses) {
     for (const dlens_transport& t : lens.file.transports()) {
       if (t.form == DLENS_TRANSPORT_IDENTITY) {
@@ -67,7 +67,7 @@ reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers
 }
 
 useful_work work_needed(const model_files& files, const prefix_forest& forest,
-                        std::span<const std::int32_t> reads, const reading_rows& rows) {
+                        std::span<const std::int32_t> reads, const rows_per_site& rows) {
   const architecture& a = files.arch();
   const weights_used weights = count_weights(files);
   const double d = a.d_model, read = static_cast<double>(reads.size());

@@ -24,13 +24,13 @@ struct useful_work {
 
 // Rows of logits that one read position takes: the final output and every other (layer, lens) pair, where
 // layers that lenses read untransported count once; and how many of them a (D, D) matrix makes.
-struct reading_rows {
+struct rows_per_site {
   std::uint64_t logits = 0, matrices = 0;
 };
-reading_rows rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers);
+rows_per_site rows_of(std::span<const opened_lens> lenses, std::uint32_t n_layers);
 
 // reads: nodes of the forest, each once.
 useful_work work_needed(const model_files& files, const prefix_forest& forest,
-                        std::span<const std::int32_t> reads, const reading_rows& rows);
+                        std::span<const std::int32_t> reads, const rows_per_site& rows);
 
 }  // namespace depthlens

@@ -3,7 +3,7 @@
 // same user may open it by its path while it lives. Where the kernel has no such files it is a temporary one.
 #pragma once
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>

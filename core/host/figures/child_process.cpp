@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "child_process.hpp"
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 
 #include <spawn.h>
 #include <fcntl.h>

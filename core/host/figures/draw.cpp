@@ -12,9 +12,9 @@
 #include "style.hpp"
 #include "text_width.hpp"
 
-#include <depthlens/data/utf8.hpp>
-#include <depthlens/error.hpp>
-#include <depthlens/table/atomic_file.hpp>
+#include <depthlens/base/atomic_file.hpp>
+#include <depthlens/base/error.hpp>
+#include <depthlens/base/utf8.hpp>
 
 #include <algorithm>
 #include <array>

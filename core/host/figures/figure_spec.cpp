@@ -3,7 +3,7 @@
 // result.
 #include "figure_spec.hpp"
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/string.hpp>

@@ -5,9 +5,9 @@
 #include "child_process.hpp"
 #include "gnuplot_environment.hpp"
 #include "gnuplot_text.hpp"
-#include "terminal/stop_signal.hpp"
+#include "process/stop_signal.hpp"
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 
 #include <gnuplot-iostream.h>
 

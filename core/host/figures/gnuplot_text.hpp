@@ -6,7 +6,7 @@
 // neither begins the string nor follows another.
 #pragma once
 
-#include <depthlens/data/utf8.hpp>
+#include <depthlens/base/utf8.hpp>
 #include <depthlens/table/numbers.hpp>
 
 #include <charconv>

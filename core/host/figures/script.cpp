@@ -5,7 +5,7 @@
 #include "style.hpp"
 #include "text_width.hpp"
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 
 #include <algorithm>
 #include <cmath>

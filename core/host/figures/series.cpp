@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series.hpp"
 
-#include <depthlens/error.hpp>
+#include <depthlens/base/error.hpp>
 #include <depthlens/table/csv.hpp>
 
 #include <algorithm>

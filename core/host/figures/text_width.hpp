@@ -6,7 +6,7 @@
 
 #include "gnuplot_text.hpp"
 
-#include <depthlens/data/utf8.hpp>
+#include <depthlens/base/utf8.hpp>
 
 #include <array>
 #include <cstddef>

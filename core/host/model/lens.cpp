@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/lens.hpp"
 
-#include "depthlens/abi_error.hpp"
-#include "depthlens/hash.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/json.hpp"
 #include "model/lens_tensors.hpp"
-#include "plugins/plugin_call.hpp"
+#include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/lens_match.hpp"
 
-#include "depthlens/hash.hpp"
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/files/blocks.hpp"
 #include "depthlens/model/numpy_print.hpp"
 #include "terminal/log.hpp"
 

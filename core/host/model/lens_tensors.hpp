@@ -2,8 +2,8 @@
 // The named tensors of a tuned lens, out of a safetensors file or a file of torch.save.
 #pragma once
 
-#include "depthlens/model/safetensors.hpp"
-#include "depthlens/model/torch_file.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "depthlens/files/torch_file.hpp"
 
 #include <cstdint>
 #include <filesystem>

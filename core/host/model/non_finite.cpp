@@ -2,7 +2,7 @@
 #include "model/non_finite.hpp"
 
 #include "depthlens/backend/weight_view.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/text.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/opened_model.hpp"
 
-#include "depthlens/abi_error.hpp"
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/io_error.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
-#include "plugins/plugin_call.hpp"
+#include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <chrono>

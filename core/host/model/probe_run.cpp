@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/probe_run.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "model/readout_reference.hpp"
-#include "plugins/plugin_call.hpp"
+#include "process/plugin_call.hpp"
 
 #include <algorithm>
 #include <cmath>

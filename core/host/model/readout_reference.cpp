@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/readout_reference.hpp"
 
-#include "depthlens/model/blocks.hpp"
+#include "depthlens/files/blocks.hpp"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/slow_precision.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <iomanip>
 

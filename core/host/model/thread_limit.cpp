@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/thread_limit.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "terminal/log.hpp"
 
 #include <condition_variable>

@@ -2,7 +2,7 @@
 // Whether a model can be given token ids: a tokenizer may have more ids than the embedding has rows.
 #pragma once
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <cstdint>
 #include <span>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/tokenizer_service.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <algorithm>
 

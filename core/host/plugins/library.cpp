@@ -2,9 +2,9 @@
 #include "plugins/library.hpp"
 
 #include "depthlens/abi/host.h"
-#include "depthlens/abi_error.hpp"
-#include "depthlens/io_error.hpp"
-#include "plugins/plugin_call.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
 

@@ -2,11 +2,11 @@
 #include "plugins/plugin_trial.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
-#include "depthlens/text.hpp"
-#include "plugins/last_words.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/text.hpp"
+#include "process/last_words.hpp"
+#include "process/signal_line.hpp"
 #include "terminal/log.hpp"
-#include "terminal/signal_line.hpp"
 
 #include <boost/json.hpp>
 #include <poll.h>

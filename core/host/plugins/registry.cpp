@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/registry.hpp"
 
-#include "depthlens/abi_error.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/nearest.hpp"
-#include "depthlens/text.hpp"
-#include "plugins/plugin_call.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/nearest.hpp"
+#include "depthlens/base/text.hpp"
 #include "plugins/plugin_trial.hpp"
+#include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/figures_of_run.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "figures/figure_spec.hpp"
 #include "figures/gnuplot_process.hpp"
 #include "results/written_outputs.hpp"

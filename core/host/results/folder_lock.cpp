@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/folder_lock.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "process/blocked_signals.hpp"
 #include "results/lock_holder.hpp"
-#include "terminal/blocked_signals.hpp"
 #include "terminal/log.hpp"
 
 #include <fcntl.h>

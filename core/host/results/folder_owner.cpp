@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/folder_owner.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "results/manifest.hpp"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that appears when it is complete (table/atomic_file.hpp), with the size and the SHA-256 of what was
+// A file that appears when it is complete (base/atomic_file.hpp), with the size and the SHA-256 of what was
 // written into it.
 #pragma once
 
-#include "depthlens/hash.hpp"
-#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/hash.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/manifest.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
 #include "version.hpp"
 
 namespace depthlens {

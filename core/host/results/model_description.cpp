@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/model_description.hpp"
 
-#include "depthlens/text.hpp"
+#include "depthlens/base/text.hpp"
 
 #include <utility>
 

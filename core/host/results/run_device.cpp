@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_device.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "results/manifest.hpp"
 #include "terminal/log.hpp"
 

@@ -3,7 +3,7 @@
 // libraries and GPU models, so one table is made on one of them unless the user allows others.
 #pragma once
 
-#include "results/record_log.hpp"
+#include "log/record_log.hpp"
 
 #include <boost/json.hpp>
 

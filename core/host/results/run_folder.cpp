@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_folder.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/io_error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/io_error.hpp"
 #include "results/folder_owner.hpp"
 
 #include <unistd.h>
@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a killed process was writing (table/atomic_file.hpp); nobody else writes here while the lock is held.
+// What a killed process was writing (base/atomic_file.hpp); nobody else writes here while the lock is held.
 void remove_unfinished(const fs::path& folder) {
   std::vector<fs::path> left;
   for (const auto& item : fs::directory_iterator(folder)) {

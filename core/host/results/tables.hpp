@@ -5,8 +5,8 @@
 #pragma once
 
 #include "engine/study_session.hpp"
+#include "log/record_log.hpp"
 #include "results/hashed_file.hpp"
-#include "results/record_log.hpp"
 #include "results/run_device.hpp"
 
 #include <cstdint>

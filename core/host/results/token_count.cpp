@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/token_count.hpp"
 
-#include "depthlens/data/byte_source.hpp"
+#include "depthlens/base/byte_source.hpp"
 #include "depthlens/data/token_counts.hpp"
 #include "terminal/log.hpp"
 

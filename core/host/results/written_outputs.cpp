@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/written_outputs.hpp"
 
-#include "depthlens/text.hpp"
+#include "depthlens/base/text.hpp"
 #include "results/manifest.hpp"
 
 #include <algorithm>

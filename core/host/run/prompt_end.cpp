@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/prompt_end.hpp"
 
-#include "terminal/blocked_signals.hpp"
+#include "process/blocked_signals.hpp"
 
 #include <cstdlib>
 #include <optional>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_results.hpp"
 
-#include "results/kept_records.hpp"
+#include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
-#include "results/not_finite.hpp"
-#include "results/run_outputs.hpp"
 #include "results/tables.hpp"
 #include "results/written_outputs.hpp"
+#include "run/kept_records.hpp"
+#include "run/not_finite.hpp"
+#include "run/run_outputs.hpp"
 #include "terminal/log.hpp"
-#include "terminal/stop_signal.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -3,12 +3,12 @@
 // written.
 #pragma once
 
-#include "commands/run_lenses.hpp"
-#include "commands/run_request.hpp"
 #include "engine/study_runner.hpp"
 #include "engine/study_session.hpp"
+#include "log/record_log.hpp"
 #include "results/figures_of_run.hpp"
-#include "results/record_log.hpp"
+#include "run/run_lenses.hpp"
+#include "run/run_request.hpp"
 
 #include <boost/json.hpp>
 

@@ -2,8 +2,8 @@
 // One run command: experiments on a model, into an output folder that can be continued and extended.
 #pragma once
 
-#include "commands/run_request.hpp"
 #include "plugins/registry.hpp"
+#include "run/run_request.hpp"
 
 namespace depthlens {
 

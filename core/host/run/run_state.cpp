@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_state.hpp"
 
-#include "depthlens/error.hpp"
-#include "plugins/plugin_call.hpp"
+#include "depthlens/base/error.hpp"
+#include "process/plugin_call.hpp"
+#include "process/stop_signal.hpp"
 #include "terminal/log.hpp"
-#include "terminal/stop_signal.hpp"
 
 #include <optional>
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal/log.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 
 #include <unistd.h>
 

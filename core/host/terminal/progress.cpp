@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal/progress.hpp"
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/array_file.hpp"
 
-#include "depthlens/model/safetensors_writer.hpp"
+#include "depthlens/files/safetensors_writer.hpp"
 
 #include <cstring>
 

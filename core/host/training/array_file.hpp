@@ -2,7 +2,7 @@
 // Named arrays of float32 in a safetensors file, for what a training keeps until it ends.
 #pragma once
 
-#include "depthlens/model/safetensors.hpp"
+#include "depthlens/files/safetensors.hpp"
 
 #include <cstdint>
 #include <filesystem>

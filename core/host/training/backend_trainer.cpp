@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/backend_trainer.hpp"
 
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/held_out_loss.hpp"
 
-#include "terminal/stop_signal.hpp"
+#include "process/stop_signal.hpp"
 #include "training/batches.hpp"
 
 namespace depthlens {

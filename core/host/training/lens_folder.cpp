@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/lens_folder.hpp"
 
-#include "depthlens/model/safetensors_writer.hpp"
-#include "depthlens/model/torch_writer.hpp"
+#include "depthlens/files/safetensors_writer.hpp"
+#include "depthlens/files/torch_writer.hpp"
 #include "results/manifest.hpp"
 #include "results/written_outputs.hpp"
 #include "terminal/log.hpp"

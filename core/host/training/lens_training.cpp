@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/lens_training.hpp"
 
-#include "depthlens/hash.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/text.hpp"
 #include "model/lens_match.hpp"
 #include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 #include "model/thread_limit.hpp"
+#include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/folder_owner.hpp"
 #include "results/manifest.hpp"
@@ -15,7 +16,6 @@
 #include "results/run_folder.hpp"
 #include "terminal/log.hpp"
 #include "terminal/progress.hpp"
-#include "terminal/stop_signal.hpp"
 #include "training/backend_trainer.hpp"
 #include "training/batches.hpp"
 #include "training/held_out_loss.hpp"

@@ -2,8 +2,8 @@
 // The training of a tuned lens, in a folder in which it can be stopped and continued.
 #pragma once
 
-#include "commands/train_request.hpp"
 #include "plugins/registry.hpp"
+#include "training/train_request.hpp"
 
 namespace depthlens {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/loss_table.hpp"
 
-#include "depthlens/table/atomic_file.hpp"
+#include "depthlens/base/atomic_file.hpp"
 #include "depthlens/table/csv.hpp"
 
 #include <charconv>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "depthlens/abi/experiment.h"
-#include "depthlens/abi_error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/plugin.hpp"
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // Writes the seeds of all fuzz targets below a folder: fuzz-seeds DIR. Those of the data readers are here.
 #include "fuzz/seeds/seeds.hpp"
 
-#include "results/record_log.hpp"
+#include "log/record_log.hpp"
 
 #define BOOST_TEST_MODULE fuzz_seeds
 #define BOOST_TEST_NO_MAIN

@@ -3,9 +3,9 @@
 // with an entry or a tensor of every type.
 #include "fuzz/seeds/seeds.hpp"
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/gguf_types.hpp"
-#include "tiny_models.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/files/gguf_types.hpp"
+#include "support/tiny_models.hpp"
 
 #include <cstdint>
 #include <string>

@@ -5,7 +5,7 @@
 #include "fuzz/seeds/seeds.hpp"
 
 #include "depthlens/tokenizer/pattern.hpp"
-#include "tokenizer_files.hpp"
+#include "support/tokenizer_files.hpp"
 
 #include <boost/json.hpp>
 

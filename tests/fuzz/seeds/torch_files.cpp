@@ -3,7 +3,7 @@
 // form.
 #include "fuzz/seeds/seeds.hpp"
 
-#include "torch_bytes.hpp"
+#include "support/torch_bytes.hpp"
 
 #include <cstdint>
 #include <string>

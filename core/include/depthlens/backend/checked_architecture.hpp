@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/model/architecture.hpp"
 
 #include <cmath>

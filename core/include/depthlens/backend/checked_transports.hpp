@@ -3,7 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <cstdint>

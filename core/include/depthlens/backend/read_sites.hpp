@@ -4,6 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/read_site.hpp"
 #include "depthlens/backend/row_state.hpp"
 #include "depthlens/backend/token_tree.hpp"
 
@@ -15,13 +16,6 @@
 #include <vector>
 
 namespace depthlens {
-
-// A distinct token that is read, with all that was asked for there.
-struct read_site {
-  std::uint32_t token = 0;            // in tree order
-  std::vector<std::uint32_t> reads;   // of the batch, ascending
-  std::vector<std::int32_t> targets;  // of those reads, one after the other; -1 = final top-1
-};
 
 // In tree order.
 inline std::vector<read_site> make_read_sites(const dlens_batch& batch, const token_tree& tree) {

@@ -21,13 +21,13 @@
 namespace depthlens {
 
 // A target of a site of the stack, the k-th one there.
-struct target_place {
+struct site_target {
   std::size_t site, k;
   std::int32_t id;
 };
 
-inline std::vector<target_place> target_places(std::span<const read_site> sites) {
-  std::vector<target_place> out;
+inline std::vector<site_target> site_targets(std::span<const read_site> sites) {
+  std::vector<site_target> out;
   for (std::size_t i = 0; i < sites.size(); ++i)
     for (std::size_t k = 0; k < sites[i].targets.size(); ++k) out.push_back({i, k, sites[i].targets[k]});
   return out;
@@ -78,7 +78,7 @@ class row_table {
     return equal;
   }
   // The same for all rows of the target's site in a block, from one of its columns.
-  bool take_target(const target_place& place, const logit_block& block, std::size_t column) {
+  bool take_target(const site_target& place, const logit_block& block, std::size_t column) {
     bool equal = true;
     const std::size_t skipped = (place.site + n_sites - block.first_row % n_sites) % n_sites;
     for (std::size_t i = skipped; i < block.n_rows; i += n_sites)
@@ -86,9 +86,9 @@ class row_table {
     return equal;
   }
   // The same for the targets among the ids first_id.. of the block's columns.
-  bool take_targets(std::span<const target_place> places, const logit_block& block, std::int64_t first_id) {
+  bool take_targets(std::span<const site_target> places, const logit_block& block, std::int64_t first_id) {
     bool equal = true;
-    for (const target_place& place : places) {
+    for (const site_target& place : places) {
       const std::int64_t column = place.id - first_id;
       if (column >= 0 && column < static_cast<std::int64_t>(block.stride))
         equal &= take_target(place, block, static_cast<std::size_t>(column));

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/abi_error.hpp"
 #include "depthlens/backend/weight_view.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <cstddef>
 #include <string>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "depthlens/abi/types.h"
-#include "depthlens/error.hpp"
-#include "depthlens/model/blocks.hpp"
-#include "depthlens/tensor.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/files/blocks.hpp"
+#include "depthlens/files/tensor.hpp"
 
 #include <algorithm>
 #include <cstddef>

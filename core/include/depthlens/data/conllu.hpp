@@ -4,9 +4,9 @@
 // # newpar are followed; lemmas, features and dependencies are not. Paragraphs: data/paragraphs.hpp.
 #pragma once
 
-#include <depthlens/data/byte_source.hpp>
+#include <depthlens/base/byte_source.hpp>
+#include <depthlens/base/text.hpp>
 #include <depthlens/data/record_reader.hpp>
-#include <depthlens/model/printable.hpp>
 
 #include <algorithm>
 #include <array>

@@ -4,8 +4,8 @@
 // names. An empty cell is a missing value. What a table may look like is table/csv.hpp.
 #pragma once
 
+#include <depthlens/base/text.hpp>
 #include <depthlens/data/record_reader.hpp>
-#include <depthlens/model/printable.hpp>
 #include <depthlens/table/csv.hpp>
 
 #include <cstdint>

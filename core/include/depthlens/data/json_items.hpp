@@ -5,8 +5,8 @@
 // and line. One item is judged by json_parser.hpp; what the items mean is left to the readers of each format.
 #pragma once
 
-#include <depthlens/data/byte_source.hpp>
-#include <depthlens/json_parser.hpp>
+#include <depthlens/base/byte_source.hpp>
+#include <depthlens/base/json_parser.hpp>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value.hpp>

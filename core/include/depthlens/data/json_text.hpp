@@ -3,9 +3,9 @@
 // line what is wrong. The items themselves are json_items.hpp.
 #pragma once
 
+#include <depthlens/base/text.hpp>
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/record.hpp>
-#include <depthlens/model/printable.hpp>
 
 #include <boost/json/object.hpp>
 

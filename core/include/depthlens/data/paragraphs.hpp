@@ -7,7 +7,7 @@
 // ends the paragraph.
 #pragma once
 
-#include <depthlens/data/byte_source.hpp>
+#include <depthlens/base/byte_source.hpp>
 #include <depthlens/data/conllu.hpp>
 
 #include <cstdint>

@@ -8,11 +8,11 @@
 //   "question"               instead of "prompt": the question, a line for each choice, "Answer:"
 #pragma once
 
+#include <depthlens/base/text.hpp>
+#include <depthlens/base/utf8.hpp>
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/json_text.hpp>
 #include <depthlens/data/record.hpp>
-#include <depthlens/data/utf8.hpp>
-#include <depthlens/model/printable.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>

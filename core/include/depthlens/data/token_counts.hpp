@@ -4,12 +4,12 @@
 // against a tokenizer, and written. Counting a corpus, and the tokenizer itself, are left to others.
 #pragma once
 
-#include <depthlens/checked.hpp>
+#include <depthlens/base/atomic_file.hpp>
+#include <depthlens/base/checked.hpp>
+#include <depthlens/base/text.hpp>
+#include <depthlens/base/utf8.hpp>
 #include <depthlens/data/json_items.hpp>
 #include <depthlens/data/json_records.hpp>
-#include <depthlens/data/utf8.hpp>
-#include <depthlens/model/printable.hpp>
-#include <depthlens/table/atomic_file.hpp>
 #include <depthlens/table/numbers.hpp>
 
 #include <boost/json/serialize.hpp>

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/printable.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 
 namespace depthlens {
 

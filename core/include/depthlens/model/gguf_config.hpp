@@ -13,14 +13,13 @@
 #include <variant>
 #include <vector>
 
-#include "depthlens/checked.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/checked.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/gguf_families.hpp"
-#include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_rope.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/text.hpp"
 
 namespace depthlens {
 

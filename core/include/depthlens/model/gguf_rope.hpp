@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/blocks.hpp"
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/model/architecture.hpp"
-#include "depthlens/model/blocks.hpp"
 #include "depthlens/model/families/gguf_family.hpp"
-#include "depthlens/model/gguf.hpp"
-#include "depthlens/model/printable.hpp"
 #include "depthlens/model/rope_scaling.hpp"
 
 namespace depthlens::detail {

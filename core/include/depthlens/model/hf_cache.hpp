@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 
 namespace depthlens {
 

@@ -13,14 +13,14 @@
 #include <string>
 #include <string_view>
 
-#include "depthlens/checked.hpp"
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/checked.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/families.hpp"
 #include "depthlens/model/hf_rope.hpp"
 #include "depthlens/model/hf_windows.hpp"
-#include "depthlens/model/printable.hpp"
 
 namespace depthlens {
 

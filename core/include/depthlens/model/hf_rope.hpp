@@ -8,12 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/checked.hpp"
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/checked.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/family.hpp"
-#include "depthlens/model/printable.hpp"
 #include "depthlens/model/rope_scaling.hpp"
 
 namespace depthlens::detail {

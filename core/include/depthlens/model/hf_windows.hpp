@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/checked.hpp"
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/checked.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/family.hpp"
 #include "depthlens/model/hf_rope.hpp"

@@ -17,22 +17,22 @@
 #include <utility>
 #include <vector>
 
-#include "depthlens/error.hpp"
-#include "depthlens/hash.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/gguf.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "depthlens/files/tensor.hpp"
+#include "depthlens/files/torch_folder.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/config_policy.hpp"
 #include "depthlens/model/families/families.hpp"
-#include "depthlens/model/gguf.hpp"
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/model/safetensors.hpp"
 #include "depthlens/model/tensor_map.hpp"
 #include "depthlens/model/tensor_names.hpp"
-#include "depthlens/model/torch_folder.hpp"
-#include "depthlens/tensor.hpp"
 
 namespace depthlens {
 

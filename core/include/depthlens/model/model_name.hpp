@@ -13,13 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "depthlens/error.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/safetensors.hpp"
+#include "depthlens/files/torch_folder.hpp"
 #include "depthlens/model/hf_cache.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/model/safetensors.hpp"
-#include "depthlens/model/torch_folder.hpp"
 
 namespace depthlens {
 

@@ -14,12 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/blocks.hpp"
+#include "depthlens/files/tensor.hpp"
 #include "depthlens/model/architecture.hpp"
-#include "depthlens/model/blocks.hpp"
-#include "depthlens/model/printable.hpp"
 #include "depthlens/model/tensor_names.hpp"
-#include "depthlens/tensor.hpp"
 
 namespace depthlens {
 

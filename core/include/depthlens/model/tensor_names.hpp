@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/model/architecture.hpp"
 
 namespace depthlens {

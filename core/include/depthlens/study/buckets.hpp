@@ -3,11 +3,11 @@
 // the experiments on token frequency share. The table of counts itself is data/token_counts.hpp.
 #pragma once
 
+#include "depthlens/base/text.hpp"
 #include "depthlens/data/token_counts.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/next_token_reads.hpp"
-#include "depthlens/study/reading_row.hpp"
-#include "depthlens/text.hpp"
 
 #include <array>
 #include <cstddef>

@@ -4,8 +4,8 @@
 // model decides.
 #pragma once
 
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/data/scripts.hpp"
-#include "depthlens/data/utf8.hpp"
 #include "depthlens/experiment.hpp"
 
 #include <algorithm>

@@ -3,8 +3,8 @@
 // why not, so that the tables with a row for each layer need not repeat it.
 #pragma once
 
+#include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
-#include "depthlens/text.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -3,9 +3,9 @@
 // decodes to there, and the ids of its answers. Which columns and files an experiment then writes is its own.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
-#include "depthlens/text.hpp"
 
 #include <algorithm>
 #include <charconv>

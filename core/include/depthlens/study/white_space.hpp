@@ -4,10 +4,10 @@
 // answers so far, so plan and consume find the same state on any thread.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/seed_names.hpp"
-#include "depthlens/text.hpp"
 
 #include <algorithm>
 #include <cstdint>

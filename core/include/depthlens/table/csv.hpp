@@ -4,8 +4,8 @@
 // the columns mean, and that an empty field is a missing value, is left to the caller too.
 #pragma once
 
-#include <depthlens/data/byte_source.hpp>
-#include <depthlens/error.hpp>
+#include <depthlens/base/byte_source.hpp>
+#include <depthlens/base/error.hpp>
 #include <depthlens/table/numbers.hpp>
 
 #include <concepts>

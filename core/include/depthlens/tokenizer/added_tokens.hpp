@@ -3,7 +3,7 @@
 // others that were added to a vocabulary by hand. The leftmost match is taken, and the longest of those.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/tokenizer/pattern.hpp"
 
 #include <algorithm>

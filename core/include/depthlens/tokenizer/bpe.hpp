@@ -4,8 +4,8 @@
 // word's length. Cutting text into words is pretokenizer.hpp.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/tokenizer/bpe_vocabulary.hpp"
 #include "depthlens/tokenizer/hash_secret.hpp"
 

@@ -4,8 +4,8 @@
 // inconsistent; bpe.hpp encodes with it.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/printable.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/tokenizer/byte_alphabet.hpp"
 #include "depthlens/tokenizer/string_table.hpp"
 

@@ -3,7 +3,7 @@
 // blank is U+0120. Here tokens are kept as the bytes themselves; this converts between the two.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
+#include "depthlens/base/utf8.hpp"
 
 #include <array>
 #include <cstddef>

@@ -6,11 +6,11 @@
 // refused by name.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "depthlens/io_error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/model/mapped_file.hpp"
-#include "depthlens/model/printable.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/mapped_file.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/tokenizer/json_reader.hpp"
 #include "depthlens/tokenizer/parts.hpp"
 #include "depthlens/tokenizer/pretokenizer.hpp"

@@ -4,10 +4,9 @@
 // normalisation: where the name's tokenizer normalises to NFC, so do we. Other models and names are refused.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "depthlens/model/gguf.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/tokenizer/parts.hpp"
 
 #include <cstddef>

@@ -3,9 +3,9 @@
 // A type, option, pattern or order that is not understood is refused by name, with the file and the key.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/model/printable.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/tokenizer/parts.hpp"
 
 #include <algorithm>

@@ -4,10 +4,9 @@
 // are settings of a past call and are not followed.
 #pragma once
 
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
-#include "depthlens/model/printable.hpp"
-#include "depthlens/text.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/tokenizer/json_components.hpp"
 #include "depthlens/tokenizer/parts.hpp"
 

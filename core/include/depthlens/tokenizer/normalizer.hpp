@@ -4,8 +4,8 @@
 // is read.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/utf8.hpp"
 
 #include <utf8proc.h>
 

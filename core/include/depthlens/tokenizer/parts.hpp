@@ -3,7 +3,7 @@
 // all of it that changes ids.
 #pragma once
 
-#include "depthlens/hash.hpp"
+#include "depthlens/base/hash.hpp"
 #include "depthlens/tokenizer/added_tokens.hpp"
 #include "depthlens/tokenizer/bpe_vocabulary.hpp"
 #include "depthlens/tokenizer/normalizer.hpp"

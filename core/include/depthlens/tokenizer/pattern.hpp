@@ -6,8 +6,8 @@
 // unicode_classes.hpp adds: Unicode 16. Characters that PCRE2 does not know either are none of these.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "depthlens/tokenizer/unicode_classes.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8

@@ -3,7 +3,7 @@
 // them. The tokenizers keep their vocabularies in it. Strings may hold any bytes.
 #pragma once
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/tokenizer/hash_secret.hpp"
 
 #include <xxhash.h>

@@ -9,9 +9,9 @@
 // in valid text too.
 #pragma once
 
-#include "depthlens/data/utf8.hpp"
-#include "depthlens/error.hpp"
-#include "depthlens/model/gguf.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/utf8.hpp"
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/tokenizer/added_tokens.hpp"
 #include "depthlens/tokenizer/bpe.hpp"
 #include "depthlens/tokenizer/folder_reader.hpp"

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "depthlens/error.hpp"
-#include "depthlens/json.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/json.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/tensor_names.hpp"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/model/families/llama.hpp"
 
 namespace depthlens::families {

@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "depthlens/files/gguf.hpp"
 #include "depthlens/model/architecture.hpp"
 #include "depthlens/model/families/family.hpp"
-#include "depthlens/model/gguf.hpp"
 #include "depthlens/model/tensor_names.hpp"
 
 namespace depthlens {

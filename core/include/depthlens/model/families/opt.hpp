@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "depthlens/error.hpp"
+#include "depthlens/base/error.hpp"
 #include "depthlens/model/families/family.hpp"
 
 namespace depthlens::families {

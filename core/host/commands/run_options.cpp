@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/run_options.hpp"
+
+#include "commands/experiment_options.hpp"
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "depthlens/base/nearest.hpp"
+#include "depthlens/base/utf8.hpp"
+#include "model/self_check.hpp"
+#include "results/figures_of_run.hpp"
+#include "terminal/log.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+
+namespace depthlens {
+namespace {
+
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+
+po::options_description run_options() {
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  const auto list = [](const char* name) {
+    return po::value<std::vector<std::string>>()->composing()->value_name(name);
+  };
+  d.add_options()("experiment", list("EXPERIMENT"),
+                  "which experiments to run (given first, without --experiment)");
+  add_model_option(d);
+  d.add_options()("out,o", text("DIR"), "output folder")(
+      "data", list("KEY[,KEY]=FILE"), "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET");
+  add_lens_options(d);
+  d.add_options()("null", text("STATE"),
+                  "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
+      "target", text("WHAT")->default_value("final"),
+      "rows are about the model's own top-1 (final) or the answer (gold)")(
+      "limit", text("N"), "only the first N records of each data set")(
+      "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(
+      "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"),
+                                                             "of the model, in files and titles")(
+      "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
+      "config", text("FILE"), "more options, as lines key = value")(
+      "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
+      "fresh", po::bool_switch(), "move an existing run aside and start anew")(
+      "allow-mixed-devices", po::bool_switch(),
+      "go on on another device or instruction set than the run began with; run.json says which records")(
+      "dry-run", po::bool_switch(), "count prompts, tokens and memory, run nothing")(
+      "window", text("N")->default_value("8192"), "records whose prefixes are shared")(
+      "pack-tokens", text("N")->default_value("0"), "tokens of one forward pass; 0 = as the backend advises")(
+      "sharing", text("HOW")->default_value("on"),
+      "off: compute every prompt by itself, to measure what shared prefixes save");
+  add_backend_options(d);
+  return d;
+}
+
+// Experiments stand before the first option.
+std::vector<std::string> leading_words(const arguments& args) {
+  std::vector<std::string> out;
+  for (const std::string& a : args) {
+    if (a.starts_with('-')) break;
+    if (std::find(out.begin(), out.end(), a) != out.end())
+      fail(status::usage, "experiment ", a, " is named twice");
+    out.push_back(a);
+  }
+  return out;
+}
+
+bool makes(file_format format, std::string_view kind) {
+  switch (format) {
+    case file_format::rows_json:
+    case file_format::rows_jsonl:
+    case file_format::rows_csv:
+    case file_format::rows_tsv:
+      return kind == "prompt";
+    case file_format::mquake:
+    case file_format::counterfact:
+      return kind == "fact";
+    case file_format::conllu:
+      return kind == "sentence" || kind == "cut";
+    case file_format::text:
+      return kind == "cut";
+  }
+  return false;
+}
+
+// An experiment that lists its sets has no such one.
+[[noreturn]] void refuse_set(const study_plan& study, const std::string& key, const std::string& set) {
+  std::vector<std::string> known;
+  std::string all;
+  for (std::uint64_t i = 0; i < study.plugin.table->n_inputs; ++i) {
+    const std::string name = study.plugin.table->inputs[i]->set;
+    known.push_back(name.empty() ? study.word : study.word + "." + name);
+    if (name == "*") known.pop_back();
+    all += (all.empty() ? "" : ", ") + (name == "*" ? study.word + ".NAME" : known.back());
+  }
+  const bool any = all.find(".NAME") != std::string::npos;
+  fail(status::usage, "--data ", key, ": experiment ", study.word, " takes no ",
+       set.empty() ? "data without a set" : "such data set", suggestion(key, known), "; it takes ", all,
+       any ? ", NAME being any that you choose" : "");
+}
+
+// What a file must be to give records of a kind.
+std::string_view files_of_kind(std::string_view kind) {
+  if (kind == "prompt") return "rows (JSON, JSONL, CSV, TSV)";
+  if (kind == "fact") return "facts in MQuAKE or CounterFact form";
+  if (kind == "sentence") return "sentences with tags (CoNLL-U)";
+  return "text (CoNLL-U or plain text)";
+}
+
+// The kind of records that an experiment wants of a file given for a set.
+std::string choose_kind(const study_plan& study, const dataset_plan& d) {
+  const dlens_experiment& e = *study.plugin.table;
+  const dlens_input* best = nullptr;
+  for (std::uint64_t i = 0; i < e.n_inputs; ++i) {
+    const std::string_view set = e.inputs[i]->set;
+    if (set == d.set) best = e.inputs[i];
+    if (set == "*" && !d.set.empty() && best == nullptr) best = e.inputs[i];
+  }
+  const std::string key = study.word + (d.set.empty() ? "" : "." + d.set);
+  if (best == nullptr) refuse_set(study, key, d.set);
+  std::string kinds;
+  for (const char* const* k = best->kinds; *k != nullptr; ++k) {
+    if (makes(d.format, *k)) return *k;
+    kinds += cat(kinds.empty() ? "" : " or ", files_of_kind(*k));
+  }
+  fail(status::usage, "--data ", key, "=", d.file.string(), ": ", key, " takes ", kinds, "; this is ",
+       format_name(d.format), " (share/doc/own-data.md has the forms)");
+}
+
+// Names of sets and models become parts of file names and titles.
+void check_name(const std::string& where, std::string_view name) {
+  constexpr std::size_t longest = 100;
+  const bool plain = std::none_of(name.begin(), name.end(), [](unsigned char c) {
+    return c < 0x20 || c == 0x7f || c == '/' || c == '\\';
+  });
+  if (!plain || name.size() > longest || utf8_first_broken(name) != std::string_view::npos)
+    fail(status::usage, where, ": expected a name of up to ", longest,
+         " bytes of UTF-8, without slashes and control characters");
+}
+
+std::vector<std::string> words_of(const std::vector<study_plan>& studies) {
+  std::vector<std::string> out;
+  for (const study_plan& s : studies) out.push_back(s.word);
+  return out;
+}
+
+void add_data(run_request& r, const std::string& text, const cut_options& cuts) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    fail(status::usage, "--data ", text, ": expected KEY[,KEY...]=FILE");
+  const fs::path file = text.substr(equals + 1);
+  if (!input_exists(file)) fail(status::no_input, file.string(), ": no such file");
+  dataset_plan d{"", fs::absolute(file), detect_format(file), "", sha256_file(file), cuts, 0};
+  std::istringstream keys(text.substr(0, equals));
+  for (std::string key; std::getline(keys, key, ',');) {
+    const std::string word = key.substr(0, key.find('.'));
+    d.set = word.size() < key.size() ? key.substr(word.size() + 1) : "";
+    const auto study =
+        std::find_if(r.studies.begin(), r.studies.end(), [&](auto& s) { return s.word == word; });
+    if (study == r.studies.end())
+      fail(status::usage, "--data ", key, ": experiment ", word, " is not in this command",
+           suggestion(word, words_of(r.studies)));
+    check_name("--data " + key, d.set);
+    d.kind = choose_kind(*study, d);
+    for (const dataset_plan& other : study->datasets)
+      if (other.set == d.set) fail(status::usage, "--data ", key, " is given twice");
+    study->datasets.push_back(d);
+  }
+}
+
+void take_model(const parsed_options& o, run_request& r) {
+  r.model = o.text("model");
+  r.out = output_folder(o);
+  r.name = o.text("name");
+  check_name("--name", r.name);
+  r.backend = o.text("backend");
+  r.device = o.text("device");
+  r.precision = o.text("precision");
+  r.policy = ignored_config(o);
+  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
+  r.bos_text = o.text("bos");
+  r.bos = parse_bos_policy(r.bos_text);
+  const std::string target = o.text("target");
+  if (target != "final" && target != "gold")
+    fail(status::usage, "--target ", target, ": expected final or gold");
+  r.target_gold = target == "gold";
+}
+
+void take_procedure(const parsed_options& o, run_request& r) {
+  r.seed_compat = o.values["seed-compat"].as<bool>();
+  r.fresh = o.values["fresh"].as<bool>();
+  r.dry_run = o.values["dry-run"].as<bool>();
+  r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
+  r.threads = thread_count(o);
+  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+  r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
+                           : std::numeric_limits<std::uint64_t>::max();
+  r.window = parse_number("window", o.text("window"), 1, 1u << 20);
+  r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
+  r.sharing = parse_switch("sharing", o.text("sharing"));
+  r.formats = parse_formats(o.text("format"));
+  r.lenses = parse_lenses(o.texts("lens"));
+  // The published code reads every tuned lens so.
+  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
+  r.null = parse_null(o.text("null"));
+  r.force_lens = o.values["force-lens"].as<bool>();
+}
+
+// "--data downstream.NAME=FILE"
+std::string ways_to_give_data(const study_plan& study) {
+  bool plain = false, of_set = false;
+  for (std::uint64_t i = 0; i < study.plugin.table->n_inputs; ++i)
+    (*study.plugin.table->inputs[i]->set == '\0' ? plain : of_set) = true;
+  return cat(plain ? cat("--data ", study.word, "=FILE") : std::string(), plain && of_set ? " or " : "",
+             of_set ? cat("--data ", study.word, ".NAME=FILE") : std::string());
+}
+
+void take_data(const parsed_options& o, run_request& r) {
+  cut_options cuts;
+  cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
+  cuts.seed = parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
+  for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
+  for (const study_plan& s : r.studies)
+    if (s.datasets.empty())
+      fail(status::usage, "experiment ", s.word, " has no data: give ", ways_to_give_data(s));
+}
+
+// For a list of their options: one that cannot be loaded takes nothing from the others.
+std::vector<study_plan> all_experiments(registry& plugins) {
+  std::vector<study_plan> out;
+  for (const std::string& word : plugins.words("experiment")) {
+    try {
+      out.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+    } catch (const error& e) {
+      log_warning(e.what());
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+bool parse_run(const arguments& args, registry& plugins, run_request& r) {
+  const std::vector<std::string> words = leading_words(args);
+  for (const std::string& word : words)
+    r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+  po::options_description d;
+  d.add(run_options());
+  std::vector<study_plan> described = r.studies;
+  if (asks_for_help(args) && described.empty()) described = all_experiments(plugins);
+  experiment_options declared(described);
+  d.add(declared.description());
+  d.add(common_options());
+  // The config file's name is needed before its contents can be parsed with the rest.
+  const std::vector<std::string> configs = early_values(args, "--config");
+  const std::string config_file = configs.empty() ? "" : configs.front();
+  const parsed_options o =
+      parse_options(args,
+                    "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
+                    "                     [OPTION...]\n",
+                    d, {{"experiment", -1}}, config_file);
+  if (o.done) return false;
+  if (words.empty())
+    fail(status::usage, "run needs one or more experiments first; there are: ", plugins.list("experiment"));
+  if (o.texts("experiment").size() != words.size())
+    fail(status::usage, "experiments are named before the first option; \"", o.texts("experiment").back(),
+         "\" is not");
+  for (const char* need : {"model", "out"})
+    if (!o.has(need)) fail(status::usage, "run needs --", need);
+
+  take_model(o, r);
+  take_procedure(o, r);
+  take_data(o, r);
+  for (study_plan& s : r.studies) declared.apply(o, s);
+  return true;
+}
+
+}  // namespace depthlens

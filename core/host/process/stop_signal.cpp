@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process/stop_signal.hpp"
+
+#include "process/last_words.hpp"
+
+#include <csignal>
+#include <cstdint>
+#include <ctime>
+
+namespace depthlens {
+namespace {
+
+// One wish to stop may come twice, to the program and to its process group.
+constexpr std::int64_t kSameWish = 1'000'000'000;  // ns
+
+std::atomic<bool> asked{false};
+std::atomic<std::int64_t> first{0};
+
+std::int64_t monotonic_now() noexcept {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+extern "C" void on_signal(int number) {
+  if (!asked.exchange(true)) {
+    first = monotonic_now();
+    return end_with_hung_plugins();
+  }
+  if (number == SIGINT || (number == SIGTERM && monotonic_now() - first > kSameWish)) stop_at_once();
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) std::signal(s, on_signal);
+}
+
+const std::atomic<bool>& stop_asked() { return asked; }
+
+}  // namespace depthlens

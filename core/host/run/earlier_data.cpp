@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/earlier_data.hpp"
+
+#include "depthlens/base/hash.hpp"
+#include "depthlens/base/text.hpp"
+#include "terminal/log.hpp"
+
+#include <algorithm>
+
+namespace depthlens {
+namespace {
+
+std::uint64_t number_at(const boost::json::object& o, const char* key, std::uint64_t fallback) {
+  const auto* v = o.if_contains(key);
+  boost::system::error_code code;
+  const auto n = v && v->is_number() ? v->to_number<std::uint64_t>(code) : fallback;
+  return code ? fallback : n;
+}
+
+// about: data.STUDY.SET of run.json; key: key.studies.STUDY.data.SET
+void add_one(study_plan& study, std::string_view set, const boost::json::object& about,
+             const boost::json::object& key) {
+  dataset_plan d;
+  d.set = set;
+  d.file = from_visible(text_at(&about, "file").value_or(""));
+  d.kind = text_at(&key, "kind").value_or("");
+  d.sha256 = text_at(&key, "sha256").value_or("");
+  d.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", d.cuts.cuts));
+  d.cuts.seed = number_at(key, "seed", d.cuts.seed);
+  d.at_least = number_at(about, "limit", 0);
+  try {
+    d.format = detect_format(d.file);
+    if (sha256_file(d.file) != d.sha256) fail(status::data, d.file.string(), ": has changed since");
+  } catch (const error& e) {
+    log_warning(cat("data set ", study.word, set.empty() ? "" : ".", set,
+                    " of the earlier run is left out of summaries: ", e.what()));
+    return;
+  }
+  study.datasets.push_back(std::move(d));
+}
+
+}  // namespace
+
+void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies) {
+  for (study_plan& study : studies) {
+    const auto* about = object_at(object_at(&earlier.fields, "data"), study.word);
+    const auto* key = object_at(object_at(object_at(&earlier.fields, "key"), "studies"), study.word);
+    key = object_at(key, "data");
+    if (about == nullptr || key == nullptr) continue;
+    std::vector<dataset_plan> named = std::exchange(study.datasets, {});
+    // The order of run.json, so that summaries list sets in the order in which they came.
+    for (const auto& [set, entry] : *about) {
+      const auto* set_key = object_at(key, set);
+      if (!entry.is_object() || set_key == nullptr) continue;
+      const auto again =
+          std::find_if(named.begin(), named.end(), [&](const dataset_plan& d) { return d.set == set; });
+      if (again == named.end()) {
+        add_one(study, set, entry.get_object(), *set_key);
+        continue;
+      }
+      again->at_least = number_at(entry.get_object(), "limit", 0);
+      study.datasets.push_back(std::move(*again));
+      named.erase(again);
+    }
+    std::move(named.begin(), named.end(), std::back_inserter(study.datasets));
+  }
+}
+
+}  // namespace depthlens

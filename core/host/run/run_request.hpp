@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run is to do, checked: experiments with their options and data, model, lenses.
+#pragma once
+
+#include "depthlens/model/config_policy.hpp"
+#include "engine/study_session.hpp"
+#include "model/opened_lens.hpp"
+#include "model/tokenizer_service.hpp"
+#include "run/run_lenses.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct run_request {
+  std::string model, name, backend, device, precision;
+  std::filesystem::path out;
+  std::vector<lens_spec> lenses;
+  null_kind null = null_kind::none;
+  bool force_lens = false;
+  bool allow_mixed_devices = false;
+  std::vector<study_plan> studies;
+  std::vector<std::string> formats;  // of figures
+  config_policy policy;
+  std::vector<std::string> skipped_checks;
+  bos_policy bos = bos_policy::automatic;
+  std::string bos_text;
+  bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
+  bool sharing = true;  // of prefixes
+  unsigned threads = 1;
+  std::uint64_t limit = 0;
+  std::size_t window = 0, pack_tokens = 0;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Axes, legends and pages: ticks that do not crowd, legends that fit, and nothing outside the page, for all
+// sizes of models and series.
+#include "figures/axis.hpp"
+#include "figures/layout.hpp"
+#include "figures/style.hpp"
+#include "figures/text_width.hpp"
+
+#include <depthlens/base/error.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+using namespace depthlens;
+
+namespace {
+
+std::string labels(const figure_axis& axis) {
+  std::string out;
+  for (const axis_tick& tick : axis.ticks)
+    if (!tick.label.empty()) out += tick.label + " ";
+  return out;
+}
+
+figure_axis linear(double low, double high, std::size_t n = 5) {
+  return linear_axis({low, high, false}, n, false);
+}
+
+// A figure of `n_series` lines over layers 0..n in each of `n_panels` panels.
+struct example {
+  figure_spec figure;
+  figure_data data;
+  example(figure_kind kind, std::size_t n_series, unsigned n, std::size_t n_panels, std::string name = "S") {
+    figure.kind = kind;
+    figure.id = figure.file = figure.table = "f";
+    figure.title = "A figure";
+    panel_spec panel;
+    panel.flags = DLENS_FIGURE_LAYER_X;
+    panel.x = panel.y = "x";
+    panel.x_label = "Layer";
+    panel.y_label = "Value";
+    for (std::size_t s = 0; s < n_series; ++s) data.series.push_back({name + std::to_string(s), s, 0});
+    for (std::size_t p = 0; p < n_panels; ++p) {
+      figure.panels.push_back(panel);
+      data.panels.emplace_back();
+      for (std::size_t s = 0; s < n_series; ++s) {
+        data.panels[p].series.push_back({s, {}, 1000 * p, 3});
+        for (unsigned l = 0; l <= n; ++l)
+          data.panels[p].series[s].points.push_back({double(l), double(s + l)});
+      }
+    }
+  }
+};
+
+void check_legend(const figure_legend& legend, double left, double top, const page_layout& page,
+                  double bottom) {
+  for (std::size_t i = 0; i < legend.entries.size(); ++i) {
+    const std::size_t column = i % legend.columns;
+    const double text = left + legend.column_left[column] + legend.sample + figure_legend::sample_gap;
+    const double end = text + text_width(legend.texts[i], figure_style::text_size);
+    BOOST_TEST(end <= page.width);
+    if (column + 1 < legend.columns) BOOST_TEST(end < left + legend.column_left[column + 1]);
+  }
+  if (!legend.entries.empty()) BOOST_TEST(top + legend.height() <= bottom);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(figures_layout)
+
+BOOST_AUTO_TEST_CASE(numbers_get_commas) {
+  BOOST_TEST(with_commas(0) == "0");
+  BOOST_TEST(with_commas(999) == "999");
+  BOOST_TEST(with_commas(1000) == "1,000");
+  BOOST_TEST(with_commas(1234567) == "1,234,567");
+}
+
+BOOST_AUTO_TEST_CASE(linear_ticks_are_round_and_cover_the_range) {
+  BOOST_TEST(labels(linear(0, 1)) == "0.0 0.2 0.4 0.6 0.8 1.0 ");
+  BOOST_TEST(labels(linear(0.1, 10.9)) == "0 5 10 15 ");
+  BOOST_TEST(labels(linear(-7, 3)) == "-8 -6 -4 -2 0 2 4 ");
+  BOOST_TEST(labels(linear(100, 104)) == "100 101 102 103 104 ");
+  BOOST_TEST(labels(linear(0, 48000)) == "0 10,000 20,000 30,000 40,000 50,000 ");
+  BOOST_TEST(labels(linear(0, 0.07, 3)) == "0.00 0.05 0.10 ");
+  BOOST_TEST(labels(linear(5, 5)) == "2 3 4 5 6 7 8 ");
+}
+
+BOOST_AUTO_TEST_CASE(linear_axes_of_odd_ranges_are_axes) {
+  const double huge = 1.7e308;
+  const std::vector<number_range> odd = {{0, 0, true},       {0, 0, false},         {-huge, huge, false},
+                                         {0, 5e-324, false}, {1e300, 1e300, false}, {3, 3 + 1e-15, false},
+                                         {-1e-9, 0, false}};
+  for (const number_range& range : odd) {
+    const figure_axis axis = linear_axis(range, 5, false);
+    BOOST_TEST(axis.low < axis.high);
+    BOOST_TEST(!std::isnan(axis.low + axis.high));
+    BOOST_TEST(axis.ticks.size() <= 64U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(log_ticks_are_powers_of_ten) {
+  BOOST_TEST(labels(log_axis({1, 10000, false})) == "1 10 100 1,000 10,000 ");
+  const figure_axis rank = log_axis({1, 38211, false});
+  BOOST_TEST(labels(rank) == "1 10 100 1,000 10,000 ");
+  BOOST_TEST(rank.high == 50000);
+  BOOST_TEST(labels(log_axis({0.004, 1, false})) == "0.01 0.1 1 ");
+  BOOST_TEST(labels(log_axis({1, 1, false})) == "1 2 5 10 ");
+  BOOST_TEST(labels(log_axis({1e-12, 1, false})) == "1e-12 1e-10 1e-8 1e-6 1e-4 0.01 1 ");
+  BOOST_TEST(labels(log_axis({0, 0, true})) == "1 2 5 10 ");
+  BOOST_TEST(labels(log_axis({-5, -1, false})) == "1 2 5 10 ");
+  BOOST_TEST(log_axis({1e-320, 1e308, false}).ticks.size() < 1000U);
+}
+
+BOOST_AUTO_TEST_CASE(layer_ticks_are_whole_and_never_touch) {
+  BOOST_TEST(labels(layer_axis(0, 4, 190)) == "0 1 2 3 4 ");
+  BOOST_TEST(labels(layer_axis(0, 12, 190)) == "0 2 4 6 8 10 12 ");
+  BOOST_TEST(labels(layer_axis(0, 24, 190)) == "0 4 8 12 16 20 24 ");
+  BOOST_TEST(labels(layer_axis(0, 30, 190)) == "0 5 10 15 20 25 30 ");
+  BOOST_TEST(labels(layer_axis(0, 32, 190)) == "0 4 8 12 16 20 24 28 32 ");
+  BOOST_TEST(labels(layer_axis(0, 80, 190)) == "0 10 20 30 40 50 60 70 80 ");
+  for (const double width : {60.0, 110.0, 190.0, 440.0})
+    for (int n = 1; n <= 130; ++n) {
+      const figure_axis axis = layer_axis(0, n, width);
+      BOOST_TEST(axis.high == n);
+      for (std::size_t i = 1; i < axis.ticks.size(); ++i) {
+        const double apart = (axis.ticks[i].at - axis.ticks[i - 1].at) / n * width;
+        const double label = text_width(axis.ticks[i].label, figure_style::text_size);
+        BOOST_TEST(apart > label + 2, "n = " << n << ", " << width << " points: " << labels(axis));
+      }
+      BOOST_TEST(axis.ticks.size() >= 2U);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(words_are_shortened_or_left_out_where_there_is_no_room) {
+  BOOST_TEST(labels(word_axis({"MMLU", "SST"}, 190)) == "MMLU SST ");
+  std::vector<std::string> words;
+  for (int i = 0; i < 100; ++i) words.push_back("a long word " + std::to_string(i));
+  const figure_axis axis = word_axis(words, 190);
+  BOOST_TEST(axis.ticks.size() < 9U);
+  for (const axis_tick& tick : axis.ticks)
+    BOOST_TEST(text_width(tick.label, figure_style::text_size) < 190 / 6.0);
+}
+
+BOOST_AUTO_TEST_CASE(legends_say_how_many_and_how_many_never) {
+  example e(figure_kind::lines, 3, 4, 1);
+  e.data.panels[0].series[0].count = 12314;
+  e.data.panels[0].series[0].never = 0;
+  e.data.panels[0].series[1].count = 57;
+  e.data.panels[0].series[2].count.reset();
+  const figure_legend legend = arrange_legend(legend_entries(e.figure, e.data, 0), e.figure.kind, 230);
+  BOOST_TEST(
+      legend.texts == (std::vector<std::string>{"S0 (n = 12,314)", "S1 (n = 57, 3 never)", "S2 (3 never)"}),
+      boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_density_of_one_value_is_in_the_legend_without_a_curve) {
+  example e(figure_kind::density, 3, 4, 1);
+  for (panel_series& s : e.data.panels[0].series) s.count.reset(), s.never.reset();
+  e.data.panels[0].series[0].points = {{3, 1}};
+  e.data.panels[0].series[1].points = {{2, 5}};
+  e.data.panels[0].series[2].points = {{2, 5}, {4, 2}};
+  const std::vector<legend_entry> entries = legend_entries(e.figure, e.data, 0);
+  BOOST_REQUIRE(entries.size() == 3U);
+  BOOST_TEST(entries[0].counts == "n = 1");
+  BOOST_TEST(!entries[0].drawn);
+  BOOST_TEST(entries[1].counts == "n = 5");
+  BOOST_TEST(!entries[1].drawn);
+  BOOST_TEST(entries[2].counts == "n = 7");
+  BOOST_TEST(entries[2].drawn);
+}
+
+BOOST_AUTO_TEST_CASE(panels_share_a_legend_where_it_says_the_same) {
+  example differ(figure_kind::lines, 2, 4, 2);  // n = 0 and n = 1000
+  const page_layout own = lay_out(differ.figure, differ.data, 4);
+  BOOST_TEST(own.legend.entries.empty());
+  BOOST_TEST(own.panels[1].legend.texts[0] == "S0 (n = 1,000, 3 never)");
+  example same = differ;
+  for (panel_data& panel : same.data.panels)
+    for (panel_series& s : panel.series) s.count = 7;
+  same.data.panels[1].series.pop_back();
+  const page_layout shared = lay_out(same.figure, same.data, 4);
+  BOOST_TEST(shared.legend.entries.size() == 2U);
+  BOOST_TEST(shared.panels[0].legend.entries.empty());
+}
+
+BOOST_AUTO_TEST_CASE(everything_stays_inside_the_page_for_all_sizes) {
+  for (const figure_kind kind :
+       {figure_kind::lines, figure_kind::stacked_bars, figure_kind::grouped_bars, figure_kind::density})
+    for (const std::size_t n_series : {1U, 2U, 4U, 8U, 20U})
+      for (const unsigned n : {1U, 4U, 30U, 80U})
+        for (const std::size_t n_panels : {1U, 2U, 3U, 4U, 6U})
+          for (const char* name :
+               {"S", "a very long name of a series that fits nowhere at all on any page 0123456789"}) {
+            const example e(kind, n_series, n, n_panels, name);
+            const page_layout page = lay_out(e.figure, e.data, n);
+            BOOST_TEST((page.width == figure_style::one_column || page.width == figure_style::two_columns));
+            check_legend(page.legend, page_layout::edge, page.legend_y, page, page.panels[0].top);
+            for (const panel_layout& p : page.panels) {
+              BOOST_TEST(p.right - p.left > 60);
+              BOOST_TEST(p.left > page_layout::edge);
+              BOOST_TEST(p.right < page.width - page_layout::edge);
+              BOOST_TEST(p.bottom < page.height - page_layout::edge);
+              BOOST_TEST(p.top < p.bottom);
+              const double left = p.left - 7 - text_width(p.y.ticks.back().label, figure_style::text_size);
+              check_legend(p.legend, left, p.legend_y, page, p.top);
+            }
+          }
+}
+
+BOOST_AUTO_TEST_CASE(many_bars_get_two_columns) {
+  const auto width = [](figure_kind kind, unsigned n) {
+    const example e(kind, 4, n, 1);
+    return lay_out(e.figure, e.data, n).width;
+  };
+  BOOST_TEST(width(figure_kind::grouped_bars, 12) == figure_style::one_column);
+  BOOST_TEST(width(figure_kind::grouped_bars, 30) == figure_style::two_columns);
+  BOOST_TEST(width(figure_kind::stacked_bars, 30) == figure_style::one_column);
+  BOOST_TEST(width(figure_kind::stacked_bars, 80) == figure_style::two_columns);
+  BOOST_TEST(width(figure_kind::lines, 80) == figure_style::one_column);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 #   share/setup-packages.sh             install what is missing
 #   share/setup-packages.sh --missing   only print the missing packages, one a line
 #   share/setup-packages.sh --fuzz      install clang and its sanitizers, which only tests/fuzz/run.sh needs
+#   share/setup-packages.sh --style     install clang-format and clang-tidy, which only tests/style.sh needs
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
@@ -80,6 +81,10 @@ find_missing() {
     mapfile -t missing < <(not_installed "${clang[@]}")
     return
   fi
+  if [[ $wanted_for == style ]]; then
+    mapfile -t missing < <(not_installed clang-format clang-tidy)
+    return
+  fi
   local boost
   boost=$(choose_boost)
   local -a wanted=("${packages[@]}")
@@ -151,7 +156,7 @@ main() {
     fail "this script knows apt only; with any other system use conda: conda/README.md"
   fi
   wanted_for=build
-  if [[ "${1:-}" == --fuzz ]]; then wanted_for=fuzz; fi
+  case "${1:-}" in --fuzz | --style) wanted_for=${1#--} ;; esac
   find_missing
   if [[ "${1:-}" == --missing ]]; then
     if ((${#missing[@]})); then printf '%s\n' "${missing[@]}"; fi
@@ -180,6 +185,6 @@ main() {
 }
 
 case "${1:-}" in
-  "" | --missing | --fuzz) main "$@" ;;
-  *) printf 'usage: setup-packages.sh [--missing | --fuzz]\n' >&2; exit 64 ;;
+  "" | --missing | --fuzz | --style) main "$@" ;;
+  *) printf 'usage: setup-packages.sh [--missing | --fuzz | --style]\n' >&2; exit 64 ;;
 esac

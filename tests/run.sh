@@ -5,11 +5,12 @@
 # --quick leaves out the tests labelled slow and the fuzzing; --with-torch finds libtorch or installs it (about 1.3 GB),
 # builds the torch backend and tests it too. Arguments for ctest leave out the fuzzing.
 # DEPTHLENS_FUZZ_SECONDS=N fuzzes each reader for N seconds (default 10; 0 = not at all),
+# DEPTHLENS_STRICT=1 takes warnings for errors and checks the style of the sources (tests/style.sh) too,
 # DEPTHLENS_NO_INSTALL=1 installs no packages, DEPTHLENS_MODEL=FILE.gguf takes that demo model,
 # DEPTHLENS_REFERENCE=DIR holds the reference data (default: ../shared, where there is one).
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-case "${1:-}" in -h | --help) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
+case "${1:-}" in -h | --help) sed -n '3,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
 if [[ -n "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(realpath -- "$DEPTHLENS_MODEL"); fi
 if [[ -n "${DEPTHLENS_REFERENCE:-}" ]]; then
   DEPTHLENS_REFERENCE=$(realpath -- "$DEPTHLENS_REFERENCE")
@@ -25,6 +26,7 @@ done
 begin=$SECONDS
 if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then bash share/setup-packages.sh; fi
 options=(-DDEPTHLENS_TESTS=ON)
+if [[ -n "${DEPTHLENS_STRICT:-}" ]]; then options+=(-DDEPTHLENS_WERROR=ON); fi
 if ((torch)); then
   prefix=$(bash share/get-torch.sh)
   options+=(-DDEPTHLENS_TORCH=ON "-DDEPTHLENS_LIBTORCH_DIR=$prefix")
@@ -39,6 +41,18 @@ if (($# + ${#labels[@]} > 0)); then fuzz_seconds=0; fi
 status=0
 ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "${labels[@]}" "$@" </dev/null ||
   status=$?
+if [[ -n "${DEPTHLENS_STRICT:-}" ]]; then
+  if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then
+    bash share/setup-packages.sh --style || echo "tests/run.sh: clang-format cannot be installed" >&2
+  fi
+  styled=0
+  bash tests/style.sh || styled=$?
+  case $styled in
+    0) ;;
+    69) echo "tests/run.sh: skipped: the style of the sources (no clang-format)" >&2 ;;
+    *) status=1 ;;
+  esac
+fi
 if [[ "$fuzz_seconds" != 0 ]]; then
   if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]]; then
     bash share/setup-packages.sh --fuzz || echo "tests/run.sh: clang cannot be installed" >&2

@@ -48,7 +48,7 @@ inline status status_of_errno(int code, file_use use) noexcept {
 
 // errno's text, with what it means for a path where the text alone would puzzle.
 inline std::string errno_text(int code) {
-  const std::string text = std::generic_category().message(code);
+  std::string text = std::generic_category().message(code);
   if (code == ELOOP) return text + ": a link that leads back to itself";
   return text;
 }

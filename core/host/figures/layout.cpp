@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layout.hpp"
 
-#include "density.hpp"
-#include "plot_blocks.hpp"
+#include "panel_axes.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -24,87 +22,6 @@ constexpr double panel_title_height = 11, above_plot = 6, legend_gap = 3;
 constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
-
-// Range of x and y of what can be drawn in a panel, the height of stacks included.
-struct panel_ranges {
-  number_range x, y;
-};
-
-panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_data& data) {
-  const panel_spec& panel = figure.panels[p];
-  panel_ranges out;
-  std::map<double, double> stacks;
-  for (const panel_series& s : data.series) {
-    for (const figure_point& point : s.points) {
-      if (panel.has(DLENS_FIGURE_LOG_X) && !(point.x > 0)) continue;
-      if (figure.kind == figure_kind::density || is_bars(figure.kind)) out.x.add(point.x);
-      if (std::isnan(point.x) || std::isnan(point.y) || (panel.has(DLENS_FIGURE_LOG_Y) && !(point.y > 0)))
-        continue;
-      out.x.add(point.x);
-      out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
-      for (const double bound : {point.low, point.high})
-        if (!std::isnan(bound) && (!panel.has(DLENS_FIGURE_LOG_Y) || bound > 0)) out.y.add(bound);
-    }
-  }
-  return out;
-}
-
-// The highest density of a panel decides its y axis.
-number_range density_range(const panel_spec& panel, const panel_data& data, const figure_axis& x) {
-  number_range out;
-  for (const panel_series& s : data.series) {
-    const kernel_density density(density_values(panel, s));
-    if (!density.exists()) continue;
-    for (int i = 0; i <= density_steps; ++i) out.add(density.at(density_x(x, i)));
-  }
-  return out;
-}
-
-figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const panel_data& data,
-                   number_range range, unsigned n_layers, double width) {
-  if (!data.categories.empty()) return word_axis(data.categories, width);
-  if (panel.has(DLENS_FIGURE_LOG_X)) return log_axis(range);
-  const auto steps = static_cast<std::size_t>(std::clamp(width / 40, 2.0, 6.0));
-  if (is_bars(figure.kind)) {
-    // Bars stand where there are rows: a table that leaves layers out gets no empty places at the ends.
-    if (range.empty) range = {0, std::max(1.0, double(n_layers)), false};
-    const double step = bar_step(data), room = 0.62 * step;
-    const bool whole = std::floor(range.low) == range.low && std::floor(step) == step;
-    figure_axis axis = whole ? layer_axis(range.low, range.high, width) : linear_axis(range, steps, false);
-    axis.low = range.low - room;
-    axis.high = range.high + room;
-    std::erase_if(axis.ticks, [&](const axis_tick& t) { return t.at < axis.low || t.at > axis.high; });
-    return axis;
-  }
-  if (panel.has(DLENS_FIGURE_LAYER_X)) {
-    const double last = range.empty ? n_layers : std::max(double(n_layers), std::ceil(range.high));
-    return layer_axis(range.empty ? 0 : std::min(0.0, std::floor(range.low)), std::min(last, 1e6), width);
-  }
-  if (figure.kind == figure_kind::density && !range.empty && range.high > range.low) {
-    const double room = 0.25 * (range.high - range.low);
-    range = {range.low - room, range.high + room, false};
-  }
-  return linear_axis(range, steps, false);
-}
-
-figure_axis y_axis(const figure_spec& figure, const panel_spec& panel, number_range range) {
-  figure_axis axis;
-  if (panel.has(DLENS_FIGURE_PERCENT_Y) && figure.kind != figure_kind::density)
-    axis = percent_axis();
-  else if (panel.has(DLENS_FIGURE_LOG_Y) && figure.kind != figure_kind::density)
-    axis = log_axis(range);
-  else
-    axis = linear_axis(range, figure.kind == figure_kind::density ? 3 : 5, figure.kind != figure_kind::lines);
-  axis.reversed = panel.has(DLENS_FIGURE_REVERSED_Y);
-  return axis;
-}
-
-double widest_label(const figure_axis& axis) {
-  double width = 0;
-  for (const axis_tick& tick : axis.ticks)
-    width = std::max(width, text_width(tick.label, figure_style::text_size));
-  return width;
-}
 
 // One legend for all panels, where they agree on what it says of each series.
 std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>>& of_panels,
@@ -204,6 +121,7 @@ class layout_builder {
         panel_layout& panel = page_.panels[p];
         panel.left = x + margins[c];
         panel.right = panel.left + width;
+        panel.outer = panel.left - tick_length - tick_gap - widest_label(panel.y);
         panel.y_label_x = x + label_height / 2;
         panel.x = x_axis(figure_, figure_.panels[p], data_.panels[p], ranges[p].x, n_layers_, width);
         panel.empty = ranges[p].y.empty;
@@ -217,12 +135,7 @@ class layout_builder {
     return range;
   }
 
-  // From the left edge of the panel's ticks to the right edge of its plot.
-  double cell_width(std::size_t p) const { return page_.panels[p].right - cell_left(p); }
-  double cell_left(std::size_t p) const {
-    const panel_layout& panel = page_.panels[p];
-    return panel.left - tick_length - tick_gap - widest_label(panel.y);
-  }
+  double cell_width(std::size_t p) const { return page_.panels[p].right - page_.panels[p].outer; }
 
   double plot_height() const {
     if (n_ == 1) return page_.width > figure_style::one_column ? 165 : 150;
@@ -274,19 +187,6 @@ class layout_builder {
 };
 
 }  // namespace
-
-double bar_step(const panel_data& panel) {
-  std::set<double> places;
-  for (const panel_series& s : panel.series)
-    for (const figure_point& point : s.points)
-      if (!std::isnan(point.x)) places.insert(point.x);
-  double step = std::numeric_limits<double>::infinity(), before = -step;
-  for (const double x : places) {
-    step = std::min(step, x - before);
-    before = x;
-  }
-  return std::isfinite(step) && step > 0 ? step : 1;
-}
 
 page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers) {
   return layout_builder(figure, data, n_layers).build();

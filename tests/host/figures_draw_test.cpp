@@ -68,11 +68,15 @@ set label 'Share' at screen X(9), screen Y(124) center rotate by 90
 set lmargin at screen X(45.46); set rmargin at screen X(228.2)
 set tmargin at screen Y(49); set bmargin at screen Y(199)
 unset logscale x
-set xrange [0:2]
-set xtics ('0' 0, '1' 1, '2' 2)
+set xrange [0:2] noreverse
+set format x '%g'
+unset mxtics
+set xtics 1
 unset logscale y
-set yrange [0:100]
-set ytics ('0%%' 0, '20%%' 20, '40%%' 40, '60%%' 60, '80%%' 80, '100%%' 100)
+set yrange [0:100] noreverse
+set format y '%g%%'
+unset mytics
+set ytics 20
 plot data index 0 using 1:(100*$2) with lines lc rgb '#0173B2' lw 1.4, \
      data index 1 using 1:(100*$2) with lines lc rgb '#DE8F05' lw 1.4, \
      data index 1 using 1:($3 > 0 ? 100*$2 : NaN) with points pt 5 ps 3.2*dot lc rgb '#DE8F05'

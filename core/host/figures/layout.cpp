@@ -100,16 +100,17 @@ class layout_builder {
       panel_layout& panel = page_.panels[p];
       const panel_spec& spec = figure_.panels[p];
       ranges.push_back(ranges_of(figure_, p, data_.panels[p]));
-      panel.has_y_label = p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label;
-      panel.has_y_label = panel.has_y_label && !spec.y_label.empty();
+      if (p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label)
+        panel.y_label = fit_text(spec.y_label, figure_style::text_size, plot_height(), shorten::end);
       if (figure_.kind == figure_kind::density) {
-        const figure_axis x = x_axis(figure_, spec, data_.panels[p], ranges[p].x, n_layers_, 100);
+        // Where the axis ends does not depend on its length.
+        const figure_axis x = x_axis(figure_, spec, data_.panels[p], ranges[p].x, n_layers_, page_.width);
         ranges[p].y = density_range(spec, data_.panels[p], x);
       }
-      panel.y = y_axis(figure_, spec, scaled(spec, ranges[p].y));
+      panel.y = y_axis(figure_, spec, ranges[p].y);
       const double ticks = tick_length + tick_gap + widest_label(panel.y);
       margins[p % columns_] =
-          std::max(margins[p % columns_], ticks + (panel.has_y_label ? label_height + label_gap : 0));
+          std::max(margins[p % columns_], ticks + (panel.y_label.empty() ? 0 : label_height + label_gap));
     }
     const double right = 9;  // half of the last label of the x axis
     double width = page_.width - 2 * edge - column_gap * static_cast<double>(columns_ - 1);
@@ -122,17 +123,11 @@ class layout_builder {
         panel.left = x + margins[c];
         panel.right = panel.left + width;
         panel.outer = panel.left - tick_length - tick_gap - widest_label(panel.y);
-        panel.y_label_x = x + label_height / 2;
         panel.x = x_axis(figure_, figure_.panels[p], data_.panels[p], ranges[p].x, n_layers_, width);
         panel.empty = ranges[p].y.empty;
       }
       x += margins[c] + width + right + column_gap;
     }
-  }
-
-  static number_range scaled(const panel_spec& spec, number_range range) {
-    if (spec.has(DLENS_FIGURE_PERCENT_Y)) return {0, 100, false};
-    return range;
   }
 
   double cell_width(std::size_t p) const { return page_.panels[p].right - page_.panels[p].outer; }
@@ -154,9 +149,10 @@ class layout_builder {
         const panel_spec& spec = figure_.panels[p];
         if (!spec.title.empty()) titles = panel_title_height;
         legends = std::max(legends, panel.legend.height());
-        const bool below_same = p + columns_ < n_ && figure_.panels[p + columns_].x_label == spec.x_label;
-        panel.has_x_label = !below_same && !spec.x_label.empty();
-        x_labels = x_labels || panel.has_x_label;
+        const double width = panel.right - panel.left;
+        if (p + columns_ >= n_ || figure_.panels[p + columns_].x_label != spec.x_label)
+          panel.x_label = fit_text(spec.x_label, figure_style::text_size, width, shorten::end);
+        x_labels = x_labels || !panel.x_label.empty();
       }
       const double top = y + (first > 0 ? row_gap : legend_gap) + titles + legends + above_plot;
       for (std::size_t p = first; p < end; ++p) place(p, top, titles, legends);
@@ -172,10 +168,7 @@ class layout_builder {
     panel.bottom = top + plot_height();
     panel.legend_y = top - above_plot - legends;
     panel.title_y = panel.legend_y - titles / 2;
-    panel.x_label_y = panel.bottom + tick_length + tick_gap + label_height + label_height / 2;
     panel.title = fit_text(spec.title, figure_style::text_size, cell_width(p), shorten::end);
-    panel.x_label = fit_text(spec.x_label, figure_style::text_size, panel.right - panel.left, shorten::end);
-    panel.y_label = fit_text(spec.y_label, figure_style::text_size, panel.bottom - panel.top, shorten::end);
   }
 
   const figure_spec& figure_;

@@ -18,12 +18,10 @@ struct panel_layout {
   double left = 0, right = 0, top = 0, bottom = 0;  // of the plot, without ticks and labels
   double outer = 0;                                 // left of the tick labels: title and legend begin there
   double title_y = 0, legend_y = 0;                 // middle of the title, top of the legend
-  bool has_x_label = true, has_y_label = true;      // false where the neighbour's says the same
-  double y_label_x = 0, x_label_y = 0;              // middles of the labels
   bool empty = false;                               // nothing can be drawn
   figure_axis x, y;
-  figure_legend legend;  // no entries where the page has one for all
-  std::string title, x_label, y_label;
+  figure_legend legend;                 // no entries where the page has one for all
+  std::string title, x_label, y_label;  // labels: "" where the neighbour's says the same
 };
 
 struct page_layout {

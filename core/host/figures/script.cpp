@@ -100,9 +100,7 @@ class script_builder {
     }
     label(panel.title, panel.outer, panel.title_y, "left");
     legend(panel.legend, panel.outer, panel.legend_y);
-    if (panel.has_x_label) label(panel.x_label, (panel.left + panel.right) / 2, panel.x_label_y, "center");
-    if (panel.has_y_label)
-      label(panel.y_label, panel.y_label_x, (panel.top + panel.bottom) / 2, "center rotate by 90");
+    add("set xlabel ", gnuplot_quote(panel.x_label), "; set ylabel ", gnuplot_quote(panel.y_label));
     if (panel.empty)
       add("set label '", nothing_in(data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
           look::faint_ink, "'");

@@ -6,7 +6,6 @@
 #include <depthlens/table/csv.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -21,16 +20,14 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
 using optional_column = std::optional<std::size_t>;
 
-struct panel_columns {
-  std::size_t x = 0;
-  optional_column y, low, high, where;
-  std::string value;  // that the where column must have
-};
-
 // A panel while it is read. Until a word is met in the x column both readings of x are kept.
-struct panel_state {
-  std::vector<std::vector<std::size_t>>
-      categories;  // of each point, by series; empty once x cannot hold words
+struct panel_reading {
+  std::size_t x = 0;  // columns
+  optional_column y, low, high, where;
+  std::string wanted;  // that the where column must have
+
+  std::vector<std::optional<std::size_t>> slots;        // of each series among those of the panel
+  std::vector<std::vector<std::size_t>> categories;     // of each point, by series, while x may be words
   std::vector<std::map<double, std::size_t>> place_of;  // of each x of a density among its points, by series
   numbering words;
   bool may_be_words = false;
@@ -43,21 +40,16 @@ class figure_reader {
   figure_reader(const figure_spec& figure, const std::filesystem::path& path) : figure_(figure), csv_(path) {
     out_.described_as = figure.kind;
     out_.panels.resize(figure.panels.size());
-    panels_.resize(figure.panels.size());
-    slot_.resize(figure.panels.size());
   }
 
   figure_data read() && {
     if (csv_.header().empty()) return std::move(out_);
     find_columns();
     std::vector<std::string> row;
-    while (csv_.next(row)) {
-      for (std::size_t p = 0; p < columns_.size(); ++p) {
-        const panel_columns& c = columns_[p];
-        if (!c.where || row[*c.where] == c.value) add(p, row);
-      }
-    }
-    for (std::size_t p = 0; p < columns_.size(); ++p) finish(p);
+    while (csv_.next(row))
+      for (std::size_t p = 0; p < panels_.size(); ++p)
+        if (!panels_[p].where || row[*panels_[p].where] == panels_[p].wanted) add(p, row);
+    for (std::size_t p = 0; p < panels_.size(); ++p) finish(p);
     return std::move(out_);
   }
 
@@ -77,21 +69,18 @@ class figure_reader {
     dash_ = column(figure_.dash);
     count_ = column(figure_.count);
     never_ = column(figure_.never);
-    for (std::size_t p = 0; p < figure_.panels.size(); ++p) {
-      const panel_spec& panel = figure_.panels[p];
-      panel_columns c;
-      c.x = csv_.column(panel.x);
-      c.y = column(panel.y);
-      c.low = column(panel.low);
-      c.high = column(panel.high);
-      if (!panel.where.empty()) {
-        const std::size_t at = panel.where.find('=', 1);
-        c.where = column(panel.where.substr(0, at));
-        c.value = panel.where.substr(at + 1);
+    for (const panel_spec& panel : figure_.panels) {
+      panel_reading& reading = panels_.emplace_back();
+      reading.x = csv_.column(panel.x);
+      reading.y = column(panel.y);
+      reading.low = column(panel.low);
+      reading.high = column(panel.high);
+      if (const std::size_t at = panel.where.find('=', 1); at != std::string::npos) {
+        reading.where = column(panel.where.substr(0, at));
+        reading.wanted = panel.where.substr(at + 1);
       }
-      columns_.push_back(std::move(c));
-      panels_[p].may_be_words = figure_.kind != figure_kind::density && !panel.has(DLENS_FIGURE_LAYER_X) &&
-                                !panel.has(DLENS_FIGURE_LOG_X);
+      reading.may_be_words = figure_.kind != figure_kind::density && !panel.has(DLENS_FIGURE_LAYER_X) &&
+                             !panel.has(DLENS_FIGURE_LOG_X);
     }
   }
 
@@ -111,20 +100,21 @@ class figure_reader {
 
   // The series in this panel, made with its first row.
   panel_series& slot(std::size_t p, std::size_t series, const std::vector<std::string>& row) {
-    std::vector<optional_column>& slots = slot_[p];
+    std::vector<std::optional<std::size_t>>& slots = panels_[p].slots;
     if (slots.size() <= series) slots.resize(series + 1);
     std::vector<panel_series>& list = out_.panels[p].series;
     if (!slots[series]) {
       slots[series] = list.size();
-      list.push_back({series, {}, {}, {}});
-      if (count_) list.back().count = parse_count(row[*count_]);
-      if (never_) list.back().never = parse_count(row[*never_]);
+      list.push_back({.series = series,
+                      .points = {},
+                      .count = count_ ? parse_count(row[*count_]) : std::nullopt,
+                      .never = never_ ? parse_count(row[*never_]) : std::nullopt});
     }
     return list[*slots[series]];
   }
 
   void add(std::size_t p, const std::vector<std::string>& row) {
-    const panel_columns& c = columns_[p];
+    const panel_reading& c = panels_[p];
     panel_series& to = slot(p, series_of(row), row);
     figure_point point{read_x(p, row[c.x]), missing};
     if (figure_.kind == figure_kind::density) return count(panels_[p], to, point.x);
@@ -141,7 +131,7 @@ class figure_reader {
     to.points.push_back(point);
   }
 
-  void count(panel_state& state, panel_series& to, double x) {
+  void count(panel_reading& state, panel_series& to, double x) {
     if (std::isnan(x)) return;
     if (state.place_of.size() <= to.series) state.place_of.resize(to.series + 1);
     const auto [at, first] = state.place_of[to.series].try_emplace(x, to.points.size());
@@ -160,7 +150,7 @@ class figure_reader {
     if (!x && figure_.panels[p].has(DLENS_FIGURE_LAYER_X) && text.find('.') != std::string_view::npos)
       x = parse_number(text.substr(text.rfind('.') + 1));
     if (x) return *x;
-    panel_state& state = panels_[p];
+    panel_reading& state = panels_[p];
     if (!state.may_be_words) fail_here("column \"", figure_.panels[p].x, "\": \"", text, "\" is no number");
     if (state.first_word_line == 0) {
       state.first_word_line = csv_.line();
@@ -170,7 +160,7 @@ class figure_reader {
   }
 
   void note_word(std::size_t p, std::size_t series, const std::string& text) {
-    panel_state& state = panels_[p];
+    panel_reading& state = panels_[p];
     if (!state.may_be_words) return;
     const std::optional<std::size_t> number = state.words.number(text, max_figure_categories);
     if (number) {
@@ -187,7 +177,7 @@ class figure_reader {
 
   void finish(std::size_t p) {
     panel_data& panel = out_.panels[p];
-    panel_state& state = panels_[p];
+    panel_reading& state = panels_[p];
     if (state.first_word_line != 0) {
       panel.categories = state.words.words();
       for (panel_series& s : panel.series)
@@ -201,9 +191,7 @@ class figure_reader {
   const figure_spec& figure_;
   csv_reader csv_;
   figure_data out_;
-  std::vector<panel_columns> columns_;
-  std::vector<panel_state> panels_;
-  std::vector<std::vector<optional_column>> slot_;  // (panel, series) -> index into panel_data::series
+  std::vector<panel_reading> panels_;
   optional_column series_, color_, dash_, count_, never_;
   numbering names_, colors_, dashes_;
   std::size_t n_points_ = 0;

@@ -63,8 +63,7 @@ set arrow from screen X(4), screen Y(35) to screen X(21), screen Y(35) nohead lc
 set label 'a' at screen X(25), screen Y(35) left
 set arrow from screen X(38.45), screen Y(35) to screen X(55.45), screen Y(35) nohead lc rgb '#DE8F05' lw 1.4
 set label 'b' at screen X(59.45), screen Y(35) left
-set label 'Layer' at screen X(136.83), screen Y(221) center
-set label 'Share' at screen X(9), screen Y(124) center rotate by 90
+set xlabel 'Layer'; set ylabel 'Share'
 set lmargin at screen X(45.46); set rmargin at screen X(228.2)
 set tmargin at screen Y(49); set bmargin at screen Y(199)
 unset logscale x
@@ -137,6 +136,8 @@ BOOST_AUTO_TEST_CASE(grouped_bars_stand_beside_each_other) {
   w.draw(simple_figure(figure_kind::grouped_bars), {});
   BOOST_TEST(lines_after(read_bytes(w.plots / "f.dat"), "# block 1") ==
              "# block 1: panel 1, b\n# layer y left right\n0 0.75 0 0.42\n2 0 2 2.42\n");
+  // 0% is seen, and is not taken for a bar that is missing.
+  BOOST_TEST(read_bytes(w.plots / "f.gp").find("($2 == 0 ? 0.8 : 100*$2)") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_panel_without_data_says_so) {

@@ -22,11 +22,11 @@ namespace {
 // As gnuplot places them: multiples of the step, from end to end.
 std::vector<double> ticks(const figure_axis& axis) {
   std::vector<double> out;
-  for (double i = std::ceil(axis.low / axis.step - 1e-9);
-       !axis.log && i * axis.step <= axis.high * (1 + 1e-9) && out.size() < 65; ++i)
-    out.push_back(i * axis.step);
-  for (double at = axis.low; axis.log && at <= axis.high * (1 + 1e-9) && out.size() < 65; at *= axis.step)
-    out.push_back(at);
+  const double first = axis.log ? axis.low : std::ceil(axis.low / axis.step - 1e-9) * axis.step + 0.0;
+  for (int i = 0; i < 65; ++i) {
+    const double at = axis.log ? first * std::pow(axis.step, i) : first + i * axis.step;
+    if (at <= axis.high + 1e-9 * (axis.log ? axis.high : axis.step)) out.push_back(at);
+  }
   return out;
 }
 

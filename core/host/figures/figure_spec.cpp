@@ -7,20 +7,21 @@ namespace depthlens {
 
 namespace {
 
-constexpr std::uint32_t known_flags = 63;
+constexpr std::uint32_t known_flags = DLENS_FIGURE_LOG_X | DLENS_FIGURE_LOG_Y | DLENS_FIGURE_PERCENT_Y |
+                                      DLENS_FIGURE_LAYER_X | DLENS_FIGURE_MARKERS | DLENS_FIGURE_REVERSED_Y;
 
 std::string text_of(const char* text) { return text ? text : ""; }
 
 panel_spec panel_from_abi(const dlens_panel& from) {
-  panel_spec to;
-  to.flags = from.flags;
-  to.title = text_of(from.title);
-  to.x = text_of(from.x);
-  to.y = text_of(from.y);
-  to.x_label = text_of(from.x_label);
-  to.y_label = text_of(from.y_label);
-  to.where = text_of(from.where);
-  return to;
+  return {.flags = from.flags,
+          .title = text_of(from.title),
+          .x = text_of(from.x),
+          .y = text_of(from.y),
+          .x_label = text_of(from.x_label),
+          .y_label = text_of(from.y_label),
+          .where = text_of(from.where),
+          .low = {},
+          .high = {}};
 }
 
 }  // namespace

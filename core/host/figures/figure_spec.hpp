@@ -50,8 +50,8 @@ struct figure_spec {
   bool operator==(const figure_spec&) const = default;
 };
 
-// What a plugin and run.json must keep, so that the drawing code can trust the result: `broken` is told what is
-// wrong, and throws.
+// What a plugin and run.json must keep, so that the drawing code can trust the result: `broken` is told what
+// is wrong, and throws.
 void check_rules(const figure_spec& figure, const std::function<void(const std::string&)>& broken);
 
 // Throws status::internal, naming the figure, for a description that breaks the rules of types.h.

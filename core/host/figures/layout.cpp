@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -23,14 +24,13 @@ constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
 
-// One legend for all panels, where they agree on what it says of each series.
-std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>>& of_panels,
-                                         bool& agree) {
+// One legend for all panels; nothing where they say different things of a series.
+std::optional<std::vector<legend_entry>> shared_entries(
+    const std::vector<std::vector<legend_entry>>& of_panels) {
   std::map<std::size_t, legend_entry> all;
-  agree = true;
   for (const auto& entries : of_panels)
     for (const legend_entry& entry : entries)
-      agree = all.try_emplace(entry.series, entry).first->second == entry && agree;
+      if (all.try_emplace(entry.series, entry).first->second != entry) return std::nullopt;
   std::vector<legend_entry> out;
   for (auto& [series, entry] : all) out.push_back(std::move(entry));
   return out;
@@ -52,14 +52,13 @@ class layout_builder {
   page_layout build() {
     std::vector<std::vector<legend_entry>> entries;
     for (std::size_t p = 0; p < n_; ++p) entries.push_back(legend_entries(figure_, data_, p));
-    bool agree = true;
-    std::vector<legend_entry> shared = shared_entries(entries, agree);
-    columns_ = columns_for(n_, agree);
+    const std::optional<std::vector<legend_entry>> shared = shared_entries(entries);
+    columns_ = columns_for(n_, shared.has_value());
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
-    head(agree ? std::move(shared) : std::vector<legend_entry>{});
+    head(shared.value_or(std::vector<legend_entry>{}));
     axes_and_columns();
-    for (std::size_t p = 0; p < n_; ++p)
-      if (!agree) page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
+    for (std::size_t p = 0; p < n_ && !shared; ++p)
+      page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
     rows();
     return std::move(page_);
   }

@@ -31,8 +31,9 @@ struct figure_legend {
 
 // What the legend of one panel says: "NAME (n = 57, 3 never)"; for a density that has no curve since all its
 // values are equal, "NAME (n = 57, all at 2)". n of a density without a count column is the number of its
-// values. A control whose series differ from their namesakes by one dash pattern alone is one entry. Bars that
-// are missing get a remark. No entries where there is only one series without a name and nothing to count.
+// values. A control whose series differ from their namesakes by one dash pattern alone is one entry. Bars
+// that are missing get a remark. No entries where there is only one series without a name and nothing to
+// count.
 std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel);
 

@@ -6,7 +6,6 @@
 #include "style.hpp"
 #include "text_width.hpp"
 
-#include <cmath>
 #include <limits>
 #include <map>
 #include <string_view>

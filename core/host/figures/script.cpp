@@ -26,7 +26,7 @@ class script_builder {
  public:
   script_builder(const figure_spec& figure, const figure_data& data, const page_layout& page,
                  const std::vector<plot_block>& blocks, const std::string& stem)
-      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem), looks_(figure, data) {}
+      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {}
 
   std::string build() {
     head();
@@ -131,16 +131,17 @@ class script_builder {
   }
 
   void sample(const legend_entry& entry, double x, double y, double width) {
-    const std::string color = entry.of_all ? std::string(look::ink) : looks_.color(entry.series);
+    const std::string color = entry.of_all ? std::string(look::ink) : color_of(figure_, data_, entry.series);
     if (bars()) {
       add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5),
           " fs solid 1 noborder fc rgb '", color, "'");
       return;
     }
     add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ",
-        looks_.line(entry.series, color));
+        line_of(data_.series[entry.series], color));
     if (has_markers() && !entry.of_all)
-      add("set label '' at ", place(x + width / 2, y), " point ", looks_.marker(entry.series));
+      add("set label '' at ", place(x + width / 2, y), " point ",
+          marker_of(data_.series[entry.series], color));
   }
 
   bool has_markers() const {
@@ -176,7 +177,6 @@ class script_builder {
   const page_layout& page_;
   const std::vector<plot_block>& blocks_;
   const std::string& stem_;
-  const series_looks looks_;
   std::string out_;
 };
 

@@ -61,7 +61,7 @@ set label 'A figure' at screen X(4), screen Y(10) left font ',9'
 set label 'tiny, logit lens, 12 prompts' at screen X(4), screen Y(21.5) left tc rgb '#4D4D4D'
 set arrow from screen X(4), screen Y(35) to screen X(21), screen Y(35) nohead lc rgb '#0173B2' lw 1.4
 set label 'a' at screen X(25), screen Y(35) left
-set arrow from screen X(38.45), screen Y(35) to screen X(55.45), screen Y(35) nohead lc rgb '#DE8F05' lw 1.4
+set arrow from screen X(38.45), screen Y(35) to screen X(55.45), screen Y(35) nohead lc rgb '#DE8F05' lw 1.41
 set label 'b' at screen X(59.45), screen Y(35) left
 set xlabel 'Layer'; set ylabel 'Share'
 set lmargin at screen X(45.46); set rmargin at screen X(228.2)
@@ -206,6 +206,20 @@ BOOST_AUTO_TEST_CASE(texts_of_an_svg_are_texts, *precondition(with_gnuplot)) {
   BOOST_TEST(svg.find("&lt;script") != svg.npos);
   BOOST_TEST(svg.find("<script") == svg.npos);
   BOOST_TEST(svg.find("tiny, logit lens, 12 prompts</text>") != svg.npos);
+}
+
+BOOST_AUTO_TEST_CASE(dashes_of_one_colour_differ_in_the_legend_of_an_svg_too, *precondition(with_gnuplot)) {
+  workplace w;
+  w.csv =
+      w.folder.write("t.csv", "category,one,layer,y\na,1,0,0\na,1,1,1\nb,1,0,1\nb,1,1,0\nc,1,0,1\nc,1,1,1\n");
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.color = "one";
+  figure.dash = "category";
+  const std::string svg = read_bytes(w.draw(figure, {"svg"}).front());
+  for (const std::string dash : {"stroke-dasharray='7.5,", "stroke-dasharray='2.8,"}) {
+    const std::size_t legend = svg.find(dash);
+    BOOST_TEST((legend != svg.npos && svg.find(dash, legend + 1) != svg.npos), dash);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_script_draws_the_same_picture_where_it_lies, *precondition(with_gnuplot)) {

@@ -3,7 +3,6 @@
 
 #include "gnuplot_text.hpp"
 #include "panel_axes.hpp"
-#include "style.hpp"
 
 #include <depthlens/base/error.hpp>
 
@@ -20,10 +19,9 @@ std::string color_of(const figure_spec& figure, const figure_data& data, std::si
   return std::string(look::color(data.described_as, figure.kind, data.series[series].color, n));
 }
 
-std::string line_of(const figure_series& series, const std::string& color) {
+std::string line_of(const figure_series& series, const std::string& color, double width) {
   const std::string_view dash = look::dash(series.dash, series.color);
-  return cat("lc rgb '", color, "' lw ", gnuplot_coordinate(look::line_width), dash.empty() ? "" : " dt ",
-             dash);
+  return cat("lc rgb '", color, "' lw ", gnuplot_coordinate(width), dash.empty() ? "" : " dt ", dash);
 }
 
 std::string marker_of(const figure_series& series, const std::string& color) {

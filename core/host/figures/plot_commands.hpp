@@ -7,6 +7,7 @@
 #include "layout.hpp"
 #include "plot_blocks.hpp"
 #include "series.hpp"
+#include "style.hpp"
 
 #include <cstddef>
 #include <string>
@@ -17,7 +18,8 @@ namespace depthlens {
 // "#0173B2"
 std::string color_of(const figure_spec& figure, const figure_data& data, std::size_t series);
 // "lc rgb '#0173B2' lw 1.4 dt (8,4)"
-std::string line_of(const figure_series& series, const std::string& color);
+std::string line_of(const figure_series& series, const std::string& color,
+                    double width = figure_style::line_width);
 // "pt 7 ps 3.2*dot lc rgb '#0173B2'"
 std::string marker_of(const figure_series& series, const std::string& color);
 

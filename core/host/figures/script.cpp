@@ -124,13 +124,15 @@ class script_builder {
       const legend_entry& entry = legend.entries[i];
       const double x = left + legend.column_left[i % legend.columns];
       const double y = top + (static_cast<double>(i / legend.columns) + 0.5) * figure_legend::row_height;
-      if (entry.drawn) sample(entry, x, y, legend.sample);
+      // gnuplot joins neighbouring lines of one colour and width to one SVG path, whatever their dashes.
+      const double line_width = look::line_width + (i % 2 == 0 ? 0 : 0.01);
+      if (entry.drawn) sample(entry, x, y, legend.sample, line_width);
       label(legend.texts[i], x + legend.sample + figure_legend::sample_gap, y,
             entry.drawn ? "left" : cat("left tc rgb '", look::faint_ink, "'"));
     }
   }
 
-  void sample(const legend_entry& entry, double x, double y, double width) {
+  void sample(const legend_entry& entry, double x, double y, double width, double line_width) {
     const std::string color = entry.of_all ? std::string(look::ink) : color_of(figure_, data_, entry.series);
     if (bars()) {
       add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5),
@@ -138,7 +140,7 @@ class script_builder {
       return;
     }
     add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ",
-        line_of(data_.series[entry.series], color));
+        line_of(data_.series[entry.series], color, line_width));
     if (has_markers() && !entry.of_all)
       add("set label '' at ", place(x + width / 2, y), " point ",
           marker_of(data_.series[entry.series], color));

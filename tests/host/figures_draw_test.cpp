@@ -61,18 +61,21 @@ set label 'A figure' at screen X(4), screen Y(10) left font ',9'
 set label 'tiny, logit lens, 12 prompts' at screen X(4), screen Y(21.5) left tc rgb '#4D4D4D'
 set arrow from screen X(4), screen Y(35) to screen X(21), screen Y(35) nohead lc rgb '#0173B2' lw 1.4
 set label 'a' at screen X(25), screen Y(35) left
-set arrow from screen X(38.45), screen Y(35) to screen X(55.45), screen Y(35) nohead lc rgb '#DE8F05' lw 1.4
+set arrow from screen X(38.45), screen Y(35) to screen X(55.45), screen Y(35) nohead lc rgb '#DE8F05' lw 1.41
 set label 'b' at screen X(59.45), screen Y(35) left
-set label 'Layer' at screen X(136.83), screen Y(221) center
-set label 'Share' at screen X(9), screen Y(124) center rotate by 90
+set xlabel 'Layer'; set ylabel 'Share'
 set lmargin at screen X(45.46); set rmargin at screen X(228.2)
 set tmargin at screen Y(49); set bmargin at screen Y(199)
 unset logscale x
-set xrange [0:2]
-set xtics ('0' 0, '1' 1, '2' 2)
+set xrange [0:2] noreverse
+set format x '%g'
+unset mxtics
+set xtics 1
 unset logscale y
-set yrange [0:100]
-set ytics ('0%%' 0, '20%%' 20, '40%%' 40, '60%%' 60, '80%%' 80, '100%%' 100)
+set yrange [0:100] noreverse
+set format y '%g%%'
+unset mytics
+set ytics 20
 plot data index 0 using 1:(100*$2) with lines lc rgb '#0173B2' lw 1.4, \
      data index 1 using 1:(100*$2) with lines lc rgb '#DE8F05' lw 1.4, \
      data index 1 using 1:($3 > 0 ? 100*$2 : NaN) with points pt 5 ps 3.2*dot lc rgb '#DE8F05'
@@ -133,6 +136,8 @@ BOOST_AUTO_TEST_CASE(grouped_bars_stand_beside_each_other) {
   w.draw(simple_figure(figure_kind::grouped_bars), {});
   BOOST_TEST(lines_after(read_bytes(w.plots / "f.dat"), "# block 1") ==
              "# block 1: panel 1, b\n# layer y left right\n0 0.75 0 0.42\n2 0 2 2.42\n");
+  // 0% is seen, and is not taken for a bar that is missing.
+  BOOST_TEST(read_bytes(w.plots / "f.gp").find("($2 == 0 ? 0.8 : 100*$2)") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_panel_without_data_says_so) {
@@ -201,6 +206,20 @@ BOOST_AUTO_TEST_CASE(texts_of_an_svg_are_texts, *precondition(with_gnuplot)) {
   BOOST_TEST(svg.find("&lt;script") != svg.npos);
   BOOST_TEST(svg.find("<script") == svg.npos);
   BOOST_TEST(svg.find("tiny, logit lens, 12 prompts</text>") != svg.npos);
+}
+
+BOOST_AUTO_TEST_CASE(dashes_of_one_colour_differ_in_the_legend_of_an_svg_too, *precondition(with_gnuplot)) {
+  workplace w;
+  w.csv =
+      w.folder.write("t.csv", "category,one,layer,y\na,1,0,0\na,1,1,1\nb,1,0,1\nb,1,1,0\nc,1,0,1\nc,1,1,1\n");
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.color = "one";
+  figure.dash = "category";
+  const std::string svg = read_bytes(w.draw(figure, {"svg"}).front());
+  for (const std::string dash : {"stroke-dasharray='7.5,", "stroke-dasharray='2.8,"}) {
+    const std::size_t legend = svg.find(dash);
+    BOOST_TEST((legend != svg.npos && svg.find(dash, legend + 1) != svg.npos), dash);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_script_draws_the_same_picture_where_it_lies, *precondition(with_gnuplot)) {

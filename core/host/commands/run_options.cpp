@@ -246,12 +246,14 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const std::vector<std::string> words = leading_words(args);
   for (const std::string& word : words)
     r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
-  po::options_description d;
-  d.add(run_options());
   std::vector<study_plan> described = r.studies;
   if (asks_for_help(args) && described.empty()) described = all_experiments(plugins);
   experiment_options declared(described);
-  d.add(declared.description());
+  // The help of an experiment begins with its own options, that of run ends with those of all experiments.
+  po::options_description d;
+  if (!words.empty()) d.add(declared.description());
+  d.add(run_options());
+  if (words.empty()) d.add(declared.description());
   d.add(common_options());
   // The config file's name is needed before its contents can be parsed with the rest.
   const std::vector<std::string> configs = early_values(args, "--config");

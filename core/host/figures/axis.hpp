@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Axes: their range and their ticks, decided here and not by gnuplot, so that a figure looks the same in
-// every version.
+// Axes: where they begin and end and how far apart their ticks are. gnuplot numbers the ticks. It does not
+// choose them: it counts in letters of its terminal, so a picture would have other ticks as PNG than as SVG.
 #pragma once
-
-#include "figure_spec.hpp"
-#include "series.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,17 +10,13 @@
 
 namespace depthlens {
 
-struct axis_tick {
-  double at;
-  std::string label;  // "" for the small ticks between
-  bool minor = false;
-};
-
 struct figure_axis {
   double low = 0, high = 1;  // low < high
+  double step = 1;           // from tick to tick; on a log axis the factor, a power of ten
   bool log = false;
   bool reversed = false;
-  std::vector<axis_tick> ticks;  // ascending
+  bool percent = false;            // numbers are followed by %
+  std::vector<std::string> words;  // word i stands at i, "" = no tick; empty: the ticks are numbers
 };
 
 // The smallest and largest of many numbers; missing ones do not count.
@@ -40,11 +33,14 @@ std::string with_commas(std::uint64_t number);
 figure_axis linear_axis(number_range range, std::size_t n, bool from_zero);
 // 0 to 100 with a tick every 20, labelled in %.
 figure_axis percent_axis();
-// Only positive numbers count. Ticks at powers of ten, labelled 1, 10, 100, 1,000.
+// Whole powers of ten, with at most nine ticks. Only positive numbers count.
 figure_axis log_axis(number_range range);
-// Whole numbers, labelled so that labels of a 8 point font do not touch on `width` points.
+// Whole numbers, so far apart that labels of a 8 point font do not touch on `width` points.
 figure_axis layer_axis(double first, double last, double width);
 // Words at 0, 1, 2 ..., shortened to their place on `width` points, or only every second, third ... of them.
 figure_axis word_axis(const std::vector<std::string>& words, double width);
+
+// Of a numbered axis: the width in points of its widest label as gnuplot writes it ("%g").
+double widest_label(const figure_axis& axis);
 
 }  // namespace depthlens

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that is started, waited for within a time, and never outlives its object: it runs in a process
 // group of its own, which is killed as a whole. It inherits no signal mask and no open file but those given.
+// Boost.Process 1.81 cannot take its place: it waits within a time by a handler of SIGCHLD for the whole
+// process, while several figures are drawn at once, and leaves mask and ignored signals to the child.
 #pragma once
 
 #include <sys/types.h>

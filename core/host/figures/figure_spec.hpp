@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,10 @@ struct figure_spec {
   std::vector<panel_spec> panels;
   bool operator==(const figure_spec&) const = default;
 };
+
+// What a plugin and run.json must keep, so that the drawing code can trust the result: `broken` is told what
+// is wrong, and throws.
+void check_rules(const figure_spec& figure, const std::function<void(const std::string&)>& broken);
 
 // Throws status::internal, naming the figure, for a description that breaks the rules of types.h.
 figure_spec from_abi(const dlens_figure& figure);

@@ -12,12 +12,9 @@ namespace {
 // Kept, among others: PATH, LD_LIBRARY_PATH and HOME (to run), FONTCONFIG_FILE, FONTCONFIG_PATH and
 // XDG_DATA_HOME (to find fonts, as in a conda environment), TMPDIR, and SOURCE_DATE_EPOCH (the date in a PDF
 // is the one that a user fixes).
-constexpr std::array<std::string_view, 17> dropped = {
+constexpr std::array<std::string_view, 13> dropped = {
     "GNUTERM",     // a terminal that this gnuplot lacks ends it before the script's own is set
-    "GNUHELP",     // files of gnuplot's help
     "GDFONTPATH",  // fonts of another terminal
-    "FIT_LOG",     // of the command fit, as the next two
-    "FIT_SCRIPT", "GNUFITLOG",
     // No picture needs a screen, and one that does not answer (ssh -X) hangs the start.
     "DISPLAY", "WAYLAND_DISPLAY",
     // The language decides which font stands in for a letter that Liberation Sans lacks.

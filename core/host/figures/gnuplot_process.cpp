@@ -78,7 +78,10 @@ std::string seconds_of(std::chrono::milliseconds time) {
 }  // namespace
 
 gnuplot_verdict check_gnuplot(std::chrono::milliseconds time) {
-  child_process child({{"gnuplot", "--version"}, gnuplot_environment(environ), "", {}});
+  child_process child({.words = {"gnuplot", "--version"},
+                       .environment = gnuplot_environment(environ),
+                       .folder = "",
+                       .files = {}});
   if (child.error() == ENOENT) return {gnuplot_state::absent, "gnuplot is not installed"};
   if (child.error() != 0)
     return {gnuplot_state::broken, cat("gnuplot cannot be started: ", std::strerror(child.error()))};
@@ -94,8 +97,10 @@ void run_gnuplot(const std::filesystem::path& folder, const std::string& script,
   const anonymous_file messages("the messages of gnuplot"), commands("the commands of gnuplot");
   write_commands(commands, script);
   if (stop_asked()) fail_stopped();
-  child_process child(
-      {{"gnuplot", "-d"}, gnuplot_environment(environ), folder.string(), {commands.fd(), -1, messages.fd()}});
+  child_process child({.words = {"gnuplot", "-d"},
+                       .environment = gnuplot_environment(environ),
+                       .folder = folder.string(),
+                       .files = {.in = commands.fd(), .err = messages.fd()}});
   if (child.error() != 0) {
     std::error_code ignored;
     if (!std::filesystem::is_directory(folder, ignored))

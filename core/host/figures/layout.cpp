@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layout.hpp"
 
-#include "density.hpp"
-#include "plot_blocks.hpp"
+#include "panel_axes.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -25,95 +24,13 @@ constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
 
-// Range of x and y of what can be drawn in a panel, the height of stacks included.
-struct panel_ranges {
-  number_range x, y;
-};
-
-panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_data& data) {
-  const panel_spec& panel = figure.panels[p];
-  panel_ranges out;
-  std::map<double, double> stacks;
-  for (const panel_series& s : data.series) {
-    for (const figure_point& point : s.points) {
-      if (panel.has(DLENS_FIGURE_LOG_X) && !(point.x > 0)) continue;
-      if (figure.kind == figure_kind::density || is_bars(figure.kind)) out.x.add(point.x);
-      if (std::isnan(point.x) || std::isnan(point.y) || (panel.has(DLENS_FIGURE_LOG_Y) && !(point.y > 0)))
-        continue;
-      out.x.add(point.x);
-      out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
-      for (const double bound : {point.low, point.high})
-        if (!std::isnan(bound) && (!panel.has(DLENS_FIGURE_LOG_Y) || bound > 0)) out.y.add(bound);
-    }
-  }
-  return out;
-}
-
-// The highest density of a panel decides its y axis.
-number_range density_range(const panel_spec& panel, const panel_data& data, const figure_axis& x) {
-  number_range out;
-  for (const panel_series& s : data.series) {
-    const kernel_density density(density_values(panel, s));
-    if (!density.exists()) continue;
-    for (int i = 0; i <= density_steps; ++i) out.add(density.at(density_x(x, i)));
-  }
-  return out;
-}
-
-figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const panel_data& data,
-                   number_range range, unsigned n_layers, double width) {
-  if (!data.categories.empty()) return word_axis(data.categories, width);
-  if (panel.has(DLENS_FIGURE_LOG_X)) return log_axis(range);
-  const auto steps = static_cast<std::size_t>(std::clamp(width / 40, 2.0, 6.0));
-  if (is_bars(figure.kind)) {
-    // Bars stand where there are rows: a table that leaves layers out gets no empty places at the ends.
-    if (range.empty) range = {0, std::max(1.0, double(n_layers)), false};
-    const double step = bar_step(data), room = 0.62 * step;
-    const bool whole = std::floor(range.low) == range.low && std::floor(step) == step;
-    figure_axis axis = whole ? layer_axis(range.low, range.high, width) : linear_axis(range, steps, false);
-    axis.low = range.low - room;
-    axis.high = range.high + room;
-    std::erase_if(axis.ticks, [&](const axis_tick& t) { return t.at < axis.low || t.at > axis.high; });
-    return axis;
-  }
-  if (panel.has(DLENS_FIGURE_LAYER_X)) {
-    const double last = range.empty ? n_layers : std::max(double(n_layers), std::ceil(range.high));
-    return layer_axis(range.empty ? 0 : std::min(0.0, std::floor(range.low)), std::min(last, 1e6), width);
-  }
-  if (figure.kind == figure_kind::density && !range.empty && range.high > range.low) {
-    const double room = 0.25 * (range.high - range.low);
-    range = {range.low - room, range.high + room, false};
-  }
-  return linear_axis(range, steps, false);
-}
-
-figure_axis y_axis(const figure_spec& figure, const panel_spec& panel, number_range range) {
-  figure_axis axis;
-  if (panel.has(DLENS_FIGURE_PERCENT_Y) && figure.kind != figure_kind::density)
-    axis = percent_axis();
-  else if (panel.has(DLENS_FIGURE_LOG_Y) && figure.kind != figure_kind::density)
-    axis = log_axis(range);
-  else
-    axis = linear_axis(range, figure.kind == figure_kind::density ? 3 : 5, figure.kind != figure_kind::lines);
-  axis.reversed = panel.has(DLENS_FIGURE_REVERSED_Y);
-  return axis;
-}
-
-double widest_label(const figure_axis& axis) {
-  double width = 0;
-  for (const axis_tick& tick : axis.ticks)
-    width = std::max(width, text_width(tick.label, figure_style::text_size));
-  return width;
-}
-
-// One legend for all panels, where they agree on what it says of each series.
-std::vector<legend_entry> shared_entries(const std::vector<std::vector<legend_entry>>& of_panels,
-                                         bool& agree) {
+// One legend for all panels; nothing where they say different things of a series.
+std::optional<std::vector<legend_entry>> shared_entries(
+    const std::vector<std::vector<legend_entry>>& of_panels) {
   std::map<std::size_t, legend_entry> all;
-  agree = true;
   for (const auto& entries : of_panels)
     for (const legend_entry& entry : entries)
-      agree = all.try_emplace(entry.series, entry).first->second == entry && agree;
+      if (all.try_emplace(entry.series, entry).first->second != entry) return std::nullopt;
   std::vector<legend_entry> out;
   for (auto& [series, entry] : all) out.push_back(std::move(entry));
   return out;
@@ -135,14 +52,13 @@ class layout_builder {
   page_layout build() {
     std::vector<std::vector<legend_entry>> entries;
     for (std::size_t p = 0; p < n_; ++p) entries.push_back(legend_entries(figure_, data_, p));
-    bool agree = true;
-    std::vector<legend_entry> shared = shared_entries(entries, agree);
-    columns_ = columns_for(n_, agree);
+    const std::optional<std::vector<legend_entry>> shared = shared_entries(entries);
+    columns_ = columns_for(n_, shared.has_value());
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
-    head(agree ? std::move(shared) : std::vector<legend_entry>{});
+    head(shared.value_or(std::vector<legend_entry>{}));
     axes_and_columns();
-    for (std::size_t p = 0; p < n_; ++p)
-      if (!agree) page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
+    for (std::size_t p = 0; p < n_ && !shared; ++p)
+      page_.panels[p].legend = arrange_legend(std::move(entries[p]), figure_.kind, cell_width(p));
     rows();
     return std::move(page_);
   }
@@ -183,16 +99,17 @@ class layout_builder {
       panel_layout& panel = page_.panels[p];
       const panel_spec& spec = figure_.panels[p];
       ranges.push_back(ranges_of(figure_, p, data_.panels[p]));
-      panel.has_y_label = p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label;
-      panel.has_y_label = panel.has_y_label && !spec.y_label.empty();
+      if (p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label)
+        panel.y_label = fit_text(spec.y_label, figure_style::text_size, plot_height(), shorten::end);
       if (figure_.kind == figure_kind::density) {
-        const figure_axis x = x_axis(figure_, spec, data_.panels[p], ranges[p].x, n_layers_, 100);
+        // Where the axis ends does not depend on its length.
+        const figure_axis x = x_axis(figure_, spec, data_.panels[p], ranges[p].x, n_layers_, page_.width);
         ranges[p].y = density_range(spec, data_.panels[p], x);
       }
-      panel.y = y_axis(figure_, spec, scaled(spec, ranges[p].y));
+      panel.y = y_axis(figure_, spec, ranges[p].y);
       const double ticks = tick_length + tick_gap + widest_label(panel.y);
       margins[p % columns_] =
-          std::max(margins[p % columns_], ticks + (panel.has_y_label ? label_height + label_gap : 0));
+          std::max(margins[p % columns_], ticks + (panel.y_label.empty() ? 0 : label_height + label_gap));
     }
     const double right = 9;  // half of the last label of the x axis
     double width = page_.width - 2 * edge - column_gap * static_cast<double>(columns_ - 1);
@@ -204,7 +121,7 @@ class layout_builder {
         panel_layout& panel = page_.panels[p];
         panel.left = x + margins[c];
         panel.right = panel.left + width;
-        panel.y_label_x = x + label_height / 2;
+        panel.outer = panel.left - tick_length - tick_gap - widest_label(panel.y);
         panel.x = x_axis(figure_, figure_.panels[p], data_.panels[p], ranges[p].x, n_layers_, width);
         panel.empty = ranges[p].y.empty;
       }
@@ -212,17 +129,7 @@ class layout_builder {
     }
   }
 
-  static number_range scaled(const panel_spec& spec, number_range range) {
-    if (spec.has(DLENS_FIGURE_PERCENT_Y)) return {0, 100, false};
-    return range;
-  }
-
-  // From the left edge of the panel's ticks to the right edge of its plot.
-  double cell_width(std::size_t p) const { return page_.panels[p].right - cell_left(p); }
-  double cell_left(std::size_t p) const {
-    const panel_layout& panel = page_.panels[p];
-    return panel.left - tick_length - tick_gap - widest_label(panel.y);
-  }
+  double cell_width(std::size_t p) const { return page_.panels[p].right - page_.panels[p].outer; }
 
   double plot_height() const {
     if (n_ == 1) return page_.width > figure_style::one_column ? 165 : 150;
@@ -241,9 +148,10 @@ class layout_builder {
         const panel_spec& spec = figure_.panels[p];
         if (!spec.title.empty()) titles = panel_title_height;
         legends = std::max(legends, panel.legend.height());
-        const bool below_same = p + columns_ < n_ && figure_.panels[p + columns_].x_label == spec.x_label;
-        panel.has_x_label = !below_same && !spec.x_label.empty();
-        x_labels = x_labels || panel.has_x_label;
+        const double width = panel.right - panel.left;
+        if (p + columns_ >= n_ || figure_.panels[p + columns_].x_label != spec.x_label)
+          panel.x_label = fit_text(spec.x_label, figure_style::text_size, width, shorten::end);
+        x_labels = x_labels || !panel.x_label.empty();
       }
       const double top = y + (first > 0 ? row_gap : legend_gap) + titles + legends + above_plot;
       for (std::size_t p = first; p < end; ++p) place(p, top, titles, legends);
@@ -259,10 +167,7 @@ class layout_builder {
     panel.bottom = top + plot_height();
     panel.legend_y = top - above_plot - legends;
     panel.title_y = panel.legend_y - titles / 2;
-    panel.x_label_y = panel.bottom + tick_length + tick_gap + label_height + label_height / 2;
     panel.title = fit_text(spec.title, figure_style::text_size, cell_width(p), shorten::end);
-    panel.x_label = fit_text(spec.x_label, figure_style::text_size, panel.right - panel.left, shorten::end);
-    panel.y_label = fit_text(spec.y_label, figure_style::text_size, panel.bottom - panel.top, shorten::end);
   }
 
   const figure_spec& figure_;
@@ -274,19 +179,6 @@ class layout_builder {
 };
 
 }  // namespace
-
-double bar_step(const panel_data& panel) {
-  std::set<double> places;
-  for (const panel_series& s : panel.series)
-    for (const figure_point& point : s.points)
-      if (!std::isnan(point.x)) places.insert(point.x);
-  double step = std::numeric_limits<double>::infinity(), before = -step;
-  for (const double x : places) {
-    step = std::min(step, x - before);
-    before = x;
-  }
-  return std::isfinite(step) && step > 0 ? step : 1;
-}
 
 page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers) {
   return layout_builder(figure, data, n_layers).build();

@@ -16,13 +16,12 @@ namespace depthlens {
 
 struct panel_layout {
   double left = 0, right = 0, top = 0, bottom = 0;  // of the plot, without ticks and labels
+  double outer = 0;                                 // left of the tick labels: title and legend begin there
   double title_y = 0, legend_y = 0;                 // middle of the title, top of the legend
-  bool has_x_label = true, has_y_label = true;      // false where the neighbour's says the same
-  double y_label_x = 0, x_label_y = 0;              // middles of the labels
   bool empty = false;                               // nothing can be drawn
   figure_axis x, y;
-  figure_legend legend;  // no entries where the page has one for all
-  std::string title, x_label, y_label;
+  figure_legend legend;                 // no entries where the page has one for all
+  std::string title, x_label, y_label;  // labels: "" where the neighbour's says the same
 };
 
 struct page_layout {
@@ -33,9 +32,6 @@ struct page_layout {
   figure_legend legend;
   std::vector<panel_layout> panels;
 };
-
-// Distance between neighbouring bars or groups of bars on the x axis: the smallest difference that occurs.
-double bar_step(const panel_data& panel);
 
 // n_layers = 0: layer axes end at the last layer in the data.
 page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers);

@@ -2,25 +2,20 @@
 #include "legend.hpp"
 
 #include "axis.hpp"
-#include "plot_blocks.hpp"
+#include "panel_axes.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
 
+#include <depthlens/base/error.hpp>
+
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 namespace depthlens {
 
 namespace {
-
-bool can_be_drawn(const panel_spec& panel, const panel_series& series) {
-  for (const figure_point& p : series.points) {
-    const bool x = std::isfinite(p.x) && (!panel.has(DLENS_FIGURE_LOG_X) || p.x > 0);
-    if (x && std::isfinite(p.y) && (!panel.has(DLENS_FIGURE_LOG_Y) || p.y > 0)) return true;
-  }
-  return false;
-}
 
 // What follows the name: "n = 57, 3 never", "n = 57", "3 never" or nothing.
 std::string counts_text(std::optional<std::uint64_t> count, std::optional<std::uint64_t> never) {
@@ -30,24 +25,83 @@ std::string counts_text(std::optional<std::uint64_t> count, std::optional<std::u
   return text;
 }
 
+// "all at layer 7" of a density whose values are equal, else nothing.
+std::string only_value(const panel_spec& panel, const kernel_density& density) {
+  if (density.exists() || density.count() == 0 || density.smallest() != density.largest()) return "";
+  return cat(density.count() > 1 ? "all at " : "at ", panel.has(DLENS_FIGURE_LAYER_X) ? "layer " : "",
+             density.smallest());
+}
+
+legend_entry entry_of(const figure_spec& figure, const panel_spec& panel, const figure_data& data,
+                      const panel_series& s) {
+  legend_entry entry{.series = s.series, .name = data.series[s.series].name, .counts = ""};
+  if (figure.kind != figure_kind::density) {
+    entry.counts = counts_text(s.count, s.never);
+    entry.drawn = std::any_of(s.points.begin(), s.points.end(),
+                              [&](const figure_point& p) { return can_be_drawn(panel, p); });
+    return entry;
+  }
+  const kernel_density density = density_of(panel, s);
+  entry.counts =
+      counts_text(figure.count.empty() ? static_cast<std::uint64_t>(density.count()) : s.count, s.never);
+  const std::string value = only_value(panel, density);
+  entry.counts += (entry.counts.empty() || value.empty() ? "" : ", ") + value;
+  entry.drawn = density.exists();
+  return entry;
+}
+
+// Are the series of a control told from their namesakes by one dash pattern, and by nothing else?
+bool is_one_entry(const std::vector<legend_entry>& entries, const figure_data& data,
+                  const std::string& control) {
+  std::set<std::size_t> dashes;
+  for (const legend_entry& entry : entries) {
+    const figure_series& s = data.series[entry.series];
+    if (s.control != control) continue;
+    dashes.insert(s.dash);
+    if (std::none_of(entries.begin(), entries.end(), [&](const legend_entry& other) {
+          return other.name + ", " + control == entry.name && other.counts == entry.counts;
+        }))
+      return false;
+  }
+  return dashes.size() == 1;
+}
+
+void fold_controls(std::vector<legend_entry>& entries, const figure_data& data) {
+  std::set<std::string> controls;
+  for (const figure_series& s : data.series)
+    if (!s.control.empty()) controls.insert(s.control);
+  for (const std::string& control : controls) {
+    if (!is_one_entry(entries, data, control)) continue;
+    const auto of_control = [&](const legend_entry& e) { return data.series[e.series].control == control; };
+    const auto first = std::find_if(entries.begin(), entries.end(), of_control);
+    // The first of the figure, not of the panel, so that panels agree.
+    const auto any = std::find_if(data.series.begin(), data.series.end(),
+                                  [&](const figure_series& s) { return s.control == control; });
+    *first = {.series = static_cast<std::size_t>(any - data.series.begin()),
+              .name = control,
+              .counts = "",
+              .of_all = true};
+    entries.erase(std::remove_if(first + 1, entries.end(), of_control), entries.end());
+  }
+}
+
 }  // namespace
 
 std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel) {
+  const panel_spec& spec = figure.panels[panel];
   std::vector<legend_entry> entries;
+  bool missing = false;
   for (const panel_series& s : data.panels[panel].series) {
-    legend_entry entry{s.series, data.series[s.series].name, "", true};
-    std::optional<std::uint64_t> count = s.count;
-    if (figure.kind == figure_kind::density) {
-      const kernel_density density(density_values(figure.panels[panel], s));
-      if (figure.count.empty()) count = static_cast<std::uint64_t>(density.count());
-      entry.drawn = density.exists();
-    } else {
-      entry.drawn = can_be_drawn(figure.panels[panel], s);
-    }
-    entry.counts = counts_text(count, s.never);
-    if (!entry.name.empty() || !entry.counts.empty()) entries.push_back(std::move(entry));
+    entries.push_back(entry_of(figure, spec, data, s));
+    if (entries.back().name.empty() && entries.back().counts.empty()) entries.pop_back();
+    missing = missing || std::any_of(s.points.begin(), s.points.end(),
+                                     [](const figure_point& p) { return std::isnan(p.y); });
   }
+  fold_controls(entries, data);
+  if (missing && figure.kind == figure_kind::grouped_bars)
+    entries.push_back(
+        {.series = data.series.size(), .name = "no bar: no value", .counts = "", .drawn = false});
   return entries;
 }
 

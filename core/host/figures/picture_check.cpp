@@ -6,8 +6,8 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
-#include <sstream>
+#include <string>
+#include <string_view>
 
 namespace depthlens {
 
@@ -71,14 +71,6 @@ std::string picture_fault(std::string_view format, std::string_view bytes) {
   if (bytes.empty()) return "is empty";
   if (format == "png") return png_fault(bytes);
   return format == "svg" ? svg_fault(bytes) : pdf_fault(bytes);
-}
-
-bool is_whole_picture(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  const std::string format = file.extension().string();
-  return in && !format.empty() && picture_fault(format.substr(1), bytes.view()).empty();
 }
 
 }  // namespace depthlens

@@ -2,7 +2,6 @@
 // Is a picture whole? gnuplot ends well, and says nothing, where it could not write all of one.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -12,8 +11,5 @@ namespace depthlens {
 // </svg>". PNG: every chunk to its end; PDF: the table of objects stands where the file says, so no byte
 // before it is lost.
 std::string picture_fault(std::string_view format, std::string_view bytes);
-
-// The file is there, can be read and is whole; its format is its extension.
-bool is_whole_picture(const std::filesystem::path& file);
 
 }  // namespace depthlens

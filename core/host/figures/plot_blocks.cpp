@@ -2,10 +2,10 @@
 #include "plot_blocks.hpp"
 
 #include "gnuplot_text.hpp"
+#include "panel_axes.hpp"
 #include "style.hpp"
 #include "text_width.hpp"
 
-#include <cmath>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -44,7 +44,7 @@ class block_builder {
       const panel_data& panel = data_.panels[p];
       const double step = bar_step(panel);
       for (std::size_t i = 0; i < panel.series.size(); ++i) {
-        plot_block block{p, panel.series[i].series, {}, false, false, false};
+        plot_block block{.panel = p, .series = panel.series[i].series, .rows = {}};
         switch (figure_.kind) {
           case figure_kind::lines:
             line(panel.series[i], block);
@@ -70,15 +70,11 @@ class block_builder {
  private:
   const panel_spec& spec(const plot_block& block) const { return figure_.panels[block.panel]; }
 
-  // Can the point be drawn on these axes?
-  static bool visible(const panel_spec& panel, const figure_point& point) {
-    if (std::isnan(point.x) || std::isnan(point.y)) return false;
-    return (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0) && (!panel.has(DLENS_FIGURE_LOG_Y) || point.y > 0);
-  }
-
   void line(const panel_series& series, plot_block& block) const {
     const auto& points = series.points;
-    const auto seen = [&](std::size_t i) { return i < points.size() && visible(spec(block), points[i]); };
+    const auto seen = [&](std::size_t i) {
+      return i < points.size() && can_be_drawn(spec(block), points[i]);
+    };
     bool any = false;
     for (std::size_t i = 0; i < points.size(); ++i) {
       const bool lone = seen(i) && !seen(i + 1) && (i == 0 || !seen(i - 1));
@@ -94,7 +90,7 @@ class block_builder {
   void stacked(const panel_series& series, std::map<double, double>& stacks, double step,
                plot_block& block) const {
     for (const figure_point& point : series.points) {
-      if (!visible(spec(block), point)) continue;
+      if (!can_be_drawn(spec(block), point)) continue;
       double& top = stacks[point.x];
       const double low = top;
       top += point.y;
@@ -120,12 +116,12 @@ class block_builder {
     const double width = step * 0.84 / static_cast<double>(panel.series.size());
     const double left = -step * 0.42 + width * static_cast<double>(i);
     for (const figure_point& point : panel.series[i].points)
-      if (visible(spec(block), point))
+      if (can_be_drawn(spec(block), point))
         block.rows.push_back({point.x, point.y, point.x + left, point.x + left + width});
   }
 
   void density(const panel_series& series, plot_block& block) const {
-    const kernel_density density(density_values(spec(block), series));
+    const kernel_density density = density_of(spec(block), series);
     if (!density.exists()) return;
     const figure_axis& axis = page_.panels[block.panel].x;
     for (int i = 0; i <= density_steps; ++i) {
@@ -141,19 +137,6 @@ class block_builder {
 };
 
 }  // namespace
-
-std::vector<counted_value> density_values(const panel_spec& panel, const panel_series& series) {
-  std::vector<counted_value> values;
-  for (const figure_point& point : series.points)
-    if (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0) values.push_back({point.x, point.y});
-  return values;
-}
-
-double density_x(const figure_axis& x, int number) {
-  const double part = static_cast<double>(number) / density_steps;
-  if (x.log) return std::pow(10.0, std::log10(x.low) * (1 - part) + std::log10(x.high) * part);
-  return x.low * (1 - part) + x.high * part;
-}
 
 std::vector<plot_block> make_blocks(const figure_spec& figure, const figure_data& data,
                                     const page_layout& page) {

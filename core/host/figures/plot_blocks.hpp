@@ -3,7 +3,6 @@
 // pictures: tidy columns that users can plot their own way. gnuplot addresses blocks by their number.
 #pragma once
 
-#include "density.hpp"
 #include "figure_spec.hpp"
 #include "layout.hpp"
 #include "series.hpp"
@@ -26,12 +25,6 @@ struct plot_block {
   bool drawn = false;                       // false: the block is one row of NaN
   bool lone_points = false, labels = false;
 };
-
-// The finite x that a density is made of, and how often each occurs.
-std::vector<counted_value> density_values(const panel_spec& panel, const panel_series& series);
-// A curve is drawn through density_steps + 1 places of its x axis, number 0 to density_steps.
-inline constexpr int density_steps = 240;
-double density_x(const figure_axis& x, int number);
 
 std::vector<plot_block> make_blocks(const figure_spec& figure, const figure_data& data,
                                     const page_layout& page);

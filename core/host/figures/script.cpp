@@ -2,8 +2,8 @@
 #include "script.hpp"
 
 #include "gnuplot_text.hpp"
+#include "plot_commands.hpp"
 #include "style.hpp"
-#include "text_width.hpp"
 
 #include <depthlens/base/error.hpp>
 
@@ -26,9 +26,7 @@ class script_builder {
  public:
   script_builder(const figure_spec& figure, const figure_data& data, const page_layout& page,
                  const std::vector<plot_block>& blocks, const std::string& stem)
-      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {
-    for (const figure_series& s : data.series) n_colors_ = std::max(n_colors_, s.color + 1);
-  }
+      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {}
 
   std::string build() {
     head();
@@ -47,15 +45,6 @@ class script_builder {
 
   bool bars() const { return is_bars(figure_.kind); }
   bool density() const { return figure_.kind == figure_kind::density; }
-  std::string color(std::size_t series) const {
-    return std::string(look::color(data_.described_as, figure_.kind, data_.series[series].color, n_colors_));
-  }
-  std::string line_style(std::size_t series) const {
-    const std::string_view dash = look::dash(data_.series[series].dash, data_.series[series].color);
-    return "lc rgb '" + color(series) + "' lw " + number(look::line_width) +
-           (dash.empty() ? "" : " dt " + std::string(dash));
-  }
-
   // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`,
   // all of them measured, make each terminal obey.
   void head() {
@@ -109,12 +98,9 @@ class script_builder {
     } else {
       add("unset label; unset arrow; unset object");
     }
-    const double outer = panel.left - 6 - widest(panel.y);
-    label(panel.title, outer, panel.title_y, "left");
-    legend(panel.legend, outer, panel.legend_y);
-    if (panel.has_x_label) label(panel.x_label, (panel.left + panel.right) / 2, panel.x_label_y, "center");
-    if (panel.has_y_label)
-      label(panel.y_label, panel.y_label_x, (panel.top + panel.bottom) / 2, "center rotate by 90");
+    label(panel.title, panel.outer, panel.title_y, "left");
+    legend(panel.legend, panel.outer, panel.legend_y);
+    add("set xlabel ", gnuplot_quote(panel.x_label), "; set ylabel ", gnuplot_quote(panel.y_label));
     if (panel.empty)
       add("set label '", nothing_in(data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
           look::faint_ink, "'");
@@ -124,7 +110,7 @@ class script_builder {
         ")");
     axis("x", panel.x);
     axis("y", panel.y);
-    plots(p);
+    add(plot_command(figure_, data_, page_, blocks_, p));
   }
 
   std::string_view nothing_in(const panel_data& panel) const {
@@ -133,33 +119,31 @@ class script_builder {
     return points && density() ? "no density: all values are equal" : "no data";
   }
 
-  static double widest(const figure_axis& axis) {
-    double width = 0;
-    for (const axis_tick& tick : axis.ticks) width = std::max(width, text_width(tick.label, look::text_size));
-    return width;
-  }
-
   void legend(const figure_legend& legend, double left, double top) {
     for (std::size_t i = 0; i < legend.entries.size(); ++i) {
       const legend_entry& entry = legend.entries[i];
       const double x = left + legend.column_left[i % legend.columns];
       const double y = top + (static_cast<double>(i / legend.columns) + 0.5) * figure_legend::row_height;
-      if (entry.drawn) sample(entry.series, x, y, legend.sample);
+      // gnuplot joins neighbouring lines of one colour and width to one SVG path, whatever their dashes.
+      const double line_width = look::line_width + (i % 2 == 0 ? 0 : 0.01);
+      if (entry.drawn) sample(entry, x, y, legend.sample, line_width);
       label(legend.texts[i], x + legend.sample + figure_legend::sample_gap, y,
             entry.drawn ? "left" : cat("left tc rgb '", look::faint_ink, "'"));
     }
   }
 
-  void sample(std::size_t series, double x, double y, double width) {
+  void sample(const legend_entry& entry, double x, double y, double width, double line_width) {
+    const std::string color = entry.of_all ? std::string(look::ink) : color_of(figure_, data_, entry.series);
     if (bars()) {
       add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5),
-          " fs solid 1 noborder fc rgb '", color(series), "'");
+          " fs solid 1 noborder fc rgb '", color, "'");
       return;
     }
-    add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ", line_style(series));
-    if (has_markers())
-      add("set label '' at ", place(x + width / 2, y), " point pt ", look::marker(data_.series[series].color),
-          " ps 3.2*dot lc rgb '", color(series), "'");
+    add("set arrow from ", place(x, y), " to ", place(x + width, y), " nohead ",
+        line_of(data_.series[entry.series], color, line_width));
+    if (has_markers() && !entry.of_all)
+      add("set label '' at ", place(x + width / 2, y), " point ",
+          marker_of(data_.series[entry.series], color));
   }
 
   bool has_markers() const {
@@ -169,55 +153,25 @@ class script_builder {
   }
 
   void axis(std::string_view name, const figure_axis& axis) {
-    const double first = axis.reversed ? axis.high : axis.low, last = axis.reversed ? axis.low : axis.high;
+    const auto value = gnuplot_number;
     add(axis.log ? "set logscale " : "unset logscale ", name);
-    add("set ", name, "range [", gnuplot_number(first), ":", gnuplot_number(last), "]");
-    std::string ticks;
-    for (const axis_tick& tick : axis.ticks) {
-      ticks += ticks.empty() ? "" : ", ";
-      ticks += gnuplot_quote_tick(tick.label) + " " + gnuplot_number(tick.at) + (tick.minor ? " 1" : "");
-    }
-    add("set ", name, "tics (", ticks, ")");
+    add("set ", name, "range [", value(axis.low), ":", value(axis.high), "]",
+        axis.reversed ? " reverse" : " noreverse");
+    add("set format ", name, axis.percent ? " '%g%%'" : " '%g'");
+    add(axis.log ? "set m" : "unset m", name, axis.log ? "tics 10" : "tics");
+    if (axis.words.empty())
+      add("set ", name, "tics ", value(axis.step));
+    else
+      add("set ", name, "tics (", named_ticks(axis.words), ")");
+    if (axis.log && axis.high <= 10 * axis.low)  // two ticks alone would say little
+      add("set ", name, "tics add (", value(2 * axis.low), ", ", value(5 * axis.low), ")");
   }
 
-  void plots(std::size_t p) {
+  static std::string named_ticks(const std::vector<std::string>& words) {
     std::string list;
-    const auto put = [&](const std::string& item) { list += (list.empty() ? "" : ", \\\n     ") + item; };
-    for (std::size_t b = 0; b < blocks_.size(); ++b)
-      if (blocks_[b].panel == p && blocks_[b].drawn) plot(b, put);
-    add("plot ", list.empty() ? "NaN" : list);
-  }
-
-  template <class Put>
-  void plot(std::size_t b, Put put) const {
-    const plot_block& block = blocks_[b];
-    const panel_spec& spec = figure_.panels[block.panel];
-    const std::string scale =
-        spec.has(DLENS_FIGURE_PERCENT_Y) && figure_.kind != figure_kind::density ? "100*" : "";
-    const std::string from = cat("data index ", b, " using ");
-    const std::string rgb = "lc rgb '" + color(block.series) + "'";
-    if (figure_.kind == figure_kind::stacked_bars) {
-      const std::string half = number(bar_step(data_.panels[block.panel]) * (1 - look::bar_gap) / 2);
-      put(cat(from, "1:(0):($1-", half, "):($1+", half, "):(", scale, "$3):(", scale, "$4) with boxxyerror ",
-              rgb, " lw 0.6 fs solid 1 border lc rgb '#FFFFFF'"));
-      if (block.labels)
-        put(cat(from, "1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',",
-                number(look::small_size), "' tc rgb '", look::label_color(color(block.series)), "'"));
-    } else if (figure_.kind == figure_kind::grouped_bars) {
-      put(cat(from, "1:(0):3:4:(0):(", scale, "$2) with boxxyerror ", rgb, " fs solid 1 noborder"));
-    } else {
-      const bool density = figure_.kind == figure_kind::density;
-      if (!spec.low.empty())
-        put(cat(from, "1:(", scale, "$4):(", scale, "$5) with filledcurves fc rgb '", color(block.series),
-                "' fs transparent solid 0.2 noborder"));
-      put(cat(from, "1:(", scale, "$2) with lines ", line_style(block.series)));
-      const std::string point =
-          cat("points pt ", look::marker(data_.series[block.series].color), " ps 3.2*dot ", rgb);
-      if (!density && spec.has(DLENS_FIGURE_MARKERS))
-        put(cat(from, "1:(", scale, "$2) every ", 1 + block.rows.size() / 16, " with ", point));
-      else if (block.lone_points)
-        put(cat(from, "1:($3 > 0 ? ", scale, "$2 : NaN) with ", point));
-    }
+    for (std::size_t i = 0; i < words.size(); ++i)
+      if (!words[i].empty()) list += cat(list.empty() ? "" : ", ", gnuplot_quote_tick(words[i]), " ", i);
+    return list;
   }
 
   const figure_spec& figure_;
@@ -225,7 +179,6 @@ class script_builder {
   const page_layout& page_;
   const std::vector<plot_block>& blocks_;
   const std::string& stem_;
-  std::size_t n_colors_ = 0;
   std::string out_;
 };
 

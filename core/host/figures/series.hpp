@@ -5,6 +5,7 @@
 
 #include "figure_spec.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -21,11 +22,21 @@ struct figure_point {
   double low = std::numeric_limits<double>::quiet_NaN(), high = low;  // of an interval around y
 };
 
+// Have the point, and its x alone, a place on the axes of the panel?
+inline bool x_can_be_drawn(const panel_spec& panel, const figure_point& point) noexcept {
+  return std::isfinite(point.x) && (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0);
+}
+inline bool can_be_drawn(const panel_spec& panel, const figure_point& point) noexcept {
+  return x_can_be_drawn(panel, point) && std::isfinite(point.y) &&
+         (!panel.has(DLENS_FIGURE_LOG_Y) || point.y > 0);
+}
+
 // A series in the whole figure: the same name, colour and dash in every panel.
 struct figure_series {
-  std::string name;   // "" where the figure has no series column
-  std::size_t color;  // number of its colour group, by first row
-  std::size_t dash;   // number of its dash group, by first row; 0 = solid
+  std::string name;          // "" where the figure has no series column
+  std::size_t color;         // number of its colour group, by first row
+  std::size_t dash;          // number of its dash group, by first row; 0 = solid
+  std::string control = {};  // of a control's series: what it is, as behind its name
 };
 
 // What a panel shows of a series, in the order of the rows (of densities: the first of each x).

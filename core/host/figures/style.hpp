@@ -23,9 +23,8 @@ inline constexpr std::string_view ink = "#000000", soft_ink = "#4D4D4D", faint_i
                                   grid = "#E0E0E0";
 
 inline constexpr std::array<std::string_view, 4> bucket_colors = {"#F97316", "#2563EB", "#10B981", "#D1D5DB"};
-// The same where bars are drawn as lines: the grey is darker, since thin lines need more contrast.
-inline constexpr std::array<std::string_view, 4> bucket_line_colors = {"#F97316", "#2563EB", "#10B981",
-                                                                       "#6B7280"};
+// The last of them where bars are drawn as lines: thin lines need more contrast.
+inline constexpr std::string_view grey_line = "#6B7280";
 // The order puts the colours that are hardest to tell apart, or pale on paper, last.
 inline constexpr std::array<std::string_view, 10> line_colors = {"#0173B2", "#DE8F05", "#029E73", "#D55E00",
                                                                  "#CC78BC", "#CA9161", "#56B4E9", "#949494",
@@ -40,7 +39,7 @@ inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // gnuplot
 inline std::string_view color(figure_kind kind, figure_kind drawn_as, std::size_t group,
                               std::size_t n_groups) noexcept {
   if (is_bars(kind) && n_groups <= bucket_colors.size())
-    return is_bars(drawn_as) ? bucket_colors[group] : bucket_line_colors[group];
+    return group == 3 && !is_bars(drawn_as) ? grey_line : bucket_colors[group];
   return line_colors[group % line_colors.size()];
 }
 

@@ -61,11 +61,13 @@ void add_drawings(const fs::path& run, const boost::json::object& model, const b
          " is missing; the command that made the run makes it again");
   const auto* spec = object_at(&entry, "figure");
   if (spec == nullptr) fail(status::data, "run.json: figure ", name, " has no description");
-  drawing d{figure_from_json(*spec),
-            {required_text(model, "name"), required_text(entry, "lens"), required_number(entry, "prompts"),
-             static_cast<unsigned>(required_number(model, "n_layers"))},
-            csv,
-            required_file_name(entry, "stem")};
+  drawing d{.figure = figure_from_json(*spec),
+            .about = {.model = required_text(model, "name"),
+                      .lens = required_text(entry, "lens"),
+                      .prompts = required_number(entry, "prompts"),
+                      .n_layers = static_cast<unsigned>(required_number(model, "n_layers"))},
+            .csv = csv,
+            .stem = required_file_name(entry, "stem")};
   to.push_back(d);
   if (!entry.contains("control") || d.figure.kind == figure_kind::density) return;
   d.about.control = run / "data" / required_file_name(entry, "control");

@@ -6,6 +6,7 @@
 #include "engine/study_session.hpp"
 #include "results/manifest.hpp"
 
+#include <cstdint>
 #include <vector>
 
 namespace depthlens {
@@ -13,5 +14,8 @@ namespace depthlens {
 // Adds the data sets of the run in `earlier` that a study of the command does not name itself. A file that is
 // gone or has changed is left out with a warning; its own tables stay as they are.
 void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies);
+
+// Says in one line where the run holds more records than `limit`, the --limit of this command.
+void tell_about_limit(const std::vector<study_plan>& studies, std::uint64_t limit);
 
 }  // namespace depthlens

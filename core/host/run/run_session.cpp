@@ -55,6 +55,7 @@ class run_session {
     for (study_plan& s : request_.studies) sessions_.push_back(std::make_unique<study_session>(context_, s));
     for (const auto& s : sessions_) s->survey();
     tell_about_data(sessions_);
+    tell_about_limit(request_.studies, request_.limit);
   }
 
   ~run_session() { watch_.reset(); }  // it looks at what goes next

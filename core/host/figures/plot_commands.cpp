@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plot_commands.hpp"
+
+#include "gnuplot_text.hpp"
+#include "panel_axes.hpp"
+
+#include <depthlens/base/error.hpp>
+
+#include <algorithm>
+#include <string_view>
+
+namespace depthlens {
+
+namespace look = figure_style;
+
+std::string color_of(const figure_spec& figure, const figure_data& data, std::size_t series) {
+  std::size_t n = 0;
+  for (const figure_series& s : data.series) n = std::max(n, s.color + 1);
+  return std::string(look::color(data.described_as, figure.kind, data.series[series].color, n));
+}
+
+std::string line_of(const figure_series& series, const std::string& color, double width) {
+  const std::string_view dash = look::dash(series.dash, series.color);
+  return cat("lc rgb '", color, "' lw ", gnuplot_coordinate(width), dash.empty() ? "" : " dt ", dash);
+}
+
+std::string marker_of(const figure_series& series, const std::string& color) {
+  return cat("pt ", look::marker(series.color), " ps 3.2*dot lc rgb '", color, "'");
+}
+
+namespace {
+
+// The parts of a block from the back to the front, each behind "data index N using ". `y` begins a column as
+// it is drawn: the table has shares where the axis has per cent.
+std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, double step,
+                                 const figure_axis& axis, const std::string& color) {
+  const std::string y = axis.percent ? "100*$" : "$";
+  if (kind == figure_kind::grouped_bars)  // one of no height would look as if it was missing
+    return {cat("1:(0):3:4:(0):($2 == 0 ? ", gnuplot_number(0.008 * (axis.high - axis.low)), " : ", y,
+                "2) with boxxyerror lc rgb '", color, "' fs solid 1 noborder")};
+  const std::string half = gnuplot_coordinate(step * (1 - look::bar_gap) / 2);
+  std::vector<std::string> out = {cat("1:(0):($1-", half, "):($1+", half, "):(", y, "3):(", y,
+                                      "4) with boxxyerror lc rgb '", color,
+                                      "' lw 0.6 fs solid 1 border lc rgb '#FFFFFF'")};
+  if (block.labels)
+    out.push_back(cat("1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',",
+                      gnuplot_coordinate(look::small_size), "' tc rgb '", look::label_color(color), "'"));
+  return out;
+}
+
+std::vector<std::string> curve_of(const plot_block& block, const panel_spec& panel, const figure_axis& axis,
+                                  const figure_series& series, const std::string& color) {
+  const std::string y = axis.percent ? "100*$" : "$", points = "with points " + marker_of(series, color);
+  std::vector<std::string> out;
+  if (!panel.low.empty())
+    out.push_back(cat("1:(", y, "4):(", y, "5) with filledcurves fc rgb '", color,
+                      "' fs transparent solid 0.2 noborder"));
+  out.push_back(cat("1:(", y, "2) with lines ", line_of(series, color)));
+  if (!panel.y.empty() && panel.has(DLENS_FIGURE_MARKERS))
+    out.push_back(cat("1:(", y, "2) every ", 1 + block.rows.size() / 16, " ", points));
+  else if (block.lone_points)
+    out.push_back(cat("1:($3 > 0 ? ", y, "2 : NaN) ", points));
+  return out;
+}
+
+}  // namespace
+
+std::string plot_command(const figure_spec& figure, const figure_data& data, const page_layout& page,
+                         const std::vector<plot_block>& blocks, std::size_t panel) {
+  const double step = bar_step(data.panels[panel]);
+  const figure_axis& axis = page.panels[panel].y;
+  std::string list;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const plot_block& block = blocks[b];
+    if (block.panel != panel || !block.drawn) continue;
+    const std::string color = color_of(figure, data, block.series);
+    const auto parts = is_bars(figure.kind)
+                           ? bars_of(block, figure.kind, step, axis, color)
+                           : curve_of(block, figure.panels[panel], axis, data.series[block.series], color);
+    for (const std::string& part : parts)
+      list += cat(list.empty() ? "" : ", \\\n     ", "data index ", b, " using ", part);
+  }
+  return "plot " + (list.empty() ? "NaN" : list);
+}
+
+}  // namespace depthlens

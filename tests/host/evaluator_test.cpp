@@ -52,11 +52,21 @@ wishes_of_a_test random_wishes(std::uint32_t seed) {
   return out;
 }
 
+struct run_options {
+  std::uint32_t top_k = 1;
+  unsigned threads = 1;
+  std::size_t pack_tokens = 0;
+  bool sharing = true;
+  std::uint64_t kept_bytes = 0;
+};
+
 results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses, const wishes_of_a_test& w,
-            const evaluator::options& o, evaluation_counts* counts = nullptr) {
+            const run_options& o, evaluation_counts* counts = nullptr) {
   std::vector<active_lens> active;
   for (const fake_lens* l : lenses) active.push_back(fake_backend::active(*l));
-  const evaluator e(backend.c(), active, o);
+  const work_rules rules{
+      .threads = o.threads, .pack_tokens = o.pack_tokens, .kept_bytes = o.kept_bytes, .sharing = o.sharing};
+  const evaluator e(backend.c(), active, rules, {.top_k = o.top_k});
   results out(w.requests.size());
   std::vector<int> calls(w.requests.size());
   std::mutex guard;
@@ -289,7 +299,8 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
   fake_backend backend(kVocabulary);
   const fake_lens logit{1, {0}};
   const wishes_of_a_test w = random_wishes(4);
-  const evaluator e(backend.c(), {fake_backend::active(logit)}, {0, 2, 16});
+  const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = 2, .pack_tokens = 16},
+                    {.top_k = 0});
   test::check_fails(
       [&] {
         e.run(w.sequences, w.requests, [](std::size_t i, std::shared_ptr<const site_readings>) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/run_options.hpp"
 
+#include "commands/asked_model.hpp"
 #include "commands/experiment_options.hpp"
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/utf8.hpp"
-#include "model/self_check.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
 
@@ -175,11 +175,7 @@ void take_model(const parsed_options& o, run_request& r) {
   r.out = output_folder(o);
   r.name = o.text("name");
   check_name("--name", r.name);
-  r.backend = o.text("backend");
-  r.device = o.text("device");
-  r.precision = o.text("precision");
   r.policy = ignored_config(o);
-  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
   const std::string target = o.text("target");
@@ -193,13 +189,10 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
-  r.threads = thread_count(o);
+  r.work = asked_rules(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
   r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
                            : std::numeric_limits<std::uint64_t>::max();
-  r.window = parse_number("window", o.text("window"), 1, 1u << 20);
-  r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
-  r.sharing = parse_switch("sharing", o.text("sharing"));
   r.formats = parse_formats(o.text("format"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.

@@ -43,7 +43,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   for (const std::string& one : r.policy.ignored) ignored += (ignored.empty() ? "" : ",") + one;
   key["ignore_config"] = std::move(ignored);
   key["backend"] = backend;
-  key["precision"] = r.precision;
+  key["precision"] = r.work.precision;
   // In the published code's mode the name is part of every file name.
   if (r.seed_compat) key["name"] = model.name;
   key["model_sha256"] = model.files->content_hash();

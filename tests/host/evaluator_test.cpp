@@ -243,11 +243,29 @@ BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_
   BOOST_TEST(c.positions_read == backend.reads);
   BOOST_TEST(c.tokens_computed >= backend.tokens);
   BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
-  const evaluation_counts dry = count_work(w.sequences, w.requests, {20, 2, 0, 0.5});
+  const evaluation_counts dry = count_work(
+      w.sequences, w.requests, {.pack_tokens = 20, .kept_tokens = 0, .threads = 2, .read_weight = 0.5});
   BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
   BOOST_TEST(dry.tokens_given == c.tokens_given);
   BOOST_TEST(dry.tokens_computed == c.tokens_computed);
   BOOST_TEST(dry.positions_read == c.positions_read);
+}
+
+BOOST_AUTO_TEST_CASE(a_count_by_what_the_backend_advises_is_that_of_the_run_kept_prefixes_too) {
+  constexpr std::uint64_t token_bytes = 1000;
+  const fake_lens logit{1, {0}};
+  for (const std::uint64_t kept_tokens : {3U, 8U, 1000U}) {
+    const wishes_of_a_test w = random_wishes(static_cast<std::uint32_t>(kept_tokens));
+    fake_backend backend(kVocabulary, 20, token_bytes);
+    evaluation_counts c;
+    run(backend, {&logit}, w, {.kept_bytes = kept_tokens * token_bytes}, &c);
+    const pack_rules rules = combine({.kept_bytes = kept_tokens * token_bytes}, advice_of(backend.c()),
+                                     {.layers = 1, .row_weight = 0.25});
+    const evaluation_counts dry = count_work(w.sequences, w.requests, rules);
+    BOOST_TEST(dry.tokens_computed == c.tokens_computed);
+    BOOST_TEST(c.most_kept_tokens > 0U);
+    BOOST_TEST(dry.most_kept_tokens == c.most_kept_tokens);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(no_wishes_need_no_forward_call) {

@@ -109,12 +109,18 @@ figure_spec figure_of_table() {
   f.id = f.table = f.file = "lens_eval";
   f.title = "How close each layer comes to the output";
   f.series = "lens";
-  f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
-               "KL from the output (nats)", "", "kl_low", "kl_high"},
-              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "bits", "Layer",
-               "Cross-entropy (bits per token)", "", "bits_low", "bits_high"},
-              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
-               "Top-1 as the output", "", "agreement_low", "agreement_high"}};
+  const auto panel = [](const std::string& column, const char* label, std::uint32_t axis) {
+    return panel_spec{.flags = DLENS_FIGURE_LAYER_X | axis,
+                      .x = "layer",
+                      .y = column,
+                      .x_label = "Layer",
+                      .y_label = label,
+                      .low = column + "_low",
+                      .high = column + "_high"};
+  };
+  f.panels = {panel("kl", "KL from the output (nats)", DLENS_FIGURE_LOG_Y),
+              panel("bits", "Cross-entropy (bits per token)", DLENS_FIGURE_LOG_Y),
+              panel("agreement", "Top-1 as the output", DLENS_FIGURE_PERCENT_Y)};
   return f;
 }
 

@@ -152,7 +152,8 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
     fail(status::usage, "--data ", text, ": expected KEY[,KEY...]=FILE");
   const fs::path file = text.substr(equals + 1);
   if (!input_exists(file)) fail(status::no_input, file.string(), ": no such file");
-  dataset_plan d{"", fs::absolute(file), detect_format(file), "", sha256_file(file), cuts, 0};
+  dataset_plan d{
+      .file = fs::absolute(file), .format = detect_format(file), .sha256 = sha256_file(file), .cuts = cuts};
   std::istringstream keys(text.substr(0, equals));
   for (std::string key; std::getline(keys, key, ',');) {
     const std::string word = key.substr(0, key.find('.'));
@@ -225,7 +226,7 @@ std::vector<study_plan> all_experiments(registry& plugins) {
   std::vector<study_plan> out;
   for (const std::string& word : plugins.words("experiment")) {
     try {
-      out.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+      out.push_back({.word = word, .plugin = plugins.load_experiment(word)});
     } catch (const error& e) {
       log_warning(e.what());
     }
@@ -238,7 +239,7 @@ std::vector<study_plan> all_experiments(registry& plugins) {
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const std::vector<std::string> words = leading_words(args);
   for (const std::string& word : words)
-    r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+    r.studies.push_back({.word = word, .plugin = plugins.load_experiment(word)});
   po::options_description d;
   d.add(run_options());
   std::vector<study_plan> described = r.studies;

@@ -171,7 +171,11 @@ void study_runner::note_not_finite(const record_job& job, std::uint32_t lens) {
   const auto place = std::tuple(job.study(), job.dataset(), job.data().index);
   if (not_finite_ && place >= std::tuple(not_finite_->study, not_finite_->dataset, not_finite_->record))
     return;
-  not_finite_ = {job.study(), job.dataset(), job.data().index, lens, job.not_finite_ids()};
+  not_finite_ = {.study = job.study(),
+                 .dataset = job.dataset(),
+                 .record = job.data().index,
+                 .lens = lens,
+                 .ids = job.not_finite_ids()};
 }
 
 void study_runner::complete(record_job& job, const window_state& w) {

@@ -72,6 +72,7 @@ class lens_file {
   void read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model);
   void read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model);
   void add_identity(std::uint32_t layer);
+  void add(const dlens_transport& transport);
   float* add_values(std::size_t n);
 
   std::vector<std::int32_t> layers_;

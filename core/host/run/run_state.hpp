@@ -24,7 +24,6 @@ class run_state {
   void set_runner(study_runner* runner);
   // Writes run.json, where the folder is still this process's.
   void save(const manifest& m);
-  std::uint64_t records_wanted() const { return wanted_; }
 
   // The rest is for the thread that ends the program.
   bool must_end() const;  // a stop was asked for, or the folder was lost

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend that is served best by few calls at once, as a GPU is: it gets no more, of a size for so many. And
-// what a backend advises: kept in run.json, combined with what the user wants.
+// A backend that is served best by few calls at once, as a GPU is: it gets no more, of a size for so many.
+// And what a backend advises: kept in run.json, combined with what the user wants.
 #include "engine/evaluator.hpp"
 
 #include "host/fake_backend.hpp"

@@ -8,8 +8,8 @@
 
 namespace depthlens {
 
-// From --backend, --device, --precision, --threads, --skip-check, and --window, --pack-tokens, --sharing where
-// the command has them.
+// From --backend, --device, --precision, --threads and --skip-check; from --window, --pack-tokens and
+// --sharing where the command has them.
 work_rules asked_rules(const parsed_options& options);
 
 // --model with --bos and --ignore-config. Throws what opened_model::open throws.

@@ -8,9 +8,9 @@
 
 namespace depthlens {
 
-// Measures the lens, writes its files and tables, and notes in run.json how it came out, without writing that.
-// Warns of layers that read worse than the logit lens. False where it was stopped: the checkpoint is of the
-// last step then. [main]
+// Measures the lens, writes its files and tables, and notes in run.json how it came out, without writing
+// that. Warns of layers that read worse than the logit lens. False where it was stopped: the checkpoint is of
+// the last step then. [main]
 bool finish_lens(const train_request& request, const opened_model& model, const training_text& text,
                  const backend_trainer& trainer, training_course& course, held_training& folder);
 

@@ -7,7 +7,7 @@
 #include "depthlens/base/json.hpp"
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
-#include "model/opened_model.hpp"
+#include "model/running_model.hpp"
 #include "model/self_check.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -38,16 +38,16 @@ std::vector<fs::path> golden_folders() {
 }
 
 // A model on the backend under test with its logit lens.
-struct running_model {
+struct golden_model {
   opened_model opened;
-  backend_model model;
+  running_model model;
   lens_file layers;
-  backend_lens lens;
-  explicit running_model(const fs::path& folder)
+  explicit golden_model(const fs::path& folder)
       : opened(opened_model::open(folder.string(), bos_policy::automatic)),
         model(opened, {{}, &testing::backend()}, {.threads = 2}),
-        layers(parse_lens("logit"), opened.files->arch().n_layers, opened.files->arch().d_model),
-        lens(model.c(), layers) {}
+        layers(parse_lens("logit"), opened.files->arch().n_layers, opened.files->arch().d_model) {
+    model.add_lens(layers);
+  }
 
   // One result for each position of `wanted`.
   std::vector<std::shared_ptr<const site_readings>> read(const std::vector<std::int32_t>& ids,
@@ -56,8 +56,7 @@ struct running_model {
     for (std::size_t i = 0; i < wanted.as_array().size(); ++i)
       requests.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
     std::vector<std::shared_ptr<const site_readings>> out(requests.size());
-    const evaluator run(model.c(), {{lens.c(), static_cast<std::uint32_t>(layers.layers().size())}},
-                        {.top_k = 3, .threads = 2});
+    const evaluator run(model.c(), model.lenses(), {.threads = 2}, {.top_k = 3});
     const std::vector<std::vector<std::int32_t>> texts{ids};
     run.run(texts, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
       out[request] = std::move(result);
@@ -107,7 +106,7 @@ BOOST_AUTO_TEST_CASE(every_family_reads_from_its_files_as_transformers_does) {
   BOOST_TEST(folders.size() == 17U);
   for (const fs::path& folder : folders) {
     BOOST_TEST_CONTEXT(folder.filename().string()) {
-      const running_model m(folder);
+      const golden_model m(folder);
       const json_document golden = json_document::from_file(folder / "golden.json", {});
       const json_view texts = golden.root().require("texts");
       std::size_t compared = 0;
@@ -128,7 +127,7 @@ BOOST_AUTO_TEST_CASE(every_family_reads_from_its_files_as_transformers_does) {
 BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
   for (const fs::path& folder : golden_folders()) {
     BOOST_TEST_CONTEXT(folder.filename().string()) {
-      const running_model m(folder);
+      const golden_model m(folder);
       boost::json::object result;
       BOOST_REQUIRE_NO_THROW(result =
                                  self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));

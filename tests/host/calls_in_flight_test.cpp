@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend that is served best by few calls at once, as a GPU is: it gets no more, of a size for so many.
+// And what a backend advises: kept in run.json, combined with what the user wants.
 #include "engine/evaluator.hpp"
 
 #include "host/fake_backend.hpp"
@@ -7,6 +8,7 @@
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
+#include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -110,6 +112,64 @@ BOOST_AUTO_TEST_CASE(a_backend_that_knows_nothing_of_the_advice_gets_calls_from_
   older.advise_calls(1);
   older.leave_out_calls();
   BOOST_TEST(evaluate(older, threads, 2).most_at_once > 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(advice_of_backends)
+
+namespace {
+
+using namespace depthlens;
+
+constexpr backend_advice advice{
+    .pack_tokens = 4096, .calls = 3, .weight_bytes = 8ull << 30, .kept_token_bytes = 1000};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(advice_comes_back_from_run_json_as_it_was) {
+  boost::json::object backend;
+  describe(advice, backend);
+  const auto again = advice_in(backend);
+  BOOST_REQUIRE(again.has_value());
+  BOOST_TEST(again->pack_tokens == advice.pack_tokens);
+  BOOST_TEST(again->calls == advice.calls);
+  BOOST_TEST(again->weight_bytes == advice.weight_bytes);
+  BOOST_TEST(again->kept_token_bytes == advice.kept_token_bytes);
+}
+
+BOOST_AUTO_TEST_CASE(advice_that_is_not_whole_is_none) {
+  for (const char* missing : {"pack_tokens", "calls", "weight_bytes", "kept_token_bytes"}) {
+    boost::json::object backend;
+    describe(advice, backend);
+    for (const boost::json::value& wrong :
+         {boost::json::value("many"), boost::json::value(-1), boost::json::value(1e300)}) {
+      backend[missing] = wrong;
+      BOOST_TEST(!advice_in(backend).has_value(), missing << " is " << wrong);
+    }
+    backend.erase(missing);
+    BOOST_TEST(!advice_in(backend).has_value(), missing << " is missing");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_is_asked_as_far_as_its_interface_reaches) {
+  test::fake_backend keeps(50, 64, 1000), forgets(50, 32);
+  BOOST_TEST(advice_of(keeps.c()).kept_token_bytes == 1000U);
+  BOOST_TEST(advice_of(forgets.c()).kept_token_bytes == 0U);
+  BOOST_TEST(advice_of(forgets.c()).pack_tokens == 32U);
+}
+
+BOOST_AUTO_TEST_CASE(a_wish_goes_before_the_advice) {
+  const pack_rules advised = combine({.threads = 8}, advice, {.layers = 3, .row_weight = 2});
+  BOOST_TEST(advised.pack_tokens == 4096U);
+  BOOST_TEST(advised.threads == 3U);
+  BOOST_TEST(advised.kept_tokens == kept_bytes_for(advice.weight_bytes) / 1000);
+  BOOST_TEST(advised.read_weight == 8.0);
+  const pack_rules wanted = combine({.threads = 2, .pack_tokens = 100, .kept_bytes = 5500}, advice, {});
+  BOOST_TEST(wanted.pack_tokens == 100U);
+  BOOST_TEST(wanted.threads == 2U);
+  BOOST_TEST(wanted.kept_tokens == 5U);
+  BOOST_TEST(combine({.sharing = false}, advice, {}).kept_tokens == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,11 +52,21 @@ wishes_of_a_test random_wishes(std::uint32_t seed) {
   return out;
 }
 
+struct run_options {
+  std::uint32_t top_k = 1;
+  unsigned threads = 1;
+  std::size_t pack_tokens = 0;
+  bool sharing = true;
+  std::uint64_t kept_bytes = 0;
+};
+
 results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses, const wishes_of_a_test& w,
-            const evaluator::options& o, evaluation_counts* counts = nullptr) {
+            const run_options& o, evaluation_counts* counts = nullptr) {
   std::vector<active_lens> active;
   for (const fake_lens* l : lenses) active.push_back(fake_backend::active(*l));
-  const evaluator e(backend.c(), active, o);
+  const work_rules rules{
+      .threads = o.threads, .pack_tokens = o.pack_tokens, .kept_bytes = o.kept_bytes, .sharing = o.sharing};
+  const evaluator e(backend.c(), active, rules, {.top_k = o.top_k});
   results out(w.requests.size());
   std::vector<int> calls(w.requests.size());
   std::mutex guard;
@@ -233,11 +243,29 @@ BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_
   BOOST_TEST(c.positions_read == backend.reads);
   BOOST_TEST(c.tokens_computed >= backend.tokens);
   BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
-  const evaluation_counts dry = count_work(w.sequences, w.requests, {20, 2, 0, 0.5});
+  const evaluation_counts dry = count_work(
+      w.sequences, w.requests, {.pack_tokens = 20, .kept_tokens = 0, .threads = 2, .read_weight = 0.5});
   BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
   BOOST_TEST(dry.tokens_given == c.tokens_given);
   BOOST_TEST(dry.tokens_computed == c.tokens_computed);
   BOOST_TEST(dry.positions_read == c.positions_read);
+}
+
+BOOST_AUTO_TEST_CASE(a_count_by_what_the_backend_advises_is_that_of_the_run_kept_prefixes_too) {
+  constexpr std::uint64_t token_bytes = 1000;
+  const fake_lens logit{1, {0}};
+  for (const std::uint64_t kept_tokens : {3U, 8U, 1000U}) {
+    const wishes_of_a_test w = random_wishes(static_cast<std::uint32_t>(kept_tokens));
+    fake_backend backend(kVocabulary, 20, token_bytes);
+    evaluation_counts c;
+    run(backend, {&logit}, w, {.kept_bytes = kept_tokens * token_bytes}, &c);
+    const pack_rules rules = combine({.kept_bytes = kept_tokens * token_bytes}, advice_of(backend.c()),
+                                     {.layers = 1, .row_weight = 0.25});
+    const evaluation_counts dry = count_work(w.sequences, w.requests, rules);
+    BOOST_TEST(dry.tokens_computed == c.tokens_computed);
+    BOOST_TEST(c.most_kept_tokens > 0U);
+    BOOST_TEST(dry.most_kept_tokens == c.most_kept_tokens);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(no_wishes_need_no_forward_call) {
@@ -289,7 +317,8 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
   fake_backend backend(kVocabulary);
   const fake_lens logit{1, {0}};
   const wishes_of_a_test w = random_wishes(4);
-  const evaluator e(backend.c(), {fake_backend::active(logit)}, {0, 2, 16});
+  const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = 2, .pack_tokens = 16},
+                    {.top_k = 0});
   test::check_fails(
       [&] {
         e.run(w.sequences, w.requests, [](std::size_t i, std::shared_ptr<const site_readings>) {

@@ -130,9 +130,10 @@ class fake_run {
                           std::vector<active_lens> used;
                           for (const std::size_t l : active)
                             used.push_back(fake_backend::active(lens_of(s.lenses[l])));
-                          return evaluator(backend.c(), std::move(used), {1, s.threads, s.pack_tokens});
+                          return evaluator(backend.c(), std::move(used),
+                                           {.threads = s.threads, .pack_tokens = s.pack_tokens});
                         },
-                        {s.window, s.threads, s.pack_tokens, s.dry_run});
+                        {.window = s.window, .only_count = counted_by(s)});
     run_result out;
     out.finished = runner.run(stop);
     out.records = runner.records_run();
@@ -143,6 +144,11 @@ class fake_run {
   }
 
  private:
+  static std::optional<pack_rules> counted_by(const run_setting& s) {
+    if (!s.dry_run) return std::nullopt;
+    return pack_rules{.pack_tokens = s.pack_tokens, .threads = s.threads};
+  }
+
   static const std::atomic<bool>& never() {
     static const std::atomic<bool> no{false};
     return no;

@@ -88,7 +88,7 @@ std::size_t computed(const prefix_forest& f, std::size_t tokens) {
 
 // Plays a schedule with several packs running at once, ended in random order: every node once, prefixes there
 // when they are continued, no more kept than allowed. Returns the packs that were computed.
-void play(const prefix_forest& f, const depthlens::cut_rules& rules, std::mt19937& random) {
+void play(const prefix_forest& f, const depthlens::pack_rules& rules, std::mt19937& random) {
   const std::vector<pack> packs = depthlens::cut_packs(f, rules);
   depthlens::pack_schedule schedule(packs, rules.kept_tokens);
   std::vector<std::int32_t> running;

@@ -3,19 +3,19 @@
 // which share of the rate of plain matrix products the useful work reaches.
 #include "commands/command.hpp"
 
+#include "commands/asked_model.hpp"
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
 #include "depthlens/base/abi_error.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
-#include "model/self_check.hpp"
 #include "model/slow_precision.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
+#include <memory>
 
 namespace depthlens {
 namespace {
@@ -77,84 +77,76 @@ bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
 // The model on its backend, with its lenses.
 class bench_session {
  public:
-  explicit bench_session(const parsed_options& o, registry& plugins)
-      : model_(opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o))),
+  bench_session(const parsed_options& o, registry& plugins)
+      : plugins_(plugins),
+        model_(open_asked_model(o)),
         prompts_(asked_prompts(o, model_.files->arch())),
         lenses_(open_lenses(parse_lenses(o.texts("lens")), *model_.files, o.values["force-lens"].as<bool>())),
-        plan_{o.text("positions"),
-              parse_number("window", o.text("window"), 1, 1u << 20),
-              parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20),
-              thread_count(o),
-              parse_switch("sharing", o.text("sharing")),
-              row_weight(*model_.files)} {
-    plan_.rows = rows_of(lenses_, model_.files->arch().n_layers);
-    load(o, plugins.choose_backend(o.text("backend")));
+        plan_{.positions = o.text("positions"),
+              .rules = asked_rules(o),
+              .row_weight = row_weight(*model_.files),
+              .rows = rows_of(lenses_, model_.files->arch().n_layers)},
+        running_(start(plan_.rules)) {
+    report_.against = o.text("against");
   }
 
   const bench_report& measure(std::uint64_t repeats) {
     for (std::uint64_t i = 0; i < repeats; ++i)
-      report_.passes.push_back(run_pass(model_, *running_.model, running_.active, prompts_, plan_));
+      report_.passes.push_back(run_pass(model_, *running_, prompts_, plan_));
     report_.peak_bytes = peak_memory();
     for (const char* precision : {"f32", "bf16", "f16"})
       report_.product_rates.emplace_back(precision, plain_rate(precision));
-    warn_of_slow_precision();
+    warn_of_slow_products();
     if (!report_.against.empty()) compare();
     describe();
     return report_;
   }
 
  private:
-  backend_model::options options(const std::string& precision) const {
-    return {device_, precision, plan_.threads};
+  std::unique_ptr<running_model> start(const work_rules& rules) {
+    auto model = start_model(model_, plugins_, rules);
+    for (const opened_lens& l : lenses_) model->add_lens(l.file);
+    return model;
   }
-  void load(const parsed_options& o, const registry::backend& backend) {
-    backend_ = backend;
-    device_ = o.text("device");
-    report_.backend = backend.about.word;
-    report_.precision = o.text("precision");
-    if (o.has("against")) report_.against = o.text("against");
-    using clock = std::chrono::steady_clock;
-    const auto start = clock::now();
-    running_ = start_model(model_, backend_, options(report_.precision), lenses_);
-    const auto loaded = clock::now();
-    report_.weights = std::chrono::duration<double>(loaded - start).count();
-    self_check(*model_.files, running_.model->c(),
-               {report_.precision, model_.first_token(), parse_skipped_checks(o.text("skip-check"))});
-    report_.check = std::chrono::duration<double>(clock::now() - loaded).count();
-    log_info(cat("backend ", report_.backend, ": ", running_.model->info().device));
-  }
-  void warn_of_slow_precision() const {
-    const auto rate = [&](std::string_view precision) {
+  // Where the processor alone did not tell, as it does when the model is loaded.
+  void warn_of_slow_products() const {
+    const std::string& precision = plan_.rules.precision;
+    const auto rate = [&](std::string_view of) {
       for (const auto& [name, flops] : report_.product_rates)
-        if (name == precision && flops) return *flops;
+        if (name == of && flops) return *flops;
       return 0.0;
     };
-    auto slow = slow_precision(report_.precision, rate(report_.precision), rate("f32"));
-    if (!slow && rate(report_.precision) == 0)
-      slow = slow_precision(report_.precision, running_.model->info().device);
-    if (slow) log_warning(*slow);
+    if (slow_precision(precision, running_->info().device)) return;
+    if (const auto slow = slow_precision(precision, rate(precision), rate("f32"))) log_warning(*slow);
   }
   void compare() {
-    const running_model other = start_model(model_, backend_, options(report_.against), lenses_);
-    report_.agreement = measure_agreement(model_, running_, other, lenses_, prompts_, plan_);
+    work_rules rules = plan_.rules;
+    rules.backend = running_->backend();
+    rules.precision = report_.against;
+    const auto other = start(rules);
+    report_.agreement = measure_agreement(model_, *running_, *other, lenses_, prompts_, plan_);
   }
   void describe() {
     report_.model = model_.name;
-    report_.device = running_.model->info().device;
-    report_.weights_form = running_.model->info().weights;
-    report_.weight_bytes = running_.model->info().weight_bytes;
-    report_.threads = plan_.threads;
+    report_.backend = running_->backend();
+    report_.precision = plan_.rules.precision;
+    report_.device = running_->info().device;
+    report_.weights_form = running_->info().weights;
+    report_.weight_bytes = running_->info().weight_bytes;
+    report_.threads = plan_.rules.threads;
     report_.prompts = prompts_.size();
     report_.rows_of_a_read = plan_.rows.logits;
     report_.files = model_.files_seconds;
     report_.tokenizer = model_.tokenizer_seconds;
+    report_.weights = running_->load_seconds();
+    report_.check = running_->check_seconds();
   }
   std::optional<double> plain_rate(const char* precision) const {
-    const dlens_model* m = running_.model->c();
+    const dlens_model* m = running_->c();
     if (!DLENS_HAS(dlens_model, m, product_rate) || m->product_rate == nullptr) return std::nullopt;
     double rate = 0;
     try {
-      checked_call(m->product_rate, m, precision, plan_.threads, kRateSeconds, &rate);
+      checked_call(m->product_rate, m, precision, plan_.rules.threads, kRateSeconds, &rate);
     } catch (const error& e) {
       if (e.code() == status::unavailable) return std::nullopt;
       throw;
@@ -162,13 +154,12 @@ class bench_session {
     return rate;
   }
 
+  registry& plugins_;
   opened_model model_;
   bench_prompts prompts_;
   std::vector<opened_lens> lenses_;
   bench_plan plan_;
-  registry::backend backend_{};
-  std::string device_;
-  running_model running_;
+  std::unique_ptr<running_model> running_;
   bench_report report_;
 };
 

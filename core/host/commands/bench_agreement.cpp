@@ -14,9 +14,9 @@ using results = std::vector<std::shared_ptr<const site_readings>>;  // by reques
 
 results read_all(const running_model& m, const bench_window& in, const bench_plan& plan) {
   results out(in.requests.size());
-  make_evaluator(m.model->c(), m.active, plan)
-      .run(in.sequences, in.requests,
-           [&](std::size_t request, std::shared_ptr<const site_readings> r) { out[request] = std::move(r); });
+  make_evaluator(m, plan).run(
+      in.sequences, in.requests,
+      [&](std::size_t request, std::shared_ptr<const site_readings> r) { out[request] = std::move(r); });
   return out;
 }
 
@@ -36,16 +36,6 @@ void compare(const lens_reading& a, const lens_reading& b, std::span<layer_agree
 
 }  // namespace
 
-running_model start_model(const opened_model& model, const registry::backend& backend,
-                          const backend_model::options& options, const std::vector<opened_lens>& lenses) {
-  running_model out{std::make_unique<backend_model>(model, backend, options), {}, {}};
-  for (const opened_lens& l : lenses) {
-    out.lenses.push_back(std::make_unique<backend_lens>(out.model->c(), l.file));
-    out.active.push_back({out.lenses.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
-  }
-  return out;
-}
-
 std::vector<layer_agreement> measure_agreement(const opened_model& model, const running_model& of,
                                                const running_model& against,
                                                const std::vector<opened_lens>& lenses,
@@ -55,8 +45,8 @@ std::vector<layer_agreement> measure_agreement(const opened_model& model, const 
     for (std::vector<layer_agreement>& to = by_lens.emplace_back();
          const std::int32_t layer : l.file.layers())
       to.push_back({.lens = l.spec.label, .layer = layer});
-  for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
-    bench_window in = read_window(model, prompts, plan.positions, first, plan.window);
+  for (std::size_t first = 0; first < prompts.size(); first += plan.rules.window) {
+    bench_window in = read_window(model, prompts, plan, first);
     const results other = read_all(against, in, plan);
     for (std::size_t i = 0; i < in.requests.size(); ++i) in.requests[i].targets = {other[i]->final_top};
     const results own = read_all(of, in, plan);

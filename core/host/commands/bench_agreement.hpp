@@ -7,21 +7,10 @@
 #include "model/opened_lens.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 namespace depthlens {
-
-// A model on its backend, with the lenses that are read.
-struct running_model {
-  std::unique_ptr<backend_model> model;
-  std::vector<std::unique_ptr<backend_lens>> lenses;
-  std::vector<active_lens> active;
-};
-
-running_model start_model(const opened_model& model, const registry::backend& backend,
-                          const backend_model::options& options, const std::vector<opened_lens>& lenses);
 
 // Over all positions read, at one layer of one lens.
 struct layer_agreement {

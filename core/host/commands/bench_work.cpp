@@ -31,13 +31,12 @@ dlens_work work_so_far(const dlens_model* model) {
 }
 
 dlens_work difference(const dlens_work& after, const dlens_work& before) {
-  return {sizeof(dlens_work),
-          0,
-          after.calls - before.calls,
-          after.product_flops - before.product_flops,
-          after.product_ns - before.product_ns,
-          after.blocks_ns - before.blocks_ns,
-          after.readout_ns - before.readout_ns};
+  return {.size = sizeof(dlens_work),
+          .calls = after.calls - before.calls,
+          .product_flops = after.product_flops - before.product_flops,
+          .product_ns = after.product_ns - before.product_ns,
+          .blocks_ns = after.blocks_ns - before.blocks_ns,
+          .readout_ns = after.readout_ns - before.readout_ns};
 }
 
 useful_work useful_in(const model_files& files, const prefix_forest& forest, const bench_window& in,
@@ -71,9 +70,9 @@ bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint
   return out;
 }
 
-bench_window read_window(const opened_model& model, const bench_prompts& prompts,
-                         const std::string& positions, std::size_t first, std::size_t n) {
-  n = std::min(n, prompts.size() - first);
+bench_window read_window(const opened_model& model, const bench_prompts& prompts, const bench_plan& plan,
+                         std::size_t first) {
+  const std::size_t n = std::min(plan.rules.window, prompts.size() - first);
   bench_window out;
   out.sequences.resize(n);
   tbb::parallel_for(std::size_t{0}, n, [&](std::size_t i) {
@@ -81,30 +80,23 @@ bench_window read_window(const opened_model& model, const bench_prompts& prompts
         prompts.texts.empty() ? prompts.ids[first + i] : prompt_ids(model, prompts.texts[first + i]);
   });
   for (std::size_t i = 0; i < n; ++i)
-    for (const std::uint32_t position : parse_positions(positions, out.sequences[i].size()))
+    for (const std::uint32_t position : parse_positions(plan.positions, out.sequences[i].size()))
       out.requests.push_back({static_cast<std::uint32_t>(i), position, {-1}});
   return out;
 }
 
-evaluator make_evaluator(const dlens_model* model, const std::vector<active_lens>& lenses,
-                         const bench_plan& plan) {
-  return evaluator(model, lenses,
-                   {.top_k = 1,
-                    .threads = plan.threads,
-                    .pack_tokens = plan.pack_tokens,
-                    .sharing = plan.sharing,
-                    .row_weight = plan.row_weight});
+evaluator make_evaluator(const running_model& model, const bench_plan& plan) {
+  return evaluator(model.c(), model.lenses(), plan.rules, {.row_weight = plan.row_weight});
 }
 
-bench_pass run_pass(const opened_model& model, const backend_model& running,
-                    const std::vector<active_lens>& lenses, const bench_prompts& prompts,
+bench_pass run_pass(const opened_model& model, const running_model& running, const bench_prompts& prompts,
                     const bench_plan& plan) {
-  const evaluator run = make_evaluator(running.c(), lenses, plan);
+  const evaluator run = make_evaluator(running, plan);
   const dlens_work before = work_so_far(running.c());
   bench_pass out;
-  for (std::size_t first = 0; first < prompts.size(); first += plan.window) {
+  for (std::size_t first = 0; first < prompts.size(); first += plan.rules.window) {
     bench_window in;
-    timed(out.tokenise, [&] { in = read_window(model, prompts, plan.positions, first, plan.window); });
+    timed(out.tokenise, [&] { in = read_window(model, prompts, plan, first); });
     prefix_forest forest;
     timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
     out.useful += useful_in(*model.files, forest, in, plan.rows);

@@ -5,8 +5,7 @@
 
 #include "engine/evaluator.hpp"
 #include "engine/useful_work.hpp"
-#include "model/lens.hpp"
-#include "model/opened_model.hpp"
+#include "model/running_model.hpp"
 
 #include <cstdint>
 #include <string>
@@ -26,11 +25,8 @@ struct bench_prompts {
 bench_prompts synthetic_prompts(std::size_t count, std::size_t tokens, std::uint32_t vocab_size);
 
 struct bench_plan {
-  std::string positions;        // as --positions
-  std::size_t window = 0;       // prompts whose prefixes are shared
-  std::size_t pack_tokens = 0;  // 0 = as the backend advises
-  unsigned threads = 1;
-  bool sharing = true;    // false: every prompt is computed by itself
+  std::string positions;  // as --positions
+  work_rules rules;
   double row_weight = 0;  // what reading one layer costs, in tokens
   rows_per_site rows;     // of one position read
 };
@@ -45,19 +41,17 @@ struct bench_pass {
   double seconds() const { return tokenise + forward; }  // a run builds the forest within forward
 };
 
-// Prompts first..first+n-1, as far as there are any, and what is read of them.
+// A window of prompts from `first` on, as far as there are any, and what is read of them.
 struct bench_window {
   std::vector<std::vector<std::int32_t>> sequences;
   std::vector<read_request> requests;  // of the model's own final top-1
 };
-bench_window read_window(const opened_model& model, const bench_prompts& prompts,
-                         const std::string& positions, std::size_t first, std::size_t n);
+bench_window read_window(const opened_model& model, const bench_prompts& prompts, const bench_plan& plan,
+                         std::size_t first);
 
-evaluator make_evaluator(const dlens_model* model, const std::vector<active_lens>& lenses,
-                         const bench_plan& plan);
+evaluator make_evaluator(const running_model& model, const bench_plan& plan);
 
-bench_pass run_pass(const opened_model& model, const backend_model& running,
-                    const std::vector<active_lens>& lenses, const bench_prompts& prompts,
+bench_pass run_pass(const opened_model& model, const running_model& running, const bench_prompts& prompts,
                     const bench_plan& plan);
 
 // Largest memory of this process so far, in bytes; 0 where the system does not say.

@@ -3,6 +3,7 @@
 // text.
 #include "commands/lens_commands.hpp"
 
+#include "commands/asked_model.hpp"
 #include "commands/lens_scores.hpp"
 #include "depthlens/base/atomic_file.hpp"
 #include "depthlens/base/hash.hpp"
@@ -11,8 +12,7 @@
 #include "figures/draw.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
-#include "model/opened_model.hpp"
-#include "model/self_check.hpp"
+#include "model/running_model.hpp"
 #include "model/thread_limit.hpp"
 #include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
@@ -109,12 +109,18 @@ figure_spec figure_of_table() {
   f.id = f.table = f.file = "lens_eval";
   f.title = "How close each layer comes to the output";
   f.series = "lens";
-  f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
-               "KL from the output (nats)", "", "kl_low", "kl_high"},
-              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "bits", "Layer",
-               "Cross-entropy (bits per token)", "", "bits_low", "bits_high"},
-              {DLENS_FIGURE_LAYER_X | DLENS_FIGURE_PERCENT_Y, "", "layer", "agreement", "Layer",
-               "Top-1 as the output", "", "agreement_low", "agreement_high"}};
+  const auto panel = [](const std::string& column, const char* label, std::uint32_t axis) {
+    return panel_spec{.flags = DLENS_FIGURE_LAYER_X | axis,
+                      .x = "layer",
+                      .y = column,
+                      .x_label = "Layer",
+                      .y_label = label,
+                      .low = column + "_low",
+                      .high = column + "_high"};
+  };
+  f.panels = {panel("kl", "KL from the output (nats)", DLENS_FIGURE_LOG_Y),
+              panel("bits", "Cross-entropy (bits per token)", DLENS_FIGURE_LOG_Y),
+              panel("agreement", "Top-1 as the output", DLENS_FIGURE_PERCENT_Y)};
   return f;
 }
 
@@ -130,7 +136,7 @@ void write_results(const fs::path& folder, const std::vector<evaluated_lens>& le
 // lens_eval.json: what the table beside it was made of.
 void write_record(const fs::path& folder, const parsed_options& o, const opened_model& model,
                   const std::vector<opened_lens>& lenses, const text_sequences& text,
-                  const std::string& backend, const std::string& device) {
+                  const running_model& running) {
   manifest m;
   m.fields["depthlens"] = DEPTHLENS_VERSION;
   m.fields["format"] = manifest::format;
@@ -145,7 +151,8 @@ void write_record(const fs::path& folder, const parsed_options& o, const opened_
   for (const opened_lens& l : lenses)
     named[l.spec.label] = {{"lens", visible(l.spec.text)}, {"sha256", l.file.sha256()}, {"match", l.match}};
   m.fields["lenses"] = std::move(named);
-  m.fields["backend"] = {{"word", backend}, {"device", device}, {"precision", o.text("precision")}};
+  m.fields["backend"] = {
+      {"word", running.backend()}, {"device", running.info().device}, {"precision", o.text("precision")}};
   m.write(folder / "lens_eval.json");
 }
 
@@ -159,44 +166,17 @@ text_sequences text_to_read(const parsed_options& o, const opened_model& model) 
   return text;
 }
 
-}  // namespace
-
-int lens_eval_command(const arguments& args) {
-  const parsed_options o = parse_options(args, usage_text, eval_options());
-  if (o.done) return 0;
-  for (const char* need : {"model", "text", "lens", "out"})
-    if (!o.has(need)) fail(status::usage, "lens eval needs --", need);
-  const unsigned threads = thread_count(o);
-  const thread_limit limit(threads);
-  const std::vector<std::string> formats = parse_formats(o.text("format"));
-  const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
-  const fs::path out_folder = output_folder(o);
-  manifest::read(out_folder / "lens_eval.json");  // one of a later version is not written over
-  registry plugins(o.plugin_paths());
-  const opened_model model =
-      opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
-  const architecture& a = model.files->arch();
-  const text_sequences text = text_to_read(o, model);
+// The scores of every lens, over every position but the first of a sequence, and its last, which has no next
+// token.
+std::vector<evaluated_lens> score_lenses(const running_model& model, const work_rules& rules,
+                                         double weight_of_row, const std::vector<opened_lens>& lenses,
+                                         const text_sequences& text) {
   const token_sequences& sequences = text.ids;
-  const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
-  const registry::backend backend = plugins.choose_backend(o.text("backend"));
-  const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
-  log_info(cat("backend ", backend.about.word, ": ", running.info().device));
-  self_check(*model.files, running.c(),
-             {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
-  make_folder(out_folder);
-  std::vector<std::unique_ptr<backend_lens>> held;
-  std::vector<active_lens> active;
-  for (const opened_lens& l : lenses) {
-    held.push_back(std::make_unique<backend_lens>(running.c(), l.file));
-    active.push_back({held.back()->c(), static_cast<std::uint32_t>(l.file.layers().size())});
-  }
-  // Position 0 is left out, and the last has no next token.
   std::vector<read_request> requests;
   for (std::uint32_t s = 0; s < sequences.size(); ++s)
     for (std::uint32_t p = 1; p + 1 < sequences[s].size(); ++p)
       requests.push_back({s, p, {sequences[s][p + 1]}});
-  const evaluator run(running.c(), active, {.threads = threads, .row_weight = row_weight(*model.files)});
+  const evaluator run(model.c(), model.lenses(), rules, {.row_weight = weight_of_row});
   std::vector<std::shared_ptr<const site_readings>> results(requests.size());
   run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> r) {
     results[request] = std::move(r);
@@ -207,8 +187,33 @@ int lens_eval_command(const arguments& args) {
     out.push_back(
         {lenses[l].spec.label, score_layers(layers, sums_of(text, requests, l, layers.size(), results))});
   }
-  write_record(out_folder, o, model, lenses, text, backend.about.word, running.info().device);
-  write_results(out_folder, out, {model.name, "", sequences.size(), a.n_layers}, formats);
+  return out;
+}
+
+}  // namespace
+
+int lens_eval_command(const arguments& args) {
+  const parsed_options o = parse_options(args, usage_text, eval_options());
+  if (o.done) return 0;
+  for (const char* need : {"model", "text", "lens", "out"})
+    if (!o.has(need)) fail(status::usage, "lens eval needs --", need);
+  const work_rules rules = asked_rules(o);
+  const thread_limit limit(rules.threads);
+  const std::vector<std::string> formats = parse_formats(o.text("format"));
+  const std::vector<lens_spec> specs = parse_lenses(o.texts("lens"));
+  const fs::path out_folder = output_folder(o);
+  manifest::read(out_folder / "lens_eval.json");  // one of a later version is not written over
+  registry plugins(o.plugin_paths());
+  const opened_model model = open_asked_model(o);
+  const text_sequences text = text_to_read(o, model);
+  const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
+  const auto running = start_model(model, plugins, rules);
+  make_folder(out_folder);
+  for (const opened_lens& l : lenses) running->add_lens(l.file);
+  const std::vector<evaluated_lens> scores =
+      score_lenses(*running, rules, row_weight(*model.files), lenses, text);
+  write_record(out_folder, o, model, lenses, text, *running);
+  write_results(out_folder, scores, {model.name, "", text.ids.size(), model.files->arch().n_layers}, formats);
   return 0;
 }
 

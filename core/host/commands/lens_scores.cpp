@@ -60,15 +60,16 @@ std::vector<layer_score> score_layers(const std::vector<std::int32_t>& layers,
     }
     const triple means = means_of(parts, all, l);
     const auto made = [&](std::size_t m) {
-      std::vector<double>& d = drawn[m];
-      if (d.empty()) return interval{means[m]};
-      std::sort(d.begin(), d.end());
+      std::vector<double>& sorted = drawn[m];
+      if (sorted.empty()) return interval{means[m]};
+      std::sort(sorted.begin(), sorted.end());
       const auto at = [&](double share) {
-        return d[static_cast<std::size_t>(share * static_cast<double>(d.size() - 1))];
+        return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
       };
       return interval{means[m], at(0.025), at(0.975)};
     };
-    out.push_back({layers[l], positions, made(0), made(1), made(2)});
+    out.push_back(
+        {.layer = layers[l], .positions = positions, .kl = made(0), .bits = made(1), .agreement = made(2)});
   }
   return out;
 }

@@ -18,9 +18,9 @@ int lens_train_command(const arguments& args) {
   const arguments folders = early_values(args, "--plugin-path");
   registry plugins({folders.begin(), folders.end()});
   const bool done = !request->fresh && is_complete(manifest::read(request->out / "run.json").fields);
-  if (!done) require_trainable(plugins, request->backend);
+  if (!done) require_trainable(plugins, request->work.backend);
   catch_stop_signals();
-  return execute_training(*std::move(request), plugins);
+  return execute_training(*request, plugins);
 }
 
 }  // namespace depthlens

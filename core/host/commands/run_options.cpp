@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/run_options.hpp"
 
+#include "commands/asked_model.hpp"
 #include "commands/experiment_options.hpp"
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/utf8.hpp"
-#include "model/self_check.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
 
@@ -152,7 +152,8 @@ void add_data(run_request& r, const std::string& text, const cut_options& cuts) 
     fail(status::usage, "--data ", text, ": expected KEY[,KEY...]=FILE");
   const fs::path file = text.substr(equals + 1);
   if (!input_exists(file)) fail(status::no_input, file.string(), ": no such file");
-  dataset_plan d{"", fs::absolute(file), detect_format(file), "", sha256_file(file), cuts, 0};
+  dataset_plan d{
+      .file = fs::absolute(file), .format = detect_format(file), .sha256 = sha256_file(file), .cuts = cuts};
   std::istringstream keys(text.substr(0, equals));
   for (std::string key; std::getline(keys, key, ',');) {
     const std::string word = key.substr(0, key.find('.'));
@@ -175,11 +176,7 @@ void take_model(const parsed_options& o, run_request& r) {
   r.out = output_folder(o);
   r.name = o.text("name");
   check_name("--name", r.name);
-  r.backend = o.text("backend");
-  r.device = o.text("device");
-  r.precision = o.text("precision");
   r.policy = ignored_config(o);
-  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
   const std::string target = o.text("target");
@@ -193,13 +190,10 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
-  r.threads = thread_count(o);
+  r.work = asked_rules(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
   r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
                            : std::numeric_limits<std::uint64_t>::max();
-  r.window = parse_number("window", o.text("window"), 1, 1u << 20);
-  r.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, 1u << 20);
-  r.sharing = parse_switch("sharing", o.text("sharing"));
   r.formats = parse_formats(o.text("format"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
@@ -232,7 +226,7 @@ std::vector<study_plan> all_experiments(registry& plugins) {
   std::vector<study_plan> out;
   for (const std::string& word : plugins.words("experiment")) {
     try {
-      out.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+      out.push_back({.word = word, .plugin = plugins.load_experiment(word)});
     } catch (const error& e) {
       log_warning(e.what());
     }
@@ -245,7 +239,7 @@ std::vector<study_plan> all_experiments(registry& plugins) {
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   const std::vector<std::string> words = leading_words(args);
   for (const std::string& word : words)
-    r.studies.push_back({word, plugins.load_experiment(word), {}, {}, {}});
+    r.studies.push_back({.word = word, .plugin = plugins.load_experiment(word)});
   std::vector<study_plan> described = r.studies;
   if (asks_for_help(args) && described.empty()) described = all_experiments(plugins);
   experiment_options declared(described);

@@ -3,14 +3,14 @@
 // path of a run (tokens, prefix forest, backend, lens readout) without an experiment.
 #include "commands/command.hpp"
 
+#include "commands/asked_model.hpp"
 #include "commands/prompts.hpp"
 #include "commands/trace_print.hpp"
-#include "depthlens/base/utf8.hpp"
 #include "engine/evaluator.hpp"
+#include "model/blank_ends.hpp"
 #include "model/non_finite.hpp"
 #include "model/opened_lens.hpp"
-#include "model/opened_model.hpp"
-#include "model/self_check.hpp"
+#include "model/running_model.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
 
@@ -60,11 +60,7 @@ std::vector<std::string> asked_prompts(const parsed_options& o) {
   else
     prompts = read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
   const auto n = std::count_if(prompts.begin(), prompts.end(), &ends_in_blank);
-  if (n > 0)
-    log_warning(
-        cat(n, " of ", prompts.size(),
-            " prompts end in a blank; they read badly, because most tokenizers put the blank in front "
-            "of the next word"));
+  if (n > 0) log_warning(about_blank_ends(static_cast<std::uint64_t>(n), prompts.size()));
   return prompts;
 }
 
@@ -92,6 +88,36 @@ bool all_finite(const trace_result& all, const opened_model& model) {
   return bad == 0;
 }
 
+// Every prompt with the positions that are read of it.
+std::vector<trace_prompt> positions_to_read(const parsed_options& o, const opened_model& model,
+                                            const std::vector<std::string>& prompts) {
+  std::vector<trace_prompt> out;
+  for (const std::string& prompt : prompts) {
+    trace_prompt p{prompt, prompt_ids(model, prompt), {}};
+    for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size()))
+      p.readings.push_back({position, nullptr});
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+// Fills in the results.
+void read_positions(const evaluator& run, trace_result& all) {
+  std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<read_request> requests;
+  std::vector<trace_reading*> owner;  // of each request
+  for (trace_prompt& p : all.prompts) {
+    for (trace_reading& r : p.readings) {
+      requests.push_back({static_cast<std::uint32_t>(sequences.size()), r.position, all.targets});
+      owner.push_back(&r);
+    }
+    sequences.push_back(p.ids);
+  }
+  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+    owner[request]->result = std::move(result);
+  });
+}
+
 }  // namespace
 
 int trace_command(const arguments& args) {
@@ -101,49 +127,23 @@ int trace_command(const arguments& args) {
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "trace needs --model");
   const std::vector<std::string> prompts = asked_prompts(o);
-  const auto top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
-  const unsigned threads = thread_count(o);
-  const thread_limit limit(threads);
+  trace_result all;
+  all.top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
+  const work_rules rules = asked_rules(o);
+  const thread_limit limit(rules.threads);
 
   registry plugins(o.plugin_paths());
-  const opened_model model =
-      opened_model::open(o.text("model"), parse_bos_policy(o.text("bos")), "", ignored_config(o));
+  const opened_model model = open_asked_model(o);
   const opened_lens asked =
       open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
-  const std::vector<std::int32_t>& layers = asked.file.layers();
-
-  trace_result all;
-  std::vector<read_request> requests;
-  std::vector<std::pair<std::size_t, std::size_t>> owner;  // prompt, number of its reading
-  const std::vector<std::int32_t> targets = asked_targets(o, model);
-  for (const std::string& prompt : prompts) {
-    trace_prompt p{prompt, prompt_ids(model, prompt), {}};
-    for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size())) {
-      requests.push_back({static_cast<std::uint32_t>(all.prompts.size()), position, targets});
-      owner.emplace_back(all.prompts.size(), p.readings.size());
-      p.readings.push_back({position, nullptr});
-    }
-    all.prompts.push_back(std::move(p));
-  }
-
-  const registry::backend backend = plugins.choose_backend(o.text("backend"));
-  const backend_model running(model, backend, {o.text("device"), o.text("precision"), threads});
-  log_info(cat("backend ", backend.about.word, ": ", running.info().device));
-  self_check(*model.files, running.c(),
-             {o.text("precision"), model.first_token(), parse_skipped_checks(o.text("skip-check"))});
-  const backend_lens lens(running.c(), asked.file);
-  const evaluator run(running.c(), {{lens.c(), static_cast<std::uint32_t>(layers.size())}},
-                      {top_k, threads, 0});
-  std::vector<std::vector<std::int32_t>> sequences;
-  for (const trace_prompt& p : all.prompts) sequences.push_back(p.ids);
-  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
-    all.prompts[owner[request].first].readings[owner[request].second].result = std::move(result);
-  });
-
-  all.layers = layers;
+  all.layers = asked.file.layers();
   all.n_layers = model.files->arch().n_layers;
-  all.top_k = top_k;
-  all.targets = targets;
+  all.targets = asked_targets(o, model);
+  all.prompts = positions_to_read(o, model, prompts);
+
+  const auto running = start_model(model, plugins, rules);
+  running->add_lens(asked.file);
+  read_positions(evaluator(running->c(), running->lenses(), rules, {.top_k = all.top_k}), all);
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
                                               : trace_table(all, p, model.tokens->get()));

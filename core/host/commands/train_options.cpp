@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/train_options.hpp"
 
-#include "model/self_check.hpp"
+#include "commands/asked_model.hpp"
 #include "results/figures_of_run.hpp"
 
 #include <charconv>
@@ -126,12 +126,8 @@ std::optional<train_request> parse_train(const arguments& args) {
     r.validation_file = held;
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
-  r.backend = o.text("backend");
-  r.device = o.text("device");
-  r.precision = o.text("precision");
-  r.threads = thread_count(o);
+  r.work = asked_rules(o);
   r.formats = parse_formats(o.text("format"));
-  r.skipped_checks = parse_skipped_checks(o.text("skip-check"));
   r.policy = ignored_config(o);
   return r;
 }

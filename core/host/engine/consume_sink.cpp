@@ -38,7 +38,7 @@ class plain_sink {
 
   const study_session& study_;
   entry_writer& out_;
-  dlens_sink c_{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
+  dlens_sink c_{.size = sizeof(dlens_sink), .self = this, .append = &append, .count = &count};
 };
 
 // Where a table says whether its line is kept, and why not.
@@ -101,7 +101,7 @@ class refusing_sink {
   const study_session& study_;
   plain_sink* out_;
   bool all_lines_, would_keep_ = false;
-  dlens_sink c_{sizeof(dlens_sink), 0, this, &append, &count, nullptr};
+  dlens_sink c_{.size = sizeof(dlens_sink), .self = this, .append = &append, .count = &count};
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ class pack_runner {
   using on_kept = std::function<void(dlens_prefix*)>;
   using compute_pack = std::function<void(const pack&, const dlens_prefix* prefix, const on_kept&)>;
 
-  pack_runner(const dlens_model* model, std::span<const pack> packs, const work_rules& rules,
+  pack_runner(const dlens_model* model, std::span<const pack> packs, const pack_rules& rules,
               compute_pack compute)
       : model_(model),
         packs_(packs),
@@ -95,36 +95,17 @@ class pack_runner {
 
 }  // namespace
 
-std::uint64_t kept_bytes_for(std::uint64_t weight_bytes) {
-  constexpr std::uint64_t least = 96u << 20;
-  return std::max(least, weight_bytes / 8);
-}
-
-evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, options o)
-    : model_(model), lenses_(std::move(lenses)), options_(o) {}
-
-work_rules evaluator::rules() const {
-  const dlens_model_info& info = *model_->info(model_);
-  work_rules r;
-  r.pack_tokens = options_.pack_tokens ? options_.pack_tokens : info.pack_tokens;
-  const bool limits = DLENS_HAS(dlens_model_info, &info, calls) && info.calls > 0;
-  r.threads = limits ? std::min(options_.threads, info.calls) : options_.threads;
-  r.sharing = options_.sharing;
-  double rows = 1;
-  for (const active_lens& l : lenses_) rows += l.n_layers;
-  r.read_weight = rows * options_.row_weight;
-  const bool keeps = DLENS_HAS(dlens_model, model_, prefix_release) && model_->prefix_release != nullptr &&
-                     DLENS_HAS(dlens_model_info, &info, prefix_bytes_per_token) &&
-                     info.prefix_bytes_per_token > 0;
-  const std::uint64_t bytes = options_.kept_bytes ? options_.kept_bytes : kept_bytes_for(info.weight_bytes);
-  r.kept_tokens = keeps && options_.sharing ? bytes / info.prefix_bytes_per_token : 0;
-  return r;
+evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
+                     const reading_options& options)
+    : model_(model), lenses_(std::move(lenses)), options_(options) {
+  read_cost cost{.row_weight = options.row_weight};
+  for (const active_lens& l : lenses_) cost.layers += l.n_layers;
+  rules_ = combine(rules, advice_of(model), cost);
 }
 
 evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequences,
                                  std::span<const read_request> requests, const on_result& done) const {
-  const work_rules how = rules();
-  const planned_work work(sequences, requests, how);
+  const planned_work work(sequences, requests, rules_);
   const auto compute = [&](const pack& p, const dlens_prefix* prefix, const pack_runner::on_kept& finish) {
     pack_call call(work, p, lenses_, options_.top_k, options_.state_floats);
     const bool needed = p.keep >= 0 || !call.sites().empty();
@@ -134,7 +115,7 @@ evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequ
       for (const std::size_t request : call.sites()[r].reads) done(request, result);
     }
   };
-  pack_runner runner(model_, work.packs, how, compute);
+  pack_runner runner(model_, work.packs, rules_, compute);
   evaluation_counts counts = work.counts;
   counts.most_kept_tokens = runner.run();
   return counts;

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "engine/pack_rules.hpp"
+#include "model/lens.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -58,41 +60,24 @@ struct evaluation_counts {
   }
 };
 
-struct active_lens {
-  const dlens_lens* lens;
-  std::uint32_t n_layers;  // L: layers it reads
-};
-
-struct work_rules {
-  std::size_t pack_tokens = 1024;  // tokens of a pack, about
-  unsigned threads = 1;            // that compute packs: calls in flight at most
-  std::size_t kept_tokens =
-      0;                   // most tokens whose keys and values are kept for other packs; 0 = ancestors are
-                           // computed again where they lie in another pack
-  double read_weight = 8;  // what reading all lenses at a position costs, in tokens
-  bool sharing = true;     // false: every sequence is computed by itself
-};
-
 // The work that such a run takes, without running it.
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_request> requests, const work_rules& rules);
+                             std::span<const read_request> requests, const pack_rules& rules);
+
+struct reading_options {
+  std::uint32_t top_k = 1;       // most likely tokens of every reading
+  double row_weight = 0.25;      // what reading one layer costs, in tokens
+  std::size_t state_floats = 0;  // (n_layers + 1) * D to get the residual stream at every read
+};
 
 class evaluator {
  public:
-  struct options {
-    std::uint32_t top_k = 1;
-    unsigned threads = 1;
-    std::size_t pack_tokens = 0;   // 0 = as the backend advises
-    bool sharing = true;           // false: every sequence is computed by itself, to measure against
-    std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
-    double row_weight = 0.25;      // what reading one layer costs, in tokens
-    std::size_t state_floats = 0;  // (n_layers + 1) * D to get the residual stream at every read
-  };
   // Called from several threads at once, once for each request.
   using on_result = std::function<void(std::size_t request, std::shared_ptr<const site_readings>)>;
 
   // The model and lenses outlive the evaluator.
-  evaluator(const dlens_model* model, std::vector<active_lens> lenses, options o);
+  evaluator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
+            const reading_options& options = {});
 
   // Throws the first error of a pack, after the other packs in flight have ended.
   evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
@@ -101,14 +86,10 @@ class evaluator {
   std::string device() const { return model_->info(model_)->device; }
 
  private:
-  work_rules rules() const;
-
   const dlens_model* model_;
   std::vector<active_lens> lenses_;
-  options options_;
+  pack_rules rules_;
+  reading_options options_;
 };
-
-// How much memory keys and values of shared prefixes may take, beside weights of that size.
-std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
 
 }  // namespace depthlens

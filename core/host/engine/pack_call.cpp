@@ -34,13 +34,13 @@ lens_reading cut_out(const lens_reading& all, std::size_t read, std::size_t k0, 
     return std::decay_t<decltype(v)>(v.begin() + static_cast<std::ptrdiff_t>(from),
                                      v.begin() + static_cast<std::ptrdiff_t>(to));
   };
-  return {part(all.rank, k0 * L, k1 * L),
-          part(all.ties, k0 * L, k1 * L),
-          part(all.logprob, k0 * L, k1 * L),
-          part(all.entropy, read * L, (read + 1) * L),
-          part(all.kl, read * L, (read + 1) * L),
-          part(all.top, read * L * top_k, (read + 1) * L * top_k),
-          part(all.top_logprob, read * L * top_k, (read + 1) * L * top_k)};
+  return {.rank = part(all.rank, k0 * L, k1 * L),
+          .ties = part(all.ties, k0 * L, k1 * L),
+          .logprob = part(all.logprob, k0 * L, k1 * L),
+          .entropy = part(all.entropy, read * L, (read + 1) * L),
+          .kl = part(all.kl, read * L, (read + 1) * L),
+          .top = part(all.top, read * L * top_k, (read + 1) * L * top_k),
+          .top_logprob = part(all.top_logprob, read * L * top_k, (read + 1) * L * top_k)};
 }
 
 }  // namespace
@@ -80,32 +80,36 @@ dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* p
   for (const active_lens& l : active_) {
     lenses.push_back(l.lens);
     lens_reading& b = out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, top_k_));
-    views.push_back({sizeof(dlens_readings), 0, b.rank.data(), b.ties.data(), b.logprob.data(),
-                     b.entropy.data(), b.kl.data(), b.top.data(), b.top_logprob.data()});
+    views.push_back({.size = sizeof(dlens_readings),
+                     .rank = b.rank.data(),
+                     .ties = b.ties.data(),
+                     .logprob = b.logprob.data(),
+                     .entropy = b.entropy.data(),
+                     .kl = b.kl.data(),
+                     .top = b.top.data(),
+                     .top_logprob = b.top_logprob.data()});
   }
   for (const dlens_readings& v : views) view_pointers.push_back(&v);
   dlens_prefix* kept = nullptr;
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
   hidden_.resize(sites_.size() * state_floats_);
-  const dlens_batch batch{sizeof(dlens_batch),
-                          static_cast<std::uint32_t>(tokens_.size()),
-                          tokens_.data(),
-                          parent_.data(),
-                          position_.data(),
-                          static_cast<std::uint32_t>(sites_.size()),
-                          top_k_,
-                          read_token_.data(),
-                          target_begin_.data(),
-                          targets_.data(),
-                          static_cast<std::uint32_t>(lenses.size()),
-                          0,
-                          lenses.data(),
-                          prefix,
-                          keep_token,
-                          0,
-                          pack_.keep < 0 ? nullptr : &kept,
-                          state_floats_ == 0 ? nullptr : hidden_.data()};
+  const dlens_batch batch{.size = sizeof(dlens_batch),
+                          .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
+                          .tokens = tokens_.data(),
+                          .parent = parent_.data(),
+                          .position = position_.data(),
+                          .n_reads = static_cast<std::uint32_t>(sites_.size()),
+                          .top_k = top_k_,
+                          .read_token = read_token_.data(),
+                          .target_begin = target_begin_.data(),
+                          .targets = targets_.data(),
+                          .n_lenses = static_cast<std::uint32_t>(lenses.size()),
+                          .lenses = lenses.data(),
+                          .prefix = prefix,
+                          .keep_token = keep_token,
+                          .kept = pack_.keep < 0 ? nullptr : &kept,
+                          .hidden = state_floats_ == 0 ? nullptr : hidden_.data()};
   const plugin_call call("backend", backend_name(), "forward");
   checked_call(model->forward, model, &batch, final_top_.data(), view_pointers.data());
   return kept;

@@ -13,7 +13,7 @@ constexpr std::int32_t kWorthAPack = 64;   // nodes
 
 class cutter {
  public:
-  cutter(const prefix_forest& f, const cut_rules& rules, std::span<const double> weight)
+  cutter(const prefix_forest& f, const pack_rules& rules, std::span<const double> weight)
       : f_(f), rules_(rules), n_(static_cast<std::int32_t>(f.size())), before_(f.size() + 1, 0) {
     for (std::size_t i = 0; i < f.size(); ++i) before_[i + 1] = before_[i] + (weight.empty() ? 1 : weight[i]);
   }
@@ -123,7 +123,7 @@ class cutter {
   }
 
   const prefix_forest& f_;
-  const cut_rules& rules_;
+  const pack_rules& rules_;
   const std::int32_t n_;
   std::vector<double> before_;  // (N + 1) weight of all nodes before
   std::vector<pack> packs_;
@@ -132,7 +132,7 @@ class cutter {
 
 }  // namespace
 
-std::vector<pack> cut_packs(const prefix_forest& forest, const cut_rules& rules,
+std::vector<pack> cut_packs(const prefix_forest& forest, const pack_rules& rules,
                             std::span<const double> weight) {
   return cutter(forest, rules, weight).cut();
 }

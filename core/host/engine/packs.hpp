@@ -5,6 +5,7 @@
 // memory for it goes; beyond, ancestors are computed again.
 #pragma once
 
+#include "engine/pack_rules.hpp"
 #include "engine/prefix_forest.hpp"
 
 #include <cstddef>
@@ -26,14 +27,9 @@ struct pack {
   std::size_t size() const { return ancestors.size() + static_cast<std::size_t>(end - begin); }
 };
 
-struct cut_rules {
-  std::size_t pack_tokens = 1024;  // nodes of a pack, about
-  std::size_t kept_tokens = 0;     // most tokens held by kept paths at a time; 0 = nothing is kept
-  unsigned threads = 1;  // with more, packs get smaller towards the end, and trunks are packs of their own
-};
-
+// Of the rules it takes pack_tokens, kept_tokens and threads.
 // weight: (N) what a node costs; empty = each costs 1. Results do not depend on the cuts.
-std::vector<pack> cut_packs(const prefix_forest& forest, const cut_rules& rules,
+std::vector<pack> cut_packs(const prefix_forest& forest, const pack_rules& rules,
                             std::span<const double> weight = {});
 
 }  // namespace depthlens

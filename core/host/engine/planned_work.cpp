@@ -2,6 +2,7 @@
 #include "engine/planned_work.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "engine/pack_schedule.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -47,7 +48,7 @@ std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vec
 }  // namespace
 
 planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
-                           std::span<const read_request> requests, const work_rules& rules) {
+                           std::span<const read_request> requests, const pack_rules& rules) {
   const auto needed = needed_parts(sequences, requests);
   forest = build_forest(needed, rules.sharing);
   sites = gather_sites(forest, requests);
@@ -55,10 +56,9 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   for (const read_site& site : sites) weight[site.token] += rules.read_weight;
   // Small runs are cut finer, so that every thread has several packs.
   const std::size_t share = forest.size() / (4 * static_cast<std::size_t>(rules.threads)) + 1;
-  packs = cut_packs(
-      forest,
-      {std::min(rules.pack_tokens, std::max(share, kSmallestShare)), rules.kept_tokens, rules.threads},
-      weight);
+  pack_rules finer = rules;
+  finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, kSmallestShare));
+  packs = cut_packs(forest, finer, weight);
   for (const auto& part : needed) counts.tokens_given += part.size();
   counts.distinct_prefixes = rules.sharing ? forest.size() : build_forest(needed).size();
   counts.positions_read = sites.size();
@@ -79,8 +79,13 @@ std::span<const read_site> planned_work::sites_of(const pack& p) const {
 }
 
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_request> requests, const work_rules& rules) {
-  return planned_work(sequences, requests, rules).counts;
+                             std::span<const read_request> requests, const pack_rules& rules) {
+  planned_work work(sequences, requests, rules);
+  if (rules.threads > 1) return work.counts;  // which packs are held together depends on the threads
+  pack_schedule one_by_one(work.packs, rules.kept_tokens);
+  for (std::int32_t n = one_by_one.take(); n >= 0; n = one_by_one.take()) one_by_one.finish(n);
+  work.counts.most_kept_tokens = one_by_one.most_kept_tokens();
+  return work.counts;
 }
 
 }  // namespace depthlens

@@ -23,7 +23,7 @@ struct planned_work {
 
   // Throws status::internal for a position outside its sequence.
   planned_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_request> requests,
-               const work_rules& rules);
+               const pack_rules& rules);
 
   std::span<const read_site> sites_of(const pack& p) const;
 };

@@ -15,8 +15,16 @@ record_abi::record_abi(const record& r, std::uint32_t dataset) {
   for (const tagged_word& w : r.words)
     words_.push_back({w.begin, w.end, to_text(w.tag), w.in_multiword_tail ? 1u : 0u});
   for (const std::string& option : r.options) options_.push_back(to_text(option));
-  c_ = {sizeof c_,     dataset,       r.index,         fields_.data(),  fields_.size(),
-        words_.data(), words_.size(), options_.data(), options_.size(), to_text(r.left_out)};
+  c_ = {.size = sizeof c_,
+        .dataset = dataset,
+        .index = r.index,
+        .fields = fields_.data(),
+        .n_fields = fields_.size(),
+        .words = words_.data(),
+        .n_words = words_.size(),
+        .options = options_.data(),
+        .n_options = options_.size(),
+        .left_out = to_text(r.left_out)};
 }
 
 namespace {
@@ -100,32 +108,32 @@ class answers_state {
     if (lenses_[lens].result < 0) lens = fallback_;
     if (lenses_[lens].result < 0 || !rounds_[r].results[read]) return nullptr;
     const auto [at, fresh] = views_.try_emplace(std::tuple(r, read, lens));
-    view& v = at->second;
-    if (!fresh) return &v.c;
-    const site_readings& node = *rounds_[r].results[read];
-    const lens_reading& result = node.lenses[static_cast<std::size_t>(lenses_[lens].result)];
+    view& out = at->second;
+    if (!fresh) return &out.c;
+    const site_readings& site = *rounds_[r].results[read];
+    const lens_reading& result = site.lenses[static_cast<std::size_t>(lenses_[lens].result)];
     const std::size_t L = lenses_[lens].layers.size();
     for (const std::int32_t wanted : rounds_[r].reads[read].targets) {
       const auto k = static_cast<std::size_t>(
-          std::lower_bound(node.targets.begin(), node.targets.end(), wanted) - node.targets.begin());
-      v.targets.push_back(wanted < 0 ? node.final_top : wanted);
-      v.rank.push_back(result.rank.data() + k * L);
-      v.ties.push_back(result.ties.data() + k * L);
-      v.logprob.push_back(result.logprob.data() + k * L);
+          std::lower_bound(site.targets.begin(), site.targets.end(), wanted) - site.targets.begin());
+      out.targets.push_back(wanted < 0 ? site.final_top : wanted);
+      out.rank.push_back(result.rank.data() + k * L);
+      out.ties.push_back(result.ties.data() + k * L);
+      out.logprob.push_back(result.logprob.data() + k * L);
     }
-    v.c = {sizeof(dlens_reading),
-           static_cast<std::uint32_t>(L),
-           static_cast<std::uint32_t>(v.targets.size()),
-           node.final_top,
-           lenses_[lens].layers.data(),
-           v.targets.data(),
-           v.rank.data(),
-           v.ties.data(),
-           v.logprob.data(),
-           result.entropy.data(),
-           result.kl.data(),
-           result.top.data()};
-    return &v.c;
+    out.c = {.size = sizeof(dlens_reading),
+             .n_layers = static_cast<std::uint32_t>(L),
+             .n_targets = static_cast<std::uint32_t>(out.targets.size()),
+             .final_top = site.final_top,
+             .layers = lenses_[lens].layers.data(),
+             .targets = out.targets.data(),
+             .rank = out.rank.data(),
+             .ties = out.ties.data(),
+             .logprob = out.logprob.data(),
+             .entropy = result.entropy.data(),
+             .kl = result.kl.data(),
+             .guess = result.top.data()};
+    return &out.c;
   }
 
   const std::vector<round>& rounds_;
@@ -149,7 +157,8 @@ bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& 
   if (!record_.left_out.empty()) return false;
   round next;
   request_state state{next, vocab_size, {}};
-  const dlens_request request{sizeof request, 0, &state, &add_sequence, &add_read};
+  const dlens_request request{
+      .size = sizeof request, .self = &state, .add_sequence = &add_sequence, .add_read = &add_read};
   const auto active =
       std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
   const answers_state answers(rounds_, lenses,

@@ -35,7 +35,7 @@ study_runner::study_runner(const run_context& context, std::vector<running_study
       studies_(std::move(studies)),
       lenses_(std::move(lenses)),
       make_evaluator_(std::move(make)),
-      options_(o) {}
+      options_(std::move(o)) {}
 
 record_key study_runner::key_of(const record_job& job) const {
   return {studies_[job.study()].session->plan().datasets[job.dataset()].set, job.data().index,
@@ -48,7 +48,7 @@ bool study_runner::plan(record_job& job, const std::vector<lens_column>& columns
 }
 
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
-  if (options_.dry_run) return std::vector<char>(lenses_.size(), 1);  // it opens no logs
+  if (options_.only_count) return std::vector<char>(lenses_.size(), 1);
   std::vector<char> missing;
   for (const record_log* log : studies_[study].logs) missing.push_back(!log->has(key));
   return missing;
@@ -85,7 +85,7 @@ bool study_runner::run(const std::atomic<bool>& stop) {
   }
   if (!window.empty() && !stop) run_window(std::move(window), stop);
   progress_.reset();
-  if (!options_.dry_run) {
+  if (!options_.only_count) {
     const auto held = hold_logs();
     sync_logs();
   }
@@ -122,23 +122,13 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
     asks[i] = plan(job, w.columns);
-    if (!asks[i] && !options_.dry_run) complete(job, w);
+    if (!asks[i] && !options_.only_count) complete(job, w);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
     if (asks[i]) w.waiting.push_back(w.jobs[i].get());
   if (w.waiting.empty()) return;
-  if (!options_.dry_run) w.run = std::make_unique<evaluator>(make_evaluator_(active));
+  if (!options_.only_count) w.run = std::make_unique<evaluator>(make_evaluator_(active));
   while (!w.waiting.empty() && !stop) run_round(w, stop);
-}
-
-work_rules study_runner::dry_rules() const {
-  work_rules r;
-  r.pack_tokens = options_.pack_tokens;
-  r.threads = options_.threads;
-  r.kept_tokens = options_.sharing ? options_.kept_tokens : 0;
-  r.read_weight = options_.read_weight;
-  r.sharing = options_.sharing;
-  return r;
 }
 
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
@@ -168,12 +158,12 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
     }
   };
   try {
-    counts_ +=
-        w.run ? w.run->run(sequences, requests, on_result) : count_work(sequences, requests, dry_rules());
+    counts_ += w.run ? w.run->run(sequences, requests, on_result)
+                     : count_work(sequences, requests, *options_.only_count);
   } catch (const stop_request&) {
     return;
   }
-  w.waiting = options_.dry_run ? std::vector<record_job*>{} : std::move(again);
+  w.waiting = options_.only_count ? std::vector<record_job*>{} : std::move(again);
 }
 
 // Of several the first in the order of the data, whichever came first.
@@ -181,7 +171,11 @@ void study_runner::note_not_finite(const record_job& job, std::uint32_t lens) {
   const auto place = std::tuple(job.study(), job.dataset(), job.data().index);
   if (not_finite_ && place >= std::tuple(not_finite_->study, not_finite_->dataset, not_finite_->record))
     return;
-  not_finite_ = {job.study(), job.dataset(), job.data().index, lens, job.not_finite_ids()};
+  not_finite_ = {.study = job.study(),
+                 .dataset = job.dataset(),
+                 .record = job.data().index,
+                 .lens = lens,
+                 .ids = job.not_finite_ids()};
 }
 
 void study_runner::complete(record_job& job, const window_state& w) {

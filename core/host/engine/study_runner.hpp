@@ -42,12 +42,9 @@ class study_runner {
  public:
   struct options {
     std::size_t window = 8192;  // records
-    unsigned threads = 1;
-    std::size_t pack_tokens = 0;  // of a dry run
-    bool dry_run = false;         // plan the first round and count, run nothing
-    bool sharing = true;          // of a dry run, as the next
-    std::size_t kept_tokens = 0;
-    double read_weight = 8;
+    // A dry run plans the first round of every record and counts the work by these rules; it computes nothing
+    // and opens no logs.
+    std::optional<pack_rules> only_count = std::nullopt;
     // Called before a record is written to a log; throws where that is not allowed any more. [any thread]
     std::function<void()> before_writing = [] {};
   };
@@ -83,7 +80,6 @@ class study_runner {
   void complete(record_job& job, const window_state& w);
   void note_not_finite(const record_job& job, std::uint32_t lens);  // under log_guard_
   record_key key_of(const record_job& job) const;
-  work_rules dry_rules() const;
 
   const run_context& context_;
   std::vector<running_study> studies_;

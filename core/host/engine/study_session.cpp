@@ -4,6 +4,7 @@
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/text.hpp"
 #include "engine/record_job.hpp"
+#include "model/blank_ends.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -76,22 +77,22 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
   for (const std::string& label : context.lens_labels) labels_.push_back(label.c_str());
   datasets_.reserve(plan.datasets.size());
   for (const dataset_plan& d : plan.datasets) {
-    datasets_.push_back({sizeof(dlens_dataset), 0, d.set.c_str(), d.kind.c_str()});
+    datasets_.push_back({.size = sizeof(dlens_dataset), .set = d.set.c_str(), .kind = d.kind.c_str()});
     dataset_pointers_.push_back(&datasets_.back());
   }
-  run_ = {sizeof run_,
-          context.n_layers,
-          context.vocab_size,
-          context.max_positions,
-          context.seed_compat ? 1u : 0u,
-          context.target_gold ? 1u : 0u,
-          static_cast<std::uint32_t>(labels_.size()),
-          static_cast<std::uint32_t>(datasets_.size()),
-          context.name.c_str(),
-          labels_.data(),
-          dataset_pointers_.data(),
-          context.tokenizer,
-          context.host};
+  run_ = {.size = sizeof run_,
+          .n_layers = context.n_layers,
+          .vocab_size = context.vocab_size,
+          .max_positions = context.max_positions,
+          .seed_compat = context.seed_compat ? 1u : 0u,
+          .target_gold = context.target_gold ? 1u : 0u,
+          .n_lenses = static_cast<std::uint32_t>(labels_.size()),
+          .n_datasets = static_cast<std::uint32_t>(datasets_.size()),
+          .name = context.name.c_str(),
+          .lens_labels = labels_.data(),
+          .datasets = dataset_pointers_.data(),
+          .tokenizer = context.tokenizer,
+          .host = context.host};
   std::vector<dlens_pair> options;
   for (const auto& [key, value] : plan.options) options.push_back({to_text(key), to_text(value)});
   const plugin_call in_flight("experiment", word(), "study_create");
@@ -209,10 +210,9 @@ void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions
         log_info(cat(d.file.string(), ": ", left_out, " of ", d.records, " records are left out (", reasons,
                      "); prompts_*.csv lists them behind the others"));
       if (d.blank_ends > 0 && !session->seed_compat())
-        log_warning(
-            cat(d.file.string(), ": ", d.blank_ends, " of ", std::min(d.records, session->limit_of(d)),
-                " prompts end in a blank; they read badly, because most tokenizers put the blank in front "
-                "of the next word: take it off, the answer needs none"));
+        log_warning(cat(d.file.string(), ": ",
+                        about_blank_ends(d.blank_ends, std::min(d.records, session->limit_of(d))),
+                        ": take it off, the answer needs none"));
     }
 }
 

@@ -145,8 +145,12 @@ lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_
 }
 
 void lens_file::add_identity(std::uint32_t layer) {
-  layers_.push_back(static_cast<std::int32_t>(layer));
-  transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_IDENTITY, 0, nullptr, nullptr});
+  add({.size = sizeof(dlens_transport), .layer = layer, .form = DLENS_TRANSPORT_IDENTITY});
+}
+
+void lens_file::add(const dlens_transport& transport) {
+  layers_.push_back(static_cast<std::int32_t>(transport.layer));
+  transports_.push_back(transport);
 }
 
 float* lens_file::add_values(std::size_t n) {
@@ -181,8 +185,7 @@ void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::u
     tensors.read(cat(i, ".weight"), {d_model, d_model}, a);
     float* b = said.bias ? add_values(d) : nullptr;
     if (b != nullptr) tensors.read(cat(i, ".bias"), {d_model}, b);
-    layers_.push_back(static_cast<std::int32_t>(layer));
-    transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_RESIDUAL, 0, a, b});
+    add({.size = sizeof(dlens_transport), .layer = layer, .form = DLENS_TRANSPORT_RESIDUAL, .a = a, .b = b});
   }
   if (!spec.seed_alignment) add_identity(n_layers);
 }
@@ -232,8 +235,7 @@ void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std
     float* a = add_values(std::size_t{d_model} * d_model);
     file.read(*tensor, a);
     warn_if_not_finite(path, cat("the matrix of block ", block), {a, std::size_t{d_model} * d_model});
-    layers_.push_back(static_cast<std::int32_t>(layer));
-    transports_.push_back({sizeof(dlens_transport), layer, DLENS_TRANSPORT_FULL, 0, a, nullptr});
+    add({.size = sizeof(dlens_transport), .layer = layer, .form = DLENS_TRANSPORT_FULL, .a = a});
   }
   add_identity(n_layers);
 }
@@ -257,8 +259,7 @@ lens_file lens_file::null_of(const lens_file& lens, const float* states, std::ui
     if (zero && norm_of_zero_is_constant) continue;
     float* b = out.add_values(d);
     std::copy(carried.begin(), carried.end(), b);
-    out.layers_.push_back(static_cast<std::int32_t>(t.layer));
-    out.transports_.push_back({sizeof(dlens_transport), t.layer, DLENS_TRANSPORT_CONSTANT, 0, nullptr, b});
+    out.add({.size = sizeof(dlens_transport), .layer = t.layer, .form = DLENS_TRANSPORT_CONSTANT, .b = b});
   }
   if (out.layers_.empty())
     fail(status::usage,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lenses as named on the command line: [LABEL:]logit, [LABEL:]tuned=DIR[@seed], [LABEL:]jacobian=FILE. A lens
 // is an affine transport at each layer it reads; which layer an artifact belongs to is decided here, a
-// backend only sees matrices. Whether a lens belongs to a model is lens_match.hpp, controls are
-// null_lens.hpp.
+// backend only sees matrices. Whether a lens belongs to a model is lens_match.hpp.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -36,8 +35,8 @@ struct lens_about {
   std::optional<std::string> unembed_hash;  // of the model it was trained for
   std::optional<std::string> model;         // that model's name
   std::optional<std::uint64_t> n_prompts;   // a Jacobian lens was fitted on
-  // The block to whose output the matrices of a Jacobian lens lead, as its file says: from the end where < 0.
-  // One that does not say so leads to the last block.
+  // The matrices of a Jacobian lens lead to the output of this block, counted from the end where it is
+  // negative; a file that does not say it means the last block.
   std::optional<std::int64_t> target_layer;
 };
 
@@ -73,6 +72,7 @@ class lens_file {
   void read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model);
   void read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model);
   void add_identity(std::uint32_t layer);
+  void add(const dlens_transport& transport);
   float* add_values(std::size_t n);
 
   std::vector<std::int32_t> layers_;
@@ -82,7 +82,13 @@ class lens_file {
   std::string sha256_, key_;
 };
 
-// A lens held by a backend's model.
+// As forward calls name it.
+struct active_lens {
+  const dlens_lens* lens;
+  std::uint32_t n_layers;  // L: layers it reads
+};
+
+// A lens held by a backend's model, which outlives it. [main]
 class backend_lens {
  public:
   backend_lens(const dlens_model* model, const lens_file& file);

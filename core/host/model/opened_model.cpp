@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/opened_model.hpp"
 
-#include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
-#include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <chrono>
@@ -46,37 +44,6 @@ std::string display_name(const std::string& asked, const std::filesystem::path& 
   return shown(name.substr(name.rfind('/') + 1));
 }
 
-// Views the architecture's vectors.
-dlens_architecture c_architecture(const architecture& a) {
-  dlens_architecture c{};
-  c.size = sizeof c;
-  c.n_layers = a.n_layers;
-  c.d_model = a.d_model;
-  c.n_heads = a.n_heads;
-  c.n_kv_heads = a.n_kv_heads;
-  c.head_dim = a.head_dim;
-  c.d_ff = a.d_ff;
-  c.vocab_size = a.vocab_size;
-  c.max_positions = a.max_positions;
-  c.norm_kind = static_cast<std::uint32_t>(a.norm);
-  c.activation = static_cast<std::uint32_t>(a.activation);
-  c.block_form = static_cast<std::uint32_t>(a.form);
-  c.rope_kind = static_cast<std::uint32_t>(a.rope);
-  c.rope_dims = a.rope_dims;
-  c.position_offset = a.position_offset;
-  c.norm_eps = a.norm_eps;
-  c.norm_offset = a.norm_offset;
-  c.embed_scale = a.embed_scale;
-  c.attention_scale = a.attention_scale;
-  c.attention_softcap = a.attention_softcap;
-  c.final_softcap = a.final_softcap;
-  c.rope_inverse_frequency = a.rope_inv_freq.data();
-  c.local_rope_inverse_frequency = a.local_rope_inv_freq.empty() ? nullptr : a.local_rope_inv_freq.data();
-  c.window = a.window.empty() ? nullptr : a.window.data();
-  c.rope_scale = a.rope_scale;
-  return c;
-}
-
 }  // namespace
 
 opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
@@ -112,38 +79,6 @@ std::int32_t opened_model::first_token() const {
 
 tokenizer open_tokenizer(const std::string& name_or_path) {
   return tokenizer_at(resolve_model(name_or_path).path, nullptr);
-}
-
-backend_model::backend_model(const opened_model& model, const registry::backend& backend, const options& o) {
-  const architecture& a = model.files->arch();
-  architecture_ = c_architecture(a);
-  for (const tensor_view& t : model.files->tensors()) {
-    dlens_tensor c{sizeof c,
-                   static_cast<std::uint32_t>(t.type),
-                   to_text(t.name),
-                   t.shape.size(),
-                   {},
-                   t.data,
-                   t.bytes,
-                   t.row_group,
-                   t.group_stride,
-                   t.row_stride,
-                   t.column_stride};
-    for (std::size_t i = 0; i < t.shape.size(); ++i) c.shape[i] = t.shape[i];
-    tensors_.push_back(c);
-  }
-  for (const dlens_tensor& t : tensors_) tensor_pointers_.push_back(&t);
-  weights_ = {sizeof weights_, 0, &architecture_, tensor_pointers_.data(), tensor_pointers_.size()};
-  const dlens_model_options options{sizeof options, o.threads, o.device.c_str(), o.precision.c_str()};
-  name_backend(backend.about.word);
-  const plugin_call call("backend", backend.about.word, "model_create");
-  checked_call(backend.table->model_create, &weights_, &options, &model_);
-  model.files->forget_pages();
-}
-
-backend_model::~backend_model() {
-  const plugin_call call("backend", backend_name(), "destroy");
-  if (model_ != nullptr) model_->destroy(model_);
 }
 
 }  // namespace depthlens

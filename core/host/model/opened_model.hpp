@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as named on the command line: its files, tokenizer and content hashes; and such a model on a
-// backend.
+// A model as named on the command line: its files, tokenizer and content hashes. On a backend it is a
+// running_model.
 #pragma once
 
-#include "depthlens/abi/backend.h"
 #include "depthlens/model/model_files.hpp"
 #include "model/tokenizer_service.hpp"
-#include "plugins/registry.hpp"
 
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace depthlens {
 
@@ -33,27 +30,5 @@ struct opened_model {
 
 // The tokenizer alone: of a model, or of a vocabulary-only GGUF.
 tokenizer open_tokenizer(const std::string& name_or_path);
-
-// A model held by a backend. The opened model outlives it.
-class backend_model {
- public:
-  struct options {
-    std::string device = "auto", precision = "f32";
-    unsigned threads = 1;
-  };
-  backend_model(const opened_model& model, const registry::backend& backend, const options& o);
-  ~backend_model();
-  backend_model(const backend_model&) = delete;
-
-  const dlens_model* c() const { return model_; }
-  const dlens_model_info& info() const { return *model_->info(model_); }
-
- private:
-  std::vector<dlens_tensor> tensors_;
-  std::vector<const dlens_tensor*> tensor_pointers_;
-  dlens_architecture architecture_{};
-  dlens_weights weights_{};
-  dlens_model* model_ = nullptr;
-};
 
 }  // namespace depthlens

@@ -47,9 +47,11 @@ class probe_lens {
   probe_lens(const dlens_model* model, probe& p, std::size_t K) : model_(model), probe_(p) {
     std::vector<dlens_transport> transports;
     for (const std::int32_t layer : p.layers)
-      transports.push_back({sizeof(dlens_transport), static_cast<std::uint32_t>(layer),
-                            p.state.empty() ? DLENS_TRANSPORT_IDENTITY : DLENS_TRANSPORT_CONSTANT, 0, nullptr,
-                            p.state.empty() ? nullptr : p.state.data()});
+      transports.push_back({.size = sizeof(dlens_transport),
+                            .layer = static_cast<std::uint32_t>(layer),
+                            .form = static_cast<std::uint32_t>(p.state.empty() ? DLENS_TRANSPORT_IDENTITY
+                                                                               : DLENS_TRANSPORT_CONSTANT),
+                            .b = p.state.empty() ? nullptr : p.state.data()});
     std::vector<const dlens_transport*> pointers;
     for (const dlens_transport& t : transports) pointers.push_back(&t);
     const plugin_call call("backend", backend_name(), "lens_create");
@@ -62,8 +64,14 @@ class probe_lens {
     p.kl.resize(L);
     entropy_.resize(L);
     top_logprob_.resize(L);
-    readings_ = {sizeof readings_, 0,           rank_.data(), ties_.data(),       p.logprob.data(),
-                 entropy_.data(),  p.kl.data(), p.top.data(), top_logprob_.data()};
+    readings_ = {.size = sizeof readings_,
+                 .rank = rank_.data(),
+                 .ties = ties_.data(),
+                 .logprob = p.logprob.data(),
+                 .entropy = entropy_.data(),
+                 .kl = p.kl.data(),
+                 .top = p.top.data(),
+                 .top_logprob = top_logprob_.data()};
   }
   probe_lens(const probe_lens&) = delete;
   ~probe_lens() { model_->lens_destroy(model_, lens_); }

@@ -53,8 +53,13 @@ tokenizer_service::tokenizer_service(tokenizer t, bos_policy policy)
     : tokenizer_(std::move(t)), policy_(policy) {
   if (policy_ == bos_policy::always && !tokenizer_.bos())
     fail(status::usage, "--bos always: this tokenizer has no BOS token");
-  c_ = {sizeof c_,  static_cast<std::uint32_t>(tokenizer_.size()), this, &encode, &bytes, &is_special,
-        &prefix_ids};
+  c_ = {.size = sizeof c_,
+        .vocabulary = static_cast<std::uint32_t>(tokenizer_.size()),
+        .self = this,
+        .encode = &encode,
+        .bytes = &bytes,
+        .is_special = &is_special,
+        .prefix = &prefix_ids};
 }
 
 std::vector<std::int32_t> tokenizer_service::prefix() const {

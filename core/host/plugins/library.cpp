@@ -141,8 +141,9 @@ void describe(plugin_verdict& v, const dlens_plugin& p) {
 }  // namespace
 
 const dlens_host* plugin_host() {
-  static const dlens_host h = {sizeof(dlens_host), 0, "depthlens", DEPTHLENS_VERSION, &write_log};
-  return &h;
+  static const dlens_host host = {
+      .size = sizeof(dlens_host), .name = "depthlens", .version = DEPTHLENS_VERSION, .log = &write_log};
+  return &host;
 }
 
 plugin_verdict judge_file(const std::filesystem::path& path) {

@@ -25,7 +25,7 @@ namespace depthlens {
 namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL};
-constexpr unsigned kLookSeconds = 2, kExperimentLooks = 4, kBackendLooks = 12;
+constexpr unsigned kLookSeconds = 2, kLooks = 12;
 constexpr std::string_view kKept = "; what is finished is kept";
 
 std::atomic<pid_t> program{0};  // that says why; a child of it does not
@@ -78,7 +78,7 @@ void say(const char* what) noexcept {
 extern "C" void on_crash(int number) { end_with_crash(number); }
 
 extern "C" void on_look(int) {
-  if (const auto* call = overdue_call(kExperimentLooks, kBackendLooks)) {
+  if (const auto* call = overdue_call(kLooks)) {
     only_once();
     signal_line line;
     (line << "stopped: " << *call << " does not come back" << kKept).write();
@@ -148,7 +148,7 @@ void end_with_hung_plugins() noexcept {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGALRM, &action, nullptr);
-  overdue_call(kExperimentLooks, kBackendLooks);
+  overdue_call(kLooks);
   ::alarm(kLookSeconds);
 }
 

@@ -79,10 +79,6 @@ void own_slot() {
 
 char backend_word[64];
 
-bool is_experiment(const plugin_call::place& p) noexcept {
-  return std::string_view(p.who).starts_with("experiment");
-}
-
 struct watched {
   std::uint64_t number = 0;
   unsigned looks = 0;
@@ -153,7 +149,7 @@ std::string to_string(const plugin_call::place& call) {
   return std::string((line << call).text());
 }
 
-const plugin_call::place* overdue_call(unsigned experiment, unsigned other) noexcept {
+const plugin_call::place* overdue_call(unsigned looks) noexcept {
   for (std::size_t i = 0; i < kSlots; ++i) {
     const slot& s = slots[i];
     watched& w = seen[i];
@@ -161,7 +157,7 @@ const plugin_call::place* overdue_call(unsigned experiment, unsigned other) noex
     const bool there = s.taken.load(std::memory_order_acquire) && s.now.function != nullptr;
     w.looks = there && number == w.number ? w.looks + 1 : 0;
     w.number = number;
-    if (there && w.looks >= (is_experiment(s.now) ? experiment : other)) return &s.now;
+    if (there && w.looks >= looks) return &s.now;
   }
   return nullptr;
 }

@@ -47,9 +47,8 @@ const plugin_call::place* call_elsewhere() noexcept;
 signal_line& operator<<(signal_line& line, const plugin_call::place& call) noexcept;
 std::string to_string(const plugin_call::place& call);  // not in a handler
 
-// Looks at all calls once: those that were there at the last looks too, how many looks ago did they begin?
-// A call of an experiment that has been there for `experiment` looks, or of another plugin for `other`; null
-// = none. One handler at a time.
-const plugin_call::place* overdue_call(unsigned experiment, unsigned other) noexcept;
+// Looks at all calls once, and gives one that was there at each of the last `looks` looks; null = none. One
+// handler at a time.
+const plugin_call::place* overdue_call(unsigned looks) noexcept;
 
 }  // namespace depthlens

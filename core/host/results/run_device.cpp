@@ -72,6 +72,20 @@ std::vector<std::string> take_device(const boost::json::object& manifest, std::s
   return known;
 }
 
+std::string backend_word(const boost::json::object& manifest, const std::string& asked) {
+  return asked == "auto" ? text_at(object_at(&manifest, "key"), "backend").value_or(asked) : asked;
+}
+
+void take_model(running_model& model, mixed_devices mixed, const std::filesystem::path& folder,
+                boost::json::object& manifest) {
+  const std::vector<std::string> devices = take_device(manifest, model.info().device, mixed, folder);
+  model.check();
+  manifest["self_check"] = model.checks();
+  boost::json::object about = model.describe();
+  about["devices"] = boost::json::value_from(devices);
+  manifest["backend"] = std::move(about);
+}
+
 void device_records::add(const entry& e) {
   const std::string device = !e.device() ? "not recorded" : visible(*e.device());
   if (e.device() && device.empty()) return;  // nothing was computed for it

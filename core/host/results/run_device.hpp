@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which devices a run's readings were computed on. The last bits of a reading depend on instruction sets,
-// libraries and GPU models, so one table is made on one of them unless the user allows others.
+// Which backend and devices a run's readings are computed on. The last bits of a reading depend on
+// instruction sets, libraries and GPU models, so one table is made on one of them unless the user allows
+// others.
 #pragma once
 
 #include "log/record_log.hpp"
+#include "model/running_model.hpp"
 
 #include <boost/json.hpp>
 
@@ -30,6 +32,15 @@ std::vector<std::string> devices_of(const boost::json::object& manifest);
 // now on.
 std::vector<std::string> take_device(const boost::json::object& manifest, std::string_view device,
                                      mixed_devices mixed, const std::filesystem::path& folder);
+
+// The backend of a run: an existing one keeps its own where `asked` is "auto", a new one takes what can run
+// here.
+std::string backend_word(const boost::json::object& manifest, const std::string& asked);
+
+// A model that was just loaded becomes that of the run in `folder`: its device is taken, it is checked, and
+// the manifest gets "backend" and "self_check". Throws what take_device and running_model::check do. [main]
+void take_model(running_model& model, mixed_devices mixed, const std::filesystem::path& folder,
+                boost::json::object& manifest);
 
 // Which records of each data set were computed on which device, while a log is read in order of its records.
 class device_records {

@@ -140,8 +140,12 @@ class row_stream {
     while (!current_ || at_ == current_->rows().size())
       if (!load()) return nullptr;
     const logged_row& row = current_->rows()[at_++];
-    row_ = {sizeof row_,           numbers_.of(row.table), dataset_,         0,
-            current_->key().index, row.values.data(),      row.values.size()};
+    row_ = {.size = sizeof row_,
+            .table = numbers_.of(row.table),
+            .dataset = dataset_,
+            .record = current_->key().index,
+            .values = row.values.data(),
+            .n_values = row.values.size()};
     return &row_;
   }
 
@@ -161,7 +165,8 @@ struct finish_sink {
   const table_request& request;
   table_files& files;
   finished_tables& out;
-  dlens_sink c{sizeof(dlens_sink), 0, this, &append, nullptr, &figure_prompts};
+  dlens_sink c{
+      .size = sizeof(dlens_sink), .self = this, .append = &append, .figure_prompts = &figure_prompts};
 
   static dlens_status append(const dlens_sink* s, std::uint32_t table, const dlens_value* values,
                              std::uint64_t n, dlens_error* e) noexcept {
@@ -185,13 +190,13 @@ struct finish_sink {
 };
 
 table_files open_tables(const table_request& request, const run_context& context, finished_tables& out) {
-  const dlens_description& d = request.session.description();
-  table_files files(d.n_tables);
-  for (std::uint64_t i = 0; i < d.n_tables; ++i) {
-    const dlens_table& t = *d.tables[i];
-    if ((t.flags & DLENS_TABLE_SHARED) && !request.shared_too) continue;
-    const std::string name = file_stem(t.file, context.lens_labels[request.lens], context.name) + ".csv";
-    files[i] = std::make_unique<table_file>(t, request.folder / name, request.as_published);
+  const dlens_description& described = request.session.description();
+  table_files files(described.n_tables);
+  for (std::uint64_t i = 0; i < described.n_tables; ++i) {
+    const dlens_table& table = *described.tables[i];
+    if ((table.flags & DLENS_TABLE_SHARED) && !request.shared_too) continue;
+    const std::string name = file_stem(table.file, context.lens_labels[request.lens], context.name) + ".csv";
+    files[i] = std::make_unique<table_file>(table, request.folder / name, request.as_published);
     out.files.push_back(name);
   }
   return files;

@@ -20,23 +20,24 @@ std::uint64_t number_at(const boost::json::object& o, const char* key, std::uint
 // about: data.STUDY.SET of run.json; key: key.studies.STUDY.data.SET
 void add_one(study_plan& study, std::string_view set, const boost::json::object& about,
              const boost::json::object& key) {
-  dataset_plan d;
-  d.set = set;
-  d.file = from_visible(text_at(&about, "file").value_or(""));
-  d.kind = text_at(&key, "kind").value_or("");
-  d.sha256 = text_at(&key, "sha256").value_or("");
-  d.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", d.cuts.cuts));
-  d.cuts.seed = number_at(key, "seed", d.cuts.seed);
-  d.at_least = number_at(about, "limit", 0);
+  dataset_plan earlier;
+  earlier.set = set;
+  earlier.file = from_visible(text_at(&about, "file").value_or(""));
+  earlier.kind = text_at(&key, "kind").value_or("");
+  earlier.sha256 = text_at(&key, "sha256").value_or("");
+  earlier.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", earlier.cuts.cuts));
+  earlier.cuts.seed = number_at(key, "seed", earlier.cuts.seed);
+  earlier.at_least = number_at(about, "limit", 0);
   try {
-    d.format = detect_format(d.file);
-    if (sha256_file(d.file) != d.sha256) fail(status::data, d.file.string(), ": has changed since");
+    earlier.format = detect_format(earlier.file);
+    if (sha256_file(earlier.file) != earlier.sha256)
+      fail(status::data, earlier.file.string(), ": has changed since");
   } catch (const error& e) {
     log_warning(cat("data set ", study.word, set.empty() ? "" : ".", set,
                     " of the earlier run is left out of summaries: ", e.what()));
     return;
   }
-  study.datasets.push_back(std::move(d));
+  study.datasets.push_back(std::move(earlier));
 }
 
 }  // namespace

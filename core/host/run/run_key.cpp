@@ -8,8 +8,8 @@ namespace depthlens {
 namespace {
 
 boost::json::object study_key(const study_plan& s) {
-  boost::json::object o, options, files, datasets;
-  o["version"] = s.plugin.about.version;
+  boost::json::object out, options, files, datasets;
+  out["version"] = s.plugin.about.version;
   for (const auto& [key, value] : s.options) options[key] = value;
   for (const auto& [key, hash] : s.file_hashes) {
     options.erase(key);  // a file counts by its content, not by its name
@@ -25,10 +25,10 @@ boost::json::object study_key(const study_plan& s) {
     }
     datasets[d.set] = std::move(data);
   }
-  o["options"] = std::move(options);
-  o["files"] = std::move(files);
-  o["data"] = std::move(datasets);
-  return o;
+  out["options"] = std::move(options);
+  out["files"] = std::move(files);
+  out["data"] = std::move(datasets);
+  return out;
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   for (const std::string& one : r.policy.ignored) ignored += (ignored.empty() ? "" : ",") + one;
   key["ignore_config"] = std::move(ignored);
   key["backend"] = backend;
-  key["precision"] = r.precision;
+  key["precision"] = r.work.precision;
   // In the published code's mode the name is part of every file name.
   if (r.seed_compat) key["name"] = model.name;
   key["model_sha256"] = model.files->content_hash();

@@ -6,6 +6,7 @@
 #include "engine/study_session.hpp"
 #include "model/opened_lens.hpp"
 #include "model/tokenizer_service.hpp"
+#include "model/work_rules.hpp"
 #include "run/run_lenses.hpp"
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 namespace depthlens {
 
 struct run_request {
-  std::string model, name, backend, device, precision;
+  std::string model, name;  // as --model and --name have them
   std::filesystem::path out;
   std::vector<lens_spec> lenses;
   null_kind null = null_kind::none;
@@ -25,14 +26,11 @@ struct run_request {
   std::vector<study_plan> studies;
   std::vector<std::string> formats;  // of figures
   config_policy policy;
-  std::vector<std::string> skipped_checks;
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
-  bool sharing = true;  // of prefixes
-  unsigned threads = 1;
-  std::uint64_t limit = 0;
-  std::size_t window = 0, pack_tokens = 0;
+  std::uint64_t limit = 0;  // records of each data set
+  work_rules work;
 };
 
 }  // namespace depthlens

@@ -72,13 +72,13 @@ void run_results::write_tables_of(std::size_t study, boost::json::object& tables
   boost::json::object by_lens, by_set, by_device;
   for (std::size_t l = 0; l < p_.lenses.size(); ++l) {
     const std::string& label = p_.context.lens_labels[l];
-    const table_request t{session,
-                          *p_.logs[study * p_.lenses.size() + l],
-                          static_cast<std::uint32_t>(l),
-                          l == 0,
-                          p_.request.seed_compat,
-                          p_.root / "data"};
-    const finished_tables done = depthlens::write_tables(t, p_.context);
+    const table_request wanted{.session = session,
+                               .log = *p_.logs[study * p_.lenses.size() + l],
+                               .lens = static_cast<std::uint32_t>(l),
+                               .shared_too = l == 0,
+                               .as_published = p_.request.seed_compat,
+                               .folder = p_.root / "data"};
+    const finished_tables done = depthlens::write_tables(wanted, p_.context);
     boost::json::array files;
     for (std::size_t i = 0; i < done.files.size(); ++i) {
       files.emplace_back(done.files[i]);
@@ -87,7 +87,8 @@ void run_results::write_tables_of(std::size_t study, boost::json::object& tables
     by_lens[label] = std::move(files);
     add_counts(done.counts, label, by_set);
     if (done.devices.devices() > 1) by_device[label] = done.devices.ranges();
-    list_figures({session, p_.lenses, l, p_.context, done}, p_.manifest);
+    list_figures({.study = session, .lenses = p_.lenses, .lens = l, .context = p_.context, .done = done},
+                 p_.manifest);
   }
   tables[session.word()] = std::move(by_lens);
   counts[session.word()] = std::move(by_set);

@@ -12,9 +12,9 @@
 
 namespace depthlens {
 
-void run_state::set_folder(run_folder& folder) {
+void run_state::set_folder(run_folder* folder) {
   const std::lock_guard lock(guard_);
-  folder_ = &folder;
+  folder_ = folder;
 }
 
 void run_state::begin(std::uint64_t records_wanted) {
@@ -65,7 +65,7 @@ int run_state::end() {
     }
     if (folder_ != nullptr) folder_->lock().check_now();
     if (runner_ != nullptr) runner_->sync_logs();
-    if (begun_) {
+    if (begun_ && folder_ != nullptr) {
       last_.fields["status"] = "stopped";
       last_.fields["records"] = {{"finished", finished}, {"wanted", wanted_}};
       last_.write(folder_->manifest());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a run is, for the thread that ends it while others are at work (prompt_end.hpp): what it may write
-// then.
+// then. The main thread says where the run is; what it names here outlives the naming.
 #pragma once
 
 #include "engine/study_runner.hpp"
@@ -16,7 +16,7 @@ namespace depthlens {
 
 class run_state {
  public:
-  void set_folder(run_folder& folder);
+  void set_folder(run_folder* folder);  // null = it is held no longer
   // From now on run.json is this run's.
   void begin(std::uint64_t records_wanted);
   bool begun() const { return begun_; }
@@ -24,7 +24,6 @@ class run_state {
   void set_runner(study_runner* runner);
   // Writes run.json, where the folder is still this process's.
   void save(const manifest& m);
-  std::uint64_t records_wanted() const { return wanted_; }
 
   // The rest is for the thread that ends the program.
   bool must_end() const;  // a stop was asked for, or the folder was lost

@@ -20,12 +20,14 @@ bool can_train(const dlens_model* model) {
   return DLENS_HAS(dlens_model, model, trainer_create) && model->trainer_create != nullptr;
 }
 
-backend_trainer::backend_trainer(const dlens_model* model, const dlens_trainer_options& options,
-                                 const std::string& backend) {
+void refuse_untrainable(const dlens_model* model, const std::string& backend) {
   if (!can_train(model))
     fail(status::unavailable, "backend ", backend,
          " cannot train lenses: training needs the torch backend (--backend torch), which is built with "
          "-DDEPTHLENS_TORCH=ON");
+}
+
+backend_trainer::backend_trainer(const dlens_model* model, const dlens_trainer_options& options) {
   checked_call(model->trainer_create, model, &options, &trainer_);
 }
 

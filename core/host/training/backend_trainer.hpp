@@ -14,11 +14,13 @@ namespace depthlens {
 
 // Whether the model's backend trains lenses.
 bool can_train(const dlens_model* model);
+// Throws status::unavailable, saying which backend can, where this one cannot.
+void refuse_untrainable(const dlens_model* model, const std::string& backend);
 
 class backend_trainer {
  public:
-  // Throws status::unavailable, saying which backend can, where this one cannot train.
-  backend_trainer(const dlens_model* model, const dlens_trainer_options& options, const std::string& backend);
+  // Of a model whose backend can train; it outlives the trainer. All of it [main].
+  backend_trainer(const dlens_model* model, const dlens_trainer_options& options);
   ~backend_trainer();
   backend_trainer(const backend_trainer&) = delete;
 

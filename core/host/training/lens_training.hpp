@@ -7,7 +7,9 @@
 
 namespace depthlens {
 
-// Returns the program's exit code.
-int execute_training(train_request request, registry& plugins);
+// Reads the text (text_sequences), takes the folder (held_training), trains (training_course) and writes the
+// lens (finished_lens). Returns the program's exit code; a stop that is asked for ends it after a step.
+// Throws whatever the parts refuse. [main]
+int execute_training(const train_request& request, registry& plugins);
 
 }  // namespace depthlens

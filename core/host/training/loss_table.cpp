@@ -73,8 +73,11 @@ figure_spec validation_figure() {
   f.id = f.table = f.file = "validation";
   f.title = "How close each layer comes to the output, on held-out text";
   f.series = "lens";
-  f.panels = {{DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "", "layer", "kl", "Layer",
-               "KL from the output (nats)", ""}};
+  f.panels = {{.flags = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y,
+               .x = "layer",
+               .y = "kl",
+               .x_label = "Layer",
+               .y_label = "KL from the output (nats)"}};
   return f;
 }
 

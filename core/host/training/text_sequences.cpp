@@ -119,9 +119,8 @@ std::size_t positions_of(const token_sequences& all, positions_read read) {
   return n;
 }
 
-std::pair<token_sequences, token_sequences> read_training_text(const std::filesystem::path& file,
-                                                               const opened_model& model, std::size_t longest,
-                                                               const held_out_part& part) {
+training_text read_training_text(const std::filesystem::path& file, const opened_model& model,
+                                 std::size_t longest, const held_out_part& part) {
   constexpr auto read = positions_read::behind_first;
   token_sequences text = read_sequences(file, model, {.longest = longest, .read = read}).ids, held_out;
   if (!part.file.empty()) {

@@ -46,11 +46,14 @@ struct held_out_part {
   std::size_t positions = 0;  // at most, to the end of the sequence that reaches them
 };
 
+struct training_text {
+  token_sequences train, held_out;
+};
+
 // What to train on, and what is held out: the end of the text, so that no paragraph is on both sides but the
 // one at the border, or a text of its own. Sequences of at most `longest` ids. Errors: those of
 // read_sequences.
-std::pair<token_sequences, token_sequences> read_training_text(const std::filesystem::path& file,
-                                                               const opened_model& model, std::size_t longest,
-                                                               const held_out_part& part);
+training_text read_training_text(const std::filesystem::path& file, const opened_model& model,
+                                 std::size_t longest, const held_out_part& part);
 
 }  // namespace depthlens

@@ -4,6 +4,7 @@
 
 #include "depthlens/model/config_policy.hpp"
 #include "model/tokenizer_service.hpp"
+#include "model/work_rules.hpp"
 
 #include <boost/json.hpp>
 
@@ -27,10 +28,10 @@ struct train_request {
   lens_start start = lens_start::least_squares;
   double learning_rate = 0, momentum = 0, second_momentum = 0, weight_decay = 0, gradient_limit = 0,
          ridge = 0;
-  std::string bos_text, backend, device, precision;
+  std::string bos_text;
   bos_policy bos = bos_policy::automatic;
-  unsigned threads = 1;
-  std::vector<std::string> formats, skipped_checks;
+  work_rules work;
+  std::vector<std::string> formats;
   config_policy policy;
 };
 

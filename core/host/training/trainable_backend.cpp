@@ -14,17 +14,18 @@ void require_trainable(registry& plugins, const std::string& word_or_auto) {
   }
 }
 
-trainable_backend open_trainable(registry& plugins, const opened_model& model,
-                                 const std::string& word_or_auto, const backend_model::options& options) {
-  if (word_or_auto != "auto") {
-    const registry::backend backend = plugins.load_backend(word_or_auto);
-    return {backend.about.word, std::make_unique<backend_model>(model, backend, options)};
+std::unique_ptr<running_model> load_trainable(registry& plugins, const opened_model& model,
+                                              const work_rules& rules) {
+  if (rules.backend != "auto") {
+    auto running = std::make_unique<running_model>(model, plugins.load_backend(rules.backend), rules);
+    refuse_untrainable(running->c(), running->backend());
+    return running;
   }
   std::string reasons;
   for (const registry::backend& backend : plugins.usable_backends()) {
     try {
-      auto running = std::make_unique<backend_model>(model, backend, options);
-      if (can_train(running->c())) return {backend.about.word, std::move(running)};
+      auto running = std::make_unique<running_model>(model, backend, rules);
+      if (can_train(running->c())) return running;
       reasons += cat("; ", backend.about.word, " cannot train");
     } catch (const error& e) {
       reasons += cat("; ", backend.about.word, ": ", e.what());

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/run_backend.hpp"
+
+#include "model/model_size.hpp"
+#include "results/run_device.hpp"
+
+namespace depthlens {
+
+run_backend::run_backend(registry& plugins, run_inputs& inputs, held_run& run)
+    : inputs_(inputs),
+      run_(run),
+      backend_(plugins.choose_backend(backend_word(run.fields(), inputs.request.work.backend))) {}
+
+running_model& run_backend::model() {
+  if (running_) return *running_;
+  auto loaded = std::make_unique<running_model>(inputs_.model, backend_, inputs_.request.work);
+  take_model(*loaded, inputs_.request.allow_mixed_devices ? mixed_devices::allowed : mixed_devices::refused,
+             run_.folder().root(), run_.fields());
+  running_ = std::move(loaded);
+  // What its first record is computed on is known before that is in the log.
+  if (run_.begun()) run_.save("running");
+  return *running_;
+}
+
+evaluator run_backend::reader_of(const std::vector<std::size_t>& lenses) {
+  running_model& on = model();
+  while (on.lenses().size() < inputs_.lenses.size()) {
+    const std::size_t next = on.lenses().size();
+    on.add_lens(inputs_.lenses.file(next));
+    inputs_.lenses.release(next);
+  }
+  std::vector<active_lens> active;
+  for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
+  return evaluator(on.c(), std::move(active), inputs_.request.work,
+                   {.row_weight = row_weight(*inputs_.model.files)});
+}
+
+evaluator run_backend::reader_of_states() {
+  const architecture& a = inputs_.model.files->arch();
+  return evaluator(model().c(), {}, inputs_.request.work,
+                   {.row_weight = row_weight(*inputs_.model.files),
+                    .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
+}
+
+}  // namespace depthlens

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model of a run on its backend: loaded when the first work needs it, as a run that is complete needs
+// none.
+#pragma once
+
+#include "engine/evaluator.hpp"
+#include "model/running_model.hpp"
+#include "run/held_run.hpp"
+#include "run/run_inputs.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+// [main]; its evaluators run on many threads.
+class run_backend {
+ public:
+  // Chooses the backend and loads nothing. All outlive it.
+  run_backend(registry& plugins, run_inputs& inputs, held_run& run);
+
+  const std::string& word() const { return backend_.about.word; }
+  // The first call loads and checks the model, and notes it in run.json. Throws what take_model throws.
+  running_model& model();
+  // Reads the lenses with these numbers; their files give up their values to the model.
+  evaluator reader_of(const std::vector<std::size_t>& lenses);
+  // Reads no lens and gives the states of all layers.
+  evaluator reader_of_states();
+
+ private:
+  run_inputs& inputs_;
+  held_run& run_;
+  registry::backend backend_;
+  std::unique_ptr<running_model> running_;
+};
+
+}  // namespace depthlens

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/run_inputs.hpp"
+
+#include "results/manifest.hpp"
+#include "run/earlier_data.hpp"
+
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+run_context context_of(const run_request& request, const opened_model& model, const run_lenses& lenses) {
+  const architecture& a = model.files->arch();
+  return {.name = model.name,
+          .n_layers = a.n_layers,
+          .vocab_size = a.vocab_size,
+          .max_positions = a.max_positions,
+          .seed_compat = request.seed_compat,
+          .target_gold = request.target_gold,
+          .lens_labels = lenses.labels(),
+          .tokenizer = model.tokens->c(),
+          .host = plugin_host(),
+          .limit = request.limit};
+}
+
+}  // namespace
+
+run_inputs::run_inputs(run_request asked)
+    : request(std::move(asked)),
+      model(opened_model::open(request.model, request.bos, request.name, request.policy)),
+      lenses(request.lenses, request.dry_run ? null_kind::none : request.null, *model.files,
+             request.force_lens),
+      context(context_of(request, model, lenses)) {
+  if (!request.fresh && !request.dry_run)
+    add_earlier_data(manifest::read(request.out / "run.json"), request.studies);
+  for (study_plan& s : request.studies) sessions.push_back(std::make_unique<study_session>(context, s));
+  for (const auto& s : sessions) s->survey();
+  tell_about_data(sessions);
+  tell_about_limit(request.studies, request.limit);
+}
+
+std::uint64_t run_inputs::records_wanted() const {
+  std::uint64_t n = 0;
+  for (const auto& s : sessions) n += s->records_wanted();
+  return n;
+}
+
+std::vector<running_lens> run_inputs::running_lenses() const {
+  std::vector<running_lens> out;
+  for (std::size_t l = 0; l < lenses.size(); ++l) out.push_back({context.lens_labels[l], lenses.layers(l)});
+  return out;
+}
+
+std::vector<std::filesystem::path> run_inputs::files_read() const {
+  std::vector<std::filesystem::path> out = {model.path};
+  for (const lens_spec& l : request.lenses) out.push_back(l.path);
+  for (const study_plan& s : request.studies)
+    for (const dataset_plan& d : s.datasets) out.push_back(d.file);
+  return out;
+}
+
+}  // namespace depthlens

@@ -37,9 +37,9 @@ readout_stack::readout_stack(const readout_model& model, readout_request& reques
 at::Tensor readout_stack::make_rows() const {
   std::vector<at::Tensor> rows;
   for (const planned_row<transport>& row : plan_.rows) {
-    const bool constant = row.carry && row.carry->is_constant();
+    const bool constant = row.transport && row.transport->is_constant();
     const at::Tensor h = request_.hidden[row.layer].narrow(0, first_, constant ? 1 : n_);
-    rows.push_back(row.carry ? row.carry->carry(h, model_.products) : h);
+    rows.push_back(row.transport ? row.transport->carry(h, model_.products) : h);
   }
   // Rounded as the model's weights are, whatever the tiles are held in.
   return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.unembed.scalar_type());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vector kernels of the backends, compiled for several instruction sets; the best one that this CPU has is
-// chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp, attend.hpp,
-// reduce.hpp and bf16.hpp.
+// The vector kernels that the backends share, compiled for several instruction sets; the best one that this
+// CPU has is chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp,
+// attend.hpp, reduce.hpp and bf16.hpp.
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"

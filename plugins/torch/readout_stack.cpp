@@ -130,8 +130,16 @@ bool readout_stack::run_tiles(row_table& table, std::span<const site_target> pla
 std::vector<readout_stack::part> readout_stack::parts() const {
   std::vector<part> out{finals()};
   const auto constant = static_cast<std::int64_t>(plan_.n_constant);
-  if (n_varying_ > n_) out.push_back({n_, n_varying_ - n_, n_, n_varying_ - n_, row_kind::layer});
-  if (constant > 0) out.push_back({n_varying_, constant * n_, n_varying_, constant, row_kind::layer});
+  const auto add = [&](std::int64_t first, std::int64_t n, std::int64_t n_products) {
+    if (n_products > 0)
+      out.push_back({.first = first,
+                     .n = n,
+                     .first_product = first,
+                     .n_products = n_products,
+                     .kind = row_kind::layer});
+  };
+  add(n_, n_varying_ - n_, n_varying_ - n_);
+  add(n_varying_, constant * n_, constant);
   return out;
 }
 

@@ -162,7 +162,11 @@ class weights_view {
       }
       pointers_.push_back(&t);
     }
-    weights = {sizeof(dlens_weights), 0, &architecture, pointers_.data(), pointers_.size()};
+    weights = {.size = sizeof(dlens_weights),
+               .reserved = 0,
+               .architecture = &architecture,
+               .tensors = pointers_.data(),
+               .n_tensors = pointers_.size()};
   }
   weights_view(const weights_view&) = delete;
   weights_view& operator=(const weights_view&) = delete;

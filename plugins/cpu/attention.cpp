@@ -55,10 +55,10 @@ query_rows make_query_rows(const token_tree& tree) {
   return make_query_rows(tree, all);
 }
 
-void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                 const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
-                 const float_rows& q, workspace& scratch) {
-  if (rows.position.empty()) return;
+float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                       const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
+                       const float_rows& q, workspace& scratch) {
+  if (rows.position.empty()) return q;
   // An odd number of vectors between rows keeps them out of each other's cache sets.
   std::size_t stride = padded(tree.n_positions);
   if (stride / panel_step % 2 == 0) stride += panel_step;
@@ -94,6 +94,7 @@ void attend_tree(const kernel_table& kernels, const head_shape& shape, const tok
       kernels.attend(job);
     }
   }
+  return q;
 }
 
 }  // namespace depthlens::cpu

@@ -4,6 +4,9 @@
 // takes is rounded row by row where it is made, if the weights are.
 #include "pass.hpp"
 
+#include <algorithm>
+#include <vector>
+
 namespace depthlens::cpu {
 
 namespace {
@@ -12,29 +15,30 @@ constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
 
 }  // namespace
 
+// made.stream (rows, D) += attention(p.stream), += feed_forward(made.stream).
 void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) const {
   const block_weights& w = weights_.blocks[layer];
   const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
+  const norm_weights& ffn_norm = parallel && !w.ffn_norm.present() ? w.attn_norm : w.ffn_norm;
   workspace& s = p.scratch;
+  const head_shape heads{.n_heads = arch_.n_heads,
+                         .n_kv_heads = arch_.n_kv_heads,
+                         .head_dim = arch_.head_dim,
+                         .window = tables_.window(layer),
+                         .softcap = static_cast<float>(arch_.attention_softcap)};
   const float_rows kv = s.kv.rows(p.stream.n, kv_width());
   const float_rows q = s.q.rows(made.stream.n, q_width());
   project(p, layer, made, kv, q);
   if (p.kept) keep_path(p, layer, kv);
-  attend_tree(kernels_,
-              {.n_heads = arch_.n_heads,
-               .n_kv_heads = arch_.n_kv_heads,
-               .head_dim = arch_.head_dim,
-               .window = tables_.window(layer),
-               .softcap = static_cast<float>(arch_.attention_softcap)},
-              p.tree, rows_of_layer(p.above.get(), p.tree.n_above, layer, kv_width()), kv, made.queries, q,
-              s);
-  const float_rows& attended = q;
+  const std::vector<kept_rows> above = rows_of_layer(p.above.get(), p.tree.n_above, layer, kv.width);
+  const float_rows attended = attend_tree(kernels_, heads, p.tree, above, kv, made.queries, q, s);
   for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
     const float_rows h = made.stream.part(rows);
     input_rows inner;
-    if (parallel) inner = inner_values(w, normed(w.ffn_norm.present() ? w.ffn_norm : w.attn_norm, h, s), s);
+    // In a parallel block both halves see what entered it, so the second one looks before the first one adds.
+    if (parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
     add_product(w.o, attended.part(rows), w.attn_post_norm, h, s);
-    if (!parallel) inner = inner_values(w, normed(w.ffn_norm, h, s), s);
+    if (!parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
     add_product(w.down, inner, w.ffn_post_norm, h, s);
   });
 }
@@ -45,7 +49,7 @@ void model::project(pass& p, std::uint32_t layer, const block_rows& made, const 
                     const float_rows& q) const {
   const block_weights& w = weights_.blocks[layer];
   const rotary_table& angles = tables_.window(layer) != 0 ? p.local_rotary : p.rotary;
-  const bool all = made.stream.n == p.stream.n;
+  const bool all = made.stream.n == p.stream.n;  // the queries are of the same x as the keys
   const auto make_queries = [&](const input_rows& x, row_range rows) {
     w.q.apply(kernels_, x, q.part(rows), p.scratch);
     turn(q.part(rows), arch_.n_heads, w.q_norm, angles, made.queries.position.data() + rows.first,

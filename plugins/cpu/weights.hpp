@@ -7,7 +7,7 @@
 #include "matmul.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/backend/block_weights.hpp"
+#include "depthlens/backend/block_parts.hpp"
 #include "depthlens/backend/weight_view.hpp"
 
 #include <cstdint>
@@ -45,7 +45,7 @@ constexpr std::size_t inner_tile = 128;
 
 // The inner map in tiles: inner_tile rows of the gate, then as many of up; of up alone if there is no gate.
 // The last holds the rest.
-using block_weights = depthlens::block_weights<norm_weights, linear, std::vector<linear>>;
+using block_weights = block_parts<norm_weights, linear, std::vector<linear>>;
 
 struct model_weights {
   weight_view embed;                // (V, D)

@@ -76,9 +76,14 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   std::vector<model_weights> copies =
       copies_on(devices, load_weights(weights, type_, devices.back(), options.threads));
   for (std::size_t i = 0; i < devices.size(); ++i)
-    replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
-                                                  to_device(tables_.inverse_frequency, devices[i]),
-                                                  to_device(tables_.local_inverse_frequency, devices[i]), i));
+    replicas_.emplace_back(
+        new replica{.device = devices[i],
+                    .weights = std::move(copies[i]),
+                    .inverse_frequency = to_device(tables_.inverse_frequency, devices[i]),
+                    .local_inverse_frequency = to_device(tables_.local_inverse_frequency, devices[i]),
+                    .index = i,
+                    .in_flight = 0,
+                    .room = {}});
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);

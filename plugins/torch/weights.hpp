@@ -6,7 +6,7 @@
 #include "linear.hpp"
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/backend/block_weights.hpp"
+#include "depthlens/backend/block_parts.hpp"
 
 #include <ATen/ATen.h>
 
@@ -28,7 +28,7 @@ struct norm_weights {
   at::Tensor apply(const at::Tensor& x) const;
 };
 
-using block_weights = depthlens::block_weights<norm_weights, linear, linear>;
+using block_weights = block_parts<norm_weights, linear, linear>;
 
 // Ids of a tile: the logits of a stack of rows and a tile stay in the second-level cache.
 std::int64_t tile_ids(at::Device device);

@@ -16,7 +16,7 @@ namespace depthlens {
 
 // Linear maps have their outputs as rows. Norms that a model does not have are absent.
 template <class Norm, class Map, class Inner>
-struct block_weights {
+struct block_parts {
   Norm attn_norm, attn_post_norm;  // (D)
   Norm q_norm, k_norm;             // (head_dim), or of all heads
   Norm ffn_norm, ffn_post_norm;    // (D)

@@ -11,6 +11,7 @@
 
 namespace {
 
+using namespace depthlens;
 using namespace depthlens::cpu;
 
 constexpr std::size_t heads = 9, kv_heads = 3, head_dim = 64, tokens = 1024;

@@ -8,8 +8,8 @@ namespace depthlens::cpu {
 
 namespace {
 
-constexpr std::size_t panel_step =
-    16;  // columns and values are padded to whole vectors of any instruction set
+// Columns and values are padded to whole vectors of any instruction set.
+constexpr std::size_t panel_step = 16;
 
 std::size_t padded(std::size_t n) { return (n + panel_step - 1) / panel_step * panel_step; }
 
@@ -55,10 +55,10 @@ query_rows make_query_rows(const token_tree& tree) {
   return make_query_rows(tree, all);
 }
 
-void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                 const std::vector<kept_rows>& above, const float* kv, const query_rows& rows, float* q,
-                 workspace& scratch) {
-  if (rows.position.empty()) return;
+float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                       const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
+                       const float_rows& q, workspace& scratch) {
+  if (rows.position.empty()) return q;
   // An odd number of vectors between rows keeps them out of each other's cache sets.
   std::size_t stride = padded(tree.n_positions);
   if (stride / panel_step % 2 == 0) stride += panel_step;
@@ -66,21 +66,19 @@ void attend_tree(const kernel_table& kernels, const head_shape& shape, const tok
   const panels panel{scratch.keys.reserve(shape.head_dim * stride),
                      scratch.values.reserve(tree.n_positions * value_stride), stride, value_stride};
   const std::size_t group = shape.n_heads / shape.n_kv_heads;
-  const std::size_t q_stride = shape.n_heads * shape.head_dim,
-                    kv_stride = 2 * shape.n_kv_heads * shape.head_dim;
-  attend_job job{panel.keys,
-                 panel.values,
-                 stride,
-                 value_stride,
-                 shape.head_dim,
-                 nullptr,
-                 q_stride,
-                 0,
-                 group,
-                 nullptr,
-                 scratch.scores.reserve(6 * stride),
-                 shape.window,
-                 shape.softcap};
+  attend_job job{.keys = panel.keys,
+                 .values = panel.values,
+                 .stride = stride,
+                 .value_stride = value_stride,
+                 .head_dim = shape.head_dim,
+                 .q = nullptr,
+                 .q_stride = q.width,
+                 .n_rows = 0,
+                 .n_heads = group,
+                 .position = nullptr,
+                 .scores = scratch.scores.reserve(attend_rows_at_once * stride),
+                 .window = shape.window,
+                 .softcap = shape.softcap};
   for (std::size_t head = 0; head < shape.n_kv_heads; ++head) {
     for (const kept_rows& kept : above) {
       write_run(kept.begin, kept.end - kept.begin, shape, kept.kv + head * shape.head_dim, panel);
@@ -88,14 +86,15 @@ void attend_tree(const kernel_table& kernels, const head_shape& shape, const tok
     for (std::size_t r = 0; r < tree.runs.size(); ++r) {
       const token_run run = tree.runs[r];
       write_run(static_cast<std::size_t>(tree.position[run.begin]), run.end - run.begin, shape,
-                kv + run.begin * kv_stride + head * shape.head_dim, panel);
+                kv.row(run.begin) + head * shape.head_dim, panel);
       job.n_rows = rows.begin[r + 1] - rows.begin[r];
       if (job.n_rows == 0) continue;
-      job.q = q + rows.begin[r] * q_stride + head * group * shape.head_dim;
+      job.q = q.row(rows.begin[r]) + head * group * shape.head_dim;
       job.position = rows.position.data() + rows.begin[r];
       kernels.attend(job);
     }
   }
+  return q;
 }
 
 }  // namespace depthlens::cpu

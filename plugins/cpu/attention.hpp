@@ -21,7 +21,7 @@ struct head_shape {
   float softcap;       // of the scores; 0 = none
 };
 
-// Which tokens ask: rows of q in tree order, with their tokens.
+// The tokens that ask, one for each row of q, in tree order.
 struct query_rows {
   std::vector<std::int32_t> position;  // (rows)
   std::vector<std::uint32_t> begin;    // (runs + 1) rows of each run of the tree
@@ -32,9 +32,9 @@ query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32
 query_rows make_query_rows(const token_tree& tree);
 
 // above: the tree's n_above positions of the kept path. kv (T, 2, n_kv_heads, head_dim): keys, then values.
-// q (rows, n_heads, head_dim), scaled; replaced by the outputs.
-void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                 const std::vector<kept_rows>& above, const float* kv, const query_rows& rows, float* q,
-                 workspace& scratch);
+// q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
+float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                       const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
+                       const float_rows& q, workspace& scratch);
 
 }  // namespace depthlens::cpu

@@ -17,7 +17,7 @@ lens make_lens(std::uint64_t n, const dlens_transport* const* given, std::uint32
     made.form = static_cast<transport_form>(t->form);
     if (has_matrix(*t)) {
       run_single_threaded([&] {
-        made.a = std::make_unique<packed_matrix>(shapes.get(d_model, d_model, number::f32));
+        made.a = std::make_unique<packed_matrix>(shapes.get(d_model, d_model, precision::f32));
         made.a->assign(t->a, scratch);
       });
     }

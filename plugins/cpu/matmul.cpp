@@ -7,6 +7,7 @@
 #include "depthlens/base/error.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,7 +35,7 @@ float* scratch_of(const memory::desc& desc, workspace& scratch) {
 // Few rows exactly, because each costs a pass over the weights; else few different sizes.
 std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) / 8 * 8; }
 
-std::size_t bytes_of(number n) { return n == number::bf16 ? sizeof(bf16) : sizeof(float); }
+std::size_t bytes_of(precision p) { return p == precision::bf16 ? sizeof(bf16) : sizeof(float); }
 
 struct operands {
   const void *in, *weights;
@@ -56,7 +57,7 @@ void execute(const matmul_shape::primitive& product, const dnnl::engine& engine,
 }  // namespace
 
 matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs,
-                           number weights)
+                           precision weights)
     : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights) {
   choose_layout();
   require_code_room();
@@ -80,20 +81,20 @@ void matmul_shape::choose_layout() {
     const dnnl::matmul::primitive_desc desc =
         describe(max_rows, matrix(inputs_, outputs_, memory::format_tag::any));
     packed_ = desc.weights_desc();
-    return held_ == number::f32 || std::string_view(desc.impl_info_str()).starts_with("brg");
+    return held_ == precision::f32 || std::string_view(desc.impl_info_str()).starts_with("brg");
   };
   try {
     if (choose()) return;
   } catch (const dnnl::error& e) {
-    if (e.status != dnnl_unimplemented || held_ == number::f32) throw;
+    if (e.status != dnnl_unimplemented || held_ == precision::f32) throw;
   }
-  held_ = number::f32;
+  held_ = precision::f32;
   choose();
 }
 
 memory::desc matmul_shape::matrix(std::size_t rows, std::size_t columns, memory::format_tag layout) const {
   return memory::desc({to_dim(rows), to_dim(columns)},
-                      held_ == number::bf16 ? memory::data_type::bf16 : memory::data_type::f32, layout);
+                      held_ == precision::bf16 ? memory::data_type::bf16 : memory::data_type::f32, layout);
 }
 
 dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memory::desc& weights) const {
@@ -121,7 +122,7 @@ std::vector<float> matmul_shape::run_probe(const primitive& product) const {
       state = state * 1664525u + 1013904223u;
       values[i] = i < period ? static_cast<float>(state >> 8) * 0x1p-23f - 1.0f : values[i - period];
     }
-    if (held_ == number::bf16) kernels().to_bf16(values.data(), n, reinterpret_cast<bf16*>(values.data()));
+    if (held_ == precision::bf16) kernels().to_bf16(values.data(), n, reinterpret_cast<bf16*>(values.data()));
     return values;
   };
   const std::vector<float> in = make(product.rows * inputs_, inputs_);
@@ -159,7 +160,7 @@ const matmul_shape::primitive& matmul_shape::for_rows(std::size_t rows) const {
   return *made_.back();
 }
 
-const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs, number weights) {
+const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs, precision weights) {
   const std::lock_guard<std::mutex> guard(lock_);
   std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs, weights}];
   if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs, weights);
@@ -173,10 +174,10 @@ bool matmul_shapes::rows_are_independent() const {
 }
 
 std::string matmul_shapes::form() const {
-  if (weights_ == number::f32) return "f32, packed by oneDNN";
+  if (weights_ == precision::f32) return "f32, packed by oneDNN";
   const std::lock_guard<std::mutex> guard(lock_);
   const bool all = std::all_of(shapes_.begin(), shapes_.end(), [](const auto& s) {
-    return s.second->weights() == number::f32 || s.second->held() == number::bf16;
+    return s.second->weights() == precision::f32 || s.second->held() == precision::bf16;
   });
   return all ? "bf16, packed by oneDNN" : "bf16, some or all multiplied as f32 on this CPU, packed by oneDNN";
 }
@@ -185,12 +186,12 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
   float* packed = data_.reserve_raw((shape_->packed().get_size() + sizeof(float) - 1) / sizeof(float));
   const dnnl::engine& engine = shape_->engine();
   const void* plain = weights;
-  if (shape_->weights() == number::bf16) {
+  if (shape_->weights() == precision::bf16) {
     const std::size_t n = inputs() * outputs();
     bf16* rounded = reserve_bf16(scratch.rounded, n);
     kernels().to_bf16(weights, n, rounded);
     plain = rounded;
-    if (shape_->held() == number::f32) {
+    if (shape_->held() == precision::f32) {
       float* widened = scratch.widened.reserve_raw(n);
       kernels().from_bf16(rounded, n, widened);
       plain = widened;
@@ -204,51 +205,44 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
   stream.wait();
 }
 
-void packed_matrix::multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const {
-  if (shape_->weights() == number::f32) return multiply_held(in, rows, out, scratch);
-  for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
-    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
-    bf16* rounded = reserve_bf16(scratch.rounded, matmul_shape::max_rows * inputs());
-    kernels().to_bf16(in + first * inputs(), n * inputs(), rounded);
-    multiply(rounded, n, out + first * outputs(), scratch);
-  }
+void packed_matrix::multiply(const input_rows& in, const float_rows& out, workspace& scratch) const {
+  assert(in.n == out.n && in.width == inputs() && out.width == outputs());
+  for_chunks(in.n, matmul_shape::max_rows,
+             [&](row_range rows) { multiply_chunk(in.part(rows), out.part(rows), scratch); });
 }
 
-void packed_matrix::multiply(const bf16* in, std::size_t rows, float* out, workspace& scratch) const {
-  if (shape_->held() == number::bf16) return multiply_held(in, rows, out, scratch);
-  for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
-    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
-    float* widened = scratch.widened.reserve(matmul_shape::max_rows * inputs());
-    kernels().from_bf16(in + first * inputs(), n * inputs(), widened);
-    multiply_held(widened, n, out + first * outputs(), scratch);
+// The values of at most max_rows rows in the precision that the product is computed in.
+const void* packed_matrix::as_held(const input_rows& in, workspace& scratch) const {
+  if (shape_->weights() == precision::f32) return in.floats;
+  const std::size_t n = in.n * in.width, room = matmul_shape::max_rows * in.width;
+  const bf16* rounded = in.rounded;
+  if (!rounded) {
+    bf16* made = reserve_bf16(scratch.rounded, room);
+    kernels().to_bf16(in.floats, n, made);
+    rounded = made;
   }
+  if (shape_->held() == precision::bf16) return rounded;
+  float* widened = scratch.widened.reserve(room);
+  kernels().from_bf16(rounded, n, widened);
+  return widened;
 }
 
-// in (rows, inputs) of the number that is held.
-void packed_matrix::multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const {
+void packed_matrix::multiply_chunk(const input_rows& in, const float_rows& out, workspace& scratch) const {
+  const void* values = as_held(in, scratch);
+  const matmul_shape::primitive& product = shape_->for_rows(in.n);
+  const bool padded = product.rows != in.n;
+  float* to = padded ? scratch.padded_out.reserve(product.rows * outputs()) : out.data;
+  if (padded) {
+    float* whole = scratch.padded_in.reserve(product.rows * inputs());
+    std::memcpy(whole, values, in.n * inputs() * bytes_of(shape_->held()));
+    values = whole;
+  }
   dnnl::stream stream(shape_->engine());
-  const auto run = [&](const matmul_shape::primitive& product, const void* from, float* to) {
-    const std::uint64_t start = now_ns();
-    execute(product, shape_->engine(), stream, {from, data_.data(), to}, shape_->packed(), scratch);
-    stream.wait();
-    scratch.products.add(product.rows, inputs(), outputs(), start);
-  };
-  const std::size_t row_bytes = inputs() * bytes_of(shape_->held());
-  for (std::size_t first = 0; first < rows; first += matmul_shape::max_rows) {
-    const std::size_t n = std::min(rows - first, matmul_shape::max_rows);
-    const matmul_shape::primitive& product = shape_->for_rows(n);
-    const std::byte* from = static_cast<const std::byte*>(in) + first * row_bytes;
-    float* to = out + first * outputs();
-    if (product.rows == n) {
-      run(product, from, to);
-      continue;
-    }
-    float* padded_in = scratch.padded_in.reserve(product.rows * inputs());
-    float* padded_out = scratch.padded_out.reserve(product.rows * outputs());
-    std::memcpy(padded_in, from, n * row_bytes);
-    run(product, padded_in, padded_out);
-    std::copy_n(padded_out, n * outputs(), to);
-  }
+  const std::uint64_t start = now_ns();
+  execute(product, shape_->engine(), stream, {values, data_.data(), to}, shape_->packed(), scratch);
+  stream.wait();
+  scratch.products.add(product.rows, inputs(), outputs(), start);
+  if (padded) std::copy_n(to, in.n * outputs(), out.data);
 }
 
 std::string matmul_description() {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "kernels/kernels.hpp"
+#include "rows.hpp"
 #include "workspace.hpp"
 
 #include <dnnl.hpp>
@@ -30,14 +31,14 @@
 namespace depthlens::cpu {
 
 // What weights, and with them the inputs of products, are rounded to.
-enum class number : std::uint32_t { f32, bf16 };
+enum class precision : std::uint32_t { f32, bf16 };
 
 // The primitives of one pair (inputs K, outputs N). Thread-safe.
 class matmul_shape {
  public:
   static constexpr std::size_t max_rows = 256;
 
-  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs, number weights);
+  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs, precision weights);
   matmul_shape(const matmul_shape&) = delete;
   matmul_shape& operator=(const matmul_shape&) = delete;
 
@@ -50,9 +51,9 @@ class matmul_shape {
   const primitive& for_rows(std::size_t rows) const;
   // False: no chunk was found that keeps the promise above.
   bool rows_are_independent() const { return rows_are_independent_; }
-  number weights() const { return weights_; }
+  precision weights() const { return weights_; }
   // How weights and inputs are held: weights(), or f32 where bf16 is not multiplied here.
-  number held() const { return held_; }
+  precision held() const { return held_; }
 
   const dnnl::engine& engine() const { return engine_; }
   const dnnl::memory::desc& plain() const { return plain_; }  // (inputs, outputs), outputs outermost
@@ -72,7 +73,7 @@ class matmul_shape {
 
   dnnl::engine engine_;
   std::size_t inputs_, outputs_;
-  number weights_, held_;
+  precision weights_, held_;
   dnnl::memory::desc plain_, packed_, pack_scratch_;
   dnnl::reorder pack_;
   bool needs_probe_ = false, rows_are_independent_ = true;
@@ -82,28 +83,22 @@ class matmul_shape {
   mutable std::array<std::atomic<const primitive*>, max_rows + 1> by_rows_{};  // into made_
 };
 
-// Shapes by (inputs, outputs, number), so that layers share primitives. Thread-safe.
+// Shapes by (inputs, outputs, precision), so that layers share primitives. Thread-safe.
 class matmul_shapes {
  public:
-  // weights: of shapes that are asked for without a number.
-  explicit matmul_shapes(number weights) : engine_(dnnl::engine::kind::cpu, 0), weights_(weights) {}
+  // weights: of shapes that are asked for without a precision.
+  explicit matmul_shapes(precision weights) : engine_(dnnl::engine::kind::cpu, 0), weights_(weights) {}
   const matmul_shape& get(std::size_t inputs, std::size_t outputs) { return get(inputs, outputs, weights_); }
-  const matmul_shape& get(std::size_t inputs, std::size_t outputs, number weights);
+  const matmul_shape& get(std::size_t inputs, std::size_t outputs, precision weights);
   bool rows_are_independent() const;
   // How most of the weights are held: "bf16, packed by oneDNN".
   std::string form() const;
 
  private:
   dnnl::engine engine_;
-  number weights_;
+  precision weights_;
   mutable std::mutex lock_;
-  std::map<std::tuple<std::size_t, std::size_t, number>, std::unique_ptr<matmul_shape>> shapes_;
-};
-
-// Rows of a product's input: floats, which are rounded as the weights are, or rounded already. One is null.
-struct product_input {
-  const float* floats = nullptr;
-  const bf16* rounded = nullptr;
+  std::map<std::tuple<std::size_t, std::size_t, precision>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
 // One weight matrix, packed.
@@ -120,16 +115,13 @@ class packed_matrix {
   std::size_t outputs() const { return shape_->outputs(); }
   std::size_t bytes() const { return data_.size() * sizeof(float); }
 
-  // out (rows, outputs) = in (rows, inputs) * weights transposed; in is rounded as the weights are.
-  void multiply(const float* in, std::size_t rows, float* out, workspace& scratch) const;
-  // The same of rows rounded before; weights of number::bf16 only.
-  void multiply(const bf16* in, std::size_t rows, float* out, workspace& scratch) const;
-  void multiply(const product_input& in, std::size_t rows, float* out, workspace& scratch) const {
-    in.rounded ? multiply(in.rounded, rows, out, scratch) : multiply(in.floats, rows, out, scratch);
-  }
+  // out (rows, outputs) = in (rows, inputs) * weights transposed. Rounded rows only where the weights are of
+  // precision::bf16.
+  void multiply(const input_rows& in, const float_rows& out, workspace& scratch) const;
 
  private:
-  void multiply_held(const void* in, std::size_t rows, float* out, workspace& scratch) const;
+  const void* as_held(const input_rows& in, workspace& scratch) const;
+  void multiply_chunk(const input_rows& in, const float_rows& out, workspace& scratch) const;
 
   const matmul_shape* shape_ = nullptr;
   float_buffer data_;

@@ -40,35 +40,36 @@ class model {
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
   // See dlens_model.product_rate.
-  double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
+  double product_rate(std::string_view form, std::uint32_t threads, double seconds) const;
 
  private:
-  struct pass;  // one call of forward
+  struct pass;        // one call of forward
+  struct block_rows;  // what a block makes
 
-  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
-  pass make_pass(const dlens_batch& batch, workspace& scratch) const;
-  void start_keeping(pass& p, const dlens_batch& batch) const;
-  void keep_path(pass& p, std::uint32_t layer) const;
-  std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
+  // model.cpp: the way through the layers.
+  void run_blocks(pass& p) const;
+  void embed(const token_tree& tree, const float_rows& stream, workspace& scratch) const;
   void copy_hidden(const pass& p, const dlens_batch& batch) const;
-  void embed(pass& p) const;
-  void run_block(pass& p, std::uint32_t layer, bool reads_only) const;
-  void project(pass& p, std::uint32_t layer, bool reads_only) const;
-  product_input normed(const norm_weights& norm, const float* from, std::size_t rows,
-                       workspace& scratch) const;
-  product_input feed_forward_input(pass& p, const block_weights& block, const float* stream,
-                                   std::size_t rows) const;
-  product_input inner_values(const block_weights& block, const product_input& x, std::size_t rows,
-                             workspace& scratch) const;
-  void add_product(const norm_weights& post_norm, float* stream, std::size_t rows, workspace& scratch) const;
-  void keep_reads(pass& p, std::uint32_t layer) const;
-  void apply(const linear& map, const product_input& in, std::size_t rows, float* out,
-             workspace& scratch) const;
+  void make_info();
+  std::size_t q_width() const { return std::size_t{arch_.n_heads} * arch_.head_dim; }
+  std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
+
+  // block.cpp: one layer.
+  void run_block(pass& p, std::uint32_t layer, const block_rows& made) const;
+  void project(pass& p, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+               const float_rows& q) const;
+  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const rotary_table& angles,
+            const std::int32_t* position, float scale) const;
+  input_rows normed(const norm_weights& norm, const float_rows& h, workspace& scratch) const;
+  input_rows inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const;
+  void add_product(const linear& map, const input_rows& in, const norm_weights& post_norm,
+                   const float_rows& h, workspace& scratch) const;
+  void keep_path(pass& p, std::uint32_t layer, const float_rows& kv) const;
 
   dlens_architecture arch_;
   architecture_tables tables_;
   const kernel_table& kernels_;
-  const number number_;  // what weights and the inputs of products are rounded to
+  const precision precision_;  // what weights and the inputs of products are rounded to
   mutable matmul_shapes shapes_;
   model_weights weights_;
   mutable workspace_pool pool_;

@@ -16,12 +16,12 @@ constexpr std::size_t stack_rows = 1024;
 // The final outputs alone: largest logit and its id for every site.
 std::vector<top_entry> read_finals(const readout_model& model, const readout_request& request,
                                    workspace& scratch) {
-  const row_plan<transport> plan{{{model.n_layers, nullptr}}, {}, false};
+  const row_plan<transport> plan{.rows = {{model.n_layers, nullptr}}, .row_of_lens = {}};
   std::vector<top_entry> finals(request.sites.size());
-  for (std::size_t first = 0; first < request.sites.size(); first += stack_rows) {
-    const std::size_t n = std::min(stack_rows, request.sites.size() - first);
-    readout_stack(model, request, plan, {first, n}, scratch).find_finals(std::span(finals).subspan(first, n));
-  }
+  for_chunks(finals.size(), stack_rows, [&](row_range sites) {
+    readout_stack(model, request, plan, sites, scratch)
+        .find_finals(std::span(finals).subspan(sites.first, sites.n));
+  });
   return finals;
 }
 
@@ -35,10 +35,9 @@ void read_out(const readout_model& model, readout_request& request, workspace& s
   for (const lens* l : request.lenses) lenses.emplace_back(l->layers);
   const auto plan = plan_rows(model.n_layers, lenses, request.readings);
   const std::size_t step = std::max<std::size_t>(1, stack_rows / plan.rows.size());
-  for (std::size_t first = 0; first < request.sites.size(); first += step) {
-    const std::size_t n = std::min(step, request.sites.size() - first);
-    readout_stack(model, request, plan, {first, n}, scratch).read(std::span(finals).subspan(first, n));
-  }
+  for_chunks(finals.size(), step, [&](row_range sites) {
+    readout_stack(model, request, plan, sites, scratch).read(std::span(finals).subspan(sites.first, sites.n));
+  });
 }
 
 }  // namespace depthlens::cpu

@@ -25,7 +25,7 @@ namespace depthlens::cpu {
 struct readout_request {
   const dlens_batch* batch;
   std::vector<read_site> sites;  // (S) in the order of the rows of hidden
-  const float* hidden;           // (n_layers + 1, S, D)
+  input_rows hidden;             // (n_layers + 1, S, D), floats
   std::vector<const lens*> lenses;
   std::int32_t* final_top;                // (P) or NULL
   const dlens_readings* const* readings;  // one for each lens

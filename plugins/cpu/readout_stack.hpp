@@ -15,15 +15,11 @@
 
 namespace depthlens::cpu {
 
-struct site_range {
-  std::size_t first, n;
-};
-
 class readout_stack {
  public:
   // Makes the normed rows. Everything must outlive the stack.
   readout_stack(const readout_model& model, const readout_request& request, const row_plan<transport>& plan,
-                site_range sites, workspace& scratch);
+                row_range sites, workspace& scratch);
 
   // Largest logit and its id (the smaller of equal ones) of row 0 of every site; out (sites).
   void find_finals(std::span<top_entry> out);
@@ -32,32 +28,29 @@ class readout_stack {
 
  private:
   void make_rows();
-  // The first n sites' states of a layer, carried; (n, D) in the workspace.
-  const float* carry(const transport& carry, const float* hidden, std::size_t n);
-  void multiply(const packed_matrix& unembed, std::size_t first, std::size_t n, float* logits);
+  // states (sites, D) in the output space, in scratch.carried.
+  input_rows carry(const transport& by, const input_rows& states);
   // The logits of some of the targets, at most gather_width.
   void find_targets(row_table& table, std::span<const site_target> places);
   // True unless a tile has another value for a target than find_targets had. Without places: top-1 alone.
   bool run_tiles(row_table& table, std::span<const site_target> places, row_kind kind);
-  // fn(block) for the rows of the table that the logits (n, stride) of products first..first+n-1 belong to.
+  // logits (products, outputs): of some of the rows, with the bias (outputs), NULL = none, and capped.
+  float_rows logits_of(row_range products, const packed_matrix& unembed, const float* bias);
+  // fn(block) for the rows of the table that the logits of the products from `first` on belong to.
   template <class Function>
-  void for_blocks(const float* logits, std::size_t stride, std::size_t first, std::size_t n,
-                  Function&& fn) const;
-  // Adds the bias (n), NULL = none, and caps.
-  void finish_logits(float* logits, std::size_t n, const float* bias) const;
+  void for_blocks(const float_rows& logits, std::size_t first, Function&& fn) const;
 
   const readout_model& model_;
   const readout_request& request_;
   const row_plan<transport>& plan_;
-  const site_range range_;
+  const row_range range_;
   const std::span<const read_site> sites_;
   workspace& scratch_;
   const std::size_t width_;  // D
-  const std::size_t
-      n_varying_;  // rows of the table that differ by site; row = row of the plan * sites + site
-  const std::size_t n_products_;   // those, then each constant row once, for all sites
-  float* rows_ = nullptr;          // (products, D), normed; unless
-  const bf16* rounded_ = nullptr;  // the same memory as bf16, where the unembedding is
+  // Rows of the table that differ by site; row = row of the plan * sites + site.
+  const std::size_t n_varying_;
+  const std::size_t n_products_;  // those, then each constant row once, for all sites
+  input_rows rows_;               // (products, D), normed
 };
 
 }  // namespace depthlens::cpu

@@ -7,6 +7,7 @@
 #include "matmul.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/block_parts.hpp"
 #include "depthlens/backend/weight_view.hpp"
 
 #include <cstdint>
@@ -18,6 +19,10 @@ namespace depthlens::cpu {
 struct linear {
   packed_matrix matrix;
   std::vector<float> bias;  // (outputs) or empty
+
+  // out (rows, outputs) = in (rows, inputs) * matrix transposed + bias.
+  void apply(const kernel_table& kernels, const input_rows& in, const float_rows& out,
+             workspace& scratch) const;
 };
 
 // A norm over n values; without weights it is absent.
@@ -31,21 +36,16 @@ struct norm_weights {
   std::size_t width() const { return weight.size(); }
   // x, out (rows, n); out may be x.
   void apply(const kernel_table& kernels, const float* x, std::size_t rows, float* out) const;
+  // The same, each row rounded; an absent norm rounds alone. row (n) is for one row between the two.
+  void apply_rounded(const kernel_table& kernels, const input_rows& x, float* row, bf16* out) const;
 };
 
-struct block_weights {
-  norm_weights attn_norm, attn_post_norm;  // (D)
-  norm_weights q_norm, k_norm;             // (head_dim), or of all heads
-  norm_weights ffn_norm, ffn_post_norm;    // (D)
-  linear q;                                // (H * head_dim, D)
-  linear kv;                               // keys, then values: (2 * KV heads * head_dim, D)
-  linear o;                                // (D, H * head_dim)
-  bool gated = false;
-  // Tiles: inner_tile rows of the gate, then as many of up; of up alone if not gated. The last holds the
-  // rest.
-  std::vector<linear> inner;  // (2 * inner_tile, D)
-  linear down;                // (D, F)
-};
+// Inner values of the feed-forward layer that are made at once: with their gates, of 256 rows, 256 KiB.
+constexpr std::size_t inner_tile = 128;
+
+// The inner map in tiles: inner_tile rows of the gate, then as many of up; of up alone if there is no gate.
+// The last holds the rest.
+using block_weights = block_parts<norm_weights, linear, std::vector<linear>>;
 
 struct model_weights {
   weight_view embed;                // (V, D)
@@ -61,9 +61,6 @@ struct model_weights {
 
 // Columns of the logits that are made and reduced at once.
 constexpr std::size_t tile_width = 960;
-// Inner values of the feed-forward layer that are made at once: with their gates, of 256 rows, 256 KiB.
-constexpr std::size_t inner_tile = 128;
-
 // Loads in parallel with up to `threads` threads. `shapes` must outlive the result, and so must the tensors'
 // data. Errors: status::data with the tensor's name for one that is missing or has another shape than the
 // architecture.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/kernels.hpp"
+#include "rows.hpp"
 
 #include "depthlens/backend/work_counters.hpp"
 
@@ -52,6 +53,8 @@ class float_buffer {
     }
     return data_;
   }
+  // As reserve, for n rows.
+  float_rows rows(std::size_t n, std::size_t width) { return {reserve(n * width), n, width}; }
   float* data() { return data_; }
   const float* data() const { return data_; }
   std::size_t size() const { return size_; }
@@ -89,7 +92,8 @@ class rotary_table {
   // inverse_frequency (half). Angles are products in f32, as the models were trained and others compute them:
   // far into a text an angle in double would be another one. Their cosines and sines are computed in double,
   // and multiplied by `scale` in f32.
-  void reserve(std::size_t positions, const std::vector<float>& inverse_frequency, float scale) {
+  const rotary_table& reserve(std::size_t positions, const std::vector<float>& inverse_frequency,
+                              float scale) {
     const std::size_t half = inverse_frequency.size();
     for (std::size_t p = known_; p < positions; ++p) {
       for (std::size_t i = 0; i < 2 * half; ++i) {
@@ -99,6 +103,7 @@ class rotary_table {
       known_ = p + 1;
     }
     half_ = half;
+    return *this;
   }
   const float* cosine(std::size_t position) const { return values_.data() + position * 2 * half_; }
   const float* sine(std::size_t position) const { return cosine(position) + half_; }
@@ -114,7 +119,7 @@ struct workspace {
   float_buffer row;                   // (max(D, inner tile)) before it is rounded
   float_buffer q;                     // (T, H * head_dim): queries, then attention outputs
   float_buffer kv;                    // (T, 2 * KV heads * head_dim)
-  float_buffer product;               // (chunk, max(D, 2 * inner tile))
+  float_buffer product;               // (chunk, D), or of the inner tile's gate and up
   float_buffer inner;                 // (chunk, F), as the weights are rounded
   float_buffer keys, values, scores;  // of one path, see attend.hpp
   float_buffer hidden;                // (layers + 1, read tokens, D)

@@ -145,10 +145,10 @@ inline void attend_rows(const attend_job& job, float* const* q, const key_range*
 // Replaces every query by its output.
 inline void attend(const attend_job& job) {
   const std::size_t total = job.n_rows * job.n_heads;
-  for (std::size_t first = 0; first < total; first += block_rows) {
-    const std::size_t n = total - first < block_rows ? total - first : block_rows;
-    float* q[block_rows];
-    key_range keys[block_rows];
+  for (std::size_t first = 0; first < total; first += attend_rows_at_once) {
+    const std::size_t n = total - first < attend_rows_at_once ? total - first : attend_rows_at_once;
+    float* q[attend_rows_at_once];
+    key_range keys[attend_rows_at_once];
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t row = (first + i) / job.n_heads, head = (first + i) % job.n_heads;
       q[i] = job.q + row * job.q_stride + head * job.head_dim;
@@ -172,7 +172,7 @@ inline void attend(const attend_job& job) {
         attend_rows<5>(job, q, keys);
         break;
       default:
-        attend_rows<block_rows>(job, q, keys);
+        attend_rows<attend_rows_at_once>(job, q, keys);
         break;
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vector kernels of the backend, compiled for several instruction sets; the best one that this CPU has is
-// chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp, attend.hpp,
-// reduce.hpp and bf16.hpp.
+// The vector kernels that the backends share, compiled for several instruction sets; the best one that this
+// CPU has is chosen once. What they compute is said in norm.hpp, activation.hpp, softcap.hpp, rotary.hpp,
+// attend.hpp, reduce.hpp and bf16.hpp.
 #pragma once
 
 #include "depthlens/backend/row_state.hpp"
@@ -13,6 +13,9 @@ namespace depthlens::cpu {
 
 // The upper half of a float, see bf16.hpp.
 enum class bf16 : std::uint16_t {};
+
+// Rows of a block of queries in registers.
+constexpr std::size_t attend_rows_at_once = 6;
 
 // Query rows that attend over one path of the tree, for the heads that share one key-value head.
 struct attend_job {
@@ -26,7 +29,7 @@ struct attend_job {
   std::size_t n_rows;
   std::size_t n_heads;
   const std::int32_t* position;  // (n_rows): a row reads positions 0..position
-  float* scores;                 // (6, stride) scratch
+  float* scores;                 // (attend_rows_at_once, stride) scratch
   std::size_t window;            // a row reads the last `window` of its positions; 0 = all
   float softcap;                 // of the scores; 0 = none
 };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of kernels of the instruction set this file is compiled for. Included by one source file for
-// each.
+// The table of kernels of the instruction set it is compiled for. Included by one source file for each.
 #pragma once
 
 #include "activation.hpp"
@@ -26,7 +25,16 @@ constexpr const char* isa_name = "SSE2";
 constexpr const char* isa_name = "generic";
 #endif
 
-constexpr kernel_table table = {isa_name, rms_norm, add,         layer_norm, activate, soft_cap,
-                                rotate,   attend,   reduce_tile, to_bf16,    from_bf16};
+constexpr kernel_table table = {.name = isa_name,
+                                .rms_norm = rms_norm,
+                                .add = add,
+                                .layer_norm = layer_norm,
+                                .activate = activate,
+                                .soft_cap = soft_cap,
+                                .rotate = rotate,
+                                .attend = attend,
+                                .reduce_tile = reduce_tile,
+                                .to_bf16 = to_bf16,
+                                .from_bf16 = from_bf16};
 
 }  // namespace depthlens::cpu::DEPTHLENS_ISA

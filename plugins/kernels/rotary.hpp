@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary positions: pairs of a head's values turned by position * inverse frequency. The angles' cosines and
-// sines come from the workspace.
+// Rotary positions: pairs of a head's values turned by position * inverse frequency. Whoever calls keeps the
+// cosines and sines of these angles, as they serve all layers.
 #pragma once
 
 #include "simd.hpp"

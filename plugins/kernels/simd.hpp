@@ -26,9 +26,8 @@ typedef std::int32_t ivec __attribute__((vector_size(DEPTHLENS_VECTOR_BYTES)));
 
 constexpr std::size_t lanes = DEPTHLENS_VECTOR_BYTES / sizeof(float);
 
-// Rows and vectors of the register blocks: rows * vectors accumulators, vectors operands and one broadcast
-// fit.
-constexpr int block_rows = 6;
+// Of attention's register blocks, with attend_rows_at_once: rows * vectors sums, vectors operands and one
+// broadcast fit.
 constexpr int block_vectors = DEPTHLENS_VECTOR_BYTES == 64 ? 4 : 2;
 
 inline vec load(const float* at) {

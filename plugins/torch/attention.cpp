@@ -78,11 +78,16 @@ tree_attention::chunk tree_attention::make_chunk(const token_tree& tree,
   const auto n_path = static_cast<std::int64_t>(keys.size()), n = static_cast<std::int64_t>(end - begin);
   for (std::int64_t t = first; t < stop; ++t) keys.push_back(t);
   const auto n_keys = static_cast<std::int64_t>(keys.size());
-  chunk c{static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end), keys.front(), stop, {}, {}};
+  chunk c{.begin = static_cast<std::int64_t>(begin),
+          .end = static_cast<std::int64_t>(end),
+          .first = keys.front(),
+          .stop = stop,
+          .keys = {},
+          .masks = {}};
   if (stop - keys.front() != n_keys) c.keys = to_device(keys, device);
   for (const std::uint32_t window : shape_.windows) {
     const at::Tensor mask = at::full({n, n_keys}, -std::numeric_limits<float>::infinity(), at::kFloat);
-    const sight sees{tree, parent, first, n_path, window};
+    const sight sees{.tree = tree, .parent = parent, .first = first, .n_path = n_path, .window = window};
     for (std::int64_t i = 0; i < n; ++i)
       sees.mark(queries[begin + static_cast<std::size_t>(i)], mask.data_ptr<float>() + i * n_keys);
     c.masks.emplace(window, to_device(mask, device).to(shape_.type).repeat({shape_.groups(), 1}));

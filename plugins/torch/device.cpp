@@ -108,7 +108,7 @@ std::vector<at::Device> parse_devices(std::string_view text) {
   }
 }
 
-number_form parse_precision(std::string_view text, at::Device device) {
+precision parse_precision(std::string_view text, at::Device device) {
   if (text == "f32") return {at::kFloat, false};
   if (text == "bf16") return {at::kBFloat16, false};
   if (text == "f16") return {at::kHalf, false};
@@ -117,7 +117,7 @@ number_form parse_precision(std::string_view text, at::Device device) {
        text, " on ", device.str());
 }
 
-void set_numeric_options(const number_form& form) {
+void set_numeric_options(const precision& form) {
   at::Context& context = at::globalContext();
   context.setAllowTF32CuBLAS(form.tf32);
   context.setAllowTF32CuDNN(form.tf32);
@@ -232,7 +232,7 @@ std::string model_of(at::Device device) {
 
 }  // namespace
 
-std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form) {
+std::string describe_devices(const std::vector<at::Device>& devices, const precision& form) {
   std::string out;
   for (const at::Device& d : devices) {
     out += (out.empty() ? "" : " + ") + d.str();

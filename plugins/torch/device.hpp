@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The devices and the number type that a model runs with, and the settings of libtorch that its results
+// The devices and the precision that a model runs with, and the settings of libtorch that its results
 // depend on.
 #pragma once
 
@@ -30,18 +30,18 @@ void refuse_other_libtorch(std::string_view running);
 // reason.
 std::vector<at::Device> parse_devices(std::string_view text);
 
-// How numbers are held, and whether products of float32 may round them to TF32.
-struct number_form {
+// The type that weights and products have, and whether those of float32 may round to TF32.
+struct precision {
   at::ScalarType type;
   bool tf32;
 };
 
 // "f32", "bf16", "f16", and on GPUs "tf32": float32 with such products. Errors: status::unavailable.
-number_form parse_precision(std::string_view text, at::Device device);
+precision parse_precision(std::string_view text, at::Device device);
 
 // TF32 off unless asked, reductions in full precision, deterministic algorithms where libtorch has them, and
 // new tensors that are not filled. For the process.
-void set_numeric_options(const number_form& form);
+void set_numeric_options(const precision& form);
 
 // n values of `type`, on the device. To a GPU they go through page-locked memory, and the host goes on
 // meanwhile.
@@ -82,6 +82,6 @@ std::size_t free_device_memory(at::Device device);
 
 // "cpu, libtorch 2.11.0, deterministic", "cuda:0 (NVIDIA H100 80GB HBM3), libtorch 2.11.0, TF32 off,
 // deterministic where libtorch can be": what results may depend on.
-std::string describe_devices(const std::vector<at::Device>& devices, const number_form& form);
+std::string describe_devices(const std::vector<at::Device>& devices, const precision& form);
 
 }  // namespace depthlens::torch_backend

@@ -35,7 +35,10 @@ dlens_status model_create(const dlens_weights* weights, const dlens_model_option
 
 extern "C" __attribute__((visibility("default"))) const dlens_torch_engine* dlens_torch_engine_v1(void);
 extern "C" __attribute__((visibility("default"))) const dlens_torch_engine* dlens_torch_engine_v1(void) {
-  static const dlens_torch_engine engine = {sizeof(dlens_torch_engine), DLENS_ABI_MAJOR, DLENS_ABI_MINOR, 0,
-                                            depthlens::torch_backend::model_create};
+  static const dlens_torch_engine engine = {.size = sizeof(dlens_torch_engine),
+                                            .abi_major = DLENS_ABI_MAJOR,
+                                            .abi_minor = DLENS_ABI_MINOR,
+                                            .reserved = 0,
+                                            .model_create = depthlens::torch_backend::model_create};
   return &engine;
 }

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 namespace depthlens::torch_backend {
@@ -45,12 +46,22 @@ turned angles(const at::Tensor& position, const at::Tensor& inverse_frequency, d
 struct model::pass {
   const replica& on;
   const token_tree& tree;
-  at::Tensor position, reads;  // (T), (P): indices in tree order
-  turned everywhere, local;    // rotary angles, the second for layers with a window
-  tree_attention all, of_reads;
+  at::Tensor position;             // (T) in tree order
+  turned everywhere, local;        // rotary angles, the second for layers with a window
   at::Tensor stream;               // (T, D) float32
   std::vector<at::Tensor> hidden;  // layers 0..n of the read tokens, (P, D) float32
   product_counter products;
+};
+
+// The tokens whose rows a block makes, of the T that enter it.
+struct model::block_rows {
+  at::Tensor tokens;  // indices in tree order, undefined = all
+  tree_attention attention;
+
+  // Their rows of a tensor with one for each token.
+  at::Tensor of(const at::Tensor& rows) const {
+    return tokens.defined() ? rows.index_select(0, tokens) : rows;
+  }
 };
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
@@ -58,16 +69,21 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   const c10::InferenceMode guard;
   refuse_other_libtorch(libtorch_version());
   const std::vector<at::Device> devices = parse_devices(options.device ? options.device : "auto");
-  const number_form form = parse_precision(options.precision ? options.precision : "f32", devices[0]);
+  const precision form = parse_precision(options.precision ? options.precision : "f32", devices[0]);
   set_numeric_options(form);
   type_ = form.type;
   attention_shape_ = make_attention_shape();
   std::vector<model_weights> copies =
       copies_on(devices, load_weights(weights, type_, devices.back(), options.threads));
   for (std::size_t i = 0; i < devices.size(); ++i)
-    replicas_.push_back(std::make_unique<replica>(devices[i], std::move(copies[i]),
-                                                  to_device(tables_.inverse_frequency, devices[i]),
-                                                  to_device(tables_.local_inverse_frequency, devices[i]), i));
+    replicas_.emplace_back(
+        new replica{.device = devices[i],
+                    .weights = std::move(copies[i]),
+                    .inverse_frequency = to_device(tables_.inverse_frequency, devices[i]),
+                    .local_inverse_frequency = to_device(tables_.local_inverse_frequency, devices[i]),
+                    .index = i,
+                    .in_flight = 0,
+                    .room = {}});
   device_text_ = describe_devices(devices, form);
   for (const auto& r : replicas_) {
     r->weights.make_ready(cpu_pack_tokens, options.threads);
@@ -109,13 +125,13 @@ void model::make_info(std::uint32_t threads) {
 attention_shape model::make_attention_shape() const {
   std::set<std::uint32_t> windows(tables_.windows.begin(), tables_.windows.end());
   if (windows.empty()) windows.insert(0);
-  return {arch_.n_heads,
-          arch_.n_kv_heads,
-          arch_.head_dim,
-          arch_.attention_scale,
-          arch_.attention_softcap,
-          {windows.begin(), windows.end()},
-          type_};
+  return {.n_heads = arch_.n_heads,
+          .n_kv_heads = arch_.n_kv_heads,
+          .head_dim = arch_.head_dim,
+          .scale = arch_.attention_scale,
+          .softcap = arch_.attention_softcap,
+          .windows = {windows.begin(), windows.end()},
+          .type = type_};
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
@@ -178,8 +194,18 @@ void model::forward_on(const replica& on, const dlens_batch& batch, const token_
   const std::uint64_t read_start = now_ns();
   copy_hidden(p, sites, batch);
   product_counter products = p.products;
-  readout_request request{&batch, std::move(sites), p.hidden, lenses, final_top, readings};
-  read_out({on.weights, arch_.final_softcap, arch_.n_layers, on.index, products}, request);
+  readout_request request{.batch = &batch,
+                          .sites = std::move(sites),
+                          .hidden = p.hidden,
+                          .lenses = lenses,
+                          .final_top = final_top,
+                          .readings = readings};
+  read_out({.weights = on.weights,
+            .softcap = arch_.final_softcap,
+            .n_layers = arch_.n_layers,
+            .device_index = on.index,
+            .products = products},
+           request);
   work_.add(products, read_start - start, now_ns() - read_start);
 }
 
@@ -192,25 +218,27 @@ std::vector<at::Tensor> model::states(const dlens_batch& batch) const {
 model::pass model::run_blocks(const replica& on, const token_tree& tree,
                               const std::vector<read_site>& sites) const {
   std::vector<std::int64_t> every(tree.token.size()), read_tokens;
-  for (std::size_t t = 0; t < every.size(); ++t) every[t] = static_cast<std::int64_t>(t);
+  std::iota(every.begin(), every.end(), 0);
   for (const read_site& s : sites) read_tokens.push_back(s.token);
   const at::Tensor position = to_device(tree.position, on.device);
-  pass p{on,
-         tree,
-         position,
-         to_device(read_tokens, on.device),
-         angles(position, on.inverse_frequency, arch_.rope_scale),
-         tables_.local_inverse_frequency.empty() ? angles(position, on.inverse_frequency, arch_.rope_scale)
-                                                 : angles(position, on.local_inverse_frequency, 1),
-         tree_attention(tree, every, attention_shape_, on.device),
-         tree_attention(tree, read_tokens, attention_shape_, on.device),
-         {},
-         {},
-         {}};
+  const turned everywhere = angles(position, on.inverse_frequency, arch_.rope_scale);
+  const bool local = !tables_.local_inverse_frequency.empty();
+  pass p{.on = on,
+         .tree = tree,
+         .position = position,
+         .everywhere = everywhere,
+         .local = local ? angles(position, on.local_inverse_frequency, 1) : everywhere,
+         .stream = {},
+         .hidden = {},
+         .products = {}};
+  const block_rows all{.tokens = {}, .attention = {tree, every, attention_shape_, on.device}};
+  const block_rows read{.tokens = to_device(read_tokens, on.device),
+                        .attention = {tree, read_tokens, attention_shape_, on.device}};
   p.stream = embed(p);
-  for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
-    p.hidden.push_back(p.stream.index_select(0, p.reads));
-    run_block(p, layer);
+  const std::uint32_t last = arch_.n_layers - 1;
+  for (std::uint32_t layer = 0; layer <= last; ++layer) {
+    p.hidden.push_back(read.of(p.stream));
+    run_block(p, layer, layer < last ? all : read);
   }
   p.hidden.push_back(p.stream);
   return p;
@@ -218,7 +246,7 @@ model::pass model::run_blocks(const replica& on, const token_tree& tree,
 
 // In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after
 // the other is what they reach together.
-double model::product_rate(std::string_view precision, std::uint32_t threads, double seconds) const {
+double model::product_rate(std::string_view form, std::uint32_t threads, double seconds) const {
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
   const model_weights& w = replicas_[0]->weights;
@@ -231,7 +259,7 @@ double model::product_rate(std::string_view precision, std::uint32_t threads, do
   double rate = 0;
   for (const auto& r : replicas_)
     if (seen.insert(r->device.index()).second)
-      rate += measure_product_rate(shapes, parse_precision(precision, r->device).type, r->device, threads,
+      rate += measure_product_rate(shapes, parse_precision(form, r->device).type, r->device, threads,
                                    seconds / static_cast<double>(replicas_.size()));
   return rate;
 }
@@ -258,15 +286,15 @@ at::Tensor model::embed(const pass& p) const {
   return h;
 }
 
-// The stream after the last block holds the read tokens alone.
-void model::run_block(pass& p, std::uint32_t layer) const {
+// The stream holds the rows `made` alone afterwards.
+void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) const {
   const block_weights& block = p.on.weights.blocks[layer];
-  const bool reads_only = layer + 1 == arch_.n_layers, parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
+  const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const auto normed = [](const norm_weights& n, const at::Tensor& x) { return n.present() ? n.apply(x) : x; };
   const at::Tensor x = normed(block.attn_norm, p.stream).to(type_);  // for several products
-  at::Tensor h = reads_only ? p.stream.index_select(0, p.reads) : p.stream;
-  const at::Tensor x_rows = reads_only ? x.index_select(0, p.reads) : x;
-  const at::Tensor mixed = normed(block.attn_post_norm, attention(p, layer, x, x_rows));
+  at::Tensor h = made.of(p.stream);
+  const at::Tensor x_rows = made.of(x);
+  const at::Tensor mixed = normed(block.attn_post_norm, attention(p, layer, x, x_rows, made));
   if (parallel) {
     const at::Tensor inner = block.ffn_norm.present() ? block.ffn_norm.apply(h) : x_rows;
     p.stream = h + mixed + normed(block.ffn_post_norm, feed_forward(p, block, inner));
@@ -276,14 +304,12 @@ void model::run_block(pass& p, std::uint32_t layer) const {
   p.stream = h.add_(normed(block.ffn_post_norm, feed_forward(p, block, normed(block.ffn_norm, h))));
 }
 
-// x (T, D), x_queries (T or P, D), of the products' type -> (T or P, D), float32.
-at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
-                            const at::Tensor& x_queries) const {
+// x (T, D), x_queries (rows made, D), of the products' type -> (rows made, D), float32.
+at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries,
+                            const block_rows& made) const {
   const block_weights& block = p.on.weights.blocks[layer];
-  const bool reads_only = layer + 1 == arch_.n_layers;
   const std::int64_t head = arch_.head_dim, n_heads = arch_.n_heads, n_kv = arch_.n_kv_heads;
   const turned& angle = is_local(layer) ? p.local : p.everywhere;
-  const auto select = [&](const at::Tensor& t) { return reads_only ? t.index_select(0, p.reads) : t; };
   const auto place = [&](const norm_weights& norm, at::Tensor heads, const at::Tensor& cosine,
                          const at::Tensor& sine) {
     const at::ScalarType type = heads.scalar_type();
@@ -295,16 +321,16 @@ at::Tensor model::attention(pass& p, std::uint32_t layer, const at::Tensor& x,
   };
   at::Tensor q = block.q.apply(x_queries, &p.products).view({-1, n_heads, head});
   const at::Tensor kv = block.kv.apply(x, &p.products).view({-1, 2 * n_kv, head});
-  q = place(block.q_norm, q, select(angle.cosine), select(angle.sine));
+  q = place(block.q_norm, q, made.of(angle.cosine), made.of(angle.sine));
   const at::Tensor k = place(block.k_norm, kv.narrow(1, 0, n_kv), angle.cosine, angle.sine);
-  const tree_attention& tree = reads_only ? p.of_reads : p.all;
-  const at::Tensor out = tree.apply(q, k, kv.narrow(1, n_kv, n_kv), tables_.window(layer));
+  const at::Tensor v = kv.narrow(1, n_kv, n_kv);
+  const at::Tensor out = made.attention.apply(q, k, v, tables_.window(layer));
   return block.o.apply(out, &p.products).to(at::kFloat);
 }
 
 at::Tensor model::feed_forward(pass& p, const block_weights& block, const at::Tensor& x) const {
   const std::int64_t f = arch_.d_ff;
-  at::Tensor inner = block.gate_up.apply(x, &p.products);
+  at::Tensor inner = block.inner.apply(x, &p.products);
   inner = block.gated ? activate(inner.narrow(1, 0, f)).mul_(inner.narrow(1, f, f)) : activate(inner);
   return block.down.apply(inner, &p.products).to(at::kFloat);
 }

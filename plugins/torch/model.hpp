@@ -44,7 +44,7 @@ class model {
   // What the calls of forward have done so far. Thread-safe.
   const work_counters& work() const { return work_; }
   // See dlens_model.product_rate; of all devices together.
-  double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const;
+  double product_rate(std::string_view form, std::uint32_t threads, double seconds) const;
 
  private:
   struct replica {
@@ -57,6 +57,7 @@ class model {
   };
   class replica_use;  // by one call
   struct pass;        // of one call through the blocks
+  struct block_rows;  // what a block makes
 
   void make_info(std::uint32_t threads);
   void forward_on(const replica& on, const dlens_batch& batch, const token_tree& tree,
@@ -67,8 +68,9 @@ class model {
   pass run_blocks(const replica& on, const token_tree& tree, const std::vector<read_site>& sites) const;
   void copy_hidden(const pass& p, const std::vector<read_site>& sites, const dlens_batch& batch) const;
   at::Tensor embed(const pass& p) const;
-  void run_block(pass& p, std::uint32_t layer) const;
-  at::Tensor attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries) const;
+  void run_block(pass& p, std::uint32_t layer, const block_rows& made) const;
+  at::Tensor attention(pass& p, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_queries,
+                       const block_rows& made) const;
   at::Tensor feed_forward(pass& p, const block_weights& block, const at::Tensor& x) const;
   at::Tensor turn(const at::Tensor& heads, const at::Tensor& cosine, const at::Tensor& sine) const;
   at::Tensor activate(const at::Tensor& x) const;

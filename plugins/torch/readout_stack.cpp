@@ -37,9 +37,9 @@ readout_stack::readout_stack(const readout_model& model, readout_request& reques
 at::Tensor readout_stack::make_rows() const {
   std::vector<at::Tensor> rows;
   for (const planned_row<transport>& row : plan_.rows) {
-    const bool constant = row.carry && row.carry->is_constant();
+    const bool constant = row.transport && row.transport->is_constant();
     const at::Tensor h = request_.hidden[row.layer].narrow(0, first_, constant ? 1 : n_);
-    rows.push_back(row.carry ? row.carry->carry(h, model_.products) : h);
+    rows.push_back(row.transport ? row.transport->carry(h, model_.products) : h);
   }
   // Rounded as the model's weights are, whatever the tiles are held in.
   return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.unembed.scalar_type());
@@ -130,8 +130,16 @@ bool readout_stack::run_tiles(row_table& table, std::span<const site_target> pla
 std::vector<readout_stack::part> readout_stack::parts() const {
   std::vector<part> out{finals()};
   const auto constant = static_cast<std::int64_t>(plan_.n_constant);
-  if (n_varying_ > n_) out.push_back({n_, n_varying_ - n_, n_, n_varying_ - n_, row_kind::layer});
-  if (constant > 0) out.push_back({n_varying_, constant * n_, n_varying_, constant, row_kind::layer});
+  const auto add = [&](std::int64_t first, std::int64_t n, std::int64_t n_products) {
+    if (n_products > 0)
+      out.push_back({.first = first,
+                     .n = n,
+                     .first_product = first,
+                     .n_products = n_products,
+                     .kind = row_kind::layer});
+  };
+  add(n_, n_varying_ - n_, n_varying_ - n_);
+  add(n_varying_, constant * n_, constant);
   return out;
 }
 

@@ -44,7 +44,9 @@ class readout_stack {
   std::vector<top_entry> find_finals() const;
   // The logits of some of the targets, at most a tile's width.
   void find_targets(row_table& table, std::span<const site_target> places) const;
-  part finals() const { return {0, n_, 0, n_, row_kind::final}; }
+  part finals() const {
+    return {.first = 0, .n = n_, .first_product = 0, .n_products = n_, .kind = row_kind::final};
+  }
   std::vector<part> parts() const;
   // z (rows of a part, ids); first: of its rows; columns: of each place.
   picked_logits pick(const at::Tensor& z, std::int64_t first, std::span<const site_target> places,

@@ -28,8 +28,11 @@ class cpu_reducer final : public tile_reducer {
       const std::int64_t row = first + i;
       float* weights =
           with_kl ? weights_.data() + row % static_cast<std::int64_t>(table_.n_sites) * width : nullptr;
-      cpu::kernels().reduce_tile({z + i * width, static_cast<std::size_t>(width),
-                                  static_cast<std::int32_t>(first_id), kind, weights},
+      cpu::kernels().reduce_tile({.logits = z + i * width,
+                                  .n = static_cast<std::size_t>(width),
+                                  .first_id = static_cast<std::int32_t>(first_id),
+                                  .kind = kind,
+                                  .final_weights = weights},
                                  table_.states[static_cast<std::size_t>(row)]);
     }
   }

@@ -50,8 +50,14 @@ class cuda_reducer final : public tile_reducer {
     if (with_kl && weights_.numel() < sites * width) weights_ = at::empty({sites * width}, logits.options());
     const at::Tensor z = logits.contiguous();
     const c10::DeviceGuard guard(device_);
-    reduce_on_device({z.const_data_ptr<float>(), z.size(0), width, first, static_cast<std::int32_t>(first_id),
-                      kind, sites, with_kl ? weights_.mutable_data_ptr<float>() : nullptr},
+    reduce_on_device({.logits = z.const_data_ptr<float>(),
+                      .n = z.size(0),
+                      .width = width,
+                      .first = first,
+                      .first_id = static_cast<std::int32_t>(first_id),
+                      .kind = kind,
+                      .n_sites = sites,
+                      .final_weights = with_kl ? weights_.mutable_data_ptr<float>() : nullptr},
                      static_cast<row_state*>(states_.mutable_data_ptr()), current_stream(device_));
   }
 

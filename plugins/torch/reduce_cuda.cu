@@ -41,11 +41,13 @@ __global__ void __launch_bounds__(block_lanes) reduce_rows(device_tile tile, row
   float* weights = tile.final_weights ? tile.final_weights + row % tile.n_sites * tile.width : nullptr;
   for (std::int64_t at = 0; at < tile.width; at += segment_values) {
     const std::int64_t left = tile.width - at;
-    reduce_segment(
-        block,
-        {logits + at, left < segment_values ? left : segment_values,
-         tile.first_id + static_cast<std::int32_t>(at), tile.kind, weights ? weights + at : nullptr},
-        states[row]);
+    reduce_segment(block,
+                   {.logits = logits + at,
+                    .n = left < segment_values ? left : segment_values,
+                    .first_id = tile.first_id + static_cast<std::int32_t>(at),
+                    .kind = tile.kind,
+                    .final_weights = weights ? weights + at : nullptr},
+                   states[row]);
   }
 }
 

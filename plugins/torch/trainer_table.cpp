@@ -55,8 +55,17 @@ dlens_status create_trainer(const model& of, const dlens_trainer_options* option
                             dlens_error* error) noexcept {
   return run_guarded(error, [&] {
     auto made = std::make_unique<trainer>(of, *options);
-    *out = new dlens_trainer{
-        sizeof(dlens_trainer), 0, made.get(), measure, step, observe, fit, arrays, read, write, destroy};
+    *out = new dlens_trainer{.size = sizeof(dlens_trainer),
+                             .reserved = 0,
+                             .self = made.get(),
+                             .measure = measure,
+                             .step = step,
+                             .observe = observe,
+                             .fit = fit,
+                             .arrays = arrays,
+                             .read = read,
+                             .write = write,
+                             .destroy = destroy};
     made.release();
   });
 }

@@ -17,7 +17,8 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-struct loader {
+// Matrices in `type`, vectors in float32, on the device.
+struct weight_loader {
   tensor_set tensors;
   const dlens_architecture& arch;
   at::ScalarType type;
@@ -38,57 +39,34 @@ struct loader {
     return stack({tensors.matrix(name, rows, columns)}, threads);
   }
 
-  linear make_linear(const std::vector<std::string>& names, std::size_t rows, std::size_t inputs) const {
+  void load(linear& to, const stacked_tensors& from) const {
+    const at::Tensor no_bias = at::zeros({static_cast<std::int64_t>(from.rows)}, at::kFloat);
     std::vector<weight_view> parts;
     std::vector<at::Tensor> biases;
     bool biased = false;
-    for (const std::string& name : names) {
-      parts.push_back(tensors.matrix(name, rows, inputs));
-      const at::Tensor bias = vector(name + ".bias", rows);
+    for (const std::string& name : from.names) {
+      parts.push_back(tensors.matrix(name, from.rows, from.inputs));
+      const at::Tensor bias = vector(name + ".bias", from.rows);
       biased |= bias.defined();
-      biases.push_back(bias.defined() ? bias
-                                      : at::zeros({static_cast<std::int64_t>(rows)}, at::kFloat).to(device));
+      biases.push_back(bias.defined() ? bias : no_bias.to(device));
     }
-    return linear(stack(parts), biased ? at::cat(biases).to(type) : at::Tensor());
+    to = linear(stack(parts), biased ? at::cat(biases).to(type) : at::Tensor());
   }
 
-  norm_weights make_norm(const std::string& name, std::size_t n) const {
-    norm_weights out{vector(name, n), vector(name + ".bias", n), arch.norm_kind, arch.norm_eps};
-    if (out.present() && arch.norm_offset != 0) out.weight = out.weight + arch.norm_offset;
-    return out;
-  }
-
-  block_weights make_block(std::uint32_t layer) const {
-    const std::size_t d = arch.d_model, f = arch.d_ff, head = arch.head_dim;
-    const std::size_t q = arch.n_heads * head, kv = arch.n_kv_heads * head;
-    const std::string at = cat("block.", layer, ".");
-    const auto head_norm = [&](const char* name, std::size_t all) {
-      return make_norm(at + name, tensors.length(at + name) == all ? all : head);
-    };
-    block_weights out;
-    out.attn_norm = make_norm(at + "attn_norm", d);
-    out.attn_post_norm = make_norm(at + "attn_post_norm", d);
-    out.q_norm = head_norm("q_norm", q);
-    out.k_norm = head_norm("k_norm", kv);
-    out.ffn_norm = make_norm(at + "ffn_norm", d);
-    out.ffn_post_norm = make_norm(at + "ffn_post_norm", d);
-    out.gated = tensors.has(at + "gate");
-    out.q = make_linear({at + "q"}, q, d);
-    out.kv = make_linear({at + "k", at + "v"}, kv, d);
-    out.o = make_linear({at + "o"}, d, q);
-    std::vector<std::string> inner{at + "up"};
-    if (out.gated) inner.insert(inner.begin(), at + "gate");
-    out.gate_up = make_linear(inner, f, d);
-    out.down = make_linear({at + "down"}, d, f);
-    return out;
+  // Absent if the model has no tensor of that name.
+  void load(norm_weights& to, const std::string& name, std::size_t n) const {
+    to = {.weight = vector(name, n),
+          .bias = vector(name + ".bias", n),
+          .kind = arch.norm_kind,
+          .eps = arch.norm_eps};
+    if (to.present() && arch.norm_offset != 0) to.weight = to.weight + arch.norm_offset;
   }
 };
 
 template <class Weights, class Visit>
 void visit_block(Weights& b, const Visit& visit) {
-  for (auto* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) l->visit_tensors(visit);
-  for (auto* n : {&b.attn_norm, &b.attn_post_norm, &b.q_norm, &b.k_norm, &b.ffn_norm, &b.ffn_post_norm})
-    visit(n->weight), visit(n->bias);
+  for (auto* l : {&b.q, &b.kv, &b.o, &b.inner, &b.down}) l->visit_tensors(visit);
+  visit_norms(b, [&](auto& norm) { visit(norm.weight), visit(norm.bias); });
 }
 
 template <class Weights, class Visit>
@@ -151,29 +129,30 @@ void model_weights::make_ready(std::int64_t pack_tokens, std::uint32_t threads) 
   });
   for_each_index(blocks.size(), threads, [&](std::size_t layer) {
     block_weights& b = blocks[layer];
-    for (linear* l : {&b.q, &b.kv, &b.o, &b.gate_up, &b.down}) *l = l->packed(pack_tokens);
+    for (linear* l : {&b.q, &b.kv, &b.o, &b.inner, &b.down}) *l = l->packed(pack_tokens);
   });
 }
 
 model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
                            std::uint32_t threads) {
   const dlens_architecture& arch = *given.architecture;
-  const loader load{tensor_set(given), arch, type, device, threads};
+  const weight_loader loader{
+      .tensors = tensor_set(given), .arch = arch, .type = type, .device = device, .threads = threads};
   const std::size_t d = arch.d_model, v = arch.vocab_size;
   model_weights out;
-  out.unembed = load.matrix("unembed", v, d);
-  const bool tied = load.tensors.matrix("embed", v, d).data == load.tensors.matrix("unembed", v, d).data;
-  out.embed = tied ? out.unembed : load.matrix("embed", v, d);
-  if (load.tensors.has("position")) {
-    out.position = load.stack(
-        {load.tensors.long_matrix("position", std::size_t{arch.max_positions} + arch.position_offset, d)});
+  out.unembed = loader.matrix("unembed", v, d);
+  const bool tied = loader.tensors.matrix("embed", v, d).data == loader.tensors.matrix("unembed", v, d).data;
+  out.embed = tied ? out.unembed : loader.matrix("embed", v, d);
+  if (loader.tensors.has("position")) {
+    out.position = loader.stack(
+        {loader.tensors.long_matrix("position", std::size_t{arch.max_positions} + arch.position_offset, d)});
   }
-  out.unembed_bias = load.vector("unembed.bias", v);
-  out.final_norm = load.make_norm("final_norm", d);
+  out.unembed_bias = loader.vector("unembed.bias", v);
+  loader.load(out.final_norm, "final_norm", d);
   if (!out.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
   out.blocks.resize(arch.n_layers);
   for_each_index(arch.n_layers, threads, [&](std::size_t layer) {
-    out.blocks[layer] = load.make_block(static_cast<std::uint32_t>(layer));
+    load_block(out.blocks[layer], loader.tensors, arch, static_cast<std::uint32_t>(layer), loader);
   });
   return out;
 }

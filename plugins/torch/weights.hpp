@@ -6,6 +6,7 @@
 #include "linear.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/block_parts.hpp"
 
 #include <ATen/ATen.h>
 
@@ -27,15 +28,7 @@ struct norm_weights {
   at::Tensor apply(const at::Tensor& x) const;
 };
 
-struct block_weights {
-  norm_weights attn_norm, attn_post_norm;  // (D)
-  norm_weights q_norm, k_norm;             // (head_dim), or of all heads
-  norm_weights ffn_norm, ffn_post_norm;    // (D)
-  linear q, kv, o;                         // kv: keys, then values
-  bool gated = false;
-  linear gate_up;  // gate, then up: (2 F, D); up alone if not gated
-  linear down;
-};
+using block_weights = block_parts<norm_weights, linear, linear>;
 
 // Ids of a tile: the logits of a stack of rows and a tile stay in the second-level cache.
 std::int64_t tile_ids(at::Device device);

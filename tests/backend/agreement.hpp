@@ -2,7 +2,11 @@
 // Runs a pack of sequences on a backend and compares every reading with the reference.
 #pragma once
 
-#include "reference_model.hpp"
+#include "backend_plugin.hpp"
+#include "random_model.hpp"
+
+#include "plugins/reference/model.hpp"
+#include "plugins/reference/reading.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -14,6 +18,8 @@
 #include <vector>
 
 namespace depthlens::testing {
+
+using reference::row;
 
 using sequences = std::vector<std::vector<std::int32_t>>;
 
@@ -59,7 +65,7 @@ struct agreement {
 constexpr double rank_margin = 2e-5;
 
 inline void compare_reading(const pack& p, const lens_readings& got, std::size_t read, std::size_t layer,
-                            const reference_reading& want, const reference_reading& last, agreement& out) {
+                            const reference::reading& want, const reference::reading& last, agreement& out) {
   const std::size_t at = read * got.layers + layer;
   out.entropy = std::max(out.entropy, agreement::difference(got.entropy[at], want.entropy));
   out.kl = std::max(out.kl, agreement::difference(got.kl[at], want.kl_from(last)));
@@ -98,17 +104,17 @@ inline agreement compare_with_reference(const random_model& weights, const seque
     }
   }
   const pack_readings got = model.forward(p);
-  const reference_model reference(weights);
+  const reference::model expected(weights_view(weights).weights);
   agreement out;
   for (std::size_t read = 0; read < places.size(); ++read) {
-    const auto residuals = reference.residuals(texts[places[read].first]);
-    const reference_reading last(reference.logits(residuals.back()[places[read].second], {}));
+    const auto residuals = expected.residuals(texts[places[read].first]);
+    const reference::reading last(expected.logits(residuals.back()[places[read].second], {}));
     BOOST_TEST(last.rank(got.final_top[read], rank_margin) == 1u);
     for (std::size_t l = 0; l < lenses.size(); ++l) {
       for (std::size_t i = 0; i < lenses[l].size(); ++i) {
         const row& h = residuals[lenses[l][i].layer][places[read].second];
-        compare_reading(p, got.lenses[l], read, i, reference_reading(reference.logits(h, lenses[l][i])), last,
-                        out);
+        compare_reading(p, got.lenses[l], read, i,
+                        reference::reading(expected.logits(h, lenses[l][i].table())), last, out);
       }
     }
   }

@@ -95,6 +95,16 @@ struct transport_spec {
   std::uint32_t layer;
   std::uint32_t form = DLENS_TRANSPORT_IDENTITY;
   std::vector<float> a{}, b{};
+
+  // As the interface has it; points into this.
+  dlens_transport table() const {
+    return {.size = sizeof(dlens_transport),
+            .layer = layer,
+            .form = form,
+            .reserved = 0,
+            .a = a.empty() ? nullptr : a.data(),
+            .b = b.empty() ? nullptr : b.data()};
+  }
 };
 
 class loaded_model {
@@ -131,10 +141,7 @@ class test_model {
   // Readings are in the order in which the lenses were added.
   void add_lens(const std::vector<transport_spec>& layers) {
     std::vector<dlens_transport> made;
-    for (const transport_spec& t : layers) {
-      made.push_back({sizeof(dlens_transport), t.layer, t.form, 0, t.a.empty() ? nullptr : t.a.data(),
-                      t.b.empty() ? nullptr : t.b.data()});
-    }
+    for (const transport_spec& t : layers) made.push_back(t.table());
     std::vector<const dlens_transport*> pointers;
     for (const dlens_transport& t : made) pointers.push_back(&t);
     dlens_lens* lens = nullptr;
@@ -168,8 +175,15 @@ class test_model {
       r.top_logprob.resize(reads * layers * p.top_k);
     }
     for (lens_readings& r : out.lenses) {
-      tables.push_back({sizeof(dlens_readings), 0, r.rank.data(), r.ties.data(), r.logprob.data(),
-                        r.entropy.data(), r.kl.data(), r.top.data(), r.top_logprob.data()});
+      tables.push_back({.size = sizeof(dlens_readings),
+                        .reserved = 0,
+                        .rank = r.rank.data(),
+                        .ties = r.ties.data(),
+                        .logprob = r.logprob.data(),
+                        .entropy = r.entropy.data(),
+                        .kl = r.kl.data(),
+                        .top = r.top.data(),
+                        .top_logprob = r.top_logprob.data()});
     }
     std::vector<const dlens_readings*> pointers;
     for (const dlens_readings& t : tables) pointers.push_back(&t);
@@ -184,23 +198,24 @@ class test_model {
   const dlens_model& table() const { return model_.get(); }
 
   dlens_batch batch_of(const pack& p) const {
-    return {sizeof(dlens_batch),
-            static_cast<std::uint32_t>(p.tokens.size()),
-            p.tokens.data(),
-            p.parent.data(),
-            p.position.data(),
-            static_cast<std::uint32_t>(p.read_token.size()),
-            p.top_k,
-            p.read_token.data(),
-            p.target_begin.data(),
-            p.targets.data(),
-            static_cast<std::uint32_t>(lenses_.size()),
-            0,
-            lenses_.data(),
-            nullptr,
-            0,
-            0,
-            nullptr};
+    return {.size = sizeof(dlens_batch),
+            .n_tokens = static_cast<std::uint32_t>(p.tokens.size()),
+            .tokens = p.tokens.data(),
+            .parent = p.parent.data(),
+            .position = p.position.data(),
+            .n_reads = static_cast<std::uint32_t>(p.read_token.size()),
+            .top_k = p.top_k,
+            .read_token = p.read_token.data(),
+            .target_begin = p.target_begin.data(),
+            .targets = p.targets.data(),
+            .n_lenses = static_cast<std::uint32_t>(lenses_.size()),
+            .reserved = 0,
+            .lenses = lenses_.data(),
+            .prefix = nullptr,
+            .keep_token = 0,
+            .reserved2 = 0,
+            .kept = nullptr,
+            .hidden = nullptr};
   }
 
   const dlens_model& get() const { return model_.get(); }

@@ -24,8 +24,12 @@ constexpr std::size_t width = 960;
 row_state reduce_row(const std::vector<float>& z, row_kind kind, std::vector<float>& weights, row_state row) {
   for (std::size_t first = 0; first < z.size(); first += width) {
     const std::size_t n = std::min(width, z.size() - first);
-    baseline::reduce_tile(
-        {z.data() + first, n, static_cast<std::int32_t>(first), kind, weights.data() + first}, row);
+    baseline::reduce_tile({.logits = z.data() + first,
+                           .n = n,
+                           .first_id = static_cast<std::int32_t>(first),
+                           .kind = kind,
+                           .final_weights = weights.data() + first},
+                          row);
   }
   return row;
 }

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+using namespace depthlens;
 using namespace depthlens::testing;
 
 BOOST_AUTO_TEST_SUITE(hidden_states)
@@ -29,10 +30,10 @@ BOOST_AUTO_TEST_CASE(states_of_every_read_are_those_of_the_reference) {
   batch.hidden = hidden.data();
   depthlens::checked_call(model.table().forward, &model.table(), &batch, top.data(),
                           static_cast<const dlens_readings* const*>(nullptr));
-  const reference_model reference(weights);
+  const reference::model expected(weights_view(weights).weights);
   double worst = 0;
   for (std::size_t read = 0; read < places.size(); ++read) {
-    const auto states = reference.residuals(texts[places[read].first]);
+    const auto states = expected.residuals(texts[places[read].first]);
     for (std::size_t layer = 0; layer < layers; ++layer) {
       const auto& want = states[layer][places[read].second];
       double largest = 0;

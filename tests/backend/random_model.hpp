@@ -63,8 +63,8 @@ class random_model {
     };
     make("embed", shape.vocabulary, d, 0, 1 / shape.embed_scale);
     if (shape.learned_positions) make("position", shape.max_positions + shape.position_offset, d, 0, 0.5);
-    norm(true, "final_norm", d, 3 / std::sqrt(static_cast<double>(d)),
-         0.1);  // logits spread by 3, as real ones do
+    // Logits spread by 3, as real ones do.
+    norm(true, "final_norm", d, 3 / std::sqrt(static_cast<double>(d)), 0.1);
     for (std::uint32_t i = 0; i < shape.layers; ++i) {
       const std::string at = cat("block.", i, ".");
       norm(shape.attn_norm, at + "attn_norm", d, 1, 0.2);
@@ -162,7 +162,11 @@ class weights_view {
       }
       pointers_.push_back(&t);
     }
-    weights = {sizeof(dlens_weights), 0, &architecture, pointers_.data(), pointers_.size()};
+    weights = {.size = sizeof(dlens_weights),
+               .reserved = 0,
+               .architecture = &architecture,
+               .tensors = pointers_.data(),
+               .n_tensors = pointers_.size()};
   }
   weights_view(const weights_view&) = delete;
   weights_view& operator=(const weights_view&) = delete;

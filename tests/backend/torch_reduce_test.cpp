@@ -69,8 +69,11 @@ void reduce_as_gpu(const std::vector<float>& z, row_kind kind, std::vector<float
   for (std::size_t at = 0; at < z.size(); at += width) {
     const std::size_t n = std::min(width, z.size() - at);
     reduce_segment(block,
-                   {z.data() + at, static_cast<std::int64_t>(n), static_cast<std::int32_t>(at), kind,
-                    weights.data() + at},
+                   {.logits = z.data() + at,
+                    .n = static_cast<std::int64_t>(n),
+                    .first_id = static_cast<std::int32_t>(at),
+                    .kind = kind,
+                    .final_weights = weights.data() + at},
                    row);
   }
 }
@@ -79,7 +82,11 @@ void reduce_as_cpu(const std::vector<float>& z, row_kind kind, std::vector<float
   constexpr std::size_t width = 960;
   for (std::size_t at = 0; at < z.size(); at += width) {
     const std::size_t n = std::min(width, z.size() - at);
-    cpu::baseline::reduce_tile({z.data() + at, n, static_cast<std::int32_t>(at), kind, weights.data() + at},
+    cpu::baseline::reduce_tile({.logits = z.data() + at,
+                                .n = n,
+                                .first_id = static_cast<std::int32_t>(at),
+                                .kind = kind,
+                                .final_weights = weights.data() + at},
                                row);
   }
 }

@@ -100,13 +100,13 @@ class trained_model {
 class reference_loss {
  public:
   reference_loss(const random_model& weights, const sequences& texts)
-      : reference_(weights), layers_(weights.shape.layers) {
+      : expected_(weights_view(weights).weights) {
     for (const auto& ids : texts) {
-      const auto states = reference_.residuals(ids);
+      const auto states = expected_.residuals(ids);
       for (std::size_t p = 1; p < ids.size(); ++p) {
         std::vector<row>& at = states_.emplace_back();
         for (const auto& of_layer : states) at.push_back(of_layer[p]);
-        finals_.push_back(log_softmax(reference_.logits(at.back(), {layers_})));
+        finals_.push_back(log_softmax(expected_.logits(at.back(), {})));
       }
     }
   }
@@ -114,7 +114,7 @@ class reference_loss {
   double of(const transport_spec& t) const {
     double sum = 0;
     for (std::size_t p = 0; p < states_.size(); ++p) {
-      const row said = log_softmax(reference_.logits(states_[p][t.layer], t));
+      const row said = log_softmax(expected_.logits(states_[p][t.layer], t.table()));
       for (std::size_t v = 0; v < said.size(); ++v)
         sum += std::exp(finals_[p][v]) * (finals_[p][v] - said[v]);
     }
@@ -144,8 +144,7 @@ class reference_loss {
     return z;
   }
 
-  reference_model reference_;
-  std::uint32_t layers_;
+  reference::model expected_;
   std::vector<std::vector<row>> states_;
   std::vector<row> finals_;
 };

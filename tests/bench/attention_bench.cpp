@@ -11,6 +11,7 @@
 
 namespace {
 
+using namespace depthlens;
 using namespace depthlens::cpu;
 
 constexpr std::size_t heads = 9, kv_heads = 3, head_dim = 64, tokens = 1024;
@@ -47,15 +48,18 @@ void attention(benchmark::State& state) {
   const token_tree tree = make_tree(length, shared);
   const std::size_t n = tree.token.size();
   const query_rows rows = make_query_rows(tree);
-  const std::vector<float> kv = depthlens::benchmarks::random_floats(n * 2 * kv_heads * head_dim);
+  std::vector<float> kv = depthlens::benchmarks::random_floats(n * 2 * kv_heads * head_dim);
   const std::vector<float> fresh = depthlens::benchmarks::random_floats(n * heads * head_dim, 0.1f);
   std::vector<float> q(fresh.size());
   workspace scratch;
+  const head_shape shape{
+      .n_heads = heads, .n_kv_heads = kv_heads, .head_dim = head_dim, .window = 0, .softcap = 0};
   for (auto _ : state) {
     state.PauseTiming();
     std::copy(fresh.begin(), fresh.end(), q.begin());
     state.ResumeTiming();
-    attend_tree(kernels(), {heads, kv_heads, head_dim, 0, 0}, tree, {}, kv.data(), rows, q.data(), scratch);
+    attend_tree(kernels(), shape, tree, {}, {kv.data(), n, 2 * kv_heads * head_dim}, rows,
+                {q.data(), n, heads * head_dim}, scratch);
     benchmark::DoNotOptimize(q.data());
     benchmark::ClobberMemory();
   }

@@ -66,7 +66,12 @@ void reduce_tile(benchmark::State& state) {
   for (auto _ : state) {
     row_state row;
     row.maximum = 10;
-    kernels().reduce_tile({logits.data(), n, 0, static_cast<row_kind>(state.range(0)), weights.data()}, row);
+    kernels().reduce_tile({.logits = logits.data(),
+                           .n = n,
+                           .first_id = 0,
+                           .kind = static_cast<row_kind>(state.range(0)),
+                           .final_weights = weights.data()},
+                          row);
     benchmark::DoNotOptimize(row);
   }
   floats_per_second(state, n);

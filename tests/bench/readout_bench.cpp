@@ -36,7 +36,7 @@ dlens_tensor plain_matrix(const char* name, const std::vector<float>& values, st
 
 // The final norm and the unembedding of a model without blocks.
 struct head {
-  explicit head(number form)
+  explicit head(precision form)
       : values(random_floats(vocabulary * width, 0.1f)), ones(width, 1.0f), shapes(form) {
     dlens_architecture arch{};
     arch.size = sizeof arch;
@@ -48,7 +48,12 @@ struct head {
                                     plain_matrix("unembed", values, vocabulary, width),
                                     plain_matrix("final_norm", ones, width, 1)};
     const dlens_tensor* const pointers[] = {&tensors[0], &tensors[1], &tensors[2]};
-    weights = load_weights({sizeof(dlens_weights), 0, &arch, pointers, 3}, shapes, 1);
+    weights = load_weights({.size = sizeof(dlens_weights),
+                            .reserved = 0,
+                            .architecture = &arch,
+                            .tensors = pointers,
+                            .n_tensors = std::size(pointers)},
+                           shapes, 1);
   }
   std::vector<float> values, ones;
   matmul_shapes shapes;
@@ -74,19 +79,28 @@ struct answers {
 
 void readout(benchmark::State& state) {
   const auto sites = static_cast<std::size_t>(state.range(0));
-  head model(static_cast<number>(state.range(1)));
+  head model(static_cast<precision>(state.range(1)));
   std::vector<dlens_transport> plain;
   for (std::uint32_t l = 0; l <= n_layers; ++l)
-    plain.push_back({sizeof(dlens_transport), l, DLENS_TRANSPORT_IDENTITY, 0, nullptr, nullptr});
+    plain.push_back({.size = sizeof(dlens_transport),
+                     .layer = l,
+                     .form = DLENS_TRANSPORT_IDENTITY,
+                     .reserved = 0,
+                     .a = nullptr,
+                     .b = nullptr});
   std::vector<const dlens_transport*> pointers;
   for (const dlens_transport& t : plain) pointers.push_back(&t);
   const lens logit = make_lens(plain.size(), pointers.data(), n_layers, width, model.shapes);
   answers out(sites);
-  const dlens_readings readings{sizeof(dlens_readings), 0,
-                                out.ranks.data(),       out.ties.data(),
-                                out.logprob.data(),     out.entropy.data(),
-                                out.kl.data(),          out.top.data(),
-                                out.top_logprob.data()};
+  const dlens_readings readings{.size = sizeof(dlens_readings),
+                                .reserved = 0,
+                                .rank = out.ranks.data(),
+                                .ties = out.ties.data(),
+                                .logprob = out.logprob.data(),
+                                .entropy = out.entropy.data(),
+                                .kl = out.kl.data(),
+                                .top = out.top.data(),
+                                .top_logprob = out.top_logprob.data()};
   const dlens_readings* const tables[] = {&readings};
   std::vector<std::uint32_t> target_begin;
   for (std::uint32_t i = 0; i <= sites; ++i) target_begin.push_back(i);
@@ -100,10 +114,19 @@ void readout(benchmark::State& state) {
   for (auto _ : state) {
     std::vector<depthlens::read_site> asked;
     for (std::uint32_t i = 0; i < sites; ++i) asked.push_back({i, {i}, {-1}});
-    readout_request request{&batch, std::move(asked), hidden.data(), {&logit}, out.final_top.data(), tables};
+    readout_request request{.batch = &batch,
+                            .sites = std::move(asked),
+                            .hidden = {hidden.data(), answers::L * sites, width},
+                            .lenses = {&logit},
+                            .final_top = out.final_top.data(),
+                            .readings = tables};
     run_single_threaded([&] {
-      read_out({model.weights, kernels(), n_layers, 0, model.shapes.get(width, gather_width)}, request,
-               scratch);
+      read_out({.weights = model.weights,
+                .kernels = kernels(),
+                .n_layers = n_layers,
+                .softcap = 0,
+                .gather_shape = model.shapes.get(width, gather_width)},
+               request, scratch);
     });
     benchmark::ClobberMemory();
   }
@@ -115,9 +138,9 @@ void readout(benchmark::State& state) {
 }
 BENCHMARK(readout)
     ->ArgNames({"positions", "form"})
-    ->Args({1, static_cast<int>(number::f32)})
-    ->Args({33, static_cast<int>(number::f32)})
-    ->Args({33, static_cast<int>(number::bf16)})
+    ->Args({1, static_cast<int>(precision::f32)})
+    ->Args({33, static_cast<int>(precision::f32)})
+    ->Args({33, static_cast<int>(precision::bf16)})
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -145,6 +145,7 @@ constexpr floor_of_folder house[] = {
     {"core/include/depthlens/", 2},  // experiment.hpp and plugin.hpp
     {"plugins/kernels/", 6},
     {"plugins/cpu/", 7},
+    {"plugins/reference/", 7},
     {"plugins/torch/", 7},
     {"experiments/downstream/", 7},
     {"experiments/facts/", 7},

@@ -16,7 +16,7 @@ namespace depthlens {
 template <class Transport>
 struct planned_row {
   std::uint32_t layer;
-  const Transport* carry;  // nullptr = identity
+  const Transport* transport;  // nullptr = identity
 };
 
 // The rows of every site. Row 0 is the model's final output.
@@ -36,7 +36,7 @@ row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::spa
   plan.rows.push_back({n_layers, nullptr});
   struct constant_row {
     std::size_t lens, index;
-    const Transport* carry;
+    const Transport* transport;
   };
   std::vector<constant_row> constant;
   std::vector<std::size_t> plain(n_layers + 1, 0);  // layer -> its row without a transport; 0 = none yet
@@ -61,7 +61,7 @@ row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::spa
   }
   for (const constant_row& c : constant) {
     plan.row_of_lens[c.lens][c.index] = plan.rows.size();
-    plan.rows.push_back({c.carry->layer, c.carry});
+    plan.rows.push_back({c.transport->layer, c.transport});
   }
   plan.n_constant = constant.size();
   return plan;

@@ -47,7 +47,7 @@ class fake_host {
   // ---- set before run() ----
   toy_tokenizer tokenizer;
   scripted_model model;
-  std::uint32_t n_layers = 2, max_positions = 64, seed_compat = 0, target_gold = 0;
+  std::uint32_t n_layers = 2, max_positions = 64, published = 0, target_gold = 0;
   std::vector<std::string> lenses = {"logit"};
   std::map<std::string, std::string> options;  // what differs from the declared defaults
 
@@ -175,7 +175,7 @@ inline void fake_host::create() {
           n_layers,
           1000,
           max_positions,
-          seed_compat,
+          published,
           target_gold,
           static_cast<std::uint32_t>(lenses.size()),
           static_cast<std::uint32_t>(sets_.size()),

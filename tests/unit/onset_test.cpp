@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // First and stable onset, the grids of k, and sums that do not depend on order.
 #include "depthlens/study/depth_summary.hpp"
-#include "depthlens/study/seed_names.hpp"
+#include "depthlens/study/published.hpp"
 #include "support/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -124,8 +124,8 @@ BOOST_AUTO_TEST_CASE(medians_of_many_ranks_are_exact) {
 
 BOOST_AUTO_TEST_CASE(a_layer_number_outside_of_the_model_is_an_error) {
   depth_summary summary({{"a"}}, {1}, 4);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, 5, {1, {}, {}, {}}), error);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, -1, {1, {}, {}, {}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, 5, {.rank = 1}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, -1, {.rank = 1}}), error);
 }
 
 BOOST_AUTO_TEST_CASE(a_list_of_onsets_gives_back_what_a_plain_search_finds) {
@@ -166,10 +166,10 @@ BOOST_AUTO_TEST_CASE(a_prompt_takes_13_bytes_in_a_list_of_onsets) {
 }
 
 BOOST_AUTO_TEST_CASE(published_layer_names_read_back) {
-  BOOST_TEST(seed_layer_name(8) == "model.layers.7");
-  BOOST_TEST(seed_layer_number("model.layers.7") == 7);
-  BOOST_TEST(seed_layer_number("transformer.h.12") == 12);
-  BOOST_TEST(seed_layer_number("embed") == -1);
+  BOOST_TEST(published_layer_name(8) == "model.layers.7");
+  BOOST_TEST(published_layer_number("model.layers.7") == 7);
+  BOOST_TEST(published_layer_number("transformer.h.12") == 12);
+  BOOST_TEST(published_layer_number("embed") == -1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

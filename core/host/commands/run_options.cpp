@@ -189,7 +189,7 @@ void take_model(const parsed_options& o, run_request& r) {
 }
 
 void take_procedure(const parsed_options& o, run_request& r) {
-  r.seed_compat = o.values["seed-compat"].as<bool>();
+  r.published = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
@@ -203,7 +203,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.formats = parse_formats(o.text("format"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
-  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
+  for (lens_spec& l : r.lenses) l.published_alignment |= r.published && l.kind == lens_kind::tuned;
   r.null = parse_null(o.text("null"));
   r.force_lens = o.values["force-lens"].as<bool>();
 }

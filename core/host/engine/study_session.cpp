@@ -83,7 +83,7 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           context.n_layers,
           context.vocab_size,
           context.max_positions,
-          context.seed_compat ? 1u : 0u,
+          context.published ? 1u : 0u,
           context.target_gold ? 1u : 0u,
           static_cast<std::uint32_t>(labels_.size()),
           static_cast<std::uint32_t>(datasets_.size()),
@@ -208,7 +208,7 @@ void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions
       if (left_out > 0)
         log_info(cat(d.file.string(), ": ", left_out, " of ", d.records, " records are left out (", reasons,
                      "); prompts_*.csv lists them behind the others"));
-      if (d.blank_ends > 0 && !session->seed_compat())
+      if (d.blank_ends > 0 && !session->published())
         log_warning(
             cat(d.file.string(), ": ", d.blank_ends, " of ", std::min(d.records, session->limit_of(d)),
                 " prompts end in a blank; they read badly, because most tokenizers put the blank in front "

@@ -28,7 +28,7 @@ struct run_request {
   std::vector<std::string> skipped_checks;
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
-  bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
+  bool target_gold = false, published = false, fresh = false, dry_run = false;
   bool sharing = true;  // of prefixes
   unsigned threads = 1;
   std::uint64_t limit = 0;

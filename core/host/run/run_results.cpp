@@ -76,7 +76,7 @@ void run_results::write_tables_of(std::size_t study, boost::json::object& tables
                           *p_.logs[study * p_.lenses.size() + l],
                           static_cast<std::uint32_t>(l),
                           l == 0,
-                          p_.request.seed_compat,
+                          p_.request.published,
                           p_.root / "data"};
     const finished_tables done = depthlens::write_tables(t, p_.context);
     boost::json::array files;

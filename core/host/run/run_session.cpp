@@ -112,7 +112,7 @@ void run_session::make_context() {
   context_.n_layers = a.n_layers;
   context_.vocab_size = a.vocab_size;
   context_.max_positions = a.max_positions;
-  context_.seed_compat = request_.seed_compat;
+  context_.published = request_.published;
   context_.target_gold = request_.target_gold;
   context_.lens_labels = lenses_.labels();
   context_.tokenizer = model_.tokens->c();

@@ -59,7 +59,7 @@ typedef struct dlens_run {
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t seed_compat;  // 1 = the published code's filters, alignment, file and column names
+  uint32_t published;  // 1 = the published code's filters, alignment, file and column names
   uint32_t target_gold;  // 1 = rows are about the data's answer, 0 = about the model's own final top-1
   uint32_t n_lenses;
   uint32_t n_datasets;

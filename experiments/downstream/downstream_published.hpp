@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The task as the published code has it, for --seed-compat: every option is read by the last token of " option",
-// there is one row for each block, and lists of options are not looked at (tasks.hpp).
+// The task as the published code has it, for --seed-compat: every option is read by the last token of "
+// option", there is one row for each block, and lists of options are not looked at (tasks.hpp).
 #pragma once
 
 #include "option_summary.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a fact is run: with its own prompt or the one retried with a blank, in which forms its answers can follow,
-// what is read, or why it is not run. It follows from the record and the answers of the model alone.
+// How a fact is run: with its own prompt or the one retried with a blank, in which forms its answers can
+// follow, what is read, or why it is not run. It follows from the record and the answers of the model alone.
 #pragma once
 
 #include "forced_reads.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Facts as the published code has them, for --seed-compat: up to three tokens of the answer, one round each, where
-// the text of the right token is appended to the prompt and all of it is encoded anew; its rows and file names.
+// Facts as the published code has them, for --seed-compat: up to three tokens of the answer, one round each,
+// where the text of the right token is appended to the prompt and all of it is encoded anew; its rows and
+// file names.
 #pragma once
 
 #include "tables.hpp"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decision flips: how often the guess of a layer is not what the model says in the end, by how frequent the
-// guessed token is. The smallest experiment that is shipped: what it adds to guess_study (a column, a table, a
-// figure), the rows of one prompt (consume) and their summary (finish). Options, inputs and what is asked of the
-// model (plan) are study/guess_study.hpp; share/skeleton/experiment is an experiment that has all in one file.
+// guessed token is. The smallest experiment that is shipped: what it adds to guess_study (a column, a table,
+// a figure), the rows of one prompt (consume) and their summary (finish). Options, inputs and what is asked
+// of the model (plan) are study/guess_study.hpp; share/skeleton/experiment is an experiment that has all in
+// one file.
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/guess_study.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parts of speech as the published code has them, for --seed-compat: its filter of wrong answers, its rows and the
-// table of its curve, and their file names.
+// Parts of speech as the published code has them, for --seed-compat: its filter of wrong answers, its rows
+// and the table of its curve, and their file names.
 #pragma once
 
 #include "states.hpp"

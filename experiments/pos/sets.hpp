@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sets of a run, each a part of speech or of a name of its own, and which of them the records of a data set go
-// to. A set has its own tables and is one category of the figures.
+// The sets of a run, each a part of speech or of a name of its own, and which of them the records of a data
+// set go to. A set has its own tables and is one category of the figures.
 #pragma once
 
 #include "targets.hpp"

@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(the_published_way_writes_the_published_columns_and_filters)
   BOOST_TEST(host.rows("curve").size() == 154U);
 }
 
-BOOST_AUTO_TEST_CASE(the_published_way_joins_the_words_of_a_sentence_and_looks_at_the_first_of_each_tag_only) {
+BOOST_AUTO_TEST_CASE(the_published_way_joins_the_words_of_a_sentence_and_looks_at_the_first_of_a_tag_only) {
   fake_host host(pos_entry());
   host.published = 1;
   host.add("", "sentence", {cat_sentence});

@@ -128,6 +128,18 @@ BOOST_AUTO_TEST_CASE(a_layer_number_outside_of_the_model_is_an_error) {
   BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, -1, {.rank = 1}}), error);
 }
 
+BOOST_AUTO_TEST_CASE(a_column_is_found_by_its_id_in_the_rows_of_its_table) {
+  const description d({{"other", "o", {{"x", DLENS_I64}}},
+                       {"rows", "r", {{"name", DLENS_TEXT}, {"x", DLENS_I64}, {"y", DLENS_F32}}}},
+                      {});
+  const std::array values = {text_value("a"), i64_value(7), null_value()};
+  const dlens_row row{.size = sizeof row, .table = 1, .values = values.data(), .n_values = values.size()};
+  BOOST_TEST(d.column_of(1, "name").text(row) == "a");
+  BOOST_TEST(d.column_of(1, "x").i64(row) == 7);
+  BOOST_TEST(d.column_of(1, "y").is_null(row));
+  BOOST_CHECK_THROW(d.column_of(0, "y"), error);
+}
+
 BOOST_AUTO_TEST_CASE(a_list_of_onsets_gives_back_what_a_plain_search_finds) {
   onset_list list;
   const std::vector<std::uint64_t> ids = {

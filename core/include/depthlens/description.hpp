@@ -70,8 +70,8 @@ struct figure {
   std::string baseline = {};                                               // column id; empty = none
 };
 
-// A column of a table, found by its id once and then read from any row of that table. The value must be of the
-// type that is asked for.
+// A column of a table, found by its id once and then read from any row of that table. The value must be of
+// the type that is asked for.
 class row_column {
  public:
   explicit row_column(std::size_t place) : place_(place) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How frequent a token is in a corpus, in four buckets: the option that gives the counts, the check that they are
-// of the run's tokenizer, and the buckets' names. The table of counts itself is data/token_counts.hpp.
+// How frequent a token is in a corpus, in four buckets: the option that gives the counts, the check that they
+// are of the run's tokenizer, and the buckets' names. The table of counts itself is data/token_counts.hpp.
 #pragma once
 
 #include "depthlens/data/token_counts.hpp"
@@ -38,9 +38,9 @@ inline dlens_option token_counts_option() {
        .help = "Token frequencies made with the model's own tokenizer by `depthlens tokens count`."});
 }
 
-// The table that the option names, checked against the run's tokenizer. One that is too short for the buckets is
-// a warning, which begins with the experiment's `word`. Throws status::usage without the option, status::data
-// where the table is broken or another tokenizer's.
+// The table that the option names, checked against the run's tokenizer. One that is too short for the buckets
+// is a warning, which begins with the experiment's `word`. Throws status::usage without the option,
+// status::data where the table is broken or another tokenizer's.
 inline token_counts read_token_counts(const dlens_run& run, const option_values& options,
                                       std::string_view word) {
   const std::optional<std::string> file = options.find("token-counts");

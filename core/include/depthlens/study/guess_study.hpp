@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the experiments on token frequency share. A layer's guess is its top-1; its bucket says how frequent that
-// token is in a corpus. Here are their options and inputs, what is read, a row for each layer of each read, and
-// the pass over all rows for the summary. Which last column the rows have, and what is summed up, is theirs.
+// What the experiments on token frequency share. A layer's guess is its top-1; its bucket says how frequent
+// that token is in a corpus. Here are their options and inputs, what is read, a row for each layer of each
+// read, and the pass over all rows for the summary. Which last column the rows have, and what is summed up,
+// is theirs.
 #pragma once
 
 #include "depthlens/base/text.hpp"

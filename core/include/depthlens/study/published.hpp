@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the published code does in every experiment, and what --seed-compat asks for: the layer names of its CSVs,
-// the text that a single token decodes to there, and the ids of its answers. Which columns and files an
+// What the published code does in every experiment, and what --seed-compat asks for: the layer names of its
+// CSVs, the text that a single token decodes to there, and the ids of its answers. Which columns and files an
 // experiment then has is in the experiment's own *_published.hpp.
 #pragma once
 

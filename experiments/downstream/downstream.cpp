@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // When do the options of a multiple choice task become readable, and when is the choice made? Follows every
 // option of a task through the layers at the end of each prompt. Which tokens the options are is options.hpp,
-// the sums over all prompts are option_summary.hpp.
+// the sums over all prompts are option_summary.hpp; what the published code does otherwise is
+// downstream_published.hpp.
+#include "downstream_published.hpp"
 #include "option_summary.hpp"
 #include "options.hpp"
 #include "tables.hpp"
@@ -10,7 +12,6 @@
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/seed_names.hpp"
 #include "depthlens/study/white_space.hpp"
 
 #include <algorithm>
@@ -38,21 +39,21 @@ class downstream_study final : public study {
   downstream_study(const dlens_run& run, const option_values& values)
       : run_(run),
         tokenizer_(run.tokenizer),
-        is_blank_(tokenizer_, run.seed_compat != 0),
+        is_blank_(run),
         rule_(white_space_rule_of(values.at("whitespace"), run)),
         score_(values.at("score") == "string" ? option_score::string : option_score::first),
         tasks_(run) {}
 
   static std::span<const dlens_option> options() {
     static constexpr const char* scores[] = {"first", "string", nullptr};
-    static constexpr const char* rules[] = {"keep", "retry", "drop", nullptr};
     static const std::array list = {
-        make_option("score", DLENS_OPTION_CHOICE, "first",
-                    "Score an option by the first token at which the options differ, or as a whole string.",
-                    scores),
-        make_option("whitespace", DLENS_OPTION_CHOICE, "drop",
-                    "A final top-1 of white space counts, is asked again after a blank, or is left out.",
-                    rules)};
+        make_option({.id = "score",
+                     .type = DLENS_OPTION_CHOICE,
+                     .fallback = "first",
+                     .help = "Score an option by the first token at which the options differ, or as a whole "
+                             "string.",
+                     .choices = scores}),
+        whitespace_option("drop")};
     return list;
   }
   static std::span<const dlens_input> inputs() {
@@ -66,7 +67,7 @@ class downstream_study final : public study {
   const description& describe() override {
     if (!description_) {
       tasks_.complete(tokenizer_);
-      description_ = std::make_unique<description>(tables_of(tasks_, seed()), figures_of(tasks_));
+      description_ = std::make_unique<description>(tables_of(tasks_, run_), figures_of(tasks_));
     }
     return *description_;
   }
@@ -83,11 +84,12 @@ class downstream_study final : public study {
     prompt_options options;  // the first so many of the task's
   };
 
-  bool seed() const { return run_.seed_compat != 0; }
+  bool published() const { return run_.published != 0; }
   question question_of(const record_view&, const answers_view&) const;
   void append_rows(const question&, std::size_t gold, const record_view&, const answers_view&,
                    std::uint32_t lens, const sink_view&) const;
-  void append_seed_rows(const question&, const record_view&, const dlens_reading&, const sink_view&) const;
+  template <class Reader>
+  std::vector<option_summary> sum_up(const rows_view&) const;
   void write_summary(std::uint32_t task, option_summary&, const sink_view&) const;
   void warn_of_small_mass(const task&, option_summary&) const;
 
@@ -106,16 +108,14 @@ downstream_study::question downstream_study::question_of(const record_view& reco
   if (!answer_of(record)) {
     q.options.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids;
     q.options.reason = reason::no_answer;
-  } else if (seed()) {
-    prompt_ids prompt = encode_prompt(run_, tokenizer_, q.state.prompt);
-    q.options = {std::move(prompt.ids), {}, 0, prompt.reason};
-    for (const std::int32_t token : q.of.seed_tokens) q.options.ids.push_back({token});
+  } else if (published()) {
+    q.options = published_options(run_, tokenizer_, q.state.prompt, q.of);
   } else {
     const std::string where = cat("downstream.", q.of.name, ": row ", record.index());
     const std::vector<std::string> texts = tasks_.texts_of(record);
-    q.options = texts.empty()
-                    ? prompt_options{encode_prompt(run_, tokenizer_, q.state.prompt).ids, {}, 0, no_options}
-                    : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where);
+    q.options = texts.empty() ? prompt_options{.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids,
+                                               .reason = no_options}
+                              : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where);
   }
   if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
   return q;
@@ -125,18 +125,22 @@ void downstream_study::plan(const record_view& record, const answers_view& answe
                             const request_view& request) const {
   const question q = question_of(record, answers);
   if (q.state.stage != prompt_state::ask || !q.options.reason.empty()) return;
-  ask_options(q.options, seed() ? option_score::first : score_, request);
+  ask_options(q.options, published() ? option_score::first : score_, request);
 }
 
 void downstream_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                                const sink_view& sink) const {
   const question q = question_of(record, answers);
-  prompt_line line{record.index(), q.state.prompt, q.options.prompt, std::nullopt, q.options.reason};
+  prompt_line line{.prompt_id = record.index(),
+                   .text = q.state.prompt,
+                   .ids = q.options.prompt,
+                   .reason = q.options.reason};
   if (q.options.reason.empty()) {
     const std::size_t gold = tasks_.gold_of(record);
     line.gold = q.options.token(gold);
-    if (seed())
-      append_seed_rows(q, record, answers.reading(q.state.round, 0, lens), sink);
+    if (published())
+      append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0, lens), tokenizer_,
+                            sink);
     else
       append_rows(q, gold, record, answers, lens, sink);
   }
@@ -166,42 +170,33 @@ void downstream_study::append_rows(const question& q, std::size_t gold, const re
   }
 }
 
-void downstream_study::append_seed_rows(const question& q, const record_view& record,
-                                        const dlens_reading& reading, const sink_view& sink) const {
-  const std::string text = tokenizer_.is_special(reading.final_top)
-                               ? std::string()
-                               : seed_decoder(tokenizer_).text(reading.final_top);
-  for (std::size_t i = 0; i < reading.n_layers; ++i) {
-    if (reading.layers[i] == 0) continue;
-    const std::string layer = seed_layer_name(reading.layers[i]);
-    std::vector<dlens_value> values = {text_value(layer),
-                                       i64_value(static_cast<std::int64_t>(record.index())),
-                                       text_value(q.state.prompt),
-                                       text_value(utf8_strip(text)),
-                                       i64_value(reading.final_top),
-                                       text_value(*answer_of(record))};
-    for (const std::int32_t token : q.of.seed_tokens) {
-      const std::size_t k = target_index(reading, token);
-      values.push_back(i64_value(reading.rank[k][i]));
-      values.push_back(f64_value(std::exp(static_cast<double>(reading.logprob[k][i]))));
-    }
-    sink.append(q.of.table(task_table::rows), values);
+template <class Reader>
+std::vector<option_summary> downstream_study::sum_up(const rows_view& rows) const {
+  std::vector<option_summary> out(tasks_.size());
+  std::vector<Reader> readers;
+  std::vector<std::optional<std::uint64_t>> records(tasks_.size());  // whose rows are coming in
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) readers.emplace_back(*description_, tasks_[t], out[t]);
+  const auto end = [&](std::uint32_t t) {
+    readers[t].end_layer();
+    out[t].end_prompt();
+  };
+  while (const dlens_row* row = rows.next()) {
+    const std::uint32_t t = row->table / task_table::count;
+    if (row->table != tasks_[t].table(task_table::rows)) continue;
+    if (records[t] && *records[t] != row->record) end(t);
+    records[t] = row->record;
+    readers[t].add(*row);
   }
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) end(t);
+  return out;
 }
 
 void downstream_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
-  std::vector<option_summary> summaries(tasks_.size());
-  std::vector<std::unique_ptr<layer_reader>> readers;
-  for (std::uint32_t t = 0; t < tasks_.size(); ++t)
-    readers.push_back(std::make_unique<layer_reader>(tasks_[t], seed(), summaries[t]));
-  while (const dlens_row* row = rows.next()) {
-    const std::uint32_t t = row->table / task_table::count;
-    if (row->table == tasks_[t].table(task_table::rows)) readers[t]->add(*row);
-  }
+  std::vector<option_summary> summaries =
+      published() ? sum_up<published_row_reader>(rows) : sum_up<option_row_reader>(rows);
   for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
-    readers[t]->end();
     write_summary(t, summaries[t], sink);
-    if (lens == 0 && !seed()) warn_of_small_mass(tasks_[t], summaries[t]);
+    if (lens == 0 && !published()) warn_of_small_mass(tasks_[t], summaries[t]);
   }
 }
 
@@ -240,7 +235,7 @@ void downstream_study::write_summary(std::uint32_t number, option_summary& summa
     line("option_accuracy", "best option is right", share(s.correct, s));
     line("agreement", "best option as in the end", share(s.agreed, s));
     line("top_in_options", "top-1 is an option", share(s.top_in_options, s));
-    if (score_ == option_score::first || seed())
+    if (score_ == option_score::first || published())
       line("set_match", "all options on top", share(s.set_match, s));
     line("option_mass", "probability of all options", f64_value(s.mass.mean().value_or(0)));
   }

@@ -26,9 +26,9 @@ enum class option_score { first, string };
 // to the model; 0 for option_score::string. `reason` is empty where the prompt can be run.
 struct prompt_options {
   std::vector<std::int32_t> prompt;
-  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<std::vector<std::int32_t>> ids = {};
   std::size_t shared = 0;
-  std::string_view reason;
+  std::string_view reason = {};
 
   // The read that the rows are made from: its number and its place.
   std::uint32_t read() const { return shared > 0 ? 1 : 0; }
@@ -104,7 +104,7 @@ inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_vi
                                         std::string_view prompt, std::span<const std::string> names,
                                         option_score score, std::string_view where) {
   prompt_ids encoded = encode_prompt(run, tokenizer, prompt);
-  prompt_options out{std::move(encoded.ids), {}, 0, encoded.reason};
+  prompt_options out{.prompt = std::move(encoded.ids), .reason = encoded.reason};
   if (!out.reason.empty()) return out;
   std::vector<answer_texts> texts;
   for (const std::string& name : names) texts.push_back(texts_of_answer(prompt, name));

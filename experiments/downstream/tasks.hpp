@@ -29,7 +29,7 @@ struct task {
   bool by_place = false;  // the rows have different options, so that A is the first of each row, and so on
   std::vector<std::string> options;       // by their bytes; by_place: A, B, ... as many as a row has at most
   std::vector<std::string> keys;          // by option: what tells them apart, none for by_place
-  std::vector<std::int32_t> seed_tokens;  // by option, in seed mode: the last token of " option" alone
+  std::vector<std::int32_t> last_tokens;  // by option: the last token of " option" alone, as published
 
   std::uint32_t table(std::uint32_t which) const { return number * task_table::count + which; }
   // By its key.
@@ -57,7 +57,7 @@ class task_list {
   static constexpr std::size_t max_options = 64, max_places = 26;
 
   // Throws status::usage for a data key without the name of a task.
-  explicit task_list(const dlens_run& run) : seed_compat_(run.seed_compat != 0), found_(run.n_datasets) {
+  explicit task_list(const dlens_run& run) : published_(run.published != 0), found_(run.n_datasets) {
     for (const dlens_dataset* d : std::span(run.datasets, run.n_datasets)) {
       if (*d->set == '\0')
         fail(status::usage, "the data key downstream names no task; expected --data downstream.TASK=FILE");
@@ -74,7 +74,7 @@ class task_list {
   // Throws status::data for a file whose answers are no options.
   void survey(const record_view& record) {
     options_found& found = found_.at(record.dataset());
-    if (!seed_compat_ && !record.options().empty()) survey_list(record, found);
+    if (!published_ && !record.options().empty()) survey_list(record, found);
     if (const std::optional<std::string_view> answer = answer_of(record); answer && !found.by_place)
       add(record, *answer, "answer; the answers of a task are its options", found);
   }
@@ -95,7 +95,7 @@ class task_list {
       for (const std::string& option : t.options) {
         const std::vector<std::int32_t> ids = tokenizer.encode_prompt(' ' + option);
         if (ids.empty()) fail(status::data, "downstream.", t.name, ": option \"", option, "\" has no tokens");
-        t.seed_tokens.push_back(ids.back());
+        t.last_tokens.push_back(ids.back());
       }
     }
   }
@@ -113,7 +113,7 @@ class task_list {
   std::size_t gold_of(const record_view& record) const {
     const task& t = of(record);
     const std::string_view answer = *answer_of(record);
-    if (!t.by_place) return t.number_of(seed_compat_ ? answer : option_key(answer));
+    if (!t.by_place) return t.number_of(published_ ? answer : option_key(answer));
     const auto& options = record.options();
     const auto at = std::find_if(options.begin(), options.end(),
                                  [&](const dlens_text& o) { return to_view(o) == answer; });
@@ -151,14 +151,14 @@ class task_list {
   void add(const record_view& record, std::string_view option, std::string_view what,
            options_found& found) const {
     const auto [at, fresh] =
-        found.texts.try_emplace(std::string(seed_compat_ ? option : option_key(option)), option);
+        found.texts.try_emplace(std::string(published_ ? option : option_key(option)), option);
     if (!fresh && option < at->second) at->second = option;
     if (found.texts.size() > max_options)
       fail(status::data, "downstream.", of(record).name, ": row ", record.index(), " has the ",
            found.texts.size(), "th different ", what, ", at most ", max_options);
   }
 
-  bool seed_compat_;
+  bool published_;
   std::vector<task> tasks_;           // by data set
   std::vector<options_found> found_;  // likewise
 };

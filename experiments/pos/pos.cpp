@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // At which depth does the next word become readable, by its part of speech? Reads the model where a word with
-// the tag comes next (or where a row's prompt ends) and follows its final top-1 through the layers.
+// the tag comes next (or where a row's prompt ends) and follows its final top-1 through the layers. What the
+// published code does otherwise is pos_published.hpp.
+#include "pos_published.hpp"
+#include "sets.hpp"
 #include "states.hpp"
 
 #include "depthlens/experiment.hpp"
@@ -10,82 +13,89 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <cmath>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace depthlens::pos {
 namespace {
 
+// The answer of a target as its table of prompts and its rows have it.
+dlens_value word_value(const target_state& s) {
+  return s.what->answer ? text_value(*s.what->answer) : null_value();
+}
+
 class pos_study final : public study {
  public:
-  pos_study(const dlens_run& run, const option_values& options);
+  pos_study(const dlens_run& run, const option_values& options)
+      : run_(run),
+        tokenizer_(run.tokenizer),
+        rules_(rules_of(run, options)),
+        whitespace_(options.at("whitespace")),
+        states_(run, tokenizer_),
+        sets_(run),
+        description_(tables(), figures()) {}
 
   static std::span<const dlens_option> options();
   static std::span<const dlens_input> inputs();
 
-  const description& describe() override { return *description_; }
+  const description& describe() override { return description_; }
   void plan(const record_view&, const answers_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
   void left_out(const record_view&, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
  private:
-  // What the records of a data set are.
-  struct source {
-    bool sentences = false;
-    std::vector<wanted_tag> tags;  // of sentences
-    std::size_t set = 0;           // of rows
-  };
-
-  std::size_t add_set(const std::string& name, const std::string& key);
-  void sort_sets();
-  void make_description();
-  std::vector<table> row_tables() const;
+  static target_rules rules_of(const dlens_run& run, const option_values& options);
+  std::vector<table> tables() const;
+  std::vector<figure> figures() const;
   std::vector<target> targets_of(const record_view&) const;
   std::vector<target_state> states_of(const std::vector<target>&, const answers_view&) const;
+  std::optional<std::int32_t> gold_of(const target_state&, const dlens_reading*) const;
+  void append_rows(const target_state&, const dlens_reading&, const record_view&, const sink_view&) const;
+  void add_rows(const rows_view&, depth_summary&) const;
   void warn_of_empty_sets(depth_summary& summary) const;
-  bool seed() const { return run_.seed_compat != 0; }
+  bool published() const { return run_.published != 0; }
   // Tables: the rows of set i, the prompts of set i, then the summaries.
   std::uint32_t rows_table(std::size_t set) const { return static_cast<std::uint32_t>(set); }
   std::uint32_t prompts_table_of(std::size_t set) const {
     return static_cast<std::uint32_t>(sets_.size() + set);
   }
-  void append_rows(const target_state&, const dlens_reading&, const record_view&, const sink_view&) const;
-  void append_seed_rows(const target_state&, const dlens_reading&, const record_view&,
-                        const sink_view&) const;
-  std::optional<std::int32_t> gold_of(const target_state&, const dlens_reading*) const;
-  std::string_view seed_reason(const target_state&, const dlens_reading&) const;
-  void add_row(const dlens_row&, depth_summary&) const;
 
   const dlens_run& run_;
   tokenizer_view tokenizer_;
   target_rules rules_;
   std::string whitespace_;
   target_states states_;
-  std::vector<std::string> sets_;
-  std::vector<source> sources_;  // by data set
-  std::unique_ptr<description> description_;
+  set_list sets_;
+  description description_;
 };
 
 std::span<const dlens_option> pos_study::options() {
   static constexpr const char* words[] = {"first", "all", nullptr};
   static constexpr const char* whitespace[] = {"auto", "keep", "retry", "drop", nullptr};
   static const std::array all = {
-      make_option("words", DLENS_OPTION_CHOICE, "first",
-                  "In a tagged sentence, read the first word with each tag, or every such word.", words),
-      make_option("min-prompt", DLENS_OPTION_I64, "17",
-                  "Characters that must stand before a word of a tagged sentence.", nullptr, 1, 1e6),
-      make_option(
-          "whitespace", DLENS_OPTION_CHOICE, "auto",
-          "A final top-1 of white space counts, is asked again after a blank, or is left out (auto: keep for "
-          "BASELINE, else drop).",
-          whitespace)};
+      make_option({.id = "words",
+                   .type = DLENS_OPTION_CHOICE,
+                   .fallback = "first",
+                   .help = "In a tagged sentence, read the first word with each tag, or every such word.",
+                   .choices = words}),
+      make_option({.id = "min-prompt",
+                   .type = DLENS_OPTION_I64,
+                   .fallback = "17",
+                   .help = "Characters that must stand before a word of a tagged sentence.",
+                   .min = 1,
+                   .max = 1e6}),
+      make_option({.id = "whitespace",
+                   .type = DLENS_OPTION_CHOICE,
+                   .fallback = "auto",
+                   .help = "A final top-1 of white space counts, is asked again after a blank, or is left "
+                           "out (auto: keep for BASELINE, else drop).",
+                   .choices = whitespace})};
   return all;
 }
 
@@ -98,96 +108,43 @@ std::span<const dlens_input> pos_study::inputs() {
   return all;
 }
 
-pos_study::pos_study(const dlens_run& run, const option_values& options)
-    : run_(run), tokenizer_(run.tokenizer), whitespace_(options.at("whitespace")), states_(run, tokenizer_) {
-  rules_ = {options.at("words") == "all", std::stoul(options.at("min-prompt")), seed()};
-  if (rules_.all_words && seed())
+target_rules pos_study::rules_of(const dlens_run& run, const option_values& options) {
+  const target_rules rules{options.at("words") == "all", std::stoul(options.at("min-prompt")),
+                           run.published != 0};
+  if (rules.all_words && run.published != 0)
     fail(status::usage, "--words all cannot go with --seed-compat, which reads one word");
-  for (const dlens_dataset* d : std::span(run.datasets, run.n_datasets)) {
-    source& s = sources_.emplace_back();
-    const std::string set = d->set, key = set.empty() ? "pos" : "pos." + set;
-    s.sentences = std::string_view(d->kind) == "sentence";
-    if (!set.empty()) check_set(set, key, s.sentences);
-    if (s.sentences && set.empty())
-      for (const std::string_view tag : six_tags)
-        s.tags.push_back({std::string(tag), add_set(std::string(tag), key)});
-    else if (s.sentences)
-      s.tags = {{set, add_set(set, key)}};
-    else
-      s.set = add_set(set, key);
-  }
-  sort_sets();
-  make_description();
+  return rules;
 }
 
-std::size_t pos_study::add_set(const std::string& name, const std::string& key) {
-  if (std::find(sets_.begin(), sets_.end(), name) != sets_.end())
-    fail(status::usage, "--data ", key, "=...: the set ", name,
-         " comes from other data too, of this command or of the run in its folder; give each set once");
-  for (const char c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-')
-      fail(status::usage, "--data ", key, "=...: the name of a set may have letters, digits, _ and -");
-  sets_.push_back(name);
-  return sets_.size() - 1;
-}
-
-// The order of the figures, whatever order the files are given in.
-void pos_study::sort_sets() {
-  const std::vector<std::string> given = sets_;
-  const auto rank = [](const std::string& set) {
-    const auto at = std::find(six_tags.begin(), six_tags.end(), set) - six_tags.begin();
-    return at + (set == "BASELINE" ? 1 : 0);
-  };
-  std::stable_sort(sets_.begin(), sets_.end(),
-                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-  const auto moved = [&](std::size_t i) {
-    return static_cast<std::size_t>(std::find(sets_.begin(), sets_.end(), given[i]) - sets_.begin());
-  };
-  for (source& s : sources_) {
-    for (wanted_tag& tag : s.tags) tag.set = moved(tag.set);
-    if (!s.sentences) s.set = moved(s.set);
-  }
-}
-
-std::vector<table> pos_study::row_tables() const {
+std::vector<table> pos_study::tables() const {
   std::vector<table> out;
   const std::vector<column> own = {
       {"form", DLENS_TEXT,
        "how the answer follows: source (as the text has it), blank, bare; empty without answer"},
       {"word", DLENS_TEXT, "the answer"}};
-  const std::vector<column> published = {{"layer", DLENS_TEXT},       {"prompt index", DLENS_I64},
-                                         {"prompt", DLENS_TEXT},      {"answer", DLENS_I64},
-                                         {"answer_text", DLENS_TEXT}, {"guess", DLENS_I64},
-                                         {"rank", DLENS_I64},         {"probability", DLENS_F64}};
-  for (const std::string& set : sets_) {
-    if (seed())
-      out.push_back({"rows." + set, "{name}_" + set + "_{lens}", published});
+  for (const std::string& set : sets_.names()) {
+    if (published())
+      out.push_back(published_rows(set));
     else
       out.push_back({"rows." + set, "pos_" + set + "_{lens}", layer_columns(own)});
   }
-  for (const std::string& set : sets_)
+  for (const std::string& set : sets_.names())
     out.push_back(prompts_table("prompts." + set, "prompts_pos_" + set,
                                 {{"position", DLENS_I64, "place of the last id, the one that is read"},
                                  {"word", DLENS_TEXT, "the answer"}}));
+  for (table& t : depth_tables("pos")) out.push_back(std::move(t));
+  if (published()) out.push_back(published_curve());
   return out;
 }
 
-void pos_study::make_description() {
-  std::vector<table> tables = row_tables();
-  for (table& t : depth_tables("pos")) tables.push_back(std::move(t));
-  if (seed())
-    tables.push_back(
-        {"curve",
-         "pos_{lens} _{name}_pos",
-         {{"k", DLENS_I64}, {"type", DLENS_TEXT}, {"average layer", DLENS_F64}, {"std layer", DLENS_F64}},
-         DLENS_TABLE_SUMMARY});
-  const depth_figure_style style{
-      "parts of speech", seed() ? "{name}_pos_{lens}" : "earliest_layer_pos_{lens}", "", "", true, !seed()};
-  description_ = std::make_unique<description>(std::move(tables), depth_figures("pos", style));
+std::vector<figure> pos_study::figures() const {
+  return depth_figures("pos", {.what = "parts of speech",
+                               .earliest_file = published() ? published_figure : "earliest_layer_pos_{lens}",
+                               .entropy = !published()});
 }
 
 std::vector<target> pos_study::targets_of(const record_view& record) const {
-  const source& s = sources_.at(record.dataset());
+  const source& s = sets_.source_of(record);
   if (s.sentences) return sentence_targets(record, s.tags, rules_);
   return {row_target(record, s.set)};
 }
@@ -195,8 +152,8 @@ std::vector<target> pos_study::targets_of(const record_view& record) const {
 std::vector<target_state> pos_study::states_of(const std::vector<target>& targets,
                                                const answers_view& answers) const {
   return states_.after(targets, answers, [&](const target& t) {
-    return white_space_rule_of(whitespace_, run_,
-                               sets_[t.set] == "BASELINE" ? white_space_rule::keep : white_space_rule::drop);
+    const bool baseline = sets_[t.set] == baseline_set;
+    return white_space_rule_of(whitespace_, run_, baseline ? white_space_rule::keep : white_space_rule::drop);
   });
 }
 
@@ -215,17 +172,9 @@ void pos_study::plan(const record_view& record, const answers_view& answers,
 std::optional<std::int32_t> pos_study::gold_of(const target_state& s, const dlens_reading* reading) const {
   const answer_form* form = choose_form(s.tried.forms, reading == nullptr ? -1 : reading->final_top);
   if (form != nullptr) return form->ids.front();
-  return seed() && s.what->answer && reading != nullptr ? std::optional(reading->final_top) : std::nullopt;
-}
-
-// The published filter: the top-1 begins the answer in one of its forms.
-std::string_view pos_study::seed_reason(const target_state& s, const dlens_reading& reading) const {
-  if (!s.what->answer) return {};
-  for (const std::string& text : {*s.what->answer, ' ' + *s.what->answer}) {
-    const std::vector<std::int32_t> ids = seed_answer_ids(tokenizer_, text);
-    if (!ids.empty() && ids.front() == reading.final_top) return {};
-  }
-  return reason::wrong;
+  // As published, an answer has no forms; one that is kept begins with the top-1.
+  const bool top = published() && s.what->answer && reading != nullptr;
+  return top ? std::optional(reading->final_top) : std::nullopt;
 }
 
 void pos_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
@@ -235,27 +184,31 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
     const std::size_t set = s.what->set;
     std::string_view why = s.reason;
     const dlens_reading* reading = why.empty() ? &answers.reading(s.round, s.read, lens) : nullptr;
-    if (reading != nullptr && seed()) why = seed_reason(s, *reading);
-    const std::vector<dlens_value> own = {
-        s.tried.ids.empty() ? null_value() : i64_value(static_cast<std::int64_t>(s.tried.ids.size()) - 1),
-        s.what->answer ? text_value(*s.what->answer) : null_value()};
-    append_prompt(sink, prompts_table_of(set),
-                  {record.index(), s.tried.prompt, s.tried.ids,
-                   why == reason::wrong ? std::nullopt : gold_of(s, reading), why},
-                  sets_[set], own);
+    if (reading != nullptr && published()) why = published_reason(tokenizer_, s, *reading);
+    const std::vector<std::int32_t>& ids = s.tried.ids;
+    append_prompt(
+        sink, prompts_table_of(set),
+        {.prompt_id = record.index(),
+         .text = s.tried.prompt,
+         .ids = ids,
+         .gold = why == reason::wrong ? std::nullopt : gold_of(s, reading),
+         .reason = why},
+        sets_[set],
+        std::array{ids.empty() ? null_value() : i64_value(static_cast<std::int64_t>(ids.size()) - 1),
+                   word_value(s)});
     if (!why.empty()) continue;
-    if (seed())
-      append_seed_rows(s, *reading, record, sink);
+    if (published())
+      append_published_rows(s, *reading, record, sink, rows_table(set));
     else
       append_rows(s, *reading, record, sink);
   }
-  for (const wanted_tag& tag : sources_.at(record.dataset()).tags)
+  for (const wanted_tag& tag : sets_.source_of(record).tags)
     if (std::none_of(targets.begin(), targets.end(), [&](const target& t) { return t.set == tag.set; }))
       sink.count(sets_[tag.set], "no such word");
 }
 
 void pos_study::left_out(const record_view& record, const sink_view& sink) const {
-  const std::size_t set = sources_.at(record.dataset()).set;
+  const std::size_t set = sets_.source_of(record).set;
   append_left_out(sink, prompts_table_of(set), record, sets_[set], std::array{null_value(), null_value()});
 }
 
@@ -263,45 +216,31 @@ void pos_study::append_rows(const target_state& s, const dlens_reading& reading,
                             const sink_view& sink) const {
   const answer_form* form = choose_form(s.tried.forms, reading.final_top);
   const std::vector<dlens_value> own = {form == nullptr ? null_value() : text_value(form->form),
-                                        s.what->answer ? text_value(*s.what->answer) : null_value()};
+                                        word_value(s)};
   layer_row row(run_, tokenizer_, record.index(), s.tried.ids.size() - 1, reading, gold_of(s, &reading));
   row.append(sink, rows_table(s.what->set), [&](std::size_t) { return own; });
 }
 
-void pos_study::append_seed_rows(const target_state& s, const dlens_reading& reading,
-                                 const record_view& record, const sink_view& sink) const {
-  const std::size_t k = target_index(reading, reading.final_top);
-  for (std::size_t i = 0; i < reading.n_layers; ++i) {
-    if (reading.layers[i] == 0) continue;
-    const std::string layer = seed_layer_name(reading.layers[i]);
-    const std::array values = {text_value(layer),
-                               i64_value(static_cast<std::int64_t>(record.index())),
-                               text_value(s.tried.prompt),
-                               i64_value(reading.final_top),
-                               s.what->answer ? text_value(*s.what->answer) : null_value(),
-                               i64_value(reading.guess[i]),
-                               i64_value(reading.rank[k][i]),
-                               f64_value(std::exp(static_cast<double>(reading.logprob[k][i])))};
-    sink.append(rows_table(s.what->set), values);
-  }
-}
-
-void pos_study::add_row(const dlens_row& row, depth_summary& summary) const {
-  const dlens_value* v = row.values;
-  if (seed()) {
-    const auto prompt = static_cast<std::uint64_t>(v[1].as.i64);
-    summary.add(row.table, {row.dataset, row.record, row.table, 0}, prompt,
-                seed_layer_number(to_view(v[0].as.text)),
-                {static_cast<std::uint64_t>(v[6].as.i64), v[7].as.f64, std::nullopt, std::nullopt});
+// The rows of prompts that the model answers right, or that have no answer. Published rows are all such.
+void pos_study::add_rows(const rows_view& rows, depth_summary& summary) const {
+  const std::uint32_t first = rows_table(0);  // the columns are the same for every set
+  const auto add = [&](const dlens_row& row, std::uint64_t position, const depth_row& at) {
+    summary.add(row.table, {row.dataset, row.record, row.table, position}, at);
+  };
+  if (published()) {
+    const published_row_reader read(description_, first);
+    while (const dlens_row* row = rows.next())
+      if (row->table < sets_.size()) add(*row, 0, read(*row));
     return;
   }
-  namespace c = layer_column;
-  if (v[c::correct].type != DLENS_NULL && v[c::correct].as.i64 == 0) return;
-  const auto position = static_cast<std::uint64_t>(v[c::position].as.i64);
-  summary.add(row.table, {row.dataset, row.record, row.table, position},
-              static_cast<std::uint64_t>(v[c::prompt_id].as.i64), v[c::layer].as.i64,
-              {static_cast<std::uint64_t>(v[c::rank].as.i64), std::exp(v[c::logprob].as.f64),
-               v[c::entropy].as.f64, v[c::kl].as.f64});
+  const depth_row_reader read(description_, first);
+  const row_column correct = description_.column_of(first, "correct"),
+                   position = description_.column_of(first, "position");
+  while (const dlens_row* row = rows.next()) {
+    if (row->table >= sets_.size()) continue;
+    if (correct.is_null(*row) || correct.i64(*row) != 0)
+      add(*row, static_cast<std::uint64_t>(position.i64(*row)), read(*row));
+  }
 }
 
 void pos_study::warn_of_empty_sets(depth_summary& summary) const {
@@ -315,25 +254,19 @@ void pos_study::warn_of_empty_sets(depth_summary& summary) const {
 
 void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
   std::vector<depth_category> categories;
-  for (const std::string& set : sets_) categories.push_back({set});
-  depth_summary summary(std::move(categories), seed() ? pos_k_grid() : default_k_grid(), run_.n_layers);
-  while (const dlens_row* row = rows.next())
-    if (row->table < sets_.size()) add_row(*row, summary);
-  summary.write(sink, description_->table_number("earliest"), description_->table_number("onsets"),
-                description_->table_number("layers"));
+  for (const std::string& set : sets_.names()) categories.push_back({set});
+  depth_summary summary(std::move(categories), published() ? pos_k_grid() : default_k_grid(), run_.n_layers);
+  add_rows(rows, summary);
+  summary.write(sink, description_.table_number("earliest"), description_.table_number("onsets"),
+                description_.table_number("layers"));
   std::uint64_t n = 0;
   for (std::size_t set = 0; set < sets_.size(); ++set) n += summary.readings(set);
-  for (std::uint32_t figure = 0; figure < description_->c()->n_figures; ++figure)
+  for (std::uint32_t figure = 0; figure < description_.c()->n_figures; ++figure)
     sink.figure_prompts(figure, n);
-  if (!seed() && lens == 0) warn_of_empty_sets(summary);
-  if (!seed()) return;
-  const std::uint32_t curve = description_->table_number("curve");
-  summary.each_point([&](const depth_category& category, const onset_curve::point& p) {
-    if (!p.mean_first) return;
-    const std::string type = category.name + "_" + run_.lens_labels[lens];
-    sink.append(curve, std::array{i64_value(static_cast<std::int64_t>(p.k)), text_value(type),
-                                  f64_value(*p.mean_first), f64_value(*p.std_first)});
-  });
+  if (published())
+    write_published_curve(summary, run_.lens_labels[lens], sink, description_.table_number("curve"));
+  else if (lens == 0)
+    warn_of_empty_sets(summary);
 }
 
 }  // namespace

@@ -20,14 +20,14 @@ namespace depthlens::pos {
 struct attempt {
   std::string prompt;
   std::vector<std::int32_t> ids;
-  std::vector<answer_form> forms;  // none where there is no answer, and in seed mode
+  std::vector<answer_form> forms;  // none where there is no answer, and as published
   std::string_view reason;         // empty = can be run
 };
 
 struct target_state {
   const target* what = nullptr;
-  attempt tried;
-  std::string_view reason;            // empty = kept, or not known yet
+  attempt tried = {};
+  std::string_view reason = {};       // empty = kept, or not known yet
   std::uint32_t round = 0, read = 0;  // of `tried`
   bool ask = false;                   // is to be run in the coming round
 };
@@ -35,7 +35,7 @@ struct target_state {
 class target_states {
  public:
   target_states(const dlens_run& run, const tokenizer_view& tokenizer)
-      : run_(run), tokenizer_(tokenizer), is_blank_(tokenizer, run.seed_compat != 0) {}
+      : run_(run), tokenizer_(tokenizer), is_blank_(run) {}
 
   // `targets` must outlive the result. rule(target) says what a top-1 of white space means.
   template <class Rule>
@@ -44,7 +44,7 @@ class target_states {
     std::vector<target_state> out;
     std::uint32_t reads[2] = {0, 0};
     for (const target& t : targets) {
-      target_state& s = out.emplace_back(target_state{&t, make(t, false), {}, 0, 0, false});
+      target_state& s = out.emplace_back(target_state{.what = &t, .tried = make(t, false)});
       if (!start(s, answers, reads[0])) continue;
       const white_space_rule r = rule(t);
       if (r == white_space_rule::keep || !is_blank_(answers.reading(0, s.read).final_top)) continue;
@@ -62,7 +62,7 @@ class target_states {
   attempt make(const target& t, bool retried) const {
     prompt_ids encoded = encode_prompt(run_, tokenizer_, retried ? t.prompt + ' ' : t.prompt);
     attempt out{retried ? t.prompt + ' ' : t.prompt, std::move(encoded.ids), {}, encoded.reason};
-    if (run_.seed_compat != 0 || !out.reason.empty() || !t.answer) return out;
+    if (run_.published != 0 || !out.reason.empty() || !t.answer) return out;
     if (t.answer->empty()) {
       out.reason = reason::no_answer;
       return out;

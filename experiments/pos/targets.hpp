@@ -3,13 +3,10 @@
 // answer. Nothing here knows the model; what is kept is decided in pos.cpp.
 #pragma once
 
-#include "depthlens/base/nearest.hpp"
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/continuation.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -18,30 +15,6 @@
 #include <vector>
 
 namespace depthlens::pos {
-
-// The sets of a tagged file given as plain `pos`, in the order of the figures.
-inline constexpr std::array<std::string_view, 6> six_tags = {"DET", "ADP", "PUNCT", "ADJ", "VERB", "NOUN"};
-
-// The universal part-of-speech tags, and the set that is none: running text.
-inline constexpr std::array<std::string_view, 18> known_sets = {
-    "ADJ",  "ADP",  "ADV",   "AUX",   "CCONJ", "DET", "INTJ", "NOUN", "NUM",
-    "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X",    "BASELINE"};
-
-// A set that cannot be meant: of tagged text one that is no tag; of rows, which may form sets of their own,
-// one that is a letter off.
-inline void check_set(std::string_view set, const std::string& key, bool tagged) {
-  if (std::find(known_sets.begin(), known_sets.end(), set) != known_sets.end()) return;
-  std::vector<std::string> names(known_sets.begin(), known_sets.end());
-  if (!tagged) {
-    constexpr std::size_t shortest = 3;
-    const auto mistyped = [&](const std::string& n) { return edit_distance(set, n) <= 1; };
-    if (set.size() < shortest || std::none_of(names.begin(), names.end(), mistyped)) return;
-  }
-  std::string all;
-  for (const std::string& n : names) all += (all.empty() ? "" : ", ") + n;
-  fail(status::usage, "--data ", key, "=...: ", set, " is no part of speech", suggestion(set, names),
-       " (there are: ", all, ")");
-}
 
 // A tag that is looked for, and the number of the set that its words go to.
 struct wanted_tag {
@@ -52,14 +25,14 @@ struct wanted_tag {
 struct target {
   std::size_t set = 0;
   std::string prompt;
-  std::optional<std::string> answer;
-  std::optional<std::string> source;  // the answer as the text goes on with it, blanks in front included
+  std::optional<std::string> answer = {};
+  std::optional<std::string> source = {};  // the answer as the text goes on with it, blanks in front included
 };
 
 struct target_rules {
   bool all_words = false;
   std::size_t min_prompt = 17;  // characters
-  bool join_words = false;      // seed mode: the prompt is the words divided by single blanks
+  bool join_words = false;      // as published: the prompt is the words divided by single blanks
 };
 
 namespace detail {
@@ -92,7 +65,7 @@ inline std::vector<target> sentence_targets(const record_view& record, std::span
         fail(status::data, "record ", record.index(), ": a word lies outside of its text");
       const std::string_view form = text.substr(word.begin, word.end - word.begin);
       if (to_view(word.tag) == want.tag) {
-        target t = rules.join_words ? target{want.set, joined, std::string(form), std::nullopt}
+        target t = rules.join_words ? target{want.set, joined, std::string(form)}
                                     : detail::word_target(text, word, want.set);
         if (utf8_count(t.prompt) >= rules.min_prompt) out.push_back(std::move(t));
         // The published rows take a line's first word with the tag or none of that line.
@@ -107,7 +80,7 @@ inline std::vector<target> sentence_targets(const record_view& record, std::span
 // The one target of a row; an empty answer is told apart by those who read it. Throws status::data where
 // "text" does not go on with the answer.
 inline target row_target(const record_view& record, std::size_t set) {
-  target out{set, std::string(record.at("prompt")), std::nullopt, std::nullopt};
+  target out{set, std::string(record.at("prompt"))};
   const std::optional<std::string_view> answer = record.find("answer"), text = record.find("text");
   if (!answer) return out;
   out.answer = std::string(*answer);

@@ -188,9 +188,9 @@ BOOST_AUTO_TEST_CASE(a_prompt_is_asked_again_behind_a_blank_on_demand) {
   BOOST_TEST(host.asked == (strings{"is it", "is it ", "was it"}));
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_writes_the_published_columns_with_the_last_token_of_each_option) {
+BOOST_AUTO_TEST_CASE(the_published_way_writes_the_published_columns_with_the_last_token_of_each_option) {
   fake_host host(downstream_entry(), true);
-  host.seed_compat = 1;
+  host.published = 1;
   host.n_layers = 1;
   host.add("QA", "prompt", {row("is it", "the sea"), row("was it", "no")});
   host.model.top = {{"<s>is it", " no"}, {"<s>was it", "<s>"}};
@@ -307,9 +307,9 @@ BOOST_AUTO_TEST_CASE(options_of_little_probability_are_warned_of_once_with_the_t
   }
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_takes_the_answers_for_options_as_they_are_written) {
+BOOST_AUTO_TEST_CASE(the_published_way_takes_the_answers_for_options_as_they_are_written) {
   fake_host host(downstream_entry());
-  host.seed_compat = 1;
+  host.published = 1;
   host.add("T", "prompt", {choice("is it", {"a", "b", "c"}, "b"), row("was it", " b"), row("so it", "a")});
   host.run();
   BOOST_TEST(host.columns("rows.T").at(6) == " b rank");

@@ -166,9 +166,9 @@ BOOST_AUTO_TEST_CASE(retry_asks_all_tokens_again_behind_a_blank) {
              boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_appends_the_text_of_the_right_token_and_encodes_anew) {
+BOOST_AUTO_TEST_CASE(the_published_way_appends_the_text_of_the_right_token_and_encodes_anew) {
   fake_host host(facts_entry());
-  host.seed_compat = 1;
+  host.published = 1;
   host.add(
       "", "fact",
       {fact("one is", "paRisX"), fact("two is", "rome"), fact("three is", "oslo"), fact("one is", "paRisX")});
@@ -189,9 +189,9 @@ BOOST_AUTO_TEST_CASE(seed_mode_appends_the_text_of_the_right_token_and_encodes_a
              boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_takes_special_ids_off_twice_for_later_tokens) {
+BOOST_AUTO_TEST_CASE(the_published_way_takes_special_ids_off_twice_for_later_tokens) {
   fake_host host(facts_entry(), true);
-  host.seed_compat = 1;
+  host.published = 1;
   host.add("", "fact", {fact("one is", "paRis"), fact("two is", "paRisX")});
   host.model.top = {{"<s>one is", " pa"},
                     {"<s>one is pa", "Ris"},
@@ -233,9 +233,9 @@ BOOST_AUTO_TEST_CASE(behind_a_blank_the_bare_answer_is_read_with_and_without_sou
 }
 
 BOOST_AUTO_TEST_CASE(facts_that_the_reader_left_out_are_listed_and_counted_in_both_modes) {
-  for (const std::uint32_t seed : {0U, 1U}) {
+  for (const std::uint32_t published : {0U, 1U}) {
     fake_host host(facts_entry());
-    host.seed_compat = seed;
+    host.published = published;
     record hop;
     hop.fields = {{"answer", "x"}};
     hop.left_out = "no prompt";

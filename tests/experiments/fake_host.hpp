@@ -47,7 +47,7 @@ class fake_host {
   // ---- set before run() ----
   toy_tokenizer tokenizer;
   scripted_model model;
-  std::uint32_t n_layers = 2, max_positions = 64, seed_compat = 0, target_gold = 0;
+  std::uint32_t n_layers = 2, max_positions = 64, published = 0, target_gold = 0;
   std::vector<std::string> lenses = {"logit"};
   std::map<std::string, std::string> options;  // what differs from the declared defaults
 
@@ -171,19 +171,19 @@ inline void fake_host::create() {
   for (const data_set& set : sets_)
     c_set_pointers_.push_back(
         &c_sets_.emplace_back(dlens_dataset{sizeof(dlens_dataset), 0, set.set.c_str(), set.kind.c_str()}));
-  run_ = {sizeof run_,
-          n_layers,
-          1000,
-          max_positions,
-          seed_compat,
-          target_gold,
-          static_cast<std::uint32_t>(lenses.size()),
-          static_cast<std::uint32_t>(sets_.size()),
-          "toy",
-          labels_.data(),
-          c_set_pointers_.data(),
-          tokenizer.c(),
-          &host_};
+  run_ = {.size = sizeof run_,
+          .n_layers = n_layers,
+          .vocab_size = 1000,
+          .max_positions = max_positions,
+          .published = published,
+          .target_gold = target_gold,
+          .n_lenses = static_cast<std::uint32_t>(lenses.size()),
+          .n_datasets = static_cast<std::uint32_t>(sets_.size()),
+          .name = "toy",
+          .lens_labels = labels_.data(),
+          .datasets = c_set_pointers_.data(),
+          .tokenizer = tokenizer.c(),
+          .host = &host_};
   log_.resize(lenses.size());
   std::vector<dlens_pair> pairs;
   for (std::uint64_t i = 0; i < experiment_.n_options; ++i) {
@@ -204,11 +204,16 @@ inline const dlens_record& fake_host::c_record(const data_set& set, const record
     words_.push_back({w.begin, w.end, to_text(w.tag), static_cast<std::uint64_t>(w.in_multiword_tail)});
   options_.clear();
   for (const std::string& option : r.options) options_.push_back(to_text(option));
-  record_ = {sizeof record_,  static_cast<std::uint32_t>(&set - sets_.data()),
-             r.index,         fields_.data(),
-             fields_.size(),  words_.data(),
-             words_.size(),   options_.data(),
-             options_.size(), to_text(r.left_out)};
+  record_ = {.size = sizeof record_,
+             .dataset = static_cast<std::uint32_t>(&set - sets_.data()),
+             .index = r.index,
+             .fields = fields_.data(),
+             .n_fields = fields_.size(),
+             .words = words_.data(),
+             .n_words = words_.size(),
+             .options = options_.data(),
+             .n_options = options_.size(),
+             .left_out = to_text(r.left_out)};
   return record_;
 }
 
@@ -254,18 +259,18 @@ inline std::unique_ptr<fake_host::reading_data> fake_host::answer(const round& r
     d->ties_p.push_back(d->ties[k].data());
     d->logprob_p.push_back(d->logprob[k].data());
   }
-  d->c = {sizeof d->c,
-          n_layers + 1,
-          static_cast<std::uint32_t>(d->targets.size()),
-          top,
-          d->layers.data(),
-          d->targets.data(),
-          d->rank_p.data(),
-          d->ties_p.data(),
-          d->logprob_p.data(),
-          d->entropy.data(),
-          d->kl.data(),
-          d->guess.data()};
+  d->c = {.size = sizeof d->c,
+          .n_layers = static_cast<std::uint32_t>(d->layers.size()),
+          .n_targets = static_cast<std::uint32_t>(d->targets.size()),
+          .final_top = top,
+          .layers = d->layers.data(),
+          .targets = d->targets.data(),
+          .rank = d->rank_p.data(),
+          .ties = d->ties_p.data(),
+          .logprob = d->logprob_p.data(),
+          .entropy = d->entropy.data(),
+          .kl = d->kl.data(),
+          .guess = d->guess.data()};
   return d;
 }
 
@@ -274,7 +279,7 @@ inline void fake_host::run_record(const data_set& set, const record& r) {
   const dlens_record& c = c_record(set, r);
   while (r.left_out.empty()) {
     round next;
-    dlens_request request{sizeof request, 0, &next, nullptr, nullptr};
+    dlens_request request{.size = sizeof request, .self = &next};
     request.add_sequence = [](const dlens_request* q, const std::int32_t* ids, std::uint64_t n,
                               std::uint32_t* sequence, dlens_error*) -> dlens_status {
       auto& sequences = static_cast<round*>(q->self)->sequences;
@@ -308,7 +313,7 @@ inline void fake_host::run_record(const data_set& set, const record& r) {
 }
 
 inline dlens_sink fake_host::c_sink(bool in_consume) {
-  dlens_sink sink{sizeof sink, in_consume ? 1U : 0U, this, nullptr, nullptr, nullptr};
+  dlens_sink sink{.size = sizeof sink, .reserved = in_consume ? 1U : 0U, .self = this};
   sink.append = [](const dlens_sink* s, std::uint32_t table, const dlens_value* values, std::uint64_t n,
                    dlens_error* e) -> dlens_status {
     return guarded(e, [&] { static_cast<fake_host*>(s->self)->append(table, values, n, s->reserved == 1); });
@@ -365,8 +370,12 @@ inline void fake_host::finish(std::uint32_t lens) {
                           *out = nullptr;
                           if (c.at == c.rows->size()) return DLENS_OK;
                           const stored_row& from = (*c.rows)[c.at++];
-                          c.row = {sizeof c.row, from.table,         from.dataset,      0,
-                                   from.record,  from.values.data(), from.values.size()};
+                          c.row = {.size = sizeof c.row,
+                                   .table = from.table,
+                                   .dataset = from.dataset,
+                                   .record = from.record,
+                                   .values = from.values.data(),
+                                   .n_values = from.values.size()};
                           *out = &c.row;
                           return DLENS_OK;
                         }};

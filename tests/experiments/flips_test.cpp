@@ -142,12 +142,12 @@ BOOST_AUTO_TEST_CASE(token_counts_of_another_tokenizer_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(all_positions_and_asking_again_exclude_each_other) {
-  for (const bool seed : {false, true}) {
+  for (const bool published : {false, true}) {
     fake_host host(flips_entry());
     const counts_file counts(host.tokenizer, {"~"});
     host.options = {{"token-counts", counts.path()}, {"positions", "all"}};
-    if (seed)
-      host.seed_compat = 1;
+    if (published)
+      host.published = 1;
     else
       host.options["whitespace"] = "retry";
     host.add("", "prompt", {prompt("on the")});

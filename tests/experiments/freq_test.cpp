@@ -61,8 +61,8 @@ BOOST_AUTO_TEST_CASE(the_buckets_of_every_layer_add_up_to_the_prompts) {
 }
 
 // Eleven tokens: by count "~" comes last and is in top100, by the ratio in the file it comes first.
-BOOST_AUTO_TEST_CASE(places_follow_the_count_and_in_seed_mode_the_stored_ratio) {
-  for (const bool seed : {false, true}) {
+BOOST_AUTO_TEST_CASE(places_follow_the_count_and_as_published_the_stored_ratio) {
+  for (const bool published : {false, true}) {
     fake_host host(freq_entry());
     std::string json = "{";
     for (char c = 'a'; c <= 'j'; ++c)
@@ -72,11 +72,11 @@ BOOST_AUTO_TEST_CASE(places_follow_the_count_and_in_seed_mode_the_stored_ratio) 
             "\": {\"token\": \"~\", \"count\": 1, \"ratio\": 0.2}}";
     const counts_file counts(json);
     host.options["token-counts"] = counts.path();
-    host.seed_compat = seed ? 1 : 0;
+    host.published = published ? 1 : 0;
     host.add("", "prompt", {prompt("on the")});
     host.model.top["on the"] = " mat";
     host.run();
-    BOOST_TEST(host.column("rows", "bucket").front() == (seed ? "top10" : "top100"));
+    BOOST_TEST(host.column("rows", "bucket").front() == (published ? "top10" : "top100"));
   }
 }
 

@@ -235,9 +235,9 @@ BOOST_AUTO_TEST_CASE(categories_come_in_the_order_of_the_figures_and_each_file_o
   BOOST_CHECK_THROW(twice.run(), depthlens::error);
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_writes_the_published_columns_and_filters) {
+BOOST_AUTO_TEST_CASE(the_published_way_writes_the_published_columns_and_filters) {
   fake_host host(pos_entry(), true);
-  host.seed_compat = 1;
+  host.published = 1;
   host.add("DET", "prompt",
            {row("he looked at", "the"), row("she looked at", "the"), row("it looked at", "the"),
             row("we looked at", "the")});
@@ -263,9 +263,9 @@ BOOST_AUTO_TEST_CASE(seed_mode_writes_the_published_columns_and_filters) {
   BOOST_TEST(host.rows("curve").size() == 154U);
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_joins_the_words_of_a_sentence_and_looks_at_the_first_of_each_tag_only) {
+BOOST_AUTO_TEST_CASE(the_published_way_joins_the_words_of_a_sentence_and_looks_at_the_first_of_a_tag_only) {
   fake_host host(pos_entry());
-  host.seed_compat = 1;
+  host.published = 1;
   host.add("", "sentence", {cat_sentence});
   host.model.top["The small grey cat sat on the mat"] = " ,";
   host.run();

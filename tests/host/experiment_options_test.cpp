@@ -24,14 +24,30 @@ using test::check_fails;
 using test::scratch_folder;
 
 constexpr const char* kWays[] = {"keep", "drop", nullptr};
-const std::array kFirst = {make_option("flag", DLENS_OPTION_BOOL, "false", "A flag."),
-                           make_option("count", DLENS_OPTION_I64, "4", "A number.", nullptr, 1, 100),
-                           make_option("free", DLENS_OPTION_I64, "-7", "Any number."),
-                           make_option("share", DLENS_OPTION_F64, "0.5", "A share.", nullptr, 0, 1),
-                           make_option("text", DLENS_OPTION_TEXT, "", "A text."),
-                           make_option("way", DLENS_OPTION_CHOICE, "keep", "A choice.", kWays),
-                           make_option("table", DLENS_OPTION_FILE, nullptr, "A file.")};
-const std::array kSecond = {make_option("count", DLENS_OPTION_I64, "2", "Another number.", nullptr, 1, 5)};
+const std::array kFirst = {
+    make_option({.id = "flag", .type = DLENS_OPTION_BOOL, .fallback = "false", .help = "A flag."}),
+    make_option({.id = "count",
+                 .type = DLENS_OPTION_I64,
+                 .fallback = "4",
+                 .help = "A number.",
+                 .min = 1,
+                 .max = 100}),
+    make_option({.id = "free", .type = DLENS_OPTION_I64, .fallback = "-7", .help = "Any number."}),
+    make_option(
+        {.id = "share", .type = DLENS_OPTION_F64, .fallback = "0.5", .help = "A share.", .min = 0, .max = 1}),
+    make_option({.id = "text", .type = DLENS_OPTION_TEXT, .fallback = "", .help = "A text."}),
+    make_option({.id = "way",
+                 .type = DLENS_OPTION_CHOICE,
+                 .fallback = "keep",
+                 .help = "A choice.",
+                 .choices = kWays}),
+    make_option({.id = "table", .type = DLENS_OPTION_FILE, .help = "A file."})};
+const std::array kSecond = {make_option({.id = "count",
+                                         .type = DLENS_OPTION_I64,
+                                         .fallback = "2",
+                                         .help = "Another number.",
+                                         .min = 1,
+                                         .max = 5})};
 
 template <std::size_t N>
 dlens_experiment table_of(const std::array<dlens_option, N>& options,
@@ -127,7 +143,8 @@ BOOST_AUTO_TEST_CASE(choices_are_checked_and_listed) {
 
 BOOST_AUTO_TEST_CASE(a_choice_that_not_all_take_is_said_with_those_that_do) {
   static constexpr const char* more[] = {"auto", "keep", "drop", nullptr};
-  const std::array third = {make_option("way", DLENS_OPTION_CHOICE, "auto", "A choice.", more)};
+  const std::array third = {make_option(
+      {.id = "way", .type = DLENS_OPTION_CHOICE, .fallback = "auto", .help = "A choice.", .choices = more})};
   two_studies s;
   std::vector<const dlens_option*> pointers;
   const dlens_experiment table = table_of(third, pointers);

@@ -21,7 +21,8 @@ namespace depthlens::test {
 class fake_study final : public study {
  public:
   static std::span<const dlens_option> options() {
-    static const std::array list = {make_option("fault", DLENS_OPTION_TEXT, "", "Which rule is broken.")};
+    static const std::array list = {make_option(
+        {.id = "fault", .type = DLENS_OPTION_TEXT, .fallback = "", .help = "Which rule is broken."})};
     return list;
   }
   static std::span<const dlens_input> inputs() {
@@ -69,8 +70,10 @@ class fake_study final : public study {
   void consume(const record_view& r, const answers_view& a, std::uint32_t lens,
                const sink_view& sink) const override {
     const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(r.at("prompt"));
-    append_prompt(sink, prompts, {r.index(), r.at("prompt"), ids, std::nullopt, ids.empty() ? "empty" : ""},
-                  run_.datasets[r.dataset()]->set);
+    append_prompt(
+        sink, prompts,
+        {.prompt_id = r.index(), .text = r.at("prompt"), .ids = ids, .reason = ids.empty() ? "empty" : ""},
+        run_.datasets[r.dataset()]->set);
     if (fault_ == "table") sink.append(9, {});
     if (fault_ == "throws" && r.index() == 3) throw std::runtime_error("boom");
     if (fault_ == "columns") sink.append(rows, std::array{i64_value(1)});
@@ -84,13 +87,15 @@ class fake_study final : public study {
     if (fault_ == "finish columns") sink.append(summary, std::array{i64_value(1)});
     if (fault_ == "finish type")
       sink.append(summary, std::array{text_value("x"), f64_value(0), text_value("x")});
+    const row_column layer = description_.column_of(rows, "layer"),
+                     rank = description_.column_of(rows, "rank");
     std::map<std::int64_t, std::array<std::int64_t, 2>> layers;  // sum of ranks, number
     std::uint64_t n = 0;
     while (const dlens_row* row = all.next()) {
       n += row->table == prompts ? 1 : 0;
       if (row->table != rows) continue;
-      auto& [sum, count] = layers[row->values[2].as.i64];
-      sum += row->values[4].as.i64;
+      auto& [sum, count] = layers[layer.i64(*row)];
+      sum += rank.i64(*row);
       ++count;
     }
     for (const auto& [layer, mean] : layers)
@@ -143,12 +148,12 @@ class fake_study final : public study {
              DLENS_TABLE_SUMMARY}};
   }
   static std::vector<figure> figures(const std::string& fault) {
-    return {{DLENS_FIGURE_LINES,
-             "ranks",
-             "ranks_{lens}",
-             "Mean rank",
-             fault == "figure" ? "nosuch" : "summary",
-             {{"layer", "mean_rank", "Layer", "Mean rank"}}}};
+    return {{.kind = DLENS_FIGURE_LINES,
+             .id = "ranks",
+             .file = "ranks_{lens}",
+             .title = "Mean rank",
+             .table = fault == "figure" ? "nosuch" : "summary",
+             .panels = {{.x = "layer", .y = "mean_rank", .x_label = "Layer", .y_label = "Mean rank"}}}};
   }
 
   const dlens_run& run_;

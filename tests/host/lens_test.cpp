@@ -68,8 +68,8 @@ std::filesystem::path write_lens(const scratch_folder& folder, const std::vector
   return folder.path();
 }
 
-lens_file open(const std::filesystem::path& folder, bool seed = false) {
-  return lens_file(parse_lens("tuned=" + folder.string() + (seed ? "@seed" : "")), kLayers, kWidth);
+lens_file open(const std::filesystem::path& folder, bool published = false) {
+  return lens_file(parse_lens("tuned=" + folder.string() + (published ? "@seed" : "")), kLayers, kWidth);
 }
 
 std::vector<float> values(const float* p, std::size_t n) { return {p, p + n}; }
@@ -92,13 +92,13 @@ BOOST_AUTO_TEST_CASE(names_of_lenses_are_read) {
   BOOST_TEST(tuned.label == "tuned");
   BOOST_TEST((tuned.kind == lens_kind::tuned));
   BOOST_TEST(tuned.path == "a/b");
-  BOOST_TEST(!tuned.seed_alignment);
+  BOOST_TEST(!tuned.published_alignment);
   BOOST_TEST(tuned.text == "tuned=a/b");
 
-  const lens_spec seed = parse_lens("old:tuned=C:/x=y@seed");
-  BOOST_TEST(seed.label == "old");
-  BOOST_TEST(seed.path == "C:/x=y");
-  BOOST_TEST(seed.seed_alignment);
+  const lens_spec published = parse_lens("old:tuned=C:/x=y@seed");
+  BOOST_TEST(published.label == "old");
+  BOOST_TEST(published.path == "C:/x=y");
+  BOOST_TEST(published.published_alignment);
 }
 
 BOOST_AUTO_TEST_CASE(other_names_are_refused) {

@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_translator_of_zeros_gives_the_tables_of_the_logit_lens) {
   BOOST_TEST(compared >= 2);
 }
 
-BOOST_AUTO_TEST_CASE(seed_mode_reads_tuned_lenses_where_the_published_code_does) {
+BOOST_AUTO_TEST_CASE(the_published_way_reads_tuned_lenses_where_the_published_code_does) {
   const lens_run r;
   const tiny_lens lens(0.25f);
   must_work(r.command("plain") + words{"--seed-compat", "--name", "m", "--lens", lens.text()});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How answers follow prompts, the white-space rule, and the text of single tokens in seed mode.
+// How answers follow prompts, the white-space rule, and the text of single tokens as published.
 #include "depthlens/study/continuation.hpp"
 #include "depthlens/study/prompts_table.hpp"
-#include "depthlens/study/seed_names.hpp"
+#include "depthlens/study/published.hpp"
 #include "depthlens/study/white_space.hpp"
 
 #include "../experiments/toy_tokenizer.hpp"
@@ -121,7 +121,9 @@ BOOST_AUTO_TEST_CASE(an_answer_of_white_space_alone_is_taken_as_it_is) {
 
 BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
   toy t;
-  const white_space_test blank(t.view, false);
+  dlens_run run{};
+  run.tokenizer = t.t.c();
+  const white_space_test blank(run);
   const std::int32_t newline = t.t.id("\n"), word = t.t.id(" the");
   const auto at = [&](white_space_rule rule, const std::vector<std::int32_t>& ids) {
     const tops answers(ids);
@@ -142,29 +144,30 @@ BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
   // No second blank, but by the published rule.
   const tops answers({newline});
   BOOST_TEST(settle(white_space_rule::retry, blank, "he saw ", answers_view(&answers.c)).stage == s::dropped);
-  const white_space_test published(t.view, true);
+  run.published = 1;
+  const white_space_test published(run);
   BOOST_TEST(settle(white_space_rule::retry, published, "he saw ", answers_view(&answers.c)).stage == s::ask);
 }
 
 BOOST_AUTO_TEST_CASE(
-    special_tokens_are_no_white_space_and_broken_bytes_become_replacement_characters_in_seed_mode) {
+    special_tokens_are_no_white_space_and_broken_bytes_become_replacement_characters_as_published) {
   toy t;
-  const seed_decoder decoder(t.view);
+  const published_decoder decoder(t.view);
   BOOST_TEST(!decoder.drops_blank());
   BOOST_TEST(!decoder.is_white_space(0));
   BOOST_TEST(decoder.is_white_space(t.t.id(" ")));
   BOOST_TEST(decoder.text(t.t.id("\xC3")) == "\xEF\xBF\xBD");
 }
 
-BOOST_AUTO_TEST_CASE(answers_in_seed_mode_lose_as_many_ids_as_an_empty_text_has) {
+BOOST_AUTO_TEST_CASE(published_answers_lose_as_many_ids_as_an_empty_text_has) {
   toy_tokenizer with_bos(true);
   const tokenizer_view view(with_bos.c());
-  BOOST_TEST(seed_answer_ids(view, " the") == std::vector<std::int32_t>({with_bos.id(" the")}),
+  BOOST_TEST(published_answer_ids(view, " the") == std::vector<std::int32_t>({with_bos.id(" the")}),
              boost::test_tools::per_element());
-  BOOST_TEST(seed_answer_ids(view, "").empty());
+  BOOST_TEST(published_answer_ids(view, "").empty());
 }
 
-BOOST_AUTO_TEST_CASE(prompts_are_cut_in_seed_mode_and_refused_otherwise) {
+BOOST_AUTO_TEST_CASE(published_prompts_are_cut_and_refused_otherwise) {
   toy t;
   dlens_run run{};
   run.max_positions = 2000;
@@ -174,7 +177,7 @@ BOOST_AUTO_TEST_CASE(prompts_are_cut_in_seed_mode_and_refused_otherwise) {
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1500U);
   run.max_positions = 1499;
   BOOST_TEST(encode_prompt(run, t.view, text).reason == "too long");
-  run.seed_compat = 1;
+  run.published = 1;
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1024U);
   BOOST_TEST(encode_prompt(run, t.view, text).reason == "");
   BOOST_TEST(encode_prompt(run, t.view, "").reason == "empty");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Strict JSON documents and typed access to them.
 #include "depthlens/base/json.hpp"
+#include "depthlens/base/json_members.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -158,6 +159,23 @@ BOOST_AUTO_TEST_CASE(a_document_comes_from_a_file_and_survives_a_move) {
   BOOST_TEST(b.root().require_string("k") == "v");
   BOOST_TEST(fails_with(status::no_input, "none.json",
                         [&] { json_document::from_file(folder.path() / "none.json", {}); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_is_missing_or_of_another_type_is_nothing_and_no_error) {
+  const json_document document =
+      parse(R"({"t":"x","n":7,"whole":3.0,"half":0.5,"low":-1,"o":{"in":"y"},"l":[1]})");
+  const boost::json::object* const o = document.value().if_object();
+  BOOST_TEST((text_at(o, "t") == "x"));
+  BOOST_TEST((text_at(object_at(o, "o"), "in") == "y"));
+  BOOST_TEST((number_at(o, "n") == 7U));
+  BOOST_TEST((number_at(o, "whole") == 3U));
+  BOOST_TEST((number_at<int>(o, "low") == -1));
+  BOOST_TEST(array_at(o, "l")->size() == 1U);
+  for (const char* key : {"half", "low", "t", "o", "none"}) BOOST_TEST(!number_at(o, key), key);
+  BOOST_TEST(!text_at(o, "n"));
+  BOOST_TEST(!object_at(o, "l"));
+  BOOST_TEST(!array_at(o, "o"));
+  BOOST_TEST(!text_at(object_at(o, "none"), "in"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // First and stable onset, the grids of k, and sums that do not depend on order.
 #include "depthlens/study/depth_summary.hpp"
-#include "depthlens/study/seed_names.hpp"
+#include "depthlens/study/published.hpp"
 #include "support/allocation_meter.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -124,8 +124,20 @@ BOOST_AUTO_TEST_CASE(medians_of_many_ranks_are_exact) {
 
 BOOST_AUTO_TEST_CASE(a_layer_number_outside_of_the_model_is_an_error) {
   depth_summary summary({{"a"}}, {1}, 4);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, 5, {1, {}, {}, {}}), error);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, 0, -1, {1, {}, {}, {}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, 5, {.rank = 1}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, -1, {.rank = 1}}), error);
+}
+
+BOOST_AUTO_TEST_CASE(a_column_is_found_by_its_id_in_the_rows_of_its_table) {
+  const description d({{"other", "o", {{"x", DLENS_I64}}},
+                       {"rows", "r", {{"name", DLENS_TEXT}, {"x", DLENS_I64}, {"y", DLENS_F32}}}},
+                      {});
+  const std::array values = {text_value("a"), i64_value(7), null_value()};
+  const dlens_row row{.size = sizeof row, .table = 1, .values = values.data(), .n_values = values.size()};
+  BOOST_TEST(d.column_of(1, "name").text(row) == "a");
+  BOOST_TEST(d.column_of(1, "x").i64(row) == 7);
+  BOOST_TEST(d.column_of(1, "y").is_null(row));
+  BOOST_CHECK_THROW(d.column_of(0, "y"), error);
 }
 
 BOOST_AUTO_TEST_CASE(a_list_of_onsets_gives_back_what_a_plain_search_finds) {
@@ -166,10 +178,10 @@ BOOST_AUTO_TEST_CASE(a_prompt_takes_13_bytes_in_a_list_of_onsets) {
 }
 
 BOOST_AUTO_TEST_CASE(published_layer_names_read_back) {
-  BOOST_TEST(seed_layer_name(8) == "model.layers.7");
-  BOOST_TEST(seed_layer_number("model.layers.7") == 7);
-  BOOST_TEST(seed_layer_number("transformer.h.12") == 12);
-  BOOST_TEST(seed_layer_number("embed") == -1);
+  BOOST_TEST(published_layer_name(8) == "model.layers.7");
+  BOOST_TEST(published_layer_number("model.layers.7") == 7);
+  BOOST_TEST(published_layer_number("transformer.h.12") == 12);
+  BOOST_TEST(published_layer_number("embed") == -1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

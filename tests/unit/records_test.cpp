@@ -341,6 +341,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_a_format_does_not_have_is_a_usage_error_naming_
   for (const std::string_view kind : {"prompt", "sentence", "cut"}) refused(file_format::counterfact, kind);
   for (const std::string_view kind : {"prompt", "fact"}) refused(file_format::conllu, kind);
   for (const std::string_view kind : {"prompt", "fact", "sentence"}) refused(file_format::text, kind);
+  BOOST_TEST(gives(file_format::conllu, "cut"));
+  BOOST_TEST(!gives(file_format::text, "sentence"));
 }
 
 BOOST_AUTO_TEST_CASE(the_content_hash_covers_all_but_the_row_number_and_the_order_of_fields) {

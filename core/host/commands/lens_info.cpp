@@ -58,9 +58,9 @@ lens_size size_of(const lens_spec& spec) {
 
 void print_info(const lens_spec& spec, const lens_file& lens, std::uint32_t width) {
   constexpr const char* kinds[] = {"logit", "tuned", "jacobian"};
-  const bool input = spec.kind == lens_kind::tuned && !spec.seed_alignment;
-  std::cout << "kind         " << kinds[static_cast<int>(spec.kind)] << (spec.seed_alignment ? "@seed" : "")
-            << "\nlayers       ";
+  const bool input = spec.kind == lens_kind::tuned && !spec.published_alignment;
+  std::cout << "kind         " << kinds[static_cast<int>(spec.kind)]
+            << (spec.published_alignment ? "@seed" : "") << "\nlayers       ";
   const char* between = "";
   for (const dlens_transport& t : lens.transports()) {
     // The model's own output needs nothing of the file.

@@ -4,6 +4,7 @@
 #include "commands/command.hpp"
 
 #include "depthlens/base/hash.hpp"
+#include "depthlens/base/json_members.hpp"
 #include "depthlens/base/text.hpp"
 #include "depthlens/files/blocks.hpp"
 #include "depthlens/model/hf_cache.hpp"
@@ -131,9 +132,8 @@ void print_text(const boost::json::object& o, const model_files& files, bool ten
   std::size_t i = 0;
   for (const raw_tensor& t : files.raw_tensors()) {
     std::cout << visible(t.view->name) << "  " << t.type_name << "  " << shape_of(*t.view);
-    if (const auto* hash = o.at("tensors").get_array()[i++].get_object().if_contains("sha256");
-        hash && hash->is_string())
-      std::cout << "  " << std::string_view(hash->get_string());
+    if (const auto hash = text_at(&o.at("tensors").get_array()[i++].get_object(), "sha256"))
+      std::cout << "  " << *hash;
     std::cout << '\n';
   }
 }

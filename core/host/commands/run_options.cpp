@@ -67,24 +67,6 @@ std::vector<std::string> leading_words(const arguments& args) {
   return out;
 }
 
-bool makes(file_format format, std::string_view kind) {
-  switch (format) {
-    case file_format::rows_json:
-    case file_format::rows_jsonl:
-    case file_format::rows_csv:
-    case file_format::rows_tsv:
-      return kind == "prompt";
-    case file_format::mquake:
-    case file_format::counterfact:
-      return kind == "fact";
-    case file_format::conllu:
-      return kind == "sentence" || kind == "cut";
-    case file_format::text:
-      return kind == "cut";
-  }
-  return false;
-}
-
 // An experiment that lists its sets has no such one.
 [[noreturn]] void refuse_set(const study_plan& study, const std::string& key, const std::string& set) {
   std::vector<std::string> known;
@@ -101,14 +83,6 @@ bool makes(file_format format, std::string_view kind) {
        any ? ", NAME being any that you choose" : "");
 }
 
-// What a file must be to give records of a kind.
-std::string_view files_of_kind(std::string_view kind) {
-  if (kind == "prompt") return "rows (JSON, JSONL, CSV, TSV)";
-  if (kind == "fact") return "facts in MQuAKE or CounterFact form";
-  if (kind == "sentence") return "sentences with tags (CoNLL-U)";
-  return "text (CoNLL-U or plain text)";
-}
-
 // The kind of records that an experiment wants of a file given for a set.
 std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   const dlens_experiment& e = *study.plugin.table;
@@ -122,8 +96,8 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   if (best == nullptr) refuse_set(study, key, d.set);
   std::string kinds;
   for (const char* const* k = best->kinds; *k != nullptr; ++k) {
-    if (makes(d.format, *k)) return *k;
-    kinds += cat(kinds.empty() ? "" : " or ", files_of_kind(*k));
+    if (gives(d.format, *k)) return *k;
+    kinds += cat(kinds.empty() ? "" : " or ", formats_of_kind(*k));
   }
   fail(status::usage, "--data ", key, "=", d.file.string(), ": ", key, " takes ", kinds, "; this is ",
        format_name(d.format), " (share/doc/own-data.md has the forms)");
@@ -186,7 +160,7 @@ void take_model(const parsed_options& o, run_request& r) {
 }
 
 void take_procedure(const parsed_options& o, run_request& r) {
-  r.seed_compat = o.values["seed-compat"].as<bool>();
+  r.published = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
@@ -197,7 +171,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.formats = parse_formats(o.text("format"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
-  for (lens_spec& l : r.lenses) l.seed_alignment |= r.seed_compat && l.kind == lens_kind::tuned;
+  for (lens_spec& l : r.lenses) l.published_alignment |= r.published && l.kind == lens_kind::tuned;
   r.null = parse_null(o.text("null"));
   r.force_lens = o.values["force-lens"].as<bool>();
 }

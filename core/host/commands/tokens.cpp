@@ -3,6 +3,7 @@
 #include "commands/command.hpp"
 
 #include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/json_members.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/text.hpp"
 #include "depthlens/data/json_items.hpp"
@@ -33,10 +34,8 @@ void print_table(const tokenizer& t, const std::vector<std::int32_t>& ids) {
 // An item of --texts: a JSON string, or an object with "text" or "prompt".
 std::string text_of(const boost::json::value& v, const json_items& items) {
   if (v.is_string()) return std::string(v.get_string());
-  if (v.is_object())
-    for (const char* key : {"text", "prompt"})
-      if (const auto* field = v.get_object().if_contains(key); field && field->is_string())
-        return std::string(field->get_string());
+  for (const char* key : {"text", "prompt"})
+    if (std::optional<std::string> text = text_at(v.if_object(), key)) return *std::move(text);
   items.fail_item("expected a JSON string, or an object with \"text\" or \"prompt\"");
 }
 

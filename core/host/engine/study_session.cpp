@@ -84,7 +84,7 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           .n_layers = context.n_layers,
           .vocab_size = context.vocab_size,
           .max_positions = context.max_positions,
-          .seed_compat = context.seed_compat ? 1u : 0u,
+          .published = context.published ? 1u : 0u,
           .target_gold = context.target_gold ? 1u : 0u,
           .n_lenses = static_cast<std::uint32_t>(labels_.size()),
           .n_datasets = static_cast<std::uint32_t>(datasets_.size()),
@@ -209,7 +209,7 @@ void tell_about_data(const std::vector<std::unique_ptr<study_session>>& sessions
       if (left_out > 0)
         log_info(cat(d.file.string(), ": ", left_out, " of ", d.records, " records are left out (", reasons,
                      "); prompts_*.csv lists them behind the others"));
-      if (d.blank_ends > 0 && !session->seed_compat())
+      if (d.blank_ends > 0 && !session->published())
         log_warning(cat(d.file.string(), ": ",
                         about_blank_ends(d.blank_ends, std::min(d.records, session->limit_of(d))),
                         ": take it off, the answer needs none"));

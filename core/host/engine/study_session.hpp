@@ -46,7 +46,7 @@ struct study_plan {
 struct run_context {
   std::string name;  // of the model, in file names and titles
   std::uint32_t n_layers = 0, vocab_size = 0, max_positions = 0;
-  bool seed_compat = false, target_gold = false;
+  bool published = false, target_gold = false;
   std::vector<std::string> lens_labels;
   const dlens_tokenizer* tokenizer = nullptr;
   const dlens_host* host = nullptr;
@@ -86,7 +86,7 @@ class study_session {
   const std::string& word() const { return plan_.word; }
   std::vector<std::string> sets() const;
   std::uint64_t records_wanted() const;  // over all data sets, --limit counted
-  bool seed_compat() const { return context_.seed_compat; }
+  bool published() const { return context_.published; }
   std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 
  private:

@@ -118,10 +118,10 @@ lens_spec parse_lens(const std::string& text) {
     spec.kind = lens_kind::logit;
   } else if (word == "tuned" && equals != std::string::npos) {
     spec.kind = lens_kind::tuned;
-    constexpr std::string_view seed = "@seed";
-    if (path.ends_with(seed)) {
-      spec.seed_alignment = true;
-      path.resize(path.size() - seed.size());
+    constexpr std::string_view mark = "@seed";
+    if (path.ends_with(mark)) {
+      spec.published_alignment = true;
+      path.resize(path.size() - mark.size());
     }
     if (path.empty()) fail(status::usage, "--lens ", text, ": the folder of the tuned lens is missing");
   } else if (word == "jacobian" && equals != std::string::npos) {
@@ -163,7 +163,7 @@ void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::u
   if (input_exists(config) || path.extension() == ".pt") said = read_tuned_config(config, n_layers, d_model);
   const lens_tensors tensors(path);
   sha256_ = sha256_file(path);
-  key_ = cat("tuned", spec.seed_alignment ? "@seed " : " ", sha256_);
+  key_ = cat("tuned", spec.published_alignment ? "@seed " : " ", sha256_);
   about_ = std::move(said.about);
   about_.file = path;
   about_.dtype = tensors.type_name();
@@ -180,14 +180,14 @@ void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::u
     if (!wanted.contains(name))
       fail(status::data, path.string(), ": tensor ", printable(name), " is no part of a tuned lens");
   for (std::uint32_t i = 0; i < n_layers; ++i) {
-    const std::uint32_t layer = spec.seed_alignment ? i + 1 : i;
+    const std::uint32_t layer = spec.published_alignment ? i + 1 : i;
     float* a = add_values(d * d);
     tensors.read(cat(i, ".weight"), {d_model, d_model}, a);
     float* b = said.bias ? add_values(d) : nullptr;
     if (b != nullptr) tensors.read(cat(i, ".bias"), {d_model}, b);
     add({.size = sizeof(dlens_transport), .layer = layer, .form = DLENS_TRANSPORT_RESIDUAL, .a = a, .b = b});
   }
-  if (!spec.seed_alignment) add_identity(n_layers);
+  if (!spec.published_alignment) add_identity(n_layers);
 }
 
 void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {

@@ -20,9 +20,9 @@ enum class lens_kind { logit, tuned, jacobian };
 struct lens_spec {
   std::string label;  // file suffix: letters, digits, '-', '_'
   lens_kind kind = lens_kind::logit;
-  std::filesystem::path path;   // folder of a tuned lens, file of a Jacobian lens
-  bool seed_alignment = false;  // translator l on the output of block l, as the published code has it
-  std::string text;             // as given
+  std::filesystem::path path;        // folder of a tuned lens, file of a Jacobian lens
+  bool published_alignment = false;  // translator l on the output of block l, as the published code has it
+  std::string text;                  // as given
 };
 
 // Throws status::usage for anything else.
@@ -43,8 +43,8 @@ struct lens_about {
 // What a lens reads: its layers and transports, and its values as float32 until release.
 // - Tuned: a folder with config.json and params.safetensors or params.pt (the former where both exist),
 //   tensors {i}.weight (D, D) and {i}.bias (D), trained on layer i: logits = U(h + W h + b) at layers 0..n-1,
-//   and the model's own output at layer n. With the seed's alignment translator l reads layer l+1, and layer
-//   n is no longer the model's output. params.safetensors needs no config.json.
+//   and the model's own output at layer n. With the published alignment translator l reads layer l+1, and
+//   layer n is no longer the model's output. params.safetensors needs no config.json.
 // - Jacobian: a .pt dictionary J {l: (D, D)}, d_model, n_prompts, source_layers, target_layer; J_l carries
 //   the output of block l: logits = U(J h) at layers l+1 < n that have a matrix, and the model's own output
 //   at layer n.

@@ -3,6 +3,7 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/json_members.hpp"
 #include "depthlens/base/text.hpp"
 #include "process/last_words.hpp"
 #include "process/signal_line.hpp"
@@ -176,16 +177,6 @@ class trial {
   std::string heard_;
 };
 
-std::string text_of(const json::object& said, const char* key) {
-  const json::value* v = said.if_contains(key);
-  return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
-}
-
-int number_of(const json::object& said, const char* key) {
-  const json::value* v = said.if_contains(key);
-  return v != nullptr && v->is_int64() ? static_cast<int>(v->get_int64()) : -1;
-}
-
 void refuse(plugin_verdict& v, const std::string& reason) {
   v.ok = false;
   v.reason = reason;
@@ -199,20 +190,20 @@ bool hear_of(plugin_verdict& v, trial& child, const trial_rules& rules) {
     refuse(v, end + " while it is loaded");
     return false;
   }
-  v.version = text_of(*said, "version");
-  v.summary = text_of(*said, "summary");
-  v.build = text_of(*said, "build");
-  v.abi_major = number_of(*said, "major");
-  v.abi_minor = number_of(*said, "minor");
+  v.version = text_at(&*said, "version").value_or("");
+  v.summary = text_at(&*said, "summary").value_or("");
+  v.build = text_at(&*said, "build").value_or("");
+  v.abi_major = number_at<int>(&*said, "major").value_or(-1);
+  v.abi_minor = number_at<int>(&*said, "minor").value_or(-1);
   const json::value* ok = said->if_contains("ok");
-  if (ok == nullptr || !ok->is_bool() || !ok->get_bool()) refuse(v, text_of(*said, "reason"));
+  if (ok == nullptr || !ok->is_bool() || !ok->get_bool()) refuse(v, text_at(&*said, "reason").value_or(""));
   if (v.kind != "backend") return true;
   const std::optional<json::object> probed = child.next(rules.probing, end);
   if (!probed) {
     refuse(v, end + " when it is asked whether it can run here");
     return false;
   }
-  v.cannot_run = text_of(*probed, "cannot_run");
+  v.cannot_run = text_at(&*probed, "cannot_run").value_or("");
   return true;
 }
 

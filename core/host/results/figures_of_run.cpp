@@ -27,13 +27,11 @@ std::string required_text(const boost::json::object& o, const char* key) {
 }
 
 std::uint64_t required_number(const boost::json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
+  const auto* v = value_at(&o, key);
   if (v == nullptr || !v->is_number())
     fail(status::data, "run.json: \"", key, "\" is missing or not a number");
-  boost::system::error_code code;
-  const auto n = v->to_number<std::uint64_t>(code);
-  if (code) fail(status::data, "run.json: \"", key, "\" is not a whole number");
-  return n;
+  if (const auto n = number_at(&o, key)) return *n;
+  fail(status::data, "run.json: \"", key, "\" is not a whole number");
 }
 
 // run.json may have been edited: names lead nowhere but into the run's own folders.

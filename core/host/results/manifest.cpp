@@ -62,11 +62,10 @@ void compare(const std::string& path, const boost::json::value& a, const boost::
 
 // What a later version wrote may mean something else, and would be lost where this one wrote it back.
 void check_format(const std::filesystem::path& file, const boost::json::object& fields) {
-  const auto* format = fields.if_contains("format");
+  const auto* format = value_at(&fields, "format");
   if (format == nullptr) return;
-  boost::system::error_code code;
-  const auto number = format->is_number() ? format->to_number<std::uint64_t>(code) : 0;
-  if (code || number == 0)
+  const std::uint64_t number = number_at(&fields, "format").value_or(0);
+  if (number == 0)
     fail(status::data, file.string(), ": \"format\" is ", printable(shown(*format)),
          ", expected a whole number from 1 on; is the file damaged?");
   if (number > manifest::format)
@@ -101,17 +100,6 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
   std::vector<std::string> out;
   compare("", old_key, new_key, out);
   return out;
-}
-
-const boost::json::object* object_at(const boost::json::object* in, std::string_view key) {
-  const auto* v = in ? in->if_contains(key) : nullptr;
-  return v && v->is_object() ? &v->get_object() : nullptr;
-}
-
-std::optional<std::string> text_at(const boost::json::object* in, std::string_view key) {
-  const auto* v = in ? in->if_contains(key) : nullptr;
-  if (v == nullptr || !v->is_string()) return std::nullopt;
-  return std::string(v->get_string());
 }
 
 bool is_complete(const boost::json::object& manifest) { return text_at(&manifest, "status") == "complete"; }

@@ -3,11 +3,12 @@
 // both have must be equal; a field that only one has (another study, lens or data set) is an extension.
 #pragma once
 
+#include "depthlens/base/json_members.hpp"
+
 #include <boost/json.hpp>
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,11 +36,6 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
 // naming `what` the folder holds ("run of another configuration") and each field that differs.
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
-
-// The object at a key; null where `in` is null, or has none there.
-const boost::json::object* object_at(const boost::json::object* in, std::string_view key);
-// The text at a key, likewise.
-std::optional<std::string> text_at(const boost::json::object* in, std::string_view key);
 
 // Did the run end?
 bool is_complete(const boost::json::object& manifest);

@@ -35,9 +35,8 @@ std::string device_class(std::string_view device) {
 std::vector<std::string> devices_of(const boost::json::object& manifest) {
   std::vector<std::string> out;
   const auto* backend = object_at(&manifest, "backend");
-  const auto* list = backend ? backend->if_contains("devices") : nullptr;
-  if (list != nullptr && list->is_array())
-    for (const auto& d : list->get_array())
+  if (const auto* list = array_at(backend, "devices"))
+    for (const auto& d : *list)
       if (d.is_string()) out.emplace_back(d.get_string());
   // The last one is the only word of a run from before there was a list, and of one that was edited.
   const auto last = text_at(backend, "device");

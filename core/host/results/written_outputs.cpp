@@ -18,13 +18,10 @@ const boost::json::object* noted(const boost::json::object& manifest) {
 
 std::optional<file_digest> digest_in(const boost::json::object& manifest, const std::string& name) {
   const auto* one = object_at(noted(manifest), visible(name));
-  const auto* size = one ? one->if_contains("size") : nullptr;
+  const auto size = number_at(one, "size");
   const auto hash = text_at(one, "sha256");
-  if (size == nullptr || !size->is_number() || !hash) return std::nullopt;
-  boost::system::error_code code;
-  const auto n = size->to_number<std::uint64_t>(code);
-  if (code) return std::nullopt;
-  return file_digest{n, *hash};
+  if (!size || !hash) return std::nullopt;
+  return file_digest{*size, *hash};
 }
 
 // run.json may have been edited: a name leads nowhere but into the folder.

@@ -56,7 +56,7 @@ int dry_run(run_inputs& inputs, registry& plugins) {
             << "\ntokens to compute  " << c.tokens_computed << "\nweights as f32     "
             << assumed_advice(*inputs.model.files).weight_bytes / mega << " MB\nkept prefixes      at most "
             << c.most_kept_tokens * advice.kept_token_bytes / mega << " MB\n"
-            << "Rounds after the first (white space asked again, seed mode) are not counted.\n";
+            << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
   if (!told)
     std::cout << "Packs and kept prefixes are as on a processor in f32: what backend " << backend.about.word
               << " advises is known once a run in --out has begun.\n";

@@ -10,13 +10,6 @@
 namespace depthlens {
 namespace {
 
-std::uint64_t number_at(const boost::json::object& o, const char* key, std::uint64_t fallback) {
-  const auto* v = o.if_contains(key);
-  boost::system::error_code code;
-  const auto n = v && v->is_number() ? v->to_number<std::uint64_t>(code) : fallback;
-  return code ? fallback : n;
-}
-
 // about: data.STUDY.SET of run.json; key: key.studies.STUDY.data.SET
 void add_one(study_plan& study, std::string_view set, const boost::json::object& about,
              const boost::json::object& key) {
@@ -25,9 +18,9 @@ void add_one(study_plan& study, std::string_view set, const boost::json::object&
   earlier.file = from_visible(text_at(&about, "file").value_or(""));
   earlier.kind = text_at(&key, "kind").value_or("");
   earlier.sha256 = text_at(&key, "sha256").value_or("");
-  earlier.cuts.cuts = static_cast<unsigned>(number_at(key, "cuts", earlier.cuts.cuts));
-  earlier.cuts.seed = number_at(key, "seed", earlier.cuts.seed);
-  earlier.at_least = number_at(about, "limit", 0);
+  earlier.cuts.cuts = static_cast<unsigned>(number_at(&key, "cuts").value_or(earlier.cuts.cuts));
+  earlier.cuts.seed = number_at(&key, "seed").value_or(earlier.cuts.seed);
+  earlier.at_least = number_at(&about, "limit").value_or(0);
   try {
     earlier.format = detect_format(earlier.file);
     if (sha256_file(earlier.file) != earlier.sha256)
@@ -59,7 +52,7 @@ void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies)
         add_one(study, set, entry.get_object(), *set_key);
         continue;
       }
-      again->at_least = number_at(entry.get_object(), "limit", 0);
+      again->at_least = number_at(&entry.get_object(), "limit").value_or(0);
       study.datasets.push_back(std::move(*again));
       named.erase(again);
     }

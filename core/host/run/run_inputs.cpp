@@ -15,7 +15,7 @@ run_context context_of(const run_request& request, const opened_model& model, co
           .n_layers = a.n_layers,
           .vocab_size = a.vocab_size,
           .max_positions = a.max_positions,
-          .seed_compat = request.seed_compat,
+          .published = request.published,
           .target_gold = request.target_gold,
           .lens_labels = lenses.labels(),
           .tokenizer = model.tokens->c(),

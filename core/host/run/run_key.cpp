@@ -36,7 +36,7 @@ boost::json::object study_key(const study_plan& s) {
 boost::json::object make_run_key(const run_request& r, const opened_model& model, const run_lenses& lenses,
                                  const std::string& backend) {
   boost::json::object key, studies;
-  key["mode"] = r.seed_compat ? "seed-compat" : "default";
+  key["mode"] = r.published ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
   key["bos"] = r.bos_text;
   std::string ignored;
@@ -45,7 +45,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["backend"] = backend;
   key["precision"] = r.work.precision;
   // In the published code's mode the name is part of every file name.
-  if (r.seed_compat) key["name"] = model.name;
+  if (r.published) key["name"] = model.name;
   key["model_sha256"] = model.files->content_hash();
   key["tokenizer_sha256"] = model.tokens->get().content_hash();
   key["lenses"] = lenses.key();

@@ -85,11 +85,10 @@ void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boo
 
 std::optional<std::vector<std::string>> tables_of(const boost::json::object& manifest,
                                                   const std::string& study, const std::string& lens) {
-  const auto* by_lens = object_at(object_at(&manifest, "tables"), study);
-  const auto* files = by_lens ? by_lens->if_contains(lens) : nullptr;
-  if (files == nullptr || !files->is_array()) return std::nullopt;
+  const auto* files = array_at(object_at(object_at(&manifest, "tables"), study), lens);
+  if (files == nullptr) return std::nullopt;
   std::vector<std::string> out;
-  for (const auto& f : files->get_array()) {
+  for (const auto& f : *files) {
     if (!f.is_string()) return std::nullopt;
     out.push_back("data/" + std::string(f.get_string()));
   }

@@ -28,7 +28,7 @@ struct run_request {
   config_policy policy;
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
-  bool target_gold = false, seed_compat = false, fresh = false, dry_run = false;
+  bool target_gold = false, published = false, fresh = false, dry_run = false;
   std::uint64_t limit = 0;  // records of each data set
   work_rules work;
 };

@@ -76,7 +76,7 @@ void run_results::write_tables_of(std::size_t study, boost::json::object& tables
                                .log = *p_.logs[study * p_.lenses.size() + l],
                                .lens = static_cast<std::uint32_t>(l),
                                .shared_too = l == 0,
-                               .as_published = p_.request.seed_compat,
+                               .as_published = p_.request.published,
                                .folder = p_.root / "data"};
     const finished_tables done = depthlens::write_tables(wanted, p_.context);
     boost::json::array files;

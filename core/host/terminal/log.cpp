@@ -23,29 +23,17 @@ constexpr std::size_t kLongestMessage = 4000;  // bytes
 
 // One message is one line that a terminal can show and that cannot steer it, whatever a file or a library put
 // into it: control characters and bytes that are no UTF-8 become \\xNN. Of a long one the middle is left out.
-std::string fit_for_a_line(std::string_view line) {
-  std::string cut;
-  if (line.size() > kLongestMessage) {
+std::string fit_for_a_line(std::string_view message) {
+  std::string line(message);
+  if (message.size() > kLongestMessage) {
     constexpr std::size_t end = 1000;
-    cut = cat(line.substr(0, kLongestMessage - end), " ... (", line.size() - kLongestMessage,
-              " bytes left out) ... ", line.substr(line.size() - end));
-    line = cut;
+    line = cat(message.substr(0, kLongestMessage - end), " ... (", message.size() - kLongestMessage,
+               " bytes left out) ... ", message.substr(message.size() - end));
   }
-  std::string out;
-  for (std::size_t at = 0; at < line.size();) {
-    const utf8_character c = utf8_at(line, at);
-    const bool shown = c.valid && c.value >= 0x20 && (c.value < 0x7f || c.value >= 0xa0);
-    for (std::size_t i = 0; i < c.size; ++i) {
-      if (shown)
-        out += line[at + i];
-      else if (line[at + i] == '\n' || line[at + i] == '\r')
-        out += ' ';
-      else
-        detail::append_hex_escape(out, static_cast<unsigned char>(line[at + i]));
-    }
-    at += c.size;
-  }
-  return out;
+  for (char& c : line)
+    if (c == '\n' || c == '\r') c = ' ';
+  return detail::escape_bytes(
+      line, [](const utf8_character& c, std::size_t) { return !c.valid || detail::is_control(c.value); });
 }
 
 void write_line(std::string_view before, std::string_view line) {

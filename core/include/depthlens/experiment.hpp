@@ -6,6 +6,7 @@
 
 #include "depthlens/abi/experiment.h"
 #include "depthlens/base/abi_error.hpp"
+#include "depthlens/description.hpp"
 #include "depthlens/plugin.hpp"
 
 #include <cstdint>
@@ -167,101 +168,6 @@ void warn(const dlens_run& run, const Parts&... parts) {
   if (run.host != nullptr && run.host->log != nullptr) run.host->log(DLENS_LOG_WARNING, to_text(message));
 }
 
-// ---- what a study describes -------------------------------------------------------------------------------
-
-struct column {
-  std::string id;
-  std::uint32_t type;  // DLENS_I64, ...
-  std::string help = {};
-};
-
-struct table {
-  std::string id;
-  std::string file;  // {lens} and {name} are replaced
-  std::vector<column> columns;
-  std::uint32_t flags = 0;  // DLENS_TABLE_SHARED | DLENS_TABLE_SUMMARY
-};
-
-struct panel {
-  std::string x, y, x_label, y_label;
-  std::uint32_t flags = 0;  // DLENS_FIGURE_LOG_Y | ...
-  std::string title = {};
-  std::string where = {};  // "column=value"
-};
-
-struct figure {
-  std::uint32_t kind;  // DLENS_FIGURE_LINES, ...
-  std::string id, file, title, table;
-  std::vector<panel> panels;
-  std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
-  std::uint32_t flags = 0;                                                 // DLENS_FIGURE_TRAINED_LENS
-  std::string baseline = {};                                               // column id; empty = none
-};
-
-// Owns the C form of tables and figures.
-class description {
- public:
-  description(std::vector<table> tables, std::vector<figure> figures)
-      : tables_(std::move(tables)), figures_(std::move(figures)) {
-    for (const table& t : tables_) add(t);
-    for (const figure& f : figures_) add(f);
-    c_ = {sizeof c_,
-          0,
-          table_pointers_.data(),
-          table_pointers_.size(),
-          figure_pointers_.data(),
-          figure_pointers_.size()};
-  }
-  description(const description&) = delete;
-  description& operator=(const description&) = delete;
-  const dlens_description* c() const { return &c_; }
-  // The number by which append names a table.
-  std::uint32_t table_number(std::string_view id) const {
-    for (std::uint32_t i = 0; i < tables_.size(); ++i)
-      if (tables_[i].id == id) return i;
-    fail(status::internal, "no table \"", id, '"');
-  }
-
- private:
-  static const char* or_null(const std::string& s) { return s.empty() ? nullptr : s.c_str(); }
-  template <class T>
-  static T* keep(std::vector<std::unique_ptr<T>>& store, T value) {
-    return store.emplace_back(std::make_unique<T>(value)).get();
-  }
-  void add(const table& t) {
-    auto& pointers = *column_pointers_.emplace_back(std::make_unique<std::vector<const dlens_column*>>());
-    for (const column& c : t.columns)
-      pointers.push_back(
-          keep(columns_, dlens_column{sizeof(dlens_column), c.type, c.id.c_str(), c.help.c_str()}));
-    table_pointers_.push_back(keep(c_tables_, dlens_table{sizeof(dlens_table), t.flags, t.id.c_str(),
-                                                          t.file.c_str(), pointers.data(), pointers.size()}));
-  }
-  void add(const figure& f) {
-    auto& pointers = *panel_pointers_.emplace_back(std::make_unique<std::vector<const dlens_panel*>>());
-    for (const panel& p : f.panels)
-      pointers.push_back(
-          keep(panels_, dlens_panel{sizeof(dlens_panel), p.flags, p.title.c_str(), p.x.c_str(), or_null(p.y),
-                                    p.x_label.c_str(), p.y_label.c_str(), or_null(p.where)}));
-    figure_pointers_.push_back(keep(
-        c_figures_,
-        dlens_figure{sizeof(dlens_figure), f.kind, f.id.c_str(), f.file.c_str(), f.title.c_str(),
-                     f.table.c_str(), or_null(f.series), or_null(f.color), or_null(f.dash), or_null(f.count),
-                     or_null(f.never), pointers.data(), pointers.size(), f.flags, 0, or_null(f.baseline)}));
-  }
-
-  std::vector<table> tables_;
-  std::vector<figure> figures_;
-  std::vector<std::unique_ptr<dlens_column>> columns_;
-  std::vector<std::unique_ptr<dlens_table>> c_tables_;
-  std::vector<std::unique_ptr<dlens_panel>> panels_;
-  std::vector<std::unique_ptr<dlens_figure>> c_figures_;
-  std::vector<std::unique_ptr<std::vector<const dlens_column*>>> column_pointers_;
-  std::vector<std::unique_ptr<std::vector<const dlens_panel*>>> panel_pointers_;
-  std::vector<const dlens_table*> table_pointers_;
-  std::vector<const dlens_figure*> figure_pointers_;
-  dlens_description c_{};
-};
-
 // ---- what an author writes --------------------------------------------------------------------------------
 
 // The options of a study, by id; every declared option is there, an absent FILE is not.
@@ -303,14 +209,6 @@ class study {
   }
   virtual void finish(const rows_view&, std::uint32_t /*lens*/, const sink_view&) const {}
 };
-
-inline dlens_option make_option(const char* id, std::uint32_t type, const char* fallback, const char* help,
-                                const char* const* choices = nullptr, double min = 1, double max = 0) {
-  return {sizeof(dlens_option), type, id, help, fallback, choices, min, max};
-}
-inline dlens_input make_input(const char* set, const char* const* kinds) {
-  return {sizeof(dlens_input), 0, set, kinds};
-}
 
 namespace detail {
 
@@ -368,8 +266,12 @@ const dlens_experiment* experiment_table() {
     for (const dlens_input& i : Study::inputs()) v.push_back(&i);
     return v;
   }();
-  static const dlens_experiment e = {
-      sizeof e, 0, options.data(), options.size(), inputs.data(), inputs.size(), create_study<Study>};
+  static const dlens_experiment e = {.size = sizeof e,
+                                     .options = options.data(),
+                                     .n_options = options.size(),
+                                     .inputs = inputs.data(),
+                                     .n_inputs = inputs.size(),
+                                     .study_create = create_study<Study>};
   return &e;
 }
 

@@ -1,59 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
-// How surprising the last token of a prompt is after each layer: one row per prompt and layer.
+// How surprising is the last token of a prompt, after each layer? One row for each prompt and layer, one
+// figure. The smallest experiment there is, made to be copied: its five parts are marked 1 to 5. README.md
+// builds and runs it.
 #include "depthlens/experiment.hpp"
 
 #include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
 
-class surprise final : public depthlens::study {
+using namespace depthlens;
+
+class surprise final : public study {
  public:
+  // 1. What a user gives. The host parses the options, checks their bounds, shows them under `--help`, and
+  //    hands their values to the constructor. Inputs are the records that `--data surprise=FILE` may hold:
+  //    "prompt" is a row of a JSON, JSONL, CSV or TSV file; other kinds are "fact", "sentence" and "cut"
+  //    (data/record.hpp).
   static std::span<const dlens_option> options() {
-    static const std::array list = {
-        depthlens::make_option("scale", DLENS_OPTION_F64, "1", "Factor of the surprise.", nullptr, 0, 100)};
+    static const std::array list = {make_option({.id = "scale",
+                                                 .type = DLENS_OPTION_F64,
+                                                 .fallback = "1",
+                                                 .help = "Factor of the surprise.",
+                                                 .min = 0,
+                                                 .max = 100})};
     return list;
   }
   static std::span<const dlens_input> inputs() {
     static constexpr const char* kinds[] = {"prompt", nullptr};
-    static const std::array list = {depthlens::make_input("", kinds)};
+    static const std::array list = {make_input("", kinds)};
     return list;
   }
 
-  surprise(const dlens_run& run, const depthlens::option_values& options)
+  // 2. The object lives as long as the run, whose model and tokenizer `run` describes. plan and consume are
+  //    called from several threads, and again when a run is continued: they may use what is set here, and
+  //    change nothing.
+  surprise(const dlens_run& run, const option_values& options)
       : tokenizer_(run.tokenizer), scale_(std::stod(options.at("scale"))) {}
 
-  const depthlens::description& describe() override { return description_; }
-
-  void plan(const depthlens::record_view& record, const depthlens::answers_view& answers,
-            const depthlens::request_view& request) const override {
-    const auto ids = tokenizer_.encode_prompt(record.at("prompt"));
+  // 3. What to ask of the model for a record: token sequences, and positions of them at which every lens
+  //    reads every layer. A read names the tokens (targets) whose rank and log-probability are wanted; -1 is
+  //    the model's own final top-1. plan is called again with the answers, until it asks for nothing more.
+  void plan(const record_view& record, const answers_view& answers,
+            const request_view& request) const override {
+    const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));
     if (answers.rounds() > 0 || ids.size() < 2) return;
+    // The token before the last says what comes next: how likely is it that this is the last?
     request.add_read(request.add_sequence(ids), ids.size() - 2, std::array{ids.back()});
   }
 
-  void consume(const depthlens::record_view& record, const depthlens::answers_view& answers,
-               std::uint32_t lens, const depthlens::sink_view& sink) const override {
-    sink.count("", answers.rounds() == 0 ? "too short" : "");
-    if (answers.rounds() == 0) return;
-    const dlens_reading& r = answers.reading(0, 0, lens);
-    for (std::uint32_t l = 0; l < r.n_layers; ++l)
-      sink.append(0, std::array{depthlens::i64_value(static_cast<std::int64_t>(record.index())),
-                                depthlens::i64_value(r.layers[l]),
-                                depthlens::f64_value(-scale_ * static_cast<double>(r.logprob[0][l]))});
+  // 4. Rows from the answers, once for each lens. Every record is counted, with the reason where it gives no
+  //    row, so that none vanishes; run.json has the counts.
+  void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+               const sink_view& sink) const override {
+    if (answers.rounds() == 0) return sink.count("", "too short");
+    sink.count("", "");
+    const dlens_reading& reading = answers.reading(0, 0, lens);  // of round 0, its read 0
+    const float* logprob = reading.logprob[0];                   // of its target 0: (L), nats
+    for (std::uint32_t i = 0; i < reading.n_layers; ++i)
+      sink.append(
+          rows, std::array{i64_value(static_cast<std::int64_t>(record.index())), i64_value(reading.layers[i]),
+                           f64_value(-scale_ * static_cast<double>(logprob[i]))});
   }
 
+  // 5. The tables, one CSV file each, and the figures, which the host draws from those files alone. {lens}
+  //    stands for the label of the lens, {name} would for the model's.
+  const description& describe() override { return description_; }
+
  private:
-  depthlens::tokenizer_view tokenizer_;
+  enum : std::uint32_t { rows };  // the number of the table
+
+  tokenizer_view tokenizer_;
   double scale_;
-  depthlens::description description_{
+  description description_{
       {{"rows",
         "surprise_{lens}",
-        {{"prompt_id", DLENS_I64}, {"layer", DLENS_I64}, {"surprise", DLENS_F64}}}},
-      {{DLENS_FIGURE_LINES,
-        "surprise",
-        "surprise_{lens}",
-        "Surprise of the last token",
-        "rows",
-        {{"layer", "surprise", "Layer", "Surprise (nats)", DLENS_FIGURE_LAYER_X}},
-        "prompt_id"}}};
+        {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
+         {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"},
+         {"surprise", DLENS_F64, "-log of the last token's probability, nats, times scale"}}}},
+      {{.kind = DLENS_FIGURE_LINES,
+        .id = "surprise",
+        .file = "surprise_{lens}",
+        .title = "Surprise of the last token",
+        .table = "rows",
+        .panels = {{.x = "layer",
+                    .y = "surprise",
+                    .x_label = "Layer",
+                    .y_label = "Surprise (nats)",
+                    .flags = DLENS_FIGURE_LAYER_X}},
+        .series = "prompt_id"}}};
 };
 
+// The one symbol of the plugin. The id says the word for the command line, `depthlens run surprise`.
 DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is");

@@ -59,7 +59,7 @@ typedef struct dlens_run {
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t seed_compat;  // 1 = the published code's filters, alignment, file and column names
+  uint32_t published;    // 1 = the published code's filters, alignment, file and column names
   uint32_t target_gold;  // 1 = rows are about the data's answer, 0 = about the model's own final top-1
   uint32_t n_lenses;
   uint32_t n_datasets;
@@ -160,9 +160,8 @@ typedef struct dlens_study {
   uint32_t size;
   uint32_t reserved;
   void *self;
-  // Sees every whole record of every data set in order, before --limit, before describe; NULL if it has no
-  // need.
-  // [main]
+  // Sees every whole record of every data set in order, before --limit and before describe; NULL if it need
+  // not. [main]
   dlens_status (*survey)(const struct dlens_study *, const dlens_record *record, dlens_error *error);
   dlens_status (*describe)(const struct dlens_study *, const dlens_description **description,
                            dlens_error *error);  // [main]

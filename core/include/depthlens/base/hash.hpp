@@ -22,6 +22,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/io_error.hpp"
+#include "depthlens/base/text.hpp"
 
 namespace depthlens {
 
@@ -42,12 +43,8 @@ class sha256_stream {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
     check(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1);
-    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
-    for (unsigned i = 0; i < size; ++i) {
-      out += digits[digest[i] >> 4];
-      out += digits[digest[i] & 15];
-    }
+    for (unsigned i = 0; i < size; ++i) detail::append_hex(out, digest[i]);
     return out;
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Strict JSON documents out of untrusted files, and typed access whose errors name file and key. Stricter
 // than Boost.JSON's own parse(): duplicate keys, numbers beyond a double and trailing text are refused,
-// decimals are rounded correctly. For configuration-sized files; JSON Lines and large data files are streamed
-// elsewhere.
+// decimals are rounded correctly. For configuration-sized files; rows of data are streamed by
+// data/json_items.hpp, and what may be missing without an error is json_members.hpp.
 #pragma once
 
 #include <boost/json.hpp>

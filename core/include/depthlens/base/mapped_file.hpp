@@ -29,7 +29,7 @@ namespace depthlens {
 
 // Read-only view of a whole file; the bytes live as long as the object (moving it keeps their address). A
 // file that another program cuts short while it is mapped raises SIGBUS on access, which the host turns into
-// an error (terminal/cut_file_guard.hpp). Thread-safe once constructed.
+// an error (process/cut_file_guard.hpp). Thread-safe once constructed.
 class mapped_file {
  public:
   mapped_file() = default;

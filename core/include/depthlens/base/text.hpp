@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Token and prompt text for files and screens: a reversible form that is always valid UTF-8 without NUL, and
-// the white-space test of the reference results. Reading UTF-8 itself is data/utf8.hpp.
+// the white-space test of the reference results. Reading UTF-8 itself is base/utf8.hpp.
 #pragma once
 
 #include "depthlens/base/utf8.hpp"
@@ -13,12 +13,36 @@ namespace depthlens {
 
 namespace detail {
 
-inline void append_hex_escape(std::string& out, unsigned char byte) {
+inline void append_hex(std::string& out, unsigned char byte) {
   static constexpr char digits[] = "0123456789abcdef";
-  out += "\\x";
   out += digits[byte >> 4];
   out += digits[byte & 15];
 }
+
+// `bytes` with every byte of the characters for which escaped(character, place) holds as \xNN, lower case.
+template <class Escaped>
+std::string escape_bytes(std::string_view bytes, const Escaped& escaped) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (std::size_t at = 0; at < bytes.size();) {
+    const utf8_character c = utf8_at(bytes, at);
+    const std::string_view text = bytes.substr(at, c.size);
+    if (!escaped(c, at)) {
+      out += text;
+    } else {
+      for (const char byte : text) append_hex(out += "\\x", static_cast<unsigned char>(byte));
+    }
+    at += c.size;
+  }
+  return out;
+}
+
+// Would visible() not be undone, or not be a text that tables can hold?
+inline bool is_hidden(std::string_view bytes, const utf8_character& c, std::size_t at) noexcept {
+  return !c.valid || c.value == 0 || (c.value == '\\' && at + 1 < bytes.size() && bytes[at + 1] == 'x');
+}
+
+inline bool is_control(char32_t c) noexcept { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
 
 inline int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -33,39 +57,15 @@ inline int hex_value(char c) noexcept {
 // that this can be undone, a backslash that stands before an 'x' becomes \x5c. All else, control characters
 // too, stays.
 inline std::string visible(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  for (std::size_t at = 0; at < bytes.size();) {
-    const utf8_character c = utf8_at(bytes, at);
-    const bool ambiguous = c.value == '\\' && at + 1 < bytes.size() && bytes[at + 1] == 'x';
-    if (c.valid && c.value != 0 && !ambiguous) {
-      out += bytes.substr(at, c.size);
-    } else {
-      for (std::size_t i = 0; i < c.size; ++i) {
-        detail::append_hex_escape(out, static_cast<unsigned char>(bytes[at + i]));
-      }
-    }
-    at += c.size;
-  }
-  return out;
+  return detail::escape_bytes(
+      bytes, [&](const utf8_character& c, std::size_t at) { return detail::is_hidden(bytes, c, at); });
 }
 
 // visible() on one line of a terminal, which it cannot steer: control characters become \xNN too.
 inline std::string visible_line(std::string_view bytes) {
-  std::string out;
-  const std::string text = visible(bytes);
-  for (std::size_t at = 0; at < text.size();) {
-    const utf8_character c = utf8_at(text, at);
-    const bool control = c.value < 0x20 || (c.value >= 0x7f && c.value < 0xa0);
-    for (std::size_t i = 0; i < c.size; ++i) {
-      if (control)
-        detail::append_hex_escape(out, static_cast<unsigned char>(text[at + i]));
-      else
-        out += text[at + i];
-    }
-    at += c.size;
-  }
-  return out;
+  return detail::escape_bytes(bytes, [&](const utf8_character& c, std::size_t at) {
+    return detail::is_hidden(bytes, c, at) || detail::is_control(c.value);
+  });
 }
 
 // Undoes visible(): every \xNN becomes its byte.
@@ -97,23 +97,12 @@ inline bool is_white_space(std::string_view text) noexcept {
   return !text.empty();
 }
 
-// `text` in single quotes, at most `cap` bytes of it.
+// `text` in single quotes for messages: at most `cap` bytes of it, in ASCII.
 inline std::string printable(std::string_view text, std::size_t cap = 80) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out = "'";
-  for (const char c : text.substr(0, cap)) {
-    const auto u = static_cast<unsigned char>(c);
-    if (u >= 0x20 && u < 0x7f) {
-      out += c;
-    } else {
-      out += "\\x";
-      out += digits[u >> 4];
-      out += digits[u & 15];
-    }
-  }
-  if (text.size() > cap) out += "...";
-  out += '\'';
-  return out;
+  const std::string shown = detail::escape_bytes(
+      text.substr(0, cap),
+      [](const utf8_character& c, std::size_t) { return c.value < 0x20 || c.value >= 0x7f; });
+  return "'" + shown + (text.size() > cap ? "...'" : "'");
 }
 
 }  // namespace depthlens

@@ -242,7 +242,7 @@ class sentence_reader final : public record_reader {
   bool next(record& out) override {
     conllu_sentence sentence;
     if (!parser_.next(sentence)) return false;
-    out = {index_++, "sentence", {}, std::move(sentence.words)};
+    out = {.index = index_++, .kind = "sentence", .words = std::move(sentence.words)};
     out.fields.emplace_back("text", std::move(sentence.text));
     return true;
   }

@@ -39,7 +39,7 @@ class csv_row_reader final : public record_reader {
 
   bool next(record& out) override {
     if (!table_.next(cells_)) return false;
-    out = {index_++, "prompt", {}, {}};
+    out = {.index = index_++, .kind = "prompt"};
     out.fields.emplace_back("prompt", cells_[prompt_]);
     for (std::size_t i = 0; i < cells_.size(); ++i)
       if (i != prompt_ && !cells_[i].empty()) out.fields.emplace_back(table_.header()[i], cells_[i]);

@@ -101,7 +101,7 @@ class cut_reader final : public record_reader {
       ends_ = cut_points(paragraph_, number_++, options_);
       cut_ = 0;
     }
-    out = {index_++, "cut", {}, {}};
+    out = {.index = index_++, .kind = "cut"};
     if (ends_.empty())
       out.left_out = utf8_count(paragraph_) <= options_.min_paragraph ? "short paragraph" : "no place to cut";
     out.fields.emplace_back("prompt", ends_.empty() ? paragraph_ : paragraph_.substr(0, ends_[cut_++]));

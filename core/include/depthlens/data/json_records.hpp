@@ -32,7 +32,7 @@ class mquake_reader final : public record_reader {
     const boost::json::value* value = &hops()[hop_++];
     const boost::json::object& hop =
         detail::require_object(items_, value, cat("single_hops[", hop_ - 1, "]"));
-    out = {index_++, "fact", {}, {}};
+    out = {.index = index_++, .kind = "fact"};
     for (const auto& [key, name, missing] :
          {std::array{"answer", "answer", "no answer"}, std::array{"cloze", "prompt", "no prompt"}}) {
       std::optional<std::string> text = detail::optional_text(items_, hop, key);
@@ -81,7 +81,7 @@ class counterfact_reader final : public record_reader {
     const boost::json::object& entry = detail::require_object(items_, &item, "the entry");
     const boost::json::object& rewrite =
         detail::require_object(items_, entry.if_contains("requested_rewrite"), "\"requested_rewrite\"");
-    out = {items_.read() - 1, "fact", {}, {}};
+    out = {.index = items_.read() - 1, .kind = "fact"};
     out.fields.emplace_back("prompt", fill(rewrite));
     out.fields.emplace_back("answer", target(rewrite, "target_true"));
     out.fields.emplace_back("other", target(rewrite, "target_new"));

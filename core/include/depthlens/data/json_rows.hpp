@@ -36,7 +36,7 @@ class row_reader final : public record_reader {
     if (!items_.next(item)) return false;
     const boost::json::object& row = detail::require_object(items_, &item, "the row");
     const std::optional<detail::row_choices> choices = detail::choices_of(items_, row);
-    out = {items_.read() - 1, "prompt", {}, {}};
+    out = {.index = items_.read() - 1, .kind = "prompt"};
     out.fields.emplace_back("prompt", prompt_of(row, choices));
     if (choices)
       detail::add_options(items_, *choices, row, out);

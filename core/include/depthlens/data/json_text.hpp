@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all readers of JSON records do with the values of an item: take texts out of it, or say with file and
-// line what is wrong. The items themselves are json_items.hpp.
+// What the readers of JSON records do with the values of an item: take texts out of it, or say with file,
+// line and row what is wrong. Whole documents are read by base/json.hpp. The items are json_items.hpp.
 #pragma once
 
 #include <depthlens/base/text.hpp>

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens a data file: which format it has, and the reader that gives its records.
+// Opens a data file: which format it has, which kinds of records that gives, and the reader of each; the
+// table detail::readers says which. The fields of the records of a kind:
 //
-// kind        formats            fields
-// "prompt"    rows_json(l)       prompt; answer, text where given; further scalar values of the row; options
-//             rows_csv, rows_tsv the same without options
-// "fact"      mquake             prompt, answer; case_id where given
-//             counterfact        prompt, answer, other (counterfactual); case_id, relation where given
-// "sentence"  conllu             text, and the tagged words
-// "cut"       conllu, text       prompt, text (the paragraph)
+// "prompt"    prompt; answer, text where given; further scalar values of the row; options (JSON only)
+// "fact"      prompt, answer; other (the counterfactual answer), relation and case_id where given
+// "sentence"  text, and the tagged words
+// "cut"       prompt, text (the paragraph)
 //
 // Facts and cuts may be left out (record.left_out); these come last.
 #pragma once
@@ -24,6 +22,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace depthlens {
 
@@ -56,8 +56,7 @@ namespace detail {
 inline constexpr std::string_view accepted_formats =
     "accepted are a JSON list of rows {\"prompt\", \"answer\"} or of MQuAKE or CounterFact entries (.json), "
     "such rows one per line (.jsonl) or as a table with a header row (.csv, .tsv), CoNLL-U (.conllu) and "
-    "plain "
-    "text (.txt)";
+    "plain text (.txt)";
 
 inline file_format detect_json_list(const std::filesystem::path& path) {
   json_items items(path, json_form::list);
@@ -109,32 +108,80 @@ inline file_format detect_format(const std::filesystem::path& path) {
        detail::accepted_formats);
 }
 
-// Opens a file for reading records of one kind; the table above says which kinds a format has. Others, and
-// zero cuts, are status::usage. The options are for "cut" alone.
-inline std::unique_ptr<record_reader> open_records(const std::filesystem::path& path, file_format format,
-                                                   std::string_view kind, const cut_options& options = {}) {
-  if (kind == "prompt" && format == file_format::rows_json)
-    return std::make_unique<row_reader>(path, json_form::list);
-  if (kind == "prompt" && format == file_format::rows_jsonl)
-    return std::make_unique<row_reader>(path, json_form::lines);
-  if (kind == "prompt" && (format == file_format::rows_csv || format == file_format::rows_tsv))
-    return std::make_unique<csv_row_reader>(path, format == file_format::rows_csv ? ',' : '\t');
-  if (kind == "fact" && format == file_format::mquake)
-    return std::make_unique<left_out_last>([path] { return std::make_unique<mquake_reader>(path); });
-  if (kind == "fact" && format == file_format::counterfact) return std::make_unique<counterfact_reader>(path);
-  if (kind == "sentence" && format == file_format::conllu) return std::make_unique<sentence_reader>(path);
-  if (kind != "cut" || (format != file_format::conllu && format != file_format::text))
-    fail(status::usage, path.string(), ": records of kind \"", kind, "\" cannot be read from ",
-         format_name(format));
+namespace detail {
+
+using opened = std::unique_ptr<record_reader>;
+
+template <class Reader, auto... Options>
+opened open_as(const std::filesystem::path& path, const cut_options&) {
+  return std::make_unique<Reader>(path, Options...);
+}
+
+inline opened open_mquake(const std::filesystem::path& path, const cut_options&) {
+  return std::make_unique<left_out_last>([path] { return std::make_unique<mquake_reader>(path); });
+}
+
+template <class Paragraphs>
+opened open_cuts(const std::filesystem::path& path, const cut_options& options) {
   if (options.cuts == 0) fail(status::usage, "the number of cuts per paragraph must be 1 or more");
-  return std::make_unique<left_out_last>([=]() -> std::unique_ptr<record_reader> {
+  return std::make_unique<left_out_last>([path, options] {
     std::unique_ptr<paragraph_source> paragraphs;
-    if (format == file_format::text)
-      paragraphs = std::make_unique<text_paragraphs>(path);
+    if constexpr (std::is_same_v<Paragraphs, conllu_paragraphs>)
+      paragraphs = std::make_unique<Paragraphs>(path, options.min_paragraph);
     else
-      paragraphs = std::make_unique<conllu_paragraphs>(path, options.min_paragraph);
+      paragraphs = std::make_unique<Paragraphs>(path);
     return std::make_unique<cut_reader>(std::move(paragraphs), options);
   });
+}
+
+// Which kinds of records a format gives, and what reads them.
+struct reader_entry {
+  file_format format;
+  std::string_view kind;
+  opened (*open)(const std::filesystem::path&, const cut_options&);
+};
+inline constexpr reader_entry readers[] = {
+    {file_format::rows_json, "prompt", open_as<row_reader, json_form::list>},
+    {file_format::rows_jsonl, "prompt", open_as<row_reader, json_form::lines>},
+    {file_format::rows_csv, "prompt", open_as<csv_row_reader, ','>},
+    {file_format::rows_tsv, "prompt", open_as<csv_row_reader, '\t'>},
+    {file_format::mquake, "fact", open_mquake},
+    {file_format::counterfact, "fact", open_as<counterfact_reader>},
+    {file_format::conllu, "sentence", open_as<sentence_reader>},
+    {file_format::conllu, "cut", open_cuts<conllu_paragraphs>},
+    {file_format::text, "cut", open_cuts<text_paragraphs>},
+};
+
+inline const reader_entry* find_reader(file_format format, std::string_view kind) noexcept {
+  for (const reader_entry& r : readers)
+    if (r.format == format && r.kind == kind) return &r;
+  return nullptr;
+}
+
+}  // namespace detail
+
+// Does a format give records of a kind?
+inline bool gives(file_format format, std::string_view kind) noexcept {
+  return detail::find_reader(format, kind) != nullptr;
+}
+
+// The formats that give a kind, in words for messages.
+inline std::string_view formats_of_kind(std::string_view kind) noexcept {
+  if (kind == "prompt") return "rows (JSON, JSONL, CSV, TSV)";
+  if (kind == "fact") return "facts in MQuAKE or CounterFact form";
+  if (kind == "sentence") return "sentences with tags (CoNLL-U)";
+  return "text (CoNLL-U or plain text)";
+}
+
+// Opens a file for reading records of one kind, which its format must give: others, and zero cuts, are
+// status::usage. The options are for "cut" alone.
+inline std::unique_ptr<record_reader> open_records(const std::filesystem::path& path, file_format format,
+                                                   std::string_view kind, const cut_options& options = {}) {
+  const detail::reader_entry* r = detail::find_reader(format, kind);
+  if (r == nullptr)
+    fail(status::usage, path.string(), ": records of kind \"", kind, "\" cannot be read from ",
+         format_name(format));
+  return r->open(path, options);
 }
 
 }  // namespace depthlens

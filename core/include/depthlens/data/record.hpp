@@ -26,8 +26,8 @@ struct record {
   std::uint64_t index = 0;  // running number of the record in its input, from 0
   std::string kind;         // "prompt" | "fact" | "sentence" | "cut"
   // Keys are distinct; keys and texts are valid UTF-8 without NUL. Which keys each kind has: data/reader.hpp.
-  std::vector<std::pair<std::string, std::string>> fields;
-  std::vector<tagged_word> words;
+  std::vector<std::pair<std::string, std::string>> fields = {};
+  std::vector<tagged_word> words = {};
   // What a multiple choice row can be answered with, in its order; none = the row does not say. Where there
   // are some and the row has an "answer", that is one of them.
   std::vector<std::string> options = {};

@@ -43,8 +43,8 @@ struct pickle_node {
   bool ordered = false;  // a dict that came as OrderedDict
   std::int64_t integer = 0;
   double real = 0;
-  std::string_view text;
-  std::vector<std::uint32_t> items;  // indices of nodes
+  std::string_view text = {};
+  std::vector<std::uint32_t> items = {};  // indices of nodes
 };
 
 // One value of a pickle. Views its document.

@@ -99,13 +99,13 @@ class pickle_machine {
         return push({pickle_kind::none});
       case '\x88':
       case '\x89':
-        return push({pickle_kind::boolean, false, opcode == 0x88});
+        return push({.kind = pickle_kind::boolean, .integer = opcode == 0x88});
       case 'K':
-        return push({pickle_kind::integer, false, in_.u8("BININT1")});
+        return push({.kind = pickle_kind::integer, .integer = in_.u8("BININT1")});
       case 'M':
-        return push({pickle_kind::integer, false, in_.u16("BININT2")});
+        return push({.kind = pickle_kind::integer, .integer = in_.u16("BININT2")});
       case 'J':
-        return push({pickle_kind::integer, false, in_.scalar<std::int32_t>("BININT")});
+        return push({.kind = pickle_kind::integer, .integer = in_.scalar<std::int32_t>("BININT")});
       case '\x8a':
         return push_long();
       case 'G':
@@ -149,20 +149,20 @@ class pickle_machine {
       value |= std::uint64_t{std::to_integer<std::uint8_t>(bytes[i])} << (8 * i);
     if (n > 0 && n < 8 && (std::to_integer<std::uint8_t>(bytes[n - 1u]) & 0x80) != 0)
       value |= ~std::uint64_t{0} << (8 * n);
-    return push({pickle_kind::integer, false, static_cast<std::int64_t>(value)});
+    return push({.kind = pickle_kind::integer, .integer = static_cast<std::int64_t>(value)});
   }
 
   bool push_real() {
     const auto bytes = in_.take(8, "BINFLOAT");  // the one big-endian number
     std::uint64_t value = 0;
     for (const std::byte b : bytes) value = value << 8 | std::to_integer<std::uint8_t>(b);
-    return push({pickle_kind::real, false, 0, std::bit_cast<double>(value)});
+    return push({.kind = pickle_kind::real, .real = std::bit_cast<double>(value)});
   }
 
   bool push_text(std::uint64_t size) {
     const auto bytes = in_.take(size, "a text");
     return push(
-        {pickle_kind::text, false, 0, 0, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
+        {.kind = pickle_kind::text, .text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
   }
 
   std::string_view line() {
@@ -186,7 +186,7 @@ class pickle_machine {
     if (at == pickle_globals.end())
       in_.fail_here("global ", printable(cat(module, ".", name), 200),
                     " is not allowed: only data of tensors is read");
-    return push({pickle_kind::global, false, at - pickle_globals.begin(), 0, at->name});
+    return push({.kind = pickle_kind::global, .integer = at - pickle_globals.begin(), .text = at->name});
   }
 
   std::size_t above_mark() {
@@ -267,7 +267,7 @@ class pickle_machine {
     switch (global.use) {
       case pickle_use::ordered_dict:
         if (!items.empty()) in_.fail_here("OrderedDict with arguments");
-        return push({pickle_kind::dict, true});
+        return push({.kind = pickle_kind::dict, .ordered = true});
       case pickle_use::rebuild_tensor:
         if (items.size() != 6 || !is(0, pickle_kind::storage) || !is(1, pickle_kind::integer) ||
             !is(2, pickle_kind::tuple) || !is(3, pickle_kind::tuple) || !is(4, pickle_kind::boolean) ||
@@ -275,7 +275,7 @@ class pickle_machine {
           in_.fail_here(
               "_rebuild_tensor_v2 with other arguments than storage, offset, size, stride, bool, "
               "OrderedDict");
-        return push({pickle_kind::tensor, false, 0, 0, {}, {items[0], items[1], items[2], items[3]}});
+        return push({.kind = pickle_kind::tensor, .items = {items[0], items[1], items[2], items[3]}});
       case pickle_use::rebuild_parameter:
         if (items.size() != 3 || !is(0, pickle_kind::tensor) || !is(1, pickle_kind::boolean) ||
             !is(2, pickle_kind::dict))
@@ -310,8 +310,10 @@ class pickle_machine {
         pickle_globals[static_cast<std::size_t>(nodes_[items[1]].integer)].use == pickle_use::storage_type &&
         is(2, pickle_kind::text) && is(3, pickle_kind::text) && is(4, pickle_kind::integer);
     if (!good) in_.fail_here("BINPERSID of something else than a storage");
-    return push(
-        {pickle_kind::storage, false, nodes_[items[4]].integer, 0, nodes_[items[2]].text, {items[1]}});
+    return push({.kind = pickle_kind::storage,
+                 .integer = nodes_[items[4]].integer,
+                 .text = nodes_[items[2]].text,
+                 .items = {items[1]}});
   }
 
   // Shared values and values that hold themselves make a tree that is larger than the pickle.

@@ -10,6 +10,7 @@
 #include "depthlens/study/onset_list.hpp"
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,37 @@
 #include <vector>
 
 namespace depthlens {
+
+// A row about a target at a layer, as the summaries see it.
+struct depth_row {
+  std::uint64_t prompt_id = 0;
+  std::int64_t layer = 0;
+  layer_measures measures = {};
+};
+
+// Reads it from a table of layer_columns.
+class depth_row_reader {
+ public:
+  depth_row_reader(const description& tables, std::uint32_t table)
+      : prompt_id_(tables.column_of(table, "prompt_id")),
+        layer_(tables.column_of(table, "layer")),
+        rank_(tables.column_of(table, "rank")),
+        logprob_(tables.column_of(table, "logprob")),
+        entropy_(tables.column_of(table, "entropy")),
+        kl_(tables.column_of(table, "kl")) {}
+
+  depth_row operator()(const dlens_row& row) const {
+    return {static_cast<std::uint64_t>(prompt_id_.i64(row)),
+            layer_.i64(row),
+            {.rank = static_cast<std::uint64_t>(rank_.i64(row)),
+             .probability = std::exp(logprob_.f64(row)),
+             .entropy = entropy_.f64(row),
+             .kl = kl_.f64(row)}};
+  }
+
+ private:
+  row_column prompt_id_, layer_, rank_, logprob_, entropy_, kl_;
+};
 
 // A curve of the figures. `more` are values of the experiment's own columns at the end of all three tables.
 struct depth_category {
@@ -39,16 +71,16 @@ class depth_summary {
   using reading_key = std::array<std::uint64_t, 4>;
 
   // One row. The rows of a reading come together, layers ascending.
-  void add(std::size_t category, const reading_key& key, std::uint64_t prompt_id, std::int64_t layer,
-           const layer_measures& measures) {
-    if (layer < 0 || layer > static_cast<std::int64_t>(n_layers_)) fail(status::data, "no layer ", layer);
+  void add(std::size_t category, const reading_key& key, const depth_row& row) {
+    if (row.layer < 0 || row.layer > static_cast<std::int64_t>(n_layers_))
+      fail(status::data, "no layer ", row.layer);
     if (layers_.empty() || key != key_ || category != category_) {
       flush();
-      key_ = key, category_ = category, prompt_id_ = prompt_id;
+      key_ = key, category_ = category, prompt_id_ = row.prompt_id;
     }
-    layers_.push_back(layer);
-    ranks_.push_back(measures.rank);
-    series_[category].means[static_cast<std::size_t>(layer)].add(measures);
+    layers_.push_back(row.layer);
+    ranks_.push_back(row.measures.rank);
+    series_[category].means[static_cast<std::size_t>(row.layer)].add(row.measures);
   }
 
   // Readings of a category so far.
@@ -175,37 +207,57 @@ struct depth_figure_style {
 
 // The three figures over depth_tables: earliest layer, density of the onset, measures per layer.
 inline std::vector<figure> depth_figures(const std::string& experiment, const depth_figure_style& style) {
-  std::vector<panel> densities;
+  figure earliest{.kind = DLENS_FIGURE_LINES,
+                  .id = "earliest",
+                  .file = style.earliest_file,
+                  .title = "Earliest layer of " + style.what,
+                  .table = "earliest",
+                  .series = "category",
+                  .color = style.color,
+                  .dash = style.dash,
+                  .count = "n",
+                  .never = "never"};
+  figure density = earliest;
+  density.kind = DLENS_FIGURE_DENSITY;
+  density.id = "density";
+  density.file = "onset_density_" + experiment + "_{lens}";
+  density.title = "First layer with rank <= k, " + style.what;
+  density.table = "onsets";
+  figure layers = earliest;
+  layers.id = layers.table = "layers";
+  layers.file = "layers_" + experiment + "_{lens}";
+  layers.title = "Target per layer, " + style.what;
+  layers.never = "";
+
+  const auto onset = [](const char* mean, const char* title) {
+    return panel{.x = mean,
+                 .y = "k",
+                 .x_label = "Layer",
+                 .y_label = "k (rank k or better)",
+                 .flags = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y,
+                 .title = title};
+  };
+  earliest.panels = {onset("mean_first", "First crossing"), onset("mean_stable", "Stable onset")};
   for (const std::uint64_t k : density_thresholds)
-    densities.push_back(
-        {"first", "", "Layer", "Density", DLENS_FIGURE_LAYER_X, cat("k = ", k), cat("k=", k)});
-  std::vector<panel> measures = {
-      {"layer", "mean_rank", "Layer", "Mean rank", DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y, "Rank"}};
+    density.panels.push_back({.x = "first",
+                              .x_label = "Layer",
+                              .y_label = "Density",
+                              .flags = DLENS_FIGURE_LAYER_X,
+                              .title = cat("k = ", k),
+                              .where = cat("k=", k)});
+  const auto measure = [](const char* mean, const char* label, const char* title, std::uint32_t flags = 0) {
+    return panel{.x = "layer",
+                 .y = mean,
+                 .x_label = "Layer",
+                 .y_label = label,
+                 .flags = DLENS_FIGURE_LAYER_X | flags,
+                 .title = title};
+  };
+  layers.panels = {measure("mean_rank", "Mean rank", "Rank", DLENS_FIGURE_LOG_Y)};
   if (style.probability)
-    measures.push_back(
-        {"layer", "mean_probability", "Layer", "Mean probability", DLENS_FIGURE_LAYER_X, "Probability"});
-  if (style.entropy)
-    measures.push_back(
-        {"layer", "mean_entropy", "Layer", "Mean entropy (nats)", DLENS_FIGURE_LAYER_X, "Entropy"});
-  const std::uint32_t onset_axes = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y;
-  return {
-      {DLENS_FIGURE_LINES,
-       "earliest",
-       style.earliest_file,
-       "Earliest layer of " + style.what,
-       "earliest",
-       {{"mean_first", "k", "Layer", "k (rank k or better)", onset_axes, "First crossing"},
-        {"mean_stable", "k", "Layer", "k (rank k or better)", onset_axes, "Stable onset"}},
-       "category",
-       style.color,
-       style.dash,
-       "n",
-       "never"},
-      {DLENS_FIGURE_DENSITY, "density", "onset_density_" + experiment + "_{lens}",
-       "First layer with rank <= k, " + style.what, "onsets", std::move(densities), "category", style.color,
-       style.dash, "n", "never"},
-      {DLENS_FIGURE_LINES, "layers", "layers_" + experiment + "_{lens}", "Target per layer, " + style.what,
-       "layers", std::move(measures), "category", style.color, style.dash, "n", ""}};
+    layers.panels.push_back(measure("mean_probability", "Mean probability", "Probability"));
+  if (style.entropy) layers.panels.push_back(measure("mean_entropy", "Mean entropy (nats)", "Entropy"));
+  return {std::move(earliest), std::move(density), std::move(layers)};
 }
 
 }  // namespace depthlens

@@ -14,7 +14,7 @@ namespace depthlens {
 // What a row says about a layer; measures that its table lacks are empty.
 struct layer_measures {
   std::uint64_t rank = 0;
-  std::optional<double> probability, entropy, kl;
+  std::optional<double> probability = {}, entropy = {}, kl = {};
 };
 
 class layer_means {

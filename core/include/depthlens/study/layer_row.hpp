@@ -18,31 +18,6 @@ inline std::string point_name(std::int32_t layer) {
   return layer == 0 ? "embed" : cat("block.", layer - 1, ".out");
 }
 
-// Places of the columns that summaries read back.
-namespace layer_column {
-enum : std::size_t {
-  prompt_id,
-  position,
-  layer,
-  point,
-  depth,
-  target,
-  target_text,
-  gold,
-  gold_rank,
-  gold_logprob,
-  correct,
-  guess,
-  guess_text,
-  rank,
-  ties,
-  logprob,
-  entropy,
-  kl,
-  count
-};
-}
-
 inline std::vector<column> layer_columns(const std::vector<column>& more = {}) {
   std::vector<column> columns = {
       {"prompt_id", DLENS_I64, "row number in the input, from 0"},

@@ -17,15 +17,11 @@ namespace depthlens {
 
 inline dlens_option positions_option() {
   static constexpr const char* choices[] = {"last", "all", nullptr};
-  return make_option("positions", DLENS_OPTION_CHOICE, "last",
-                     "Read the last position of a prompt, or all but position 0 and special tokens.",
-                     choices);
-}
-inline dlens_option whitespace_option() {
-  static constexpr const char* choices[] = {"keep", "retry", "drop", nullptr};
-  return make_option("whitespace", DLENS_OPTION_CHOICE, "keep",
-                     "A final top-1 of white space counts, is asked again after a blank, or is left out.",
-                     choices);
+  return make_option({.id = "positions",
+                      .type = DLENS_OPTION_CHOICE,
+                      .fallback = "last",
+                      .help = "Read the last position of a prompt, or all but position 0 and special tokens.",
+                      .choices = choices});
 }
 
 // A position that counts, as one lens reads it.
@@ -49,12 +45,12 @@ class next_token_reads {
   next_token_reads(const dlens_run& run, const option_values& options)
       : run_(run),
         tokenizer_(run.tokenizer),
-        is_blank_(tokenizer_, run.seed_compat != 0),
+        is_blank_(run),
         rule_(white_space_rule_of(options.at("whitespace"), run)),
         all_(options.at("positions") == "all") {
     if (all_ && rule_ == white_space_rule::retry)
       fail(status::usage, "--positions all cannot go with ",
-           run.seed_compat != 0 ? "--seed-compat" : "--whitespace retry",
+           run.published != 0 ? "--seed-compat" : "--whitespace retry",
            ", which is about the end of a prompt");
   }
 

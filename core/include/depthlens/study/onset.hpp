@@ -85,13 +85,17 @@ class onset_curve {
     std::uint64_t n = 0, never = 0;  // prompts with and without a first onset
     std::uint64_t n_stable = 0;      // prompts with a stable one
     // Over those prompts; nothing where there are none.
-    std::optional<double> mean_first, std_first, median_first, mean_stable;
+    std::optional<double> mean_first = {}, std_first = {}, median_first = {}, mean_stable = {};
   };
   std::uint64_t prompts() const noexcept { return prompts_; }
   std::size_t size() const noexcept { return grid_.size(); }
   point at(std::size_t g) const {
     const moments first = moments_of(first_, g), stable = moments_of(stable_, g);
-    point out{grid_[g], first.n, prompts_ - first.n, stable.n, {}, {}, {}, stable.mean()};
+    point out{.k = grid_[g],
+              .n = first.n,
+              .never = prompts_ - first.n,
+              .n_stable = stable.n,
+              .mean_stable = stable.mean()};
     if (first.n == 0) return out;
     out.mean_first = first.mean();
     // Of whole numbers, so the numerator is exact. Population standard deviation.

@@ -39,10 +39,10 @@ inline table prompts_table(std::string id, std::string file, std::vector<column>
 
 struct prompt_line {
   std::uint64_t prompt_id = 0;
-  std::string_view text;
-  std::span<const std::int32_t> ids;
-  std::optional<std::int32_t> gold;
-  std::string_view reason;  // empty = kept
+  std::string_view text = {};
+  std::span<const std::int32_t> ids = {};
+  std::optional<std::int32_t> gold = {};
+  std::string_view reason = {};  // empty = kept
 };
 
 // Appends the line and counts it as kept or not kept under `set`.
@@ -63,9 +63,10 @@ inline void append_prompt(const sink_view& sink, std::uint32_t table, const prom
 // The same for a record that the input makes no whole one of; it has no ids.
 inline void append_left_out(const sink_view& sink, std::uint32_t table, const record_view& record,
                             std::string_view set, std::span<const dlens_value> more = {}) {
-  append_prompt(sink, table,
-                {record.index(), record.find("prompt").value_or(""), {}, std::nullopt, record.left_out()},
-                set, more);
+  append_prompt(
+      sink, table,
+      {.prompt_id = record.index(), .text = record.find("prompt").value_or(""), .reason = record.left_out()},
+      set, more);
 }
 
 }  // namespace depthlens

@@ -7,7 +7,7 @@
 #include "depthlens/base/text.hpp"
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
-#include "depthlens/study/seed_names.hpp"
+#include "depthlens/study/published.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -27,28 +27,38 @@ inline constexpr std::string_view white_space = "white space", wrong = "wrong", 
 
 enum class white_space_rule { keep, retry, drop };
 
+inline dlens_option whitespace_option(const char* fallback) {
+  static constexpr const char* choices[] = {"keep", "retry", "drop", nullptr};
+  return make_option(
+      {.id = "whitespace",
+       .type = DLENS_OPTION_CHOICE,
+       .fallback = fallback,
+       .help = "A final top-1 of white space counts, is asked again after a blank, or is left out.",
+       .choices = choices});
+}
+
 // From the option "whitespace": keep, retry or drop; "auto" gives `automatic`. --seed-compat always retries.
 inline white_space_rule white_space_rule_of(std::string_view option, const dlens_run& run,
                                             white_space_rule automatic = white_space_rule::drop) {
-  if (run.seed_compat != 0 || option == "retry") return white_space_rule::retry;
+  if (run.published != 0 || option == "retry") return white_space_rule::retry;
   if (option == "keep") return white_space_rule::keep;
   return option == "drop" ? white_space_rule::drop : automatic;
 }
 
-// Is a token only white space: by its bytes, or in seed mode by the text it decodes to?
+// Is a token only white space: by its bytes, or as published by the text it decodes to?
 class white_space_test {
  public:
-  white_space_test(const tokenizer_view& tokenizer, bool seed_compat)
-      : tokenizer_(tokenizer), decoder_(tokenizer), seed_compat_(seed_compat) {}
-  bool seed_compat() const { return seed_compat_; }
+  explicit white_space_test(const dlens_run& run)
+      : tokenizer_(run.tokenizer), decoder_(tokenizer_), published_(run.published != 0) {}
+  bool published() const { return published_; }
   bool operator()(std::int32_t id) const {
-    return seed_compat_ ? decoder_.is_white_space(id) : is_white_space(tokenizer_.bytes(id));
+    return published_ ? decoder_.is_white_space(id) : is_white_space(tokenizer_.bytes(id));
   }
 
  private:
   tokenizer_view tokenizer_;
-  seed_decoder decoder_;
-  bool seed_compat_;
+  published_decoder decoder_;
+  bool published_;
 };
 
 // A tokenizer may have more ids than the model has rows in its embedding.
@@ -66,7 +76,7 @@ struct prompt_ids {
 inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& tokenizer,
                                 std::string_view prompt) {
   prompt_ids out{tokenizer.encode_prompt(prompt), {}};
-  if (run.seed_compat != 0 && out.ids.size() > seed_max_ids) out.ids.resize(seed_max_ids);
+  if (run.published != 0 && out.ids.size() > published_max_ids) out.ids.resize(published_max_ids);
   if (out.ids.empty()) out.reason = reason::empty;
   if (out.ids.size() > run.max_positions) out.reason = reason::too_long;
   if (!has_rows(run, out.ids)) out.reason = reason::no_row;
@@ -75,7 +85,7 @@ inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& toke
 
 // A prompt that ends in a blank gets no second one, except by the published rule.
 inline bool can_retry(const white_space_test& is_blank, std::string_view prompt) {
-  return is_blank.seed_compat() || !ends_in_blank(prompt);
+  return is_blank.published() || !ends_in_blank(prompt);
 }
 
 // Where a prompt stands after the answers so far.

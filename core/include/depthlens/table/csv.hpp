@@ -104,10 +104,9 @@ class csv_writer {
 };
 
 // Reads a table row by row; the first row is the header. Fields are divided by a comma, or by another ASCII
-// character such as a tab. Accepts "\n" and "\r\n"; blank lines are passed
-// over; the last row needs no line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another
-// width, a quote in the middle of a field, a quote that is not closed, NUL, no UTF-8, rows over
-// max_item_bytes, over max_columns.
+// character such as a tab. Accepts "\n" and "\r\n"; blank lines are passed over; the last row needs no
+// line end. One thread. Errors are status::data "FILE:LINE: ...": rows of another width, a quote inside a
+// field, a quote that is not closed, NUL, no UTF-8, rows over max_item_bytes, over max_columns.
 class csv_reader {
  public:
   static constexpr std::size_t max_columns = 65536;

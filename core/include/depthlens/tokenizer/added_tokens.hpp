@@ -18,7 +18,7 @@ namespace depthlens {
 
 struct added_token {
   std::int32_t id = 0;
-  std::string content;       // not empty
+  std::string content = {};  // not empty
   bool special = false;      // plain text where special tokens are not wanted
   bool single_word = false;  // only where no word character stands beside it
   bool lstrip = false;       // takes the white space before it

@@ -84,13 +84,12 @@ inline added_token token_with_flags(const json_view& at, bool special) {
     fail(status::data, at.place(), "content of ", text.size(), " bytes, expected 1..", max_added_token);
   }
   const auto flag = [&](const char* key) { return at.find_bool(key).value_or(false); };
-  return {0,
-          std::string(text),
-          special,
-          flag("single_word"),
-          flag("lstrip"),
-          flag("rstrip"),
-          at.find_bool("normalized").value_or(!special)};
+  return {.content = std::string(text),
+          .special = special,
+          .single_word = flag("single_word"),
+          .lstrip = flag("lstrip"),
+          .rstrip = flag("rstrip"),
+          .normalized = at.find_bool("normalized").value_or(!special)};
 }
 
 // A special token: its text, or an object.
@@ -180,8 +179,10 @@ inline std::vector<added_token> listed_tokens(const tokenizer_settings& files, c
       if (text.empty() || text.size() > max_added_token)
         fail(status::data, root.place(), "a token of ", text.size(), " bytes");
       const bool special = special_texts.contains(text);
-      out.push_back({added_id(root.require_u64(text), root.place()), std::string(text), special, false, false,
-                     false, !special});
+      out.push_back({.id = added_id(root.require_u64(text), root.place()),
+                     .content = std::string(text),
+                     .special = special,
+                     .normalized = !special});
     }
   }
   return out;

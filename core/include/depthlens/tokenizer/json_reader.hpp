@@ -60,8 +60,13 @@ inline std::vector<added_token> read_added_tokens(const json_view& root) {
     const std::uint64_t id = at.require_u64("id");
     if (id >= max_tokens) fail(status::data, at.place(), "id ", id, ", expected less than ", max_tokens);
     const bool special = flag("special");
-    out.push_back({static_cast<std::int32_t>(id), std::string(text), special, flag("single_word"),
-                   flag("lstrip"), flag("rstrip"), at.find_bool("normalized").value_or(!special)});
+    out.push_back({.id = static_cast<std::int32_t>(id),
+                   .content = std::string(text),
+                   .special = special,
+                   .single_word = flag("single_word"),
+                   .lstrip = flag("lstrip"),
+                   .rstrip = flag("rstrip"),
+                   .normalized = at.find_bool("normalized").value_or(!special)});
   }
   return out;
 }

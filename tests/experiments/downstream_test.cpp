@@ -3,6 +3,7 @@
 // both modes and the summaries.
 #define dlens_entry_v1 downstream_entry
 #include "../../experiments/downstream/downstream.cpp"
+#undef dlens_entry_v1
 
 #include "fake_host.hpp"
 

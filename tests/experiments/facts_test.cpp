@@ -3,6 +3,7 @@
 // rounds.
 #define dlens_entry_v1 facts_entry
 #include "../../experiments/facts/facts.cpp"
+#undef dlens_entry_v1
 
 #include "fake_host.hpp"
 

@@ -5,6 +5,7 @@
 // A test includes the experiment's source under another entry name, so that many fit into one program:
 //   #define dlens_entry_v1 pos_entry
 //   #include "../../experiments/pos/pos.cpp"
+//   #undef dlens_entry_v1
 //   depthlens::test::fake_host host(pos_entry());
 #pragma once
 

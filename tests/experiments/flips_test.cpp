@@ -2,6 +2,7 @@
 // The flips experiment against a scripted model, and the positions and white-space rule it shares with freq.
 #define dlens_entry_v1 flips_entry
 #include "../../experiments/flips/flips.cpp"
+#undef dlens_entry_v1
 
 #include "counts_file.hpp"
 #include "fake_host.hpp"

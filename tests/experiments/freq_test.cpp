@@ -3,6 +3,7 @@
 // What it shares with flips is tested there.
 #define dlens_entry_v1 freq_entry
 #include "../../experiments/freq/freq.cpp"
+#undef dlens_entry_v1
 
 #include "counts_file.hpp"
 #include "fake_host.hpp"

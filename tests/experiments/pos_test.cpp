@@ -2,6 +2,7 @@
 // The pos experiment against a scripted model: which words are read, how answers follow, which rows come out.
 #define dlens_entry_v1 pos_entry
 #include "../../experiments/pos/pos.cpp"
+#undef dlens_entry_v1
 
 #include "fake_host.hpp"
 

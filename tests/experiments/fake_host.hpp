@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host in memory for tests of experiments: a scripted model, and a run that drives a study through
 // its C table (survey, plan, runs, consume, finish) and keeps the rows as text. The real host is core/host.
-//
 // A test includes the experiment's source under another entry name, so that many fit into one program:
 //   #define dlens_entry_v1 pos_entry
 //   #include "../../experiments/pos/pos.cpp"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <new>
@@ -101,6 +102,11 @@ void write_log(std::int32_t level, dlens_text message) {
 }
 
 // Libraries stay loaded until the process ends: their threads and static objects may outlive any unload.
+boost::dll::shared_library& keep(boost::dll::shared_library library) {
+  static auto* kept = new std::deque<boost::dll::shared_library>();
+  return kept->emplace_back(std::move(library));
+}
+
 std::map<std::filesystem::path, const dlens_plugin*>& loaded() {
   static auto* plugins = new std::map<std::filesystem::path, const dlens_plugin*>();
   return *plugins;
@@ -109,9 +115,9 @@ std::map<std::filesystem::path, const dlens_plugin*>& loaded() {
 const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& reason) {
   try {
     namespace mode = boost::dll::load_mode;
-    auto* library = new boost::dll::shared_library(boost::dll::fs::path(path.string()),
-                                                   mode::rtld_now | mode::rtld_local);
-    return library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
+    const boost::dll::shared_library& library = keep(
+        boost::dll::shared_library(boost::dll::fs::path(path.string()), mode::rtld_now | mode::rtld_local));
+    return library.get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& e) {

@@ -26,7 +26,7 @@ inline vec exp_in_range(vec x) {
   p = p * r + splat(0x1p-1f);
   p = p * (r * r) + r;
   p = p + splat(1.0f);
-  return (vec)((ivec)p + ((ivec)t << 23));
+  return (vec)((uvec)p + ((uvec)t << 23));
 }
 
 // Any x: 0 below exp_lowest, infinity above exp_highest, NaN for NaN.

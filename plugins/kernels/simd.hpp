@@ -23,6 +23,7 @@ namespace depthlens::cpu::DEPTHLENS_ISA {
 
 typedef float vec __attribute__((vector_size(DEPTHLENS_VECTOR_BYTES)));
 typedef std::int32_t ivec __attribute__((vector_size(DEPTHLENS_VECTOR_BYTES)));
+typedef std::uint32_t uvec __attribute__((vector_size(DEPTHLENS_VECTOR_BYTES)));  // sums that may wrap
 
 constexpr std::size_t lanes = DEPTHLENS_VECTOR_BYTES / sizeof(float);
 

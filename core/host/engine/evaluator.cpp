@@ -65,16 +65,13 @@ class pack_runner {
     compute_(packs_[number], prefix, [this, number](dlens_prefix* kept) { finish(number, kept); });
   }
 
+  // What is no longer needed is freed before another pack may begin to keep: the limit holds at every moment.
   void finish(std::int32_t number, dlens_prefix* kept) {
-    std::vector<dlens_prefix*> freed;
-    {
-      const std::lock_guard lock(guard_);
-      --computing_;
-      kept_[number] = kept;
-      for (const std::int32_t f : schedule_.finish(number)) freed.push_back(std::exchange(kept_[f], nullptr));
-      spawn();
-    }
-    for (dlens_prefix* f : freed) release(f);
+    const std::lock_guard lock(guard_);
+    --computing_;
+    kept_[number] = kept;
+    for (const std::int32_t freed : schedule_.finish(number)) release(std::exchange(kept_[freed], nullptr));
+    spawn();
   }
 
   void release(dlens_prefix* p) {

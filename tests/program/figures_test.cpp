@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(the_same_command_draws_what_is_missing_and_no_picture_is_le
   BOOST_TEST(read_bytes(run / "plots" / (lost + ".png")) != kept);  // says how many prompts
   const std::string svg = read_bytes(run / "plots" / (lost + ".svg"));
   BOOST_TEST(must_work(facts_into(run) + words{"--limit", "4", "--format", "svg"})
-                 .err.find("--limit 4 takes nothing away: the run holds up to 8 records") !=
+                 .err.find("--limit 4 takes nothing away from facts: the run holds 8 of its records") !=
              std::string::npos);
   BOOST_TEST(read_bytes(run / "plots" / (lost + ".svg")) == svg);
   must_work(facts_into(run) + words{"--limit", "8", "--format", "svg", "--name", "Another"});

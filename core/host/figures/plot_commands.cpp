@@ -35,9 +35,11 @@ namespace {
 std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, double step,
                                  const figure_axis& axis, const std::string& color) {
   const std::string y = axis.percent ? "100*$" : "$";
-  if (kind == figure_kind::grouped_bars)  // one of no height would look as if it was missing
-    return {cat("1:(0):3:4:(0):($2 == 0 ? ", gnuplot_number(0.008 * (axis.high - axis.low)), " : ", y,
+  if (kind == figure_kind::grouped_bars) {  // one of no height would look as if it was missing
+    const std::string least = gnuplot_number(0.008 * (axis.high - axis.low));
+    return {cat("1:(0):3:4:(0):(abs(", y, "2) < ", least, " ? ", least, " : ", y,
                 "2) with boxxyerror lc rgb '", color, "' fs solid 1 noborder")};
+  }
   const std::string half = gnuplot_coordinate(step * (1 - look::bar_gap) / 2);
   std::vector<std::string> out = {cat("1:(0):($1-", half, "):($1+", half, "):(", y, "3):(", y,
                                       "4) with boxxyerror lc rgb '", color,

@@ -109,8 +109,8 @@ void running_model::check() {
       *opened_.files, model_,
       {.precision = rules_.precision, .token = opened_.first_token(), .skipped = rules_.skipped_checks});
   check_seconds_ = seconds_since(start);
-  log_info(cat("backend ", about_.word, ": ", info().device, "; model ready in ", std::fixed,
-               std::setprecision(2), load_seconds_ + check_seconds_, " s"));
+  log_info(cat("backend ", about_.word, ": ", info().device, "; model in ", rules_.precision, " ready in ",
+               std::fixed, std::setprecision(2), load_seconds_ + check_seconds_, " s"));
   if (const auto slow = slow_precision(rules_.precision, info().device)) log_warning(*slow);
 }
 

@@ -58,8 +58,8 @@ int dry_run(run_inputs& inputs, registry& plugins) {
             << c.most_kept_tokens * advice.kept_token_bytes / mega << " MB\n"
             << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
   if (!told)
-    std::cout << "Packs and kept prefixes are as on a processor in f32: what backend " << backend.about.word
-              << " advises is known once a run in --out has begun.\n";
+    std::cout << "Packs and kept prefixes are as on a processor in f32: no run in --out says what backend "
+              << backend.about.word << " advises.\n";
   return 0;
 }
 

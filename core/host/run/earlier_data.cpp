@@ -61,12 +61,12 @@ void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies)
 }
 
 void tell_about_limit(const std::vector<study_plan>& studies, std::uint64_t limit) {
-  std::uint64_t most = 0;
   for (const study_plan& study : studies)
-    for (const dataset_plan& d : study.datasets) most = std::max(most, d.at_least);
-  if (most > limit)
-    log_info(cat("--limit ", limit, " takes nothing away: the run holds up to ", most,
-                 " records of a data set, and tables and figures are about all of them"));
+    for (const dataset_plan& d : study.datasets)
+      if (d.at_least > limit)
+        log_info(cat("--limit ", limit, " takes nothing away from ", study.word, d.set.empty() ? "" : ".",
+                     d.set, ": the run holds ", d.at_least,
+                     " of its records, and tables and figures are about all"));
 }
 
 }  // namespace depthlens

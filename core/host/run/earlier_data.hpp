@@ -15,7 +15,8 @@ namespace depthlens {
 // gone or has changed is left out with a warning; its own tables stay as they are.
 void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies);
 
-// Says in one line where the run holds more records than `limit`, the --limit of this command.
+// Says in a line for each data set of which the run holds more records than `limit`, the --limit of this
+// command.
 void tell_about_limit(const std::vector<study_plan>& studies, std::uint64_t limit);
 
 }  // namespace depthlens

@@ -9,8 +9,8 @@ namespace depthlens {
 
 // What is said to whoever opens one; the caller names the file before it.
 inline constexpr std::string_view lfs_pointer_text =
-    ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\" in its folder, or download "
-    "the file from where it was published";
+    ": is a git-lfs pointer, not the file itself: get it with \"git lfs pull\" in its folder, or "
+    "download the model with \"hf download\"";
 
 // `file`: the whole of a file. The format allows a pointer no more than 1024 bytes.
 inline bool is_lfs_pointer(std::string_view file) noexcept {

@@ -95,7 +95,7 @@ int dispatch(const depthlens::arguments& given) {
 int main(int argc, char** argv) {
   occupy_standard_streams();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
-  depthlens::end_cleanly_on_cut_files();
+  depthlens::end_cleanly_on_cut_files();  // SIGBUS: a mapped file has been cut short
   depthlens::say_why_on_crashes();
   std::cout.exceptions(std::ios::badbit);  // what cannot be written ends the work
   int code = static_cast<int>(depthlens::status::internal);

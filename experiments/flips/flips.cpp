@@ -72,6 +72,7 @@ class flips final : public guess_study {
   static figure bars(const dlens_run& run) {
     return {.kind = DLENS_FIGURE_GROUPED_BARS,
             .id = "flips",
+            // "{False}" is in the published code's file names.
             .file = run.published != 0 ? "decision_flip_{name}{False}" : "decision_flips_{lens}",
             .title = "Decision flips",
             .table = "summary",
@@ -81,7 +82,7 @@ class flips final : public guess_study {
                         .y_label = "Decision flip rate",
                         .flags = DLENS_FIGURE_PERCENT_Y}},
             .series = "label",
-            .flags = DLENS_FIGURE_TRAINED_LENS};  // as the paper draws it
+            .flags = DLENS_FIGURE_TRAINED_LENS};  // of a tuned lens alone where there is one, as in the paper
   }
 };
 

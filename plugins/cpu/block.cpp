@@ -15,6 +15,8 @@ constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
 
 }  // namespace
 
+// made: the rows to carry through the block, which is added to them: all T, or those that are read. p.stream
+// (T, D): all rows that enter it.
 // made.stream (rows, D) += attention(p.stream), += feed_forward(made.stream).
 void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) const {
   const block_weights& w = weights_.blocks[layer];
@@ -97,7 +99,8 @@ input_rows model::normed(const norm_weights& norm, const float_rows& h, workspac
 }
 
 // activation(gate x) * up x, or activation(up x), (rows, F), as `down` takes them: in scratch.inner until the
-// next call. By tiles: the product of one stays in the cache until it is reduced.
+// next call. By tiles, each its gates and then as many of up: the product of one stays in the cache until it
+// is reduced.
 input_rows model::inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const {
   const std::size_t f = arch_.d_ff;
   const auto kind = static_cast<activation>(arch_.activation);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pack goes through the model block by block (block.cpp), in tree order. Keys and values exist for one
-// block at a time, but for those of a path that is to be kept. The last block computes keys and values of
-// all tokens, and the rest for the tokens that are read.
+// A pack (dlens_batch of abi/backend.h) is the tokens of several prompts as a tree, shared beginnings once.
+// It goes through the model block by block (block.cpp), in tree order: depth first. Keys and values exist for
+// one block at a time, but for those of a kept path: a beginning that later packs continue. The last block
+// computes keys and values of all tokens, and the rest for the tokens that are read.
 #include "pass.hpp"
 
 #include "product_rate.hpp"
@@ -46,6 +47,7 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
       precision_(checked_options(options)),
       shapes_(precision_) {
   weights_ = load_weights(weights, shapes_, options.threads);
+  // Of the readout; made here, so that no forward call has to make it.
   run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
   make_info();
 }
@@ -54,6 +56,7 @@ void model::make_info() {
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
                      shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");
   weights_text_ = shapes_.form();
+  // The stream, all states of a token that is read, queries, keys and values; 64 bytes for ids and places.
   const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width() + kv_width();
   info_ = {.size = sizeof(dlens_model_info),
            .pack_tokens = pack_tokens,
@@ -62,7 +65,7 @@ void model::make_info() {
            .weights = weights_text_.c_str(),
            .device = device_text_.c_str(),
            .prefix_bytes_per_token = arch_.n_layers * kv_width() * sizeof(float),
-           .calls = 0,  // one for each thread
+           .calls = 0,  // forward calls at once: as many as the host has threads
            .reserved = 0};
 }
 

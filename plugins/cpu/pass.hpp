@@ -19,7 +19,7 @@ struct model::pass {
 
   std::shared_ptr<const kept_path> above;  // that the pack continues; null = none
   token_tree tree;
-  std::vector<read_site> sites;            // (S) in tree order
+  std::vector<read_site> sites;            // (S) tokens that are read, by one read or more; in tree order
   std::vector<std::uint32_t> read_tokens;  // of the sites
   query_rows all, reads;                   // all tokens; those of the sites
   std::shared_ptr<kept_path> kept;         // that the pack is to keep, null = none
@@ -28,7 +28,7 @@ struct model::pass {
   workspace& scratch;
   float_rows stream;                          // (T, D) the residual stream, in tree order
   float_rows hidden;                          // (n_layers + 1, S, D) the stream at the sites, layer by layer
-  const rotary_table &rotary, &local_rotary;  // the second for layers with a window
+  const rotary_table &rotary, &local_rotary;  // the second for layers with a window, maybe the same
 
  private:
   void start_keeping(const dlens_batch& batch, std::size_t token_floats);

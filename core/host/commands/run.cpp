@@ -17,7 +17,7 @@ int run_command(const arguments& args) {
     for (const std::string& p : config_values(configs.front(), "plugin-path")) folders.emplace_back(p);
   registry plugins(folders);
   run_request request;
-  if (!parse_run(args, plugins, request)) return 0;
+  if (!parse_run(args, plugins, request)) return 0;  // help was asked for
   catch_stop_signals();
   return execute_run(std::move(request), plugins);
 }

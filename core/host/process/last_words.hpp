@@ -22,7 +22,7 @@ void crash_without_words() noexcept;
 void refuse_exit_of_plugin(const char* how, int code) noexcept;
 
 // Asked to stop: from now on a plugin that has not come back for 25 seconds ends the program with one line
-// that names it and status::stopped. A run ends sooner and saves its records (run/prompt_end.hpp), for which
+// that names it and status::stopped. A run ends sooner and saves its records (run/quick_end.hpp), for which
 // that takes locks and a thread of its own; this needs neither, and is all that other commands have.
 // [a signal handler]
 void end_with_hung_plugins() noexcept;

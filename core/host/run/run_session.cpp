@@ -7,7 +7,7 @@
 #include "run/kept_records.hpp"
 #include "run/not_finite.hpp"
 #include "run/null_means.hpp"
-#include "run/prompt_end.hpp"
+#include "run/quick_end.hpp"
 #include "run/run_outputs.hpp"
 #include "run/run_results.hpp"
 #include "terminal/log.hpp"
@@ -24,7 +24,7 @@ namespace {
 // The computing part of a run: from its folder to its figures.
 class run_session {
  public:
-  run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<prompt_end>& watch)
+  run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<quick_end>& watch)
       : inputs_(inputs), state_(state), watch_(watch), run_(inputs, state), backend_(plugins, inputs, run_) {}
   ~run_session() { watch_.reset(); }  // it looks at what goes next
   run_session(const run_session&) = delete;
@@ -42,7 +42,7 @@ class run_session {
 
   run_inputs& inputs_;
   run_state& state_;
-  std::optional<prompt_end>& watch_;  // until figures are drawn
+  std::optional<quick_end>& watch_;  // until figures begin to be drawn
   held_run run_;
   run_backend backend_;
   std::optional<null_means> means_;  // of --null mean
@@ -62,6 +62,7 @@ int run_session::execute() {
 
 int run_session::work() {
   if (!take_means()) return stopped("the mean states were not complete");
+  // A folder of another configuration is refused here.
   run_.take_key(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration.
   if (run_.is_new()) backend_.model();
@@ -129,12 +130,13 @@ int run_session::finish(bool grown) {
                        .logs = logs_,
                        .root = run_.folder().root(),
                        .manifest = run_.fields()});
+  // What is made again anyway is not looked at.
   results.find_altered({.tables = grown, .figures = grown || renamed, .mean = means_ && means_->made});
   const bool new_tables = grown || results.tables_altered();
-  run_.folder().lock().check_now();
+  run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
   changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
-  run_.save("complete");
+  run_.save("complete");  // figures can be drawn from the tables at any time
   watch_.reset();
   const bool drawn = results.draw(new_tables || renamed ? redraw::all : redraw::missing);
   run_.save("complete");
@@ -165,8 +167,8 @@ void run_session::note_failure() {
 int execute_run(run_request request, registry& plugins) {
   const thread_limit limit(request.work.threads);
   run_state state;
-  std::optional<prompt_end> watch(std::in_place, prompt_end::rules{.asked = [&] { return state.must_end(); },
-                                                                   .save = [&] { return state.end(); }});
+  std::optional<quick_end> watch(std::in_place, quick_end::rules{.asked = [&] { return state.must_end(); },
+                                                                 .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
   return run_session(inputs, plugins, state, watch).execute();

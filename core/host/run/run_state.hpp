@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a run is, for the thread that ends it while others are at work (prompt_end.hpp): what it may write
+// Where a run is, for the thread that ends it while others are at work (quick_end.hpp): what it may write
 // then. The main thread says where the run is; what it names here outlives the naming.
 #pragma once
 

@@ -54,7 +54,7 @@ class surprise final : public study {
   //    row, so that none vanishes; run.json has the counts.
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
-    if (answers.rounds() == 0) return sink.count("", "too short");
+    if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason
     sink.count("", "");
     const dlens_reading& reading = answers.reading(0, 0, lens);  // of round 0, its read 0
     const float* logprob = reading.logprob[0];                   // of its target 0: (L), nats

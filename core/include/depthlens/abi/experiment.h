@@ -3,8 +3,10 @@
 //
 // For each record the host calls plan, runs what was asked for, and calls plan again with the answers until
 // it asks for nothing more; then it calls consume once for each lens and keeps the rows in the record log. At
-// the end finish gets all rows of one lens in record order. Every function of a study may depend on its
-// arguments only: a record can be planned on one thread and consumed on another, or in a later process.
+// the end finish gets all rows of one lens in record order. plan and consume may depend on their arguments
+// and on what study_create and survey left: a record can be planned on one thread and consumed on another, or
+// in a later process. [main], [worker] and [any] are the threads that call: types.h says which those are, and
+// who owns what.
 #ifndef DLENS_ABI_EXPERIMENT_H
 #define DLENS_ABI_EXPERIMENT_H
 
@@ -93,8 +95,8 @@ typedef struct dlens_reading {
   int32_t final_top;            // the model's own top-1
   const int32_t *layers;        // (L) 0..n
   const int32_t *targets;       // (K) ids, -1 resolved
-  const uint32_t *const *rank;  // [K] -> (L)
-  const uint32_t *const *ties;  // [K] -> (L)
+  const uint32_t *const *rank;  // [K] -> (L) 1 + number of larger logits
+  const uint32_t *const *ties;  // [K] -> (L) other tokens with an equal logit
   const float *const *logprob;  // [K] -> (L) nats
   const float *entropy;         // (L) nats
   const float *kl;              // (L) KL(final || layer), nats
@@ -119,8 +121,8 @@ typedef struct dlens_sink {
   // Adds a row to a table of the study's description. Values are copied; n must be its number of columns.
   dlens_status (*append)(const struct dlens_sink *, uint32_t table, const dlens_value *values, uint64_t n,
                          dlens_error *error);
-  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set;
-  // the counts of the run are written to the manifest.
+  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set.
+  // Each call of consume counts, for every lens; the manifest has the counts of the first lens.
   dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n,
                         dlens_error *error);
   // Only in finish: how many prompts a figure is about, for its title.

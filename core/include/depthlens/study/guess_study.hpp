@@ -36,7 +36,7 @@ class guess_study : public study {
 
   const description& describe() override { return description_; }
 
-  // A prompt is read at its last position, or at all that count.
+  // A prompt is read at its last position, or at all but position 0 and special tokens.
   void plan(const record_view& record, const answers_view& answers,
             const request_view& request) const override {
     reads_.plan(record, answers, request);
@@ -70,8 +70,8 @@ class guess_study : public study {
   const token_counts& counts() const { return counts_; }
   row_column column_of_rows(std::string_view id) const { return description_.column_of(rows, id); }
 
-  // A line about the prompt and, where it is kept, a row for each layer of each read. last(reading, i) is the
-  // value of the last column for the reading's layer i.
+  // A line about the prompt, which counts it too, and, where it is kept, a row for each layer of each read.
+  // last(reading, i) is the value of the last column for the reading's layer i.
   template <class Last>
   void append_rows(const record_view& record, const answers_view& answers, std::uint32_t lens,
                    const sink_view& sink, const Last& last) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/prompt_end.hpp"
+#include "run/quick_end.hpp"
 
 #include "process/blocked_signals.hpp"
 
@@ -11,12 +11,12 @@ namespace depthlens {
 
 using clock_type = std::chrono::steady_clock;
 
-prompt_end::prompt_end(rules r) : rules_(std::move(r)) {
+quick_end::quick_end(rules r) : rules_(std::move(r)) {
   const blocked_signals blocked;  // the thread inherits that
   watcher_ = std::thread([this] { watch(); });
 }
 
-prompt_end::~prompt_end() {
+quick_end::~quick_end() {
   {
     const std::lock_guard lock(guard_);
     ending_ = true;
@@ -25,7 +25,7 @@ prompt_end::~prompt_end() {
   watcher_.join();
 }
 
-void prompt_end::watch() {
+void quick_end::watch() {
   constexpr std::chrono::milliseconds step{20};
   std::optional<clock_type::time_point> since;
   std::unique_lock lock(guard_);

@@ -12,16 +12,16 @@
 
 namespace depthlens {
 
-class prompt_end {
+class quick_end {
  public:
   struct rules {
     std::function<bool()> asked;           // whether to end; looked at all the time
     std::function<int()> save;             // saves what is finished and says so; returns the exit code
     std::chrono::milliseconds grace{500};  // for the work to end by itself
   };
-  explicit prompt_end(rules r);
-  ~prompt_end();  // from now on the work ends by itself
-  prompt_end(const prompt_end&) = delete;
+  explicit quick_end(rules r);
+  ~quick_end();  // from now on the work ends by itself
+  quick_end(const quick_end&) = delete;
 
  private:
   void watch();

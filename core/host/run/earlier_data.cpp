@@ -46,8 +46,8 @@ void add_earlier_data(const manifest& earlier, std::vector<study_plan>& studies)
     for (const auto& [set, entry] : *about) {
       const auto* set_key = object_at(key, set);
       if (!entry.is_object() || set_key == nullptr) continue;
-      const auto again =
-          std::find_if(named.begin(), named.end(), [&](const dataset_plan& d) { return d.set == set; });
+      const auto again = std::find_if(named.begin(), named.end(),
+                                      [&set = set](const dataset_plan& d) { return d.set == set; });
       if (again == named.end()) {
         add_one(study, set, entry.get_object(), *set_key);
         continue;

@@ -5,15 +5,17 @@
 //
 //   here          formula                                     plugins/cpu             plugins/torch
 //   embed         h = E[id] scale + P[position]               model.cpp embed         model.cpp embed
-//   run_block     h += attention(h); h += feed_forward(h)     block.cpp run_block     model.cpp run_block
+//   run_block     h += attention(h); h += feed_forward(h)  *  block.cpp run_block     model.cpp run_block
 //   norm          (x - mean) / sqrt(var + eps) weight + bias  kernels/norm.hpp        weights.cpp apply
-//   q, k, v       turn(norm(W norm(h) + bias))                block.cpp project       model.cpp attention
+//   q, k          turn(norm(W norm(h) + bias))                block.cpp project       model.cpp attention
+//   v             W norm(h) + bias                            block.cpp project       model.cpp attention
 //   turn          (a cos - b sin, b cos + a sin)              kernels/rotary.hpp      model.cpp turn
 //   attend        softmax(scale q k) v over the past          attention.cpp           attention.cpp
 //   feed_forward  W_down (activation(W_gate x) * W_up x)      block.cpp inner_values  model.cpp
-//   logits        cap(U norm(A h + b) + bias)                 readout_stack.cpp       readout_stack.cpp
+//   logits        cap(U norm(t(h)) + bias), t: the transport  readout_stack.cpp       readout_stack.cpp
 //   reading.hpp   rank, logprob, entropy, KL                  kernels/reduce.hpp      reduce.hpp
 //
+// * in a parallel block both see the h that entered it.
 // The backends differ in order alone: tokens of many sequences that begin alike are computed once, as a tree
 // (depthlens/backend/token_tree.hpp), and logits are reduced tile by tile, so that no row of them is kept.
 #pragma once

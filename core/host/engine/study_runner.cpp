@@ -13,8 +13,8 @@ namespace depthlens {
 namespace {
 
 constexpr auto kSyncEvery = std::chrono::seconds(5);
-// Ids of one window, so that long prompts do not need more memory than many short ones.
-constexpr std::size_t kWindowIds = 4u << 20;
+// Bytes of the prompts of one window, so that long prompts do not need more memory than many short ones.
+constexpr std::size_t kWindowBytes = 4u << 20;
 
 // Thrown through the evaluator to end a round early.
 struct stop_request {};
@@ -76,7 +76,7 @@ bool study_runner::run(const std::atomic<bool>& stop) {
         }
         for (const auto& [key, value] : job->data().fields) window_bytes += value.size();
         window.push_back(std::move(job));
-        if (window.size() < options_.window && window_bytes < kWindowIds) continue;
+        if (window.size() < options_.window && window_bytes < kWindowBytes) continue;
         run_window(std::exchange(window, {}), stop);
         window_bytes = 0;
         if (stop) break;

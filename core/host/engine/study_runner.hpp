@@ -54,8 +54,8 @@ class study_runner {
   study_runner(const run_context& context, std::vector<running_study> studies,
                std::vector<running_lens> lenses, make_evaluator make, options o);
 
-  // Runs everything that is not in the logs yet. `stop` is looked at between packs; true afterwards = not
-  // complete. Returns whether all records are done.
+  // Runs everything that is not in the logs yet. `stop` is looked at between packs and ends the work.
+  // Returns whether all records are done.
   bool run(const std::atomic<bool>& stop);
 
   const evaluation_counts& counts() const { return counts_; }

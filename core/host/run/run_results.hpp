@@ -38,7 +38,8 @@ class run_results {
   explicit run_results(parts p) : p_(std::move(p)) {}
 
   // Says which outputs are not as the run wrote them and are made again, and which this command cannot make.
-  // What is made again anyway is not looked at: tables of this command, figures. mean: the mean states were.
+  // What is made again anyway is not looked at: tables of this command, figures. `mean`: this command has
+  // made the mean states anew.
   struct made_again {
     bool tables = false, figures = false, mean = false;
   };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
 // inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See
-// experiments/flips, the smallest.
+// share/skeleton/experiment, the smallest.
 #pragma once
 
 #include "depthlens/abi/experiment.h"

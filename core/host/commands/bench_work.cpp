@@ -2,12 +2,13 @@
 #include "commands/bench_work.hpp"
 
 #include "commands/prompts.hpp"
+#include "engine/planned_work.hpp"
+#include "terminal/stopwatch.hpp"
 
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <fstream>
 #include <random>
 
@@ -17,9 +18,9 @@ namespace {
 // Adds the wall time of fn() to `seconds`.
 template <class Function>
 void timed(double& seconds, Function&& fn) {
-  const auto start = std::chrono::steady_clock::now();
+  const stopwatch watch;
   fn();
-  seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds += watch.seconds();
 }
 
 // What the backend has done so far.
@@ -46,17 +47,6 @@ useful_work useful_in(const model_files& files, const prefix_forest& forest, con
   std::sort(reads.begin(), reads.end());
   reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
   return work_needed(files, forest, reads, rows);
-}
-
-// The parts of the sequences up to their last position read.
-std::vector<std::span<const std::int32_t>> needed_parts(const bench_window& in) {
-  std::vector<std::size_t> length(in.sequences.size(), 0);
-  for (const read_request& w : in.requests)
-    length[w.sequence] = std::max<std::size_t>(length[w.sequence], w.position + 1);
-  std::vector<std::span<const std::int32_t>> out;
-  for (std::size_t i = 0; i < in.sequences.size(); ++i)
-    out.push_back(std::span(in.sequences[i]).first(length[i]));
-  return out;
 }
 
 }  // namespace
@@ -98,7 +88,7 @@ bench_pass run_pass(const opened_model& model, const running_model& running, con
     bench_window in;
     timed(out.tokenise, [&] { in = read_window(model, prompts, plan, first); });
     prefix_forest forest;
-    timed(out.forest, [&] { forest = build_forest(needed_parts(in)); });
+    timed(out.forest, [&] { forest = build_forest(needed_parts(in.sequences, in.requests)); });
     out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
     timed(out.forward, [&] {

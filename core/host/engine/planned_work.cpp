@@ -31,7 +31,8 @@ std::vector<read_site> gather_sites(const prefix_forest& forest, std::span<const
   return out;
 }
 
-// The part of each sequence that is needed: nothing behind its last position read.
+}  // namespace
+
 std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vector<std::int32_t>> sequences,
                                                         std::span<const read_request> requests) {
   std::vector<std::size_t> length(sequences.size(), 0);
@@ -44,8 +45,6 @@ std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vec
   for (std::size_t b = 0; b < sequences.size(); ++b) out[b] = std::span(sequences[b]).first(length[b]);
   return out;
 }
-
-}  // namespace
 
 planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
                            std::span<const read_request> requests, const pack_rules& rules) {

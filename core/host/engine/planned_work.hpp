@@ -15,13 +15,18 @@
 
 namespace depthlens {
 
+// The part of each sequence that is needed: nothing behind its last position read. Throws status::internal
+// for a position outside its sequence. Views the sequences.
+std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vector<std::int32_t>> sequences,
+                                                        std::span<const read_request> requests);
+
 struct planned_work {
   prefix_forest forest;
   std::vector<read_site> sites;  // by token, which is a node of the forest, in order; targets are distinct
   std::vector<pack> packs;
   evaluation_counts counts;
 
-  // Throws status::internal for a position outside its sequence.
+  // Throws what needed_parts throws.
   planned_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_request> requests,
                const pack_rules& rules);
 

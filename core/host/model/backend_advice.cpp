@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/backend_advice.hpp"
 
+#include "depthlens/base/json_members.hpp"
 #include "model/model_size.hpp"
 
 #include <boost/json.hpp>
@@ -34,10 +35,8 @@ void describe(const backend_advice& advice, boost::json::object& backend) {
 std::optional<backend_advice> advice_in(const boost::json::object& backend) {
   bool whole = true;
   const auto number = [&](const char* key, std::uint64_t most) {
-    const boost::json::value* value = backend.if_contains(key);
-    boost::system::error_code code;
-    const std::uint64_t n = value && value->is_number() ? value->to_number<std::uint64_t>(code) : most + 1;
-    whole = whole && !code && n <= most;
+    const std::uint64_t n = number_at(&backend, key).value_or(most + 1);
+    whole = whole && n <= most;
     return n;
   };
   constexpr std::uint64_t most_tokens = 1u << 30, most_bytes = 1ull << 60;

@@ -5,6 +5,7 @@
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stopwatch.hpp"
 
 #include <chrono>
 
@@ -48,8 +49,7 @@ std::string display_name(const std::string& asked, const std::filesystem::path& 
 
 opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
                                 const std::string& shown_name, const config_policy& policy) {
-  using clock = std::chrono::steady_clock;
-  const auto start = clock::now();
+  const stopwatch opening;
   opened_model m;
   m.path = resolve_model(name_or_path).path;
   if (m.path != name_or_path && input_is_folder(name_or_path))
@@ -59,10 +59,10 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   for (const std::string& key : policy.ignored)
     log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
   for (const std::string& note : m.files->arch().notes) log_info(note);
-  const auto opened = clock::now();
+  m.files_seconds = opening.seconds();
+  const stopwatch reading_tokens;
   m.tokens = std::make_unique<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
-  m.files_seconds = std::chrono::duration<double>(opened - start).count();
-  m.tokenizer_seconds = std::chrono::duration<double>(clock::now() - opened).count();
+  m.tokenizer_seconds = reading_tokens.seconds();
   const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
   if (rows > ids)
     log_info(cat("the embedding has ", rows, " rows for ", ids, " token ids; all rows stay in the softmax"));

@@ -7,21 +7,15 @@
 #include "model/slow_precision.hpp"
 #include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stopwatch.hpp"
 
 #include <boost/json.hpp>
 
-#include <chrono>
 #include <iomanip>
 #include <utility>
 
 namespace depthlens {
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-double seconds_since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
 
 // Views the architecture's vectors.
 dlens_architecture c_architecture(const architecture& a) {
@@ -76,7 +70,7 @@ dlens_tensor c_tensor(const tensor_view& t) {
 running_model::running_model(const opened_model& opened, const registry::backend& backend,
                              const work_rules& rules)
     : opened_(opened), about_(backend.about), rules_(rules) {
-  const auto start = clock_type::now();
+  const stopwatch watch;
   make_views();
   const dlens_model_options options{sizeof options, rules.threads, rules.device.c_str(),
                                     rules.precision.c_str()};
@@ -84,7 +78,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
   const plugin_call call("backend", about_.word, "model_create");
   checked_call(backend.table->model_create, &weights_, &options, &model_);
   opened.files->forget_pages();
-  load_seconds_ = seconds_since(start);
+  load_seconds_ = watch.seconds();
 }
 
 running_model::~running_model() {
@@ -104,11 +98,11 @@ void running_model::make_views() {
 }
 
 void running_model::check() {
-  const auto start = clock_type::now();
+  const stopwatch watch;
   checks_ = self_check(
       *opened_.files, model_,
       {.precision = rules_.precision, .token = opened_.first_token(), .skipped = rules_.skipped_checks});
-  check_seconds_ = seconds_since(start);
+  check_seconds_ = watch.seconds();
   log_info(cat("backend ", about_.word, ": ", info().device, "; model in ", rules_.precision, " ready in ",
                std::fixed, std::setprecision(2), load_seconds_ + check_seconds_, " s"));
   if (const auto slow = slow_precision(rules_.precision, info().device)) log_warning(*slow);

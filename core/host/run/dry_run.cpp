@@ -45,7 +45,8 @@ int dry_run(run_inputs& inputs, registry& plugins) {
       inputs.request.fresh ? manifest{} : manifest::read(inputs.request.out / "run.json");
   const registry::backend backend = plugins.choose_backend(backend_word(earlier.fields, wishes.backend));
   const auto told = told_before(earlier.fields, backend.about.word, wishes.precision);
-  const backend_advice advice = told.value_or(assumed_advice(*inputs.model.files));
+  const backend_advice assumed = assumed_advice(*inputs.model.files);
+  const backend_advice advice = told.value_or(assumed);
   check_file_names(inputs.sessions, inputs.context);
   study_runner counter = make_counter(inputs, advice);
   counter.run(stop_asked());
@@ -54,7 +55,7 @@ int dry_run(run_inputs& inputs, registry& plugins) {
   std::cout << "records            " << inputs.records_wanted() << "\npositions read     " << c.positions_read
             << "\ntokens given       " << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes
             << "\ntokens to compute  " << c.tokens_computed << "\nweights as f32     "
-            << assumed_advice(*inputs.model.files).weight_bytes / mega << " MB\nkept prefixes      at most "
+            << assumed.weight_bytes / mega << " MB\nkept prefixes      at most "
             << c.most_kept_tokens * advice.kept_token_bytes / mega << " MB\n"
             << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
   if (!told)

@@ -9,9 +9,9 @@
 #include "run/not_finite.hpp"
 #include "run/run_outputs.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stopwatch.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <iomanip>
 #include <utility>
 
@@ -114,7 +114,7 @@ void run_results::write_tables() {
 }
 
 bool run_results::draw(redraw which) {
-  const auto start = std::chrono::steady_clock::now();
+  const stopwatch watch;
   std::vector<std::string> formats = p_.request.formats;
   if (which == redraw::all || !figures_altered_.empty()) {
     formats = formats_to_draw(p_.root, formats);
@@ -127,8 +127,7 @@ bool run_results::draw(redraw which) {
     note_figures(p_.manifest, p_.root, *pictures);
     if (!pictures->empty())
       log_info(cat(pictures->size(), pictures->size() == 1 ? " picture in " : " pictures in ", std::fixed,
-                   std::setprecision(1),
-                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), " s"));
+                   std::setprecision(1), watch.seconds(), " s"));
     else if (which == redraw::missing && figures_altered_.empty() && !mean_altered_)
       log_info("nothing new: tables and figures are as they were");
     // Of a figure that the run no longer has, what is gone is nobody's.

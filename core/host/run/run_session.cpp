@@ -11,9 +11,9 @@
 #include "run/run_outputs.hpp"
 #include "run/run_results.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stopwatch.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -26,7 +26,7 @@ class run_session {
  public:
   run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<quick_end>& watch)
       : inputs_(inputs), state_(state), watch_(watch), run_(inputs, state), backend_(plugins, inputs, run_) {}
-  ~run_session() { watch_.reset(); }  // it looks at what goes next
+  ~run_session() { watch_.reset(); }  // before what it may still name goes
   run_session(const run_session&) = delete;
 
   int execute();
@@ -106,9 +106,9 @@ study_runner run_session::make_runner() {
 
 bool run_session::compute(study_runner& runner) {
   const records_at_work at_work(state_, runner);
-  const auto start = std::chrono::steady_clock::now();
+  const stopwatch watch;
   const bool finished = runner.run(stop_asked());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = watch.seconds();
   note_not_finite(runner, inputs_.model, inputs_.lenses.with_weights(), inputs_.sessions, run_.fields());
   if (finished)
     log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",

@@ -7,13 +7,13 @@
 #include "results/folder_owner.hpp"
 #include "results/run_device.hpp"
 #include "terminal/log.hpp"
+#include "terminal/stopwatch.hpp"
 #include "training/finished_lens.hpp"
 #include "training/lens_folder.hpp"
 #include "training/trainable_backend.hpp"
 #include "training/training_course.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -60,10 +60,10 @@ dlens_trainer_options trainer_options(const train_request& request) {
 // False where it was stopped.
 bool train(training_course& course) {
   course.begin();
-  const auto start = std::chrono::steady_clock::now();
+  const stopwatch watch;
   const std::uint64_t before = course.trained_on();
   if (!course.train()) return false;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = watch.seconds();
   const std::uint64_t positions = course.trained_on() - before;
   log_info(cat(positions, " positions in ", std::fixed, std::setprecision(1), seconds, " s, ",
                static_cast<double>(positions) / std::max(seconds, 1e-9), "/s"));

@@ -18,11 +18,12 @@ constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
 // made: the rows to carry through the block, which is added to them: all T, or those that are read. p.stream
 // (T, D): all rows that enter it.
 // made.stream (rows, D) += attention(p.stream), += feed_forward(made.stream).
-void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) const {
+void model::run_block(block_call& call, std::uint32_t layer, const block_rows& made) const {
+  const pass& p = call.p;
   const block_weights& w = weights_.blocks[layer];
   const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const norm_weights& ffn_norm = parallel && !w.ffn_norm.present() ? w.attn_norm : w.ffn_norm;
-  workspace& s = p.scratch;
+  workspace& s = call.scratch;
   const head_shape heads{.n_heads = arch_.n_heads,
                          .n_kv_heads = arch_.n_kv_heads,
                          .head_dim = arch_.head_dim,
@@ -30,10 +31,11 @@ void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) cons
                          .softcap = static_cast<float>(arch_.attention_softcap)};
   const float_rows kv = s.kv.rows(p.stream.n, kv_width());
   const float_rows q = s.q.rows(made.stream.n, q_width());
-  project(p, layer, made, kv, q);
-  if (p.kept) keep_path(p, layer, kv);
-  const std::vector<kept_rows> above = rows_of_layer(p.above.get(), p.tree.n_above, layer, kv.width);
-  const float_rows attended = attend_tree(kernels_, heads, p.tree, above, kv, made.queries, q, s);
+  project(call, layer, made, kv, q);
+  if (call.kept) keep_path(call, layer, kv);
+  const std::vector<kept_rows> continued =
+      rows_of_layer(call.continued.get(), p.tree.n_above, layer, kv.width);
+  const float_rows attended = attend_tree(kernels_, heads, p.tree, continued, kv, made.queries, q, s);
   for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
     const float_rows h = made.stream.part(rows);
     input_rows inner;
@@ -47,25 +49,26 @@ void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) cons
 
 // x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (made rows, H, head_dim) = W_q x, with
 // keys and queries turned by their positions.
-void model::project(pass& p, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+void model::project(block_call& call, std::uint32_t layer, const block_rows& made, const float_rows& kv,
                     const float_rows& q) const {
+  const pass& p = call.p;
   const block_weights& w = weights_.blocks[layer];
-  const rotary_table& angles = tables_.window(layer) != 0 ? p.local_rotary : p.rotary;
+  const rotary_table& angles = tables_.window(layer) != 0 ? call.local_rotary : call.rotary;
   const bool all = made.stream.n == p.stream.n;  // the queries are of the same x as the keys
   const auto make_queries = [&](const input_rows& x, row_range rows) {
-    w.q.apply(kernels_, x, q.part(rows), p.scratch);
+    w.q.apply(kernels_, x, q.part(rows), call.scratch);
     turn(q.part(rows), arch_.n_heads, w.q_norm, angles, made.queries.position.data() + rows.first,
          static_cast<float>(arch_.attention_scale));
   };
   for_chunks(p.stream.n, chunk_rows, [&](row_range rows) {
-    const input_rows x = normed(w.attn_norm, p.stream.part(rows), p.scratch);
-    w.kv.apply(kernels_, x, kv.part(rows), p.scratch);
+    const input_rows x = normed(w.attn_norm, p.stream.part(rows), call.scratch);
+    w.kv.apply(kernels_, x, kv.part(rows), call.scratch);
     turn(kv.part(rows), arch_.n_kv_heads, w.k_norm, angles, p.tree.position.data() + rows.first, 1);
     if (all) make_queries(x, rows);
   });
   if (all) return;
   for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
-    make_queries(normed(w.attn_norm, made.stream.part(rows), p.scratch), rows);
+    make_queries(normed(w.attn_norm, made.stream.part(rows), call.scratch), rows);
   });
 }
 
@@ -132,9 +135,11 @@ void model::add_product(const linear& map, const input_rows& in, const norm_weig
 }
 
 // The layer's keys and values of the path that is kept.
-void model::keep_path(pass& p, std::uint32_t layer, const float_rows& kv) const {
-  float* to = p.kept->kv.data() + layer * p.kept_tokens.size() * kv.width;
-  for (const std::uint32_t token : p.kept_tokens) to = std::copy_n(kv.row(token), kv.width, to);
+void model::keep_path(block_call& call, std::uint32_t layer, const float_rows& kv) const {
+  const std::vector<std::uint32_t>& tokens = call.p.kept_tokens;
+  kept_path& kept = *call.kept;
+  float* to = kept.kv.data() + (layer - kept.first_layer) * tokens.size() * kv.width;
+  for (const std::uint32_t token : tokens) to = std::copy_n(kv.row(token), kv.width, to);
 }
 
 }  // namespace depthlens::cpu

@@ -15,9 +15,11 @@
 namespace depthlens::cpu {
 
 struct kept_path {
-  std::shared_ptr<const kept_path> above;  // holds positions 0..begin-1, perhaps more; null where begin is 0
-  std::uint32_t begin = 0, end = 0;        // positions held here
-  float_buffer kv;                         // (layers, end - begin, 2, KV heads * head_dim): keys, then values
+  std::shared_ptr<const kept_path>
+      continued;                     // holds positions 0..begin-1, perhaps more; null where begin is 0
+  std::uint32_t begin = 0, end = 0;  // positions held here
+  std::uint32_t first_layer = 0;     // of those held, which are the same in all that it continues
+  float_buffer kv;                   // (layers held, end - begin, 2, KV heads * head_dim): keys, then values
 };
 
 // Keys and values of one layer for the positions begin..end-1.
@@ -30,10 +32,10 @@ struct kept_rows {
 inline std::vector<kept_rows> rows_of_layer(const kept_path* path, std::uint32_t n, std::uint32_t layer,
                                             std::size_t width) {
   std::vector<kept_rows> out;
-  for (; n > 0; path = path->above.get()) {
+  for (; n > 0; path = path->continued.get()) {
     if (path->begin >= n) continue;
     const std::size_t length = path->end - path->begin;
-    out.push_back({path->begin, n, path->kv.data() + layer * length * width});
+    out.push_back({path->begin, n, path->kv.data() + (layer - path->first_layer) * length * width});
     n = path->begin;
   }
   return out;

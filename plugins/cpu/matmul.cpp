@@ -37,6 +37,32 @@ std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) 
 
 std::size_t bytes_of(precision p) { return p == precision::bf16 ? sizeof(bf16) : sizeof(float); }
 
+// Of a layout (inputs, outputs) in blocks: outputs of a block, 1 where they are in none, and values from the
+// first output of a block to that of the next.
+#if DNNL_VERSION_MAJOR >= 3
+std::size_t outputs_of_a_block(const memory::desc& packed) {
+  std::size_t n = 1;
+  for (int i = 0; i < packed.get_inner_nblks(); ++i)
+    if (packed.get_inner_idxs()[static_cast<std::size_t>(i)] == 1)
+      n *= static_cast<std::size_t>(packed.get_inner_blks()[static_cast<std::size_t>(i)]);
+  return n;
+}
+std::size_t stride_of_outputs(const memory::desc& packed) {
+  return static_cast<std::size_t>(packed.get_strides()[1]);
+}
+#else
+std::size_t outputs_of_a_block(const memory::desc& packed) {
+  const auto& layout = packed.data.format_desc.blocking;
+  std::size_t n = 1;
+  for (int i = 0; i < layout.inner_nblks; ++i)
+    if (layout.inner_idxs[i] == 1) n *= static_cast<std::size_t>(layout.inner_blks[i]);
+  return n;
+}
+std::size_t stride_of_outputs(const memory::desc& packed) {
+  return static_cast<std::size_t>(packed.data.format_desc.blocking.strides[1]);
+}
+#endif
+
 struct operands {
   const void *in, *weights;
   float* out;
@@ -60,8 +86,9 @@ matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::
                            precision weights)
     : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights) {
   choose_layout();
+  choose_slice();
   require_code_room();
-  const dnnl::reorder::primitive_desc pack(engine_, plain_, engine_, packed_, with_own_scratch());
+  const dnnl::reorder::primitive_desc pack(engine_, plain_, engine_, packed_slice_, with_own_scratch());
   pack_scratch_ = pack.scratchpad_desc();
   pack_ = dnnl::reorder(pack);
   const std::unique_ptr<const primitive> largest = make(max_rows);
@@ -77,7 +104,6 @@ matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::
 void matmul_shape::choose_layout() {
   const auto choose = [this] {
     require_code_room();
-    plain_ = matrix(inputs_, outputs_, memory::format_tag::ba);
     const dnnl::matmul::primitive_desc desc =
         describe(max_rows, matrix(inputs_, outputs_, memory::format_tag::any));
     packed_ = desc.weights_desc();
@@ -90,6 +116,25 @@ void matmul_shape::choose_layout() {
   }
   held_ = precision::f32;
   choose();
+}
+
+// As many outputs as the layout holds in a block, where its blocks of outputs lie one behind the other and
+// nothing else is between them; else all.
+void matmul_shape::choose_slice() {
+  const std::size_t whole = packed_.get_size();
+  slice_ = outputs_of_a_block(packed_);
+  if (slice_ > 1 && slice_ < outputs_) {
+    packed_slice_ = packed_.submemory_desc({to_dim(inputs_), to_dim(slice_)}, {0, 0});
+    const std::size_t n = (outputs_ + slice_ - 1) / slice_, bytes = whole / n;
+    if (whole % n == 0 && bytes % sizeof(float) == 0 && bytes == stride_of_outputs(packed_) * bytes_of(held_))
+      slice_floats_ = bytes / sizeof(float);
+  }
+  if (slice_floats_ == 0) {
+    slice_ = outputs_;
+    slice_floats_ = (whole + sizeof(float) - 1) / sizeof(float);
+    packed_slice_ = packed_;
+  }
+  plain_ = matrix(inputs_, slice_, memory::format_tag::ba);
 }
 
 memory::desc matmul_shape::matrix(std::size_t rows, std::size_t columns, memory::format_tag layout) const {
@@ -183,11 +228,21 @@ std::string matmul_shapes::form() const {
 }
 
 void packed_matrix::assign(const float* weights, workspace& scratch) {
-  float* packed = data_.reserve_raw((shape_->packed().get_size() + sizeof(float) - 1) / sizeof(float));
-  const dnnl::engine& engine = shape_->engine();
+  if (data_ == nullptr) data_ = own_.reserve_raw(floats());
+  for (std::size_t i = 0; i * slice() < outputs(); ++i)
+    assign_slice(i, weights + i * slice() * inputs(), scratch);
+}
+
+void packed_matrix::assign_slice(std::size_t number, const float* weights, workspace& scratch) {
+  const std::size_t n = slice() * inputs();
+  const std::size_t given = std::min(slice(), outputs() - number * slice()) * inputs();
+  if (given < n) {
+    float* const whole = scratch.padded_in.reserve_raw(n);
+    std::fill(std::copy_n(weights, given, whole), whole + n, 0.0f);
+    weights = whole;
+  }
   const void* plain = weights;
   if (shape_->weights() == precision::bf16) {
-    const std::size_t n = inputs() * outputs();
     bf16* rounded = reserve_bf16(scratch.rounded, n);
     kernels().to_bf16(weights, n, rounded);
     plain = rounded;
@@ -197,9 +252,10 @@ void packed_matrix::assign(const float* weights, workspace& scratch) {
       plain = widened;
     }
   }
+  const dnnl::engine& engine = shape_->engine();
   dnnl::stream stream(engine);
-  memory from(shape_->plain(), engine, const_cast<void*>(plain));
-  memory to(shape_->packed(), engine, packed);
+  memory from(shape_->plain_slice(), engine, const_cast<void*>(plain));
+  memory to(shape_->packed_slice(), engine, data_ + number * shape_->slice_floats());
   memory pad(shape_->pack_scratch(), engine, scratch_of(shape_->pack_scratch(), scratch));
   shape_->pack().execute(stream, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, pad}});
   stream.wait();
@@ -239,7 +295,7 @@ void packed_matrix::multiply_chunk(const input_rows& in, const float_rows& out, 
   }
   dnnl::stream stream(shape_->engine());
   const std::uint64_t start = now_ns();
-  execute(product, shape_->engine(), stream, {values, data_.data(), to}, shape_->packed(), scratch);
+  execute(product, shape_->engine(), stream, {values, data_, to}, shape_->packed(), scratch);
   stream.wait();
   scratch.products.add(product.rows, inputs(), outputs(), start);
   if (padded) std::copy_n(to, in.n * outputs(), out.data);

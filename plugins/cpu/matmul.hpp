@@ -51,13 +51,21 @@ class matmul_shape {
   const primitive& for_rows(std::size_t rows) const;
   // False: no chunk was found that keeps the promise above.
   bool rows_are_independent() const { return rows_are_independent_; }
+  // True: an output's value does not depend on which others there are either.
+  bool sums_in_one_order() const { return !needs_probe_; }
   precision weights() const { return weights_; }
   // How weights and inputs are held: weights(), or f32 where bf16 is not multiplied here.
   precision held() const { return held_; }
 
   const dnnl::engine& engine() const { return engine_; }
-  const dnnl::memory::desc& plain() const { return plain_; }  // (inputs, outputs), outputs outermost
   const dnnl::memory::desc& packed() const { return packed_; }
+  // Weights are packed by slices of so many outputs, which lie one behind the other: from a plain (slice,
+  // inputs) matrix that stays in the cache. The last slice may hold fewer, and zeros.
+  std::size_t slice() const { return slice_; }
+  std::size_t slice_floats() const { return slice_floats_; }  // of a packed slice
+  std::size_t packed_floats() const { return (outputs_ + slice_ - 1) / slice_ * slice_floats_; }
+  const dnnl::memory::desc& plain_slice() const { return plain_; }  // (inputs, slice), outputs outermost
+  const dnnl::memory::desc& packed_slice() const { return packed_slice_; }
   const dnnl::reorder& pack() const { return pack_; }
   const dnnl::memory::desc& pack_scratch() const { return pack_scratch_; }
   std::size_t inputs() const { return inputs_; }
@@ -65,6 +73,7 @@ class matmul_shape {
 
  private:
   void choose_layout();
+  void choose_slice();
   dnnl::memory::desc matrix(std::size_t rows, std::size_t columns, dnnl::memory::format_tag layout) const;
   dnnl::matmul::primitive_desc describe(std::size_t rows, const dnnl::memory::desc& weights) const;
   std::unique_ptr<const primitive> make(std::size_t rows) const;
@@ -72,9 +81,9 @@ class matmul_shape {
   bool passes_probe(const primitive& product) const;
 
   dnnl::engine engine_;
-  std::size_t inputs_, outputs_;
+  std::size_t inputs_, outputs_, slice_ = 0, slice_floats_ = 0;
   precision weights_, held_;
-  dnnl::memory::desc plain_, packed_, pack_scratch_;
+  dnnl::memory::desc packed_, plain_, packed_slice_, pack_scratch_;
   dnnl::reorder pack_;
   bool needs_probe_ = false, rows_are_independent_ = true;
   std::vector<float> expected_;  // what every row of a probe must give
@@ -101,19 +110,26 @@ class matmul_shapes {
   std::map<std::tuple<std::size_t, std::size_t, precision>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
-// One weight matrix, packed.
+// One weight matrix, packed, in memory of its own or of others.
 class packed_matrix {
  public:
   packed_matrix() = default;
   // Has no values before assign. `shape` must outlive it.
   explicit packed_matrix(const matmul_shape& shape) : shape_(&shape) {}
-  // weights (outputs, inputs) row-major, read during the call only. Call within run_single_threaded
-  // (single_thread.hpp), as multiply.
+  // room: floats() floats on a cache line, which outlive it and hold its values from now on.
+  void place(float* room) { data_ = room; }
+  // weights (outputs, inputs) row-major, read during the call only. Takes memory of its own if it has no
+  // place. Call within run_single_threaded (single_thread.hpp), as all that follows.
   void assign(const float* weights, workspace& scratch);
+  // A slice alone: the outputs from number * slice on, weights (slice, inputs), of which what lies behind the
+  // last output is not read. It has a place. Slices may be assigned at once.
+  void assign_slice(std::size_t number, const float* weights, workspace& scratch);
 
   std::size_t inputs() const { return shape_->inputs(); }
   std::size_t outputs() const { return shape_->outputs(); }
-  std::size_t bytes() const { return data_.size() * sizeof(float); }
+  std::size_t slice() const { return shape_->slice(); }
+  std::size_t floats() const { return shape_->packed_floats(); }
+  std::size_t bytes() const { return floats() * sizeof(float); }
 
   // out (rows, outputs) = in (rows, inputs) * weights transposed. Rounded rows only where the weights are of
   // precision::bf16.
@@ -124,7 +140,8 @@ class packed_matrix {
   void multiply_chunk(const input_rows& in, const float_rows& out, workspace& scratch) const;
 
   const matmul_shape* shape_ = nullptr;
-  float_buffer data_;
+  float_buffer own_;
+  float* data_ = nullptr;
 };
 
 // "oneDNN 2.6.3 (AVX-512 ...)": what the bits of a product may depend on.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pack (dlens_batch of abi/backend.h) is the tokens of several prompts as a tree, shared beginnings once.
-// It goes through the model block by block (block.cpp), in tree order: depth first. Keys and values exist for
-// one block at a time, but for those of a kept path: a beginning that later packs continue. The last block
-// computes keys and values of all tokens, and the rest for the tokens that are read.
+// The model's two ways to readings: forward takes a pack through all stages in one call, with weights that
+// are held; begin_pass and run_pass take it through one by one, while the host has the weights streamed. What
+// is done in a stage is the same (pass.cpp).
 #include "pass.hpp"
 
 #include "product_rate.hpp"
@@ -33,10 +32,23 @@ precision checked_options(const dlens_model_options& options) {
        "; use --precision f32 or bf16");
 }
 
-// The rows `from` of the stream, one behind the other.
-void copy_rows(const float_rows& stream, const std::vector<std::uint32_t>& from, const float_rows& to) {
-  for (std::size_t i = 0; i < from.size(); ++i) std::copy_n(stream.row(from[i]), stream.width, to.row(i));
-}
+// Of a token in one layer, with its ids and places.
+std::uint64_t state_bytes(const dlens_architecture& arch) { return sizeof(float) * arch.d_model + 64; }
+
+// The model's own pass for the one call that takes it through all stages, in the workspace's room.
+class whole_pass {
+ public:
+  template <class... Arguments>
+  explicit whole_pass(workspace& scratch, const model& m, const Arguments&... asked)
+      : scratch_(scratch), pass_(m, asked..., std::move(scratch.states), scratch) {}
+  ~whole_pass() { scratch_.states = std::move(pass_.room); }
+  whole_pass(const whole_pass&) = delete;
+  model::pass& operator*() { return pass_; }
+
+ private:
+  workspace& scratch_;
+  model::pass pass_;
+};
 
 }  // namespace
 
@@ -45,130 +57,105 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
       tables_(take_tables(arch_)),
       kernels_(kernels()),
       precision_(checked_options(options)),
-      shapes_(precision_) {
-  weights_ = load_weights(weights, shapes_, options.threads);
-  // Of the readout; made here, so that no forward call has to make it.
-  run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
+      shapes_(precision_),
+      stages_(weights, shapes_, options.stream != 0),
+      weights_(stages_.weights()) {
+  if (!stages_.streamed()) stages_.load_all(options.threads);
   make_info();
+}
+
+dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_options& options) {
+  const dlens_architecture& a = checked_architecture(weights);
+  const weight_needs stages = needs_of(weights, checked_options(options));
+  const std::uint64_t d = a.d_model, q = 1ull * a.n_heads * a.head_dim;
+  const std::uint64_t kv = 2ull * a.n_kv_heads * a.head_dim;
+  // Queries, keys and values of all tokens; of a chunk its norms, products and inner values, of a stack its
+  // rows before and behind a lens; some padded once more; of a thread that loads, a slice of weights.
+  const std::uint64_t chunk = 256 * (4 * d + 2ull * a.d_ff) + 3 * 1024 * d + 2 * 128 * tile_width;
+  const std::uint64_t loading = 4 * 64 * std::max<std::uint64_t>({d, q, a.d_ff});
+  return {.size = sizeof(dlens_model_needs),
+          .pack_tokens = pack_tokens,
+          .calls = 0,
+          .stages = stages.stages,
+          .held_bytes = stages.held_bytes,
+          .streamed_bytes = stages.streamed_bytes,
+          .call_bytes = sizeof(float) * (pack_tokens * (q + kv) + chunk + loading),
+          .bytes_per_token = state_bytes(a),
+          .bytes_per_read = state_bytes(a) * (a.n_layers + 1ull),
+          .kept_token_bytes = sizeof(float) * kv * a.n_layers,
+          .stage_token_bytes = sizeof(float) * kv};
 }
 
 void model::make_info() {
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
                      shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");
   weights_text_ = shapes_.form();
-  // The stream, all states of a token that is read, queries, keys and values; 64 bytes for ids and places.
-  const std::uint64_t floats = arch_.d_model * (arch_.n_layers + 2ull) + q_width() + kv_width();
   info_ = {.size = sizeof(dlens_model_info),
            .pack_tokens = pack_tokens,
-           .weight_bytes = weights_.bytes(),
-           .bytes_per_token = floats * sizeof(float) + 64,
+           .weight_bytes = stages_.bytes(),
+           .bytes_per_token = state_bytes(arch_),
+           .bytes_per_read = state_bytes(arch_) * (arch_.n_layers + 1ull),
            .weights = weights_text_.c_str(),
            .device = device_text_.c_str(),
-           .prefix_bytes_per_token = arch_.n_layers * kv_width() * sizeof(float),
+           .prefix_bytes_per_token = (stages_.streamed() ? 1 : arch_.n_layers) * kv_width() * sizeof(float),
            .calls = 0,  // forward calls at once: as many as the host has threads
-           .reserved = 0};
+           .stages = stages_.streamed() ? stages_.count() : 0};
 }
 
 void model::forward(const dlens_batch& batch, const std::vector<const lens*>& lenses, std::int32_t* final_top,
                     const dlens_readings* const* readings) const {
+  if (stages_.streamed()) fail(status::internal, "a streamed model takes passes, stage by stage");
   const workspace_pool::handle handle(pool_);
-  pass p(*this, batch, *handle);
-  if (batch.n_reads == 0 && !p.kept) return;
+  workspace& scratch = *handle;
+  whole_pass whole(scratch, *this, batch, lenses, final_top, readings);
+  pass& p = *whole;
+  if (!p.is_needed()) return;
+  block_call call(*this, p, 0, arch_.n_layers, batch.prefix ? batch.prefix->path : nullptr, scratch);
   run_single_threaded([&] {
-    p.scratch.products = {};
+    scratch.products = {};
     const std::uint64_t start = now_ns();
-    run_blocks(p);
+    for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) enter_block(call, layer);
     const std::uint64_t read_start = now_ns();
-    if (!p.sites.empty()) {
-      copy_hidden(p, batch);
-      readout_request request{.batch = &batch,
-                              .sites = std::move(p.sites),
-                              .hidden = p.hidden,
-                              .lenses = lenses,
-                              .final_top = final_top,
-                              .readings = readings};
-      read_out({.weights = weights_,
-                .kernels = kernels_,
-                .n_layers = arch_.n_layers,
-                .softcap = static_cast<float>(arch_.final_softcap),
-                .gather_shape = shapes_.get(arch_.d_model, gather_width)},
-               request, p.scratch);
-    }
-    work_.add(p.scratch.products, read_start - start, now_ns() - read_start);
+    for (const readout_stage& stage : weights_.readouts) read_stage(p, stage, scratch);
+    work_.add(scratch.products, read_start - start, now_ns() - read_start);
   });
-  if (p.kept) *batch.kept = new dlens_prefix{std::move(p.kept)};
+  if (call.kept) *batch.kept = new dlens_prefix{std::move(call.kept)};
 }
 
-model::pass::pass(const model& m, const dlens_batch& batch, workspace& space)
-    : above(batch.prefix ? batch.prefix->path : nullptr),
-      tree(make_token_tree(batch, {m.arch_.vocab_size, m.arch_.max_positions, above ? above->end : 0})),
-      sites(make_read_sites(batch, tree)),
-      all(make_query_rows(tree)),
-      scratch(space),
-      stream(space.stream.rows(tree.token.size(), m.arch_.d_model)),
-      hidden(space.hidden.rows((m.arch_.n_layers + std::size_t{1}) * sites.size(), m.arch_.d_model)),
-      rotary(space.rotary.reserve(tree.n_positions, m.tables_.inverse_frequency,
-                                  static_cast<float>(m.arch_.rope_scale))),
-      local_rotary(m.tables_.local_inverse_frequency.empty()
-                       ? rotary
-                       : space.local_rotary.reserve(tree.n_positions, m.tables_.local_inverse_frequency, 1)) {
-  for (const read_site& site : sites) read_tokens.push_back(site.token);
-  reads = make_query_rows(tree, read_tokens);
-  if (batch.kept) start_keeping(batch, m.arch_.n_layers * m.kv_width());
+std::uint32_t model::stage_parts(std::uint32_t stage) const {
+  return stage < stages_.count() ? stages_.parts(stage) : 0;
 }
 
-// token_floats: keys and values of a token in all layers.
-void model::pass::start_keeping(const dlens_batch& batch, std::size_t token_floats) {
-  if (batch.keep_token >= batch.n_tokens) {
-    fail(status::internal, "token ", batch.keep_token, " is to be kept; the pack has ", batch.n_tokens);
+void model::load_stage(std::uint32_t stage, std::uint32_t part) const {
+  const workspace_pool::handle handle(pool_);
+  run_single_threaded([&] { stages_.load(stage, part, *handle); });
+}
+
+std::unique_ptr<model::pass> model::begin_pass(const dlens_batch& batch,
+                                               const std::vector<const lens*>& lenses,
+                                               std::int32_t* final_top,
+                                               const dlens_readings* const* readings) const {
+  const workspace_pool::handle handle(pool_);
+  return std::make_unique<pass>(*this, batch, lenses, final_top, readings, state_room{}, *handle);
+}
+
+void model::run_pass(pass& p, std::uint32_t stage, const dlens_prefix* prefix, dlens_prefix** kept) const {
+  if (!p.is_needed()) return;
+  const workspace_pool::handle handle(pool_);
+  workspace& scratch = *handle;
+  scratch.products = {};
+  const std::uint64_t start = now_ns();
+  const bool is_block = stage < arch_.n_layers;
+  if (is_block) {
+    block_call call(*this, p, stage, stage + 1, prefix ? prefix->path : nullptr, scratch);
+    run_single_threaded([&] { enter_block(call, stage); });
+    if (call.kept && kept) *kept = new dlens_prefix{std::move(call.kept)};
+  } else {
+    run_single_threaded([&] { read_stage(p, weights_.readouts.at(stage - arch_.n_layers), scratch); });
   }
-  for (auto t = static_cast<std::int32_t>(batch.keep_token); t >= 0; t = batch.parent[t])
-    kept_tokens.push_back(tree.place[t]);
-  std::reverse(kept_tokens.begin(), kept_tokens.end());
-  kept = std::make_shared<kept_path>();
-  kept->begin = static_cast<std::uint32_t>(tree.position[kept_tokens.front()]);
-  kept->end = kept->begin + static_cast<std::uint32_t>(kept_tokens.size());
-  if (kept->begin > 0) kept->above = above;
-  kept->kv.reserve_raw(kept_tokens.size() * token_floats);
-}
-
-// Each block makes all rows of the stream from all; behind the last one only what is read matters.
-void model::run_blocks(pass& p) const {
-  embed(p.tree, p.stream, p.scratch);
-  const std::uint32_t last = arch_.n_layers - 1;
-  for (std::uint32_t layer = 0; layer < last; ++layer) {
-    copy_rows(p.stream, p.read_tokens, p.states(layer));
-    run_block(p, layer, {p.stream, p.all});
-  }
-  copy_rows(p.stream, p.read_tokens, p.states(last));
-  copy_rows(p.stream, p.read_tokens, p.states(last + 1));  // to which the last block adds
-  run_block(p, last, {p.states(last + 1), p.reads});
-}
-
-// stream (T, D) = embed[token] * embed_scale, + position[position] where positions are learned.
-void model::embed(const token_tree& tree, const float_rows& stream, workspace& scratch) const {
-  const std::size_t d = arch_.d_model;
-  const auto scale = static_cast<float>(arch_.embed_scale);
-  float* learned = scratch.row.reserve(d);
-  for (std::size_t t = 0; t < stream.n; ++t) {
-    float* h = stream.row(t);
-    weights_.embed.read_rows(static_cast<std::size_t>(tree.token[t]), 1, h);
-    for (std::size_t i = 0; i < d && scale != 1; ++i) h[i] *= scale;
-    if (!weights_.position.present()) continue;
-    weights_.position.read_rows(static_cast<std::size_t>(tree.position[t]) + arch_.position_offset, 1,
-                                learned);
-    kernels_.add(h, learned, d);
-  }
-}
-
-// To the host's buffer, if it wants them.
-void model::copy_hidden(const pass& p, const dlens_batch& batch) const {
-  if (!batch.hidden) return;
-  const std::size_t d = arch_.d_model, layers = arch_.n_layers + std::size_t{1};
-  for (std::uint32_t layer = 0; layer < layers; ++layer)
-    for (std::size_t i = 0; i < p.sites.size(); ++i)
-      for (const std::uint32_t read : p.sites[i].reads)
-        std::copy_n(p.states(layer).row(i), d, batch.hidden + (read * layers + layer) * d);
+  const std::uint64_t took = now_ns() - start;
+  const bool done = stage + 1 == stages_.count();
+  work_.add(scratch.products, is_block ? took : 0, is_block ? 0 : took, done ? 1 : 0);
 }
 
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
@@ -183,7 +170,8 @@ double model::product_rate(std::string_view form, std::uint32_t threads, double 
     shapes.insert(shapes.end(), arch_.n_layers, {l->matrix.inputs(), l->matrix.outputs()});
   shapes.insert(shapes.end(), arch_.n_layers,
                 {arch_.d_model, (block.gated ? std::size_t{2} : 1) * arch_.d_ff});
-  for (const packed_matrix& tile : weights_.unembed_tiles) shapes.push_back({tile.inputs(), tile.outputs()});
+  for (const packed_matrix& tile : weights_.readouts.back().tiles)
+    shapes.push_back({tile.inputs(), tile.outputs()});
   return measure_product_rate(shapes, form, threads, seconds);
 }
 

@@ -27,7 +27,12 @@ dlens_status model_create(const dlens_weights* weights, const dlens_model_option
   });
 }
 
-constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create};
+dlens_status needs(const dlens_weights* weights, const dlens_model_options* options, dlens_model_needs* out,
+                   dlens_error* error) noexcept {
+  return guarded(error, [&] { *out = model::needs(*weights, *options); });
+}
+
+constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create, needs};
 
 }  // namespace
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads lenses at positions: rows (position, layer) are stacked, normed, multiplied with one tile of the
 // unembedding after the other, and each tile of logits is reduced while it is in the cache (reduce.hpp).
-// Nothing of size V is kept for a row. Bias and soft cap are part of a logit from the start.
+// Nothing of size V is kept for a row. Where not all tiles are in memory at once, what is known of every row
+// waits for the next ones. Bias and soft cap are part of a logit from the start.
 //
 // Logits that are not finite: a NaN target has rank V and 0 ties; NaNs are passed over by rank and top-k
 // (which is filled up with the smallest ids left); logprob, entropy and kl of a row are NaN where a sum is
@@ -16,8 +17,11 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/backend/read_sites.hpp"
+#include "depthlens/backend/row_plan.hpp"
+#include "depthlens/backend/row_table.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace depthlens::cpu {
@@ -41,7 +45,31 @@ struct readout_model {
 
 constexpr std::size_t gather_width = 64;  // targets whose logits are computed ahead of the tiles at once
 
-// Fills the readings and final_top. Call within run_single_threaded.
-void read_out(const readout_model& model, readout_request& request, workspace& scratch);
+// The readout of a pass, which goes through the stages of model_weights::readouts in order. Fills the
+// readings and final_top when the last one is done. Call within run_single_threaded.
+class readout {
+ public:
+  // What the model and the request point to outlives it.
+  readout(const readout_model& model, readout_request request);
+
+  void run(const readout_stage& stage, workspace& scratch);
+
+ private:
+  // What is known of the rows of a stack when some tiles have gone by.
+  struct open_stack {
+    std::unique_ptr<row_table> table;
+    bool as_expected = true;  // every tile had the values of the targets that they are ranked by
+  };
+
+  void find_finals(const readout_stage& stage, row_range sites, workspace& scratch);
+  void read_layers(const readout_stage& stage, row_range sites, open_stack& stack, workspace& scratch);
+
+  readout_model model_;
+  readout_request request_;
+  const row_plan<transport> final_plan_;  // the final output alone
+  row_plan<transport> plan_;              // rows of all lenses
+  std::vector<top_entry> finals_;         // (S) largest logit and its id, once they are found
+  std::vector<open_stack> final_stacks_, stacks_;
+};
 
 }  // namespace depthlens::cpu

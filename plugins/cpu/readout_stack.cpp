@@ -80,27 +80,13 @@ void readout_stack::for_blocks(const float_rows& logits, std::size_t first, Func
   }
 }
 
-void readout_stack::find_finals(std::span<top_entry> out) {
-  row_table table(range_.n);
-  run_tiles(table, {}, row_kind::top_only);
-  std::copy(table.tops.begin(), table.tops.end(), out.begin());
-}
-
-void readout_stack::read(std::span<const top_entry> finals) {
-  const std::vector<site_target> places = site_targets(sites_);
-  row_table table(sites_, plan_.rows.size(), request_.batch->top_k, finals);
-  for_chunks(places.size(), gather_width,
-             [&](row_range some) { find_targets(table, std::span(places).subspan(some.first, some.n)); });
-  if (!run_tiles(table, places, row_kind::layer)) {
-    // The tiles' own values of the targets are known by now: count again, against them.
-    table.restart(finals);
-    run_tiles(table, places, row_kind::layer);
-  }
-  table.write(*request_.batch, sites_, model_.weights.unembed.rows, plan_.row_of_lens, request_.readings);
+void readout_stack::find_targets(row_table& table, std::span<const site_target> targets) {
+  for_chunks(targets.size(), gather_width,
+             [&](row_range some) { gather_targets(table, targets.subspan(some.first, some.n)); });
 }
 
 // By the same products as the tiles, on a matrix of the targets' own weight rows.
-void readout_stack::find_targets(row_table& table, std::span<const site_target> places) {
+void readout_stack::gather_targets(row_table& table, std::span<const site_target> places) {
   float* gathered = scratch_.gathered.reserve(gather_width * width_);
   const std::vector<float>& bias = model_.weights.unembed_bias;
   float gathered_bias[gather_width] = {};
@@ -119,11 +105,12 @@ void readout_stack::find_targets(row_table& table, std::span<const site_target> 
   });
 }
 
-bool readout_stack::run_tiles(row_table& table, std::span<const site_target> places, row_kind kind) {
+bool readout_stack::run_tiles(const readout_stage& stage, row_table& table,
+                              std::span<const site_target> targets, row_kind kind) {
   float* final_weights = plan_.wants_kl ? scratch_.final_weights.reserve(range_.n * tile_width) : nullptr;
   const std::vector<float>& bias = model_.weights.unembed_bias;
   bool as_expected = true;
-  std::int32_t id = 0;  // of the tile's first logit
+  auto id = static_cast<std::int32_t>(stage.first_id);  // of the tile's first logit
   const auto reduce = [&](const logit_block& block) {
     for (std::size_t i = 0; i < block.n_rows; ++i) {
       const std::size_t row = block.first_row + i;
@@ -137,11 +124,11 @@ bool readout_stack::run_tiles(row_table& table, std::span<const site_target> pla
           table.states[row]);
     }
   };
-  for (const packed_matrix& tile : model_.weights.unembed_tiles) {
+  for (const packed_matrix& tile : stage.tiles) {
     for_chunks(n_products_, chunk_rows, [&](row_range products) {
       const float_rows logits = logits_of(products, tile, bias.empty() ? nullptr : bias.data() + id);
       for_blocks(logits, products.first, [&](const logit_block& block) {
-        as_expected &= table.take_targets(places, block, id);
+        as_expected &= table.take_targets(targets, block, id);
         reduce(block);
       });
     });

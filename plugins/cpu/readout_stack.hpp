@@ -21,19 +21,20 @@ class readout_stack {
   readout_stack(const readout_model& model, const readout_request& request, const row_plan<transport>& plan,
                 row_range sites, workspace& scratch);
 
-  // Largest logit and its id (the smaller of equal ones) of row 0 of every site; out (sites).
-  void find_finals(std::span<top_entry> out);
-  // Takes all measures and writes them to the host's buffers; finals (sites) from find_finals.
-  void read(std::span<const top_entry> finals);
+  std::span<const read_site> sites() const { return sites_; }
+  // Takes the logits of the targets (site_targets of the sites) to the table, ahead of the tiles.
+  void find_targets(row_table& table, std::span<const site_target> targets);
+  // Reduces the logits of the stage's tiles into the table. True unless a tile has another value for a target
+  // than the table had.
+  bool run_tiles(const readout_stage& stage, row_table& table, std::span<const site_target> targets,
+                 row_kind kind);
 
  private:
   void make_rows();
   // states (sites, D) in the output space, in scratch.carried.
   input_rows carry(const transport& by, const input_rows& states);
-  // The logits of some of the targets, at most gather_width.
-  void find_targets(row_table& table, std::span<const site_target> places);
-  // True unless a tile has another value for a target than find_targets had. Without places: top-1 alone.
-  bool run_tiles(row_table& table, std::span<const site_target> places, row_kind kind);
+  // Of at most gather_width targets.
+  void gather_targets(row_table& table, std::span<const site_target> some);
   // logits (products, outputs): of some of the rows, with the bias (outputs), NULL = none, and capped.
   float_rows logits_of(row_range products, const packed_matrix& unembed, const float* bias);
   // fn(block) for the rows of the table that the logits of the products from `first` on belong to.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them: matrices dequantised to float32 or bf16 and packed by
-// oneDNN, vectors as floats, embedding rows read from the mapped file as they are needed.
+// A model's weights as products and norms take them: matrices dequantised to float32 or bf16 and packed by
+// oneDNN, vectors as floats, embedding rows read from the mapped file as they are needed. What of it is in
+// memory when: stages.hpp.
 #pragma once
 
 #include "kernels/kernels.hpp"
@@ -47,23 +48,28 @@ constexpr std::size_t inner_tile = 128;
 // The last holds the rest.
 using block_weights = block_parts<norm_weights, linear, std::vector<linear>>;
 
+// Columns of the logits that are made and reduced at once: outputs of a tile of the unembedding.
+constexpr std::size_t tile_width = 960;
+
+// Tiles of the unembedding that are in memory together, and what for: to find the model's own top-1 of every
+// site, to read all layers, or both one after the other. Several stages that share the vocabulary between
+// them follow each other in its order.
+struct readout_stage {
+  bool finals = true, layers = true;
+  bool again = false;  // layers once more, for stacks that were reduced against other values of their targets
+  bool first = true, last = true;  // of the vocabulary
+  std::size_t first_id = 0;
+  std::vector<packed_matrix> tiles;  // tile_width rows of the unembedding each, the very last one the rest
+};
+
 struct model_weights {
   weight_view embed;                // (V, D)
   weight_view position;             // (rows, D) or absent
   weight_view unembed;              // (V, D)
   std::vector<float> unembed_bias;  // (V) or empty
   norm_weights final_norm;
-  std::vector<block_weights> blocks;
-  std::vector<packed_matrix> unembed_tiles;  // tile_width rows of the unembedding each, the last one the rest
-
-  std::size_t bytes() const;  // held in memory by this struct
+  std::vector<block_weights> blocks;    // (n_layers)
+  std::vector<readout_stage> readouts;  // in the order in which they are gone through
 };
-
-// Columns of the logits that are made and reduced at once.
-constexpr std::size_t tile_width = 960;
-// Loads in parallel with up to `threads` threads. `shapes` must outlive the result, and so must the tensors'
-// data. Errors: status::data with the tensor's name for one that is missing or has another shape than the
-// architecture.
-model_weights load_weights(const dlens_weights& given, matmul_shapes& shapes, std::uint32_t threads);
 
 }  // namespace depthlens::cpu

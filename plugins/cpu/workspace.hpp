@@ -113,8 +113,14 @@ class rotary_table {
   std::size_t half_ = 0, known_ = 0;
 };
 
+// Where the states of a pass are.
+struct state_room {
+  float_buffer stream;  // (T, D) residual stream
+  float_buffer hidden;  // (layers + 1, read tokens, D)
+};
+
 struct workspace {
-  float_buffer stream;                // (T, D) residual stream
+  state_room states;                  // of a pass that goes through all stages in one call
   float_buffer normed;                // (chunk, D), as the weights are rounded
   float_buffer row;                   // (max(D, inner tile)) before it is rounded
   float_buffer q;                     // (T, H * head_dim): queries, then attention outputs
@@ -122,12 +128,12 @@ struct workspace {
   float_buffer product;               // (chunk, D), or of the inner tile's gate and up
   float_buffer inner;                 // (chunk, F), as the weights are rounded
   float_buffer keys, values, scores;  // of one path, see attend.hpp
-  float_buffer hidden;                // (layers + 1, read tokens, D)
   float_buffer rows;                  // (stack, D) normed rows of the readout
   float_buffer carried;               // (read tokens of a stack, D) out of a lens
   float_buffer logits;                // (chunk, tile)
   float_buffer final_weights;         // (read tokens of a stack, tile)
   float_buffer gathered;              // (64, D) rows of the unembedding
+  float_buffer plain;                 // (slice, inputs) weights on their way to be packed
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again
   product_counter products;                               // of the call in flight

@@ -114,12 +114,12 @@ void model::make_info(std::uint32_t threads) {
   info_ = {.size = sizeof(dlens_model_info),
            .pack_tokens = static_cast<std::uint32_t>(pack),
            .weight_bytes = bytes,
-           .bytes_per_token = per_token,
+           .bytes_per_token = sizeof(float) * arch_.d_model + 64,
+           .bytes_per_read = (sizeof(float) * arch_.d_model + 64) * (arch_.n_layers + 1ull),
            .weights = weights_text_.c_str(),
            .device = device_text_.c_str(),
            .prefix_bytes_per_token = 0,
-           .calls = calls,
-           .reserved = 0};
+           .calls = calls};
 }
 
 attention_shape model::make_attention_shape() const {

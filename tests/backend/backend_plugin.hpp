@@ -10,9 +10,12 @@
 
 #include <boost/dll/shared_library.hpp>
 
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +37,12 @@ inline const dlens_backend& backend() {
     return static_cast<const dlens_backend*>(found);
   }();
   return *table;
+}
+
+// Whether models are streamed, stage by stage, instead of held (DEPTHLENS_TEST_STREAM=1 says so).
+inline bool streams() {
+  const char* said = std::getenv("DEPTHLENS_TEST_STREAM");
+  return said && *said == '1';
 }
 
 // Tokens, some of which share prefixes, and what to read.
@@ -110,8 +119,13 @@ struct transport_spec {
 class loaded_model {
  public:
   explicit loaded_model(const dlens_weights& weights, std::uint32_t threads = 2, const char* device = "auto",
-                        const char* precision = "f32") {
-    const dlens_model_options options{sizeof(dlens_model_options), threads, device, precision};
+                        const char* precision = "f32", bool stream = streams()) {
+    const dlens_model_options options{.size = sizeof(dlens_model_options),
+                                      .threads = threads,
+                                      .device = device,
+                                      .precision = precision,
+                                      .stream = stream ? 1U : 0U,
+                                      .reserved = 0};
     checked_call(backend().model_create, &weights, &options, &model_);
   }
   ~loaded_model() {
@@ -126,12 +140,20 @@ class loaded_model {
   dlens_model* model_ = nullptr;
 };
 
+// A path that is kept: the backend's own, or of a streamed model one for each stage.
+struct kept_stages {
+  std::uint32_t length = 0;  // positions
+  std::vector<dlens_prefix*> of_stage;
+};
+
 // A model from random weights, and the lenses made for it.
 class test_model {
  public:
   explicit test_model(const random_model& weights, std::uint32_t threads = 2, const char* precision = "f32",
-                      const char* device = "auto")
-      : view_(weights), model_(view_.weights, threads, device, precision), n_layers_(weights.shape.layers) {}
+                      const char* device = "auto", bool stream = streams())
+      : view_(weights),
+        model_(view_.weights, threads, device, precision, stream),
+        n_layers_(weights.shape.layers) {}
   test_model(const dlens_weights& weights, std::uint32_t n_layers, std::uint32_t threads)
       : view_(random_model({.layers = 1})), model_(weights, threads), n_layers_(n_layers) {}
   ~test_model() {
@@ -191,8 +213,22 @@ class test_model {
     batch.prefix = prefix;
     batch.keep_token = keep_token;
     batch.kept = kept;
-    checked_call(model_.get().forward, &model_.get(), &batch, out.final_top.data(), pointers.data());
+    if (streamed()) {
+      run_stages(batch, out.final_top.data(), pointers.data());
+    } else {
+      checked_call(model_.get().forward, &model_.get(), &std::as_const(batch), out.final_top.data(),
+                   pointers.data());
+    }
     return out;
+  }
+
+  bool streamed() const { return get().info(&get())->stages > 0; }
+  // Frees what forward kept.
+  void release(dlens_prefix* kept) const {
+    if (!streamed()) return get().prefix_release(&get(), kept);
+    const std::unique_ptr<kept_stages> stages(reinterpret_cast<kept_stages*>(kept));
+    for (dlens_prefix* p : stages->of_stage)
+      if (p) get().prefix_release(&get(), p);
   }
 
   const dlens_model& table() const { return model_.get(); }
@@ -213,7 +249,7 @@ class test_model {
             .lenses = lenses_.data(),
             .prefix = nullptr,
             .keep_token = 0,
-            .reserved2 = 0,
+            .prefix_length = 0,
             .kept = nullptr,
             .hidden = nullptr};
   }
@@ -221,6 +257,36 @@ class test_model {
   const dlens_model& get() const { return model_.get(); }
 
  private:
+  // As a host takes one pass through a streamed model. The batch's paths are of kept_stages.
+  void run_stages(dlens_batch batch, std::int32_t* final_top, const dlens_readings* const* readings) const {
+    // Another call's stages would be loaded over these.
+    const std::lock_guard<std::mutex> alone(stages_);
+    const dlens_model* const m = &get();
+    const auto* const continued = reinterpret_cast<const kept_stages*>(batch.prefix);
+    auto kept = std::make_unique<kept_stages>();
+    dlens_prefix** const place = batch.kept;
+    dlens_prefix* made = nullptr;
+    batch.prefix_length = continued ? continued->length : 0;
+    if (place && batch.keep_token < batch.n_tokens)
+      kept->length = static_cast<std::uint32_t>(batch.position[batch.keep_token]) + 1;
+    batch.prefix = nullptr;
+    batch.kept = place ? &made : nullptr;
+    dlens_pass* pass = nullptr;
+    checked_call(m->pass_begin, m, &std::as_const(batch), final_top, readings, &pass);
+    const std::unique_ptr<dlens_pass, std::function<void(dlens_pass*)>> owner(
+        pass, [m](dlens_pass* p) { m->pass_end(m, p); });
+    for (std::uint32_t stage = 0; stage < m->info(m)->stages; ++stage) {
+      for (std::uint32_t part = 0; part < m->stage_parts(m, stage); ++part)
+        checked_call(m->stage_load, m, stage, part);
+      made = nullptr;
+      const dlens_prefix* const prefix = continued ? continued->of_stage[stage] : nullptr;
+      checked_call(m->pass_run, m, pass, stage, prefix, batch.kept);
+      kept->of_stage.push_back(made);
+    }
+    if (place) *place = reinterpret_cast<dlens_prefix*>(kept.release());
+  }
+
+  mutable std::mutex stages_;
   weights_view view_;
   loaded_model model_;
   std::uint32_t n_layers_;

@@ -112,13 +112,13 @@ BOOST_AUTO_TEST_CASE(a_model_says_what_it_is) {
   BOOST_TEST(std::string(info.device) != "");
 }
 
-BOOST_AUTO_TEST_CASE(scratch_of_a_token_has_room_for_its_states_in_all_layers) {
-  const auto scratch = [](std::uint32_t layers) {
+BOOST_AUTO_TEST_CASE(room_for_a_token_that_is_read_grows_with_the_layers) {
+  const auto room = [](std::uint32_t layers) {
     const random_model weights({.layers = layers});
     test_model model(weights);
-    return model.get().info(&model.get())->bytes_per_token;
+    return model.get().info(&model.get())->bytes_per_read;
   };
-  BOOST_TEST(scratch(11) == scratch(3) + 8 * 48 * sizeof(float));
+  BOOST_TEST(room(11) >= room(3) + 8 * 48 * sizeof(float));
 }
 
 BOOST_AUTO_TEST_CASE(fifty_models_come_and_go) {

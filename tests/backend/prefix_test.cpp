@@ -26,7 +26,7 @@ class kept_path {
   dlens_prefix** place() { return &prefix_; }
   const dlens_prefix* get() const { return prefix_; }
   void release() {
-    if (prefix_) model_.get().prefix_release(&model_.get(), prefix_);
+    if (prefix_) model_.release(prefix_);
     prefix_ = nullptr;
   }
 

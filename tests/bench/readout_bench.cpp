@@ -48,16 +48,17 @@ struct head {
                                     plain_matrix("unembed", values, vocabulary, width),
                                     plain_matrix("final_norm", ones, width, 1)};
     const dlens_tensor* const pointers[] = {&tensors[0], &tensors[1], &tensors[2]};
-    weights = load_weights({.size = sizeof(dlens_weights),
-                            .reserved = 0,
-                            .architecture = &arch,
-                            .tensors = pointers,
-                            .n_tensors = std::size(pointers)},
-                           shapes, 1);
+    stages.emplace(dlens_weights{.size = sizeof(dlens_weights),
+                                 .reserved = 0,
+                                 .architecture = &arch,
+                                 .tensors = pointers,
+                                 .n_tensors = std::size(pointers)},
+                   shapes, false);
+    stages->load_all(1);
   }
   std::vector<float> values, ones;
   matmul_shapes shapes;
-  model_weights weights;
+  std::optional<weight_stages> stages;
 };
 
 // Room for the readings of P positions with one target each.
@@ -121,12 +122,13 @@ void readout(benchmark::State& state) {
                             .final_top = out.final_top.data(),
                             .readings = tables};
     run_single_threaded([&] {
-      read_out({.weights = model.weights,
-                .kernels = kernels(),
-                .n_layers = n_layers,
-                .softcap = 0,
-                .gather_shape = model.shapes.get(width, gather_width)},
-               request, scratch);
+      readout read({.weights = model.stages->weights(),
+                    .kernels = kernels(),
+                    .n_layers = n_layers,
+                    .softcap = 0,
+                    .gather_shape = model.shapes.get(width, gather_width)},
+                   std::move(request));
+      for (const readout_stage& stage : model.stages->weights().readouts) read.run(stage, scratch);
     });
     benchmark::ClobberMemory();
   }

@@ -2,6 +2,7 @@
 // A backend that is served best by few calls at once, as a GPU is: it gets no more, of a size for so many.
 // And what a backend advises: kept in run.json, combined with what the user wants.
 #include "engine/evaluator.hpp"
+#include "model/memory_plan.hpp"
 
 #include "host/fake_backend.hpp"
 

@@ -47,7 +47,11 @@ class fake_backend {
   explicit fake_backend(std::uint32_t vocabulary, std::uint32_t pack_tokens = 64,
                         std::uint64_t kept_token_bytes = 0)
       : vocabulary_(vocabulary) {
-    info_ = {sizeof info_, pack_tokens, 0, 0, "none", "fake", kept_token_bytes, 0, 0};
+    info_ = {.size = sizeof info_,
+             .pack_tokens = pack_tokens,
+             .weights = "none",
+             .device = "fake",
+             .prefix_bytes_per_token = kept_token_bytes};
     if (kept_token_bytes > 0)
       c_.prefix_release = [](const dlens_model* m, dlens_prefix* p) {
         auto* kept = reinterpret_cast<kept_path*>(p);
@@ -98,7 +102,7 @@ class fake_backend {
   std::multiset<std::uint64_t> read_paths;  // of all positions read
   std::set<const dlens_lens*> lenses_used;
 
- private:
+ protected:
   static fake_backend& self(const dlens_model* m) { return *static_cast<fake_backend*>(m->self); }
   static std::uint64_t at(std::uint64_t path, const fake_lens& lens, std::size_t l) {
     return mix(mix(path, lens.salt), static_cast<std::uint64_t>(lens.layers[l]));
@@ -201,9 +205,11 @@ class fake_backend {
     }
   }
 
-  std::uint32_t vocabulary_;
   dlens_model_info info_{};
   dlens_model c_{};
+
+ private:
+  std::uint32_t vocabulary_;
 };
 
 }  // namespace depthlens::test

@@ -12,6 +12,7 @@ work_rules asked_rules(const parsed_options& o) {
                    .precision = o.text("precision"),
                    .skipped_checks = parse_skipped_checks(o.text("skip-check")),
                    .threads = thread_count(o)};
+  rules.memory = o.has("memory") ? parse_memory("--memory", o.text("memory")) : default_memory();
   if (o.has("window")) rules.window = parse_number("window", o.text("window"), 1, most);
   if (o.has("pack-tokens")) rules.pack_tokens = parse_number("pack-tokens", o.text("pack-tokens"), 0, most);
   if (o.has("sharing")) rules.sharing = parse_switch("sharing", o.text("sharing"));

@@ -104,7 +104,7 @@ class bench_session {
 
  private:
   std::unique_ptr<running_model> start(const work_rules& rules) {
-    auto model = start_model(model_, plugins_, rules);
+    auto model = start_model(model_, plugins_, rules, matrix_bytes(lenses_));
     for (const opened_lens& l : lenses_) model->add_lens(l.file);
     return model;
   }

@@ -76,7 +76,7 @@ bench_window read_window(const opened_model& model, const bench_prompts& prompts
 }
 
 evaluator make_evaluator(const running_model& model, const bench_plan& plan) {
-  return evaluator(model.c(), model.lenses(), plan.rules, {.row_weight = plan.row_weight});
+  return evaluator(model.c(), model.lenses(), model.rules(), {.row_weight = plan.row_weight});
 }
 
 bench_pass run_pass(const opened_model& model, const running_model& running, const bench_prompts& prompts,

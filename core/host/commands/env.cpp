@@ -4,6 +4,7 @@
 
 #include "depthlens/abi/version.h"
 #include "figures/draw.hpp"
+#include "model/memory_budget.hpp"
 #include "plugins/registry.hpp"
 #include "version.hpp"
 
@@ -52,12 +53,17 @@ int env_command(const arguments& args) {
   out["system"] = cat(system.sysname, ' ', system.release, ' ', system.machine);
   out["cpu"] = cpu_name();
   out["threads"] = thread_count(o);
+  const std::vector<memory_bound> bounds = memory_bounds();
+  for (const memory_bound& b : bounds) out["memory, " + b.source] = memory_words(b.bytes);
+  const memory_budget budget = default_memory();
+  out["memory budget"] = cat(memory_words(bytes_of(budget, smallest_bound(bounds))), " (",
+                             source_of(budget, smallest_bound(bounds)), ")");
   const gnuplot_verdict gnuplot = check_gnuplot();
   out["gnuplot"] = gnuplot.state == gnuplot_state::usable   ? "found"
                    : gnuplot.state == gnuplot_state::absent ? "not found"
                                                             : gnuplot.words;
   for (const char* name : {"DEPTHLENS_PLUGIN_PATH", "DEPTHLENS_LIBTORCH", "HF_HOME", "HF_HUB_CACHE",
-                           "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
+                           "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "DEPTHLENS_MEMORY"})
     if (!variable(name).empty()) out[name] = variable(name);
   registry plugins(o.plugin_paths());
   plugins.try_all();

@@ -207,11 +207,11 @@ int lens_eval_command(const arguments& args) {
   const opened_model model = open_asked_model(o);
   const text_sequences text = text_to_read(o, model);
   const std::vector<opened_lens> lenses = open_lenses(specs, *model.files, o.values["force-lens"].as<bool>());
-  const auto running = start_model(model, plugins, rules);
+  const auto running = start_model(model, plugins, rules, matrix_bytes(lenses));
   make_folder(out_folder);
   for (const opened_lens& l : lenses) running->add_lens(l.file);
   const std::vector<evaluated_lens> scores =
-      score_lenses(*running, rules, row_weight(*model.files), lenses, text);
+      score_lenses(*running, running->rules(), row_weight(*model.files), lenses, text);
   write_record(out_folder, o, model, lenses, text, *running);
   write_results(out_folder, scores, {model.name, "", text.ids.size(), model.files->arch().n_layers}, formats);
   return 0;

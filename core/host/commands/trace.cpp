@@ -141,9 +141,9 @@ int trace_command(const arguments& args) {
   all.targets = asked_targets(o, model);
   all.prompts = positions_to_read(o, model, prompts);
 
-  const auto running = start_model(model, plugins, rules);
+  const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
   running->add_lens(asked.file);
-  read_positions(evaluator(running->c(), running->lenses(), rules, {.top_k = all.top_k}), all);
+  read_positions(evaluator(running->c(), running->lenses(), running->rules(), {.top_k = all.top_k}), all);
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
                                               : trace_table(all, p, model.tokens->get()));

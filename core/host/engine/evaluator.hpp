@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs many token sequences through a backend and hands back what was asked for at their positions: plans the
 // work (planned_work.hpp), calls forward on its packs in parallel, in the order of pack_schedule.hpp, and
-// gives each reading to the caller as soon as it is there.
+// gives each reading to the caller as soon as it is there. Weights that are streamed go through memory stage
+// by stage, once for each wave of packs; held ones are the case of one wave and one stage.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -48,6 +49,7 @@ struct evaluation_counts {
   std::uint64_t tokens_computed = 0;    // ancestors computed again included
   std::uint64_t positions_read = 0;
   std::uint64_t most_kept_tokens = 0;  // whose keys and values are held for other packs at a time
+  std::uint64_t waves = 0;             // times that the weights go through memory, where they are streamed
 
   // With those of work that is done after.
   evaluation_counts& operator+=(const evaluation_counts& other) {
@@ -56,6 +58,7 @@ struct evaluation_counts {
     tokens_computed += other.tokens_computed;
     positions_read += other.positions_read;
     most_kept_tokens = std::max(most_kept_tokens, other.most_kept_tokens);
+    waves += other.waves;
     return *this;
   }
 };

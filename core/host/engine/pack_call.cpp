@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -45,22 +46,31 @@ lens_reading cut_out(const lens_reading& all, std::size_t read, std::size_t k0, 
 
 }  // namespace
 
-pack_call::pack_call(const planned_work& work, const pack& p, const std::vector<active_lens>& lenses,
-                     std::uint32_t top_k, std::size_t state_floats)
-    : pack_(p), sites_(work.sites_of(p)), active_(lenses), top_k_(top_k), state_floats_(state_floats) {
-  const prefix_forest& f = work.forest;
-  const auto above = static_cast<std::int32_t>(p.ancestors.size());
-  for (std::int32_t i = 0; i < above; ++i) add(f, p.ancestors[i], i - 1);
-  for (std::int32_t n = p.begin; n < p.end; ++n) {
+pack_call::pack_call(const dlens_model* model, const planned_work& work, const pack& p,
+                     const call_options& options)
+    : model_(model), pack_(p), sites_(work.sites_of(p)), options_(options) {
+  make_tokens(work.forest);
+  make_batch();
+}
+
+pack_call::~pack_call() {
+  if (pass_ != nullptr) model_->pass_end(model_, pass_);
+}
+
+void pack_call::make_tokens(const prefix_forest& f) {
+  const auto above = static_cast<std::int32_t>(pack_.ancestors.size());
+  for (std::int32_t i = 0; i < above; ++i) add(f, pack_.ancestors[i], i - 1);
+  for (std::int32_t n = pack_.begin; n < pack_.end; ++n) {
     const std::int32_t up = f.parent[n];
     // An ancestor before the pack is the ancestor of its first node at that position: on the path that the
     // pack continues, or computed again.
-    const std::int32_t again = up < 0 ? -1 : f.position[up] - p.prefix_length;
-    add(f, n, up >= p.begin ? above + (up - p.begin) : again < 0 ? -1 : again);
+    const std::int32_t again = up < 0 ? -1 : f.position[up] - pack_.prefix_length;
+    add(f, n, up >= pack_.begin ? above + (up - pack_.begin) : again < 0 ? -1 : again);
   }
   target_begin_.push_back(0);
   for (const read_site& r : sites_) {
-    read_token_.push_back(static_cast<std::uint32_t>(above) + r.token - static_cast<std::uint32_t>(p.begin));
+    read_token_.push_back(static_cast<std::uint32_t>(above) + r.token -
+                          static_cast<std::uint32_t>(pack_.begin));
     targets_.insert(targets_.end(), r.targets.begin(), r.targets.end());
     target_begin_.push_back(static_cast<std::uint32_t>(targets_.size()));
   }
@@ -73,59 +83,77 @@ void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) 
   position_.push_back(f.position[node]);
 }
 
-dlens_prefix* pack_call::forward(const dlens_model* model, const dlens_prefix* prefix) {
-  std::vector<const dlens_lens*> lenses;
-  std::vector<dlens_readings> views;
-  std::vector<const dlens_readings*> view_pointers;
-  for (const active_lens& l : active_) {
-    lenses.push_back(l.lens);
-    lens_reading& b = out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, top_k_));
-    views.push_back({.size = sizeof(dlens_readings),
-                     .rank = b.rank.data(),
-                     .ties = b.ties.data(),
-                     .logprob = b.logprob.data(),
-                     .entropy = b.entropy.data(),
-                     .kl = b.kl.data(),
-                     .top = b.top.data(),
-                     .top_logprob = b.top_logprob.data()});
+void pack_call::make_batch() {
+  out_.reserve(options_.lenses.size());
+  views_.reserve(options_.lenses.size());
+  for (const active_lens& l : options_.lenses) {
+    lenses_.push_back(l.lens);
+    lens_reading& b =
+        out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, options_.top_k));
+    views_.push_back({.size = sizeof(dlens_readings),
+                      .rank = b.rank.data(),
+                      .ties = b.ties.data(),
+                      .logprob = b.logprob.data(),
+                      .entropy = b.entropy.data(),
+                      .kl = b.kl.data(),
+                      .top = b.top.data(),
+                      .top_logprob = b.top_logprob.data()});
+    view_pointers_.push_back(&views_.back());
   }
-  for (const dlens_readings& v : views) view_pointers.push_back(&v);
-  dlens_prefix* kept = nullptr;
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
-  hidden_.resize(sites_.size() * state_floats_);
-  const dlens_batch batch{.size = sizeof(dlens_batch),
-                          .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
-                          .tokens = tokens_.data(),
-                          .parent = parent_.data(),
-                          .position = position_.data(),
-                          .n_reads = static_cast<std::uint32_t>(sites_.size()),
-                          .top_k = top_k_,
-                          .read_token = read_token_.data(),
-                          .target_begin = target_begin_.data(),
-                          .targets = targets_.data(),
-                          .n_lenses = static_cast<std::uint32_t>(lenses.size()),
-                          .lenses = lenses.data(),
-                          .prefix = prefix,
-                          .keep_token = keep_token,
-                          .kept = pack_.keep < 0 ? nullptr : &kept,
-                          .hidden = state_floats_ == 0 ? nullptr : hidden_.data()};
+  hidden_.resize(sites_.size() * options_.state_floats);
+  batch_ = {.size = sizeof(dlens_batch),
+            .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
+            .tokens = tokens_.data(),
+            .parent = parent_.data(),
+            .position = position_.data(),
+            .n_reads = static_cast<std::uint32_t>(sites_.size()),
+            .top_k = options_.top_k,
+            .read_token = read_token_.data(),
+            .target_begin = target_begin_.data(),
+            .targets = targets_.data(),
+            .n_lenses = static_cast<std::uint32_t>(lenses_.size()),
+            .lenses = lenses_.data(),
+            .keep_token = keep_token,
+            .kept = pack_.keep < 0 ? nullptr : &kept_,
+            .hidden = options_.state_floats == 0 ? nullptr : hidden_.data()};
+}
+
+dlens_prefix* pack_call::forward(const dlens_prefix* prefix) {
+  if (!is_needed()) return nullptr;
+  batch_.prefix = prefix;
   const plugin_call call("backend", backend_name(), "forward");
-  checked_call(model->forward, model, &batch, final_top_.data(), view_pointers.data());
-  return kept;
+  checked_call(model_->forward, model_, &std::as_const(batch_), final_top_.data(), view_pointers_.data());
+  return kept_;
+}
+
+dlens_prefix* pack_call::run_stage(std::uint32_t stage, const dlens_prefix* prefix) {
+  if (!is_needed()) return nullptr;
+  if (pass_ == nullptr) {
+    batch_.prefix_length = static_cast<std::uint32_t>(pack_.prefix_length);
+    const plugin_call call("backend", backend_name(), "pass_begin");
+    checked_call(model_->pass_begin, model_, &std::as_const(batch_), final_top_.data(), view_pointers_.data(),
+                 &pass_);
+  }
+  kept_ = nullptr;
+  const plugin_call call("backend", backend_name(), "pass_run");
+  checked_call(model_->pass_run, model_, pass_, stage, prefix, batch_.kept);
+  return kept_;
 }
 
 std::shared_ptr<const site_readings> pack_call::result(std::size_t read) const {
   auto one = std::make_shared<site_readings>();
   one->final_top = final_top_[read];
   one->targets = sites_[read].targets;
-  for (std::size_t l = 0; l < active_.size(); ++l) {
-    lens_reading& part = one->lenses.emplace_back(
-        cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1], active_[l].n_layers, top_k_));
+  for (std::size_t l = 0; l < options_.lenses.size(); ++l) {
+    lens_reading& part =
+        one->lenses.emplace_back(cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1],
+                                         options_.lenses[l].n_layers, options_.top_k));
     part.finite = all_finite(part.entropy) && all_finite(part.kl);
   }
-  const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * state_floats_);
-  one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(state_floats_));
+  const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * options_.state_floats);
+  one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(options_.state_floats));
   return one;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pack_rules.hpp"
 
+#include "model/memory_plan.hpp"
+
 #include <algorithm>
 
 namespace depthlens {
+namespace {
 
-std::uint64_t kept_bytes_for(std::uint64_t weight_bytes) {
-  constexpr std::uint64_t least = 96u << 20;
-  return std::max(least, weight_bytes / 8);
-}
+constexpr std::uint64_t reading_bytes = 192;  // of what is known of a layer read, in the backend and here
+
+}  // namespace
 
 pack_rules combine(const work_rules& wishes, const backend_advice& advice, const read_cost& cost) {
   const std::uint64_t bytes = wishes.kept_bytes ? wishes.kept_bytes : kept_bytes_for(advice.weight_bytes);
@@ -17,7 +19,10 @@ pack_rules combine(const work_rules& wishes, const backend_advice& advice, const
           .kept_tokens = keeps ? bytes / advice.kept_token_bytes : 0,
           .threads = advice.calls > 0 ? std::min(wishes.threads, advice.calls) : wishes.threads,
           .read_weight = cost.tokens(),
-          .sharing = wishes.sharing};
+          .sharing = wishes.sharing,
+          .wave_bytes = advice.stages > 0 ? std::max<std::uint64_t>(wishes.wave_bytes, 1) : 0,
+          .token_bytes = advice.token_bytes,
+          .read_bytes = advice.read_bytes + static_cast<std::uint64_t>(cost.layers) * reading_bytes};
 }
 
 }  // namespace depthlens

@@ -19,6 +19,10 @@ struct pack_rules {
                            // towards the end, and trunks are packs of their own
   double read_weight = 8;  // what reading all lenses at a position costs, in tokens
   bool sharing = true;     // false: every sequence is computed by itself
+  // Where weights are streamed, packs go through the model in waves whose states take no more than that; 0 =
+  // all at once.
+  std::uint64_t wave_bytes = 0;
+  std::uint64_t token_bytes = 0, read_bytes = 0;  // of the states of a token, and of one that is read besides
 };
 
 // What a read position takes: the model's own output and so many layers of lenses, each so many tokens.
@@ -31,8 +35,5 @@ struct read_cost {
 
 // The one place where a wish of 0 becomes the backend's number.
 pack_rules combine(const work_rules& wishes, const backend_advice& advice, const read_cost& cost);
-
-// How much memory keys and values of shared prefixes may take, beside weights of that size.
-std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
 
 }  // namespace depthlens

@@ -13,18 +13,29 @@ constexpr std::int32_t kWorthAPack = 64;   // nodes
 
 class cutter {
  public:
-  cutter(const prefix_forest& f, const pack_rules& rules, std::span<const double> weight)
-      : f_(f), rules_(rules), n_(static_cast<std::int32_t>(f.size())), before_(f.size() + 1, 0) {
-    for (std::size_t i = 0; i < f.size(); ++i) before_[i + 1] = before_[i] + (weight.empty() ? 1 : weight[i]);
+  cutter(const prefix_forest& f, const pack_rules& rules, std::span<const double> weight,
+         std::span<const char> reads)
+      : f_(f),
+        rules_(rules),
+        n_(static_cast<std::int32_t>(f.size())),
+        before_(f.size() + 1, 0),
+        bytes_before_(f.size() + 1, 0) {
+    for (std::size_t i = 0; i < f.size(); ++i) {
+      before_[i + 1] = before_[i] + (weight.empty() ? 1 : weight[i]);
+      const bool read = !reads.empty() && reads[i] != 0;
+      bytes_before_[i + 1] = bytes_before_[i] + rules.token_bytes + (read ? rules.read_bytes : 0);
+    }
   }
 
   std::vector<pack> cut() {
     for (std::int32_t begin = 0; begin < n_;) {
-      pack p{begin, begin};
-      find_ancestors(p);
-      p.end = end_of_trunk(p, choose_end(p));
+      pack p = pack_from(begin);
+      if (rules_.wave_bytes > 0 && wave_bytes_ > 0 && wave_bytes_ + bytes_of(p) > rules_.wave_bytes) {
+        begin_wave();
+        p = pack_from(begin);
+      }
+      wave_bytes_ += bytes_of(p);
       keep_path(p);
-      p.weight = before_[p.end] - before_[p.begin] + static_cast<double>(p.ancestors.size());
       begin = p.end;
       packs_.push_back(std::move(p));
     }
@@ -32,6 +43,28 @@ class cutter {
   }
 
  private:
+  pack pack_from(std::int32_t begin) const {
+    pack p{begin, begin};
+    p.wave = wave_;
+    find_ancestors(p);
+    p.end = end_of_trunk(p, choose_end(p));
+    p.weight = before_[p.end] - before_[p.begin] + static_cast<double>(p.ancestors.size());
+    return p;
+  }
+
+  std::uint64_t bytes_of(const pack& p) const {
+    return bytes_before_[p.end] - bytes_before_[p.begin] + p.ancestors.size() * rules_.token_bytes;
+  }
+
+  // Nobody continues what the last pack would keep.
+  void begin_wave() {
+    packs_.back().keep = -1;
+    packs_.back().kept_tokens = 0;
+    first_of_wave_ = packs_.size();
+    wave_bytes_ = 0;
+    ++wave_;
+  }
+
   // Up to the deepest ancestor whose pack keeps its path: that path leads by the ancestor, as it leads to the
   // parent of the node that follows the pack, and the subtree of the ancestor reaches from there to here.
   void find_ancestors(pack& p) const {
@@ -39,8 +72,9 @@ class cutter {
       const auto at =
           std::upper_bound(packs_.begin(), packs_.end(), a,
                            [](std::int32_t node, const pack& other) { return node < other.begin; });
-      if ((at - 1)->keep >= 0) {
-        p.prefix = static_cast<std::int32_t>(at - 1 - packs_.begin());
+      const auto number = static_cast<std::size_t>(at - packs_.begin()) - 1;
+      if (at != packs_.begin() && number >= first_of_wave_ && packs_[number].keep >= 0) {
+        p.prefix = static_cast<std::int32_t>(number - first_of_wave_);
         p.prefix_length = f_.position[a] + 1;
         break;
       }
@@ -54,7 +88,7 @@ class cutter {
   std::int32_t fitting(std::int32_t begin) const {
     const auto most = static_cast<std::int32_t>(
         std::min<std::size_t>(std::max<std::size_t>(rules_.pack_tokens, kFewestNodes), 1u << 30));
-    const std::int32_t last = n_ - begin > most ? begin + most : n_;
+    const std::int32_t last = room_from(begin, n_ - begin > most ? begin + most : n_);
     if (rules_.threads < 2) return last - begin;
     const double left = before_[n_] - before_[begin];
     const double heaviest = std::max(left / (kPacksForEachThread * rules_.threads), kSmallestWeight);
@@ -62,6 +96,15 @@ class cutter {
         std::upper_bound(before_.begin() + begin, before_.begin() + last + 1, before_[begin] + heaviest);
     const auto n = static_cast<std::int32_t>(end - before_.begin()) - 1 - begin;
     return std::clamp(n, std::min(kFewestNodes, last - begin), last - begin);
+  }
+
+  // `last`, or the node before it where a thread's share of a wave is full.
+  std::int32_t room_from(std::int32_t begin, std::int32_t last) const {
+    if (rules_.wave_bytes == 0) return last;
+    const std::uint64_t most = bytes_before_[begin] + rules_.wave_bytes / (2 * std::uint64_t{rules_.threads});
+    const auto end = std::upper_bound(bytes_before_.begin() + begin, bytes_before_.begin() + last + 1, most);
+    const auto n = static_cast<std::int32_t>(end - bytes_before_.begin()) - 1 - begin;
+    return begin + std::clamp(n, std::min(kFewestNodes, last - begin), last - begin);
   }
 
   // The shallowest node of the second half of what fits where a branch begins, if any does. Where the path to
@@ -81,7 +124,8 @@ class cutter {
       if (f_.position[end] == 0 || fits(p, end)) return end;
     }
     const std::int32_t shallow = wished / 4;
-    const std::int32_t limit = n_ - p.begin > 8 * wished ? p.begin + 8 * wished : n_;
+    const std::int32_t furthest = n_ - p.begin > 8 * wished ? p.begin + 8 * wished : n_;
+    const std::int32_t limit = rules_.wave_bytes > 0 ? best : furthest;
     while (best < limit && f_.position[best] > shallow) ++best;
     return best;
   }
@@ -104,7 +148,7 @@ class cutter {
     while (f_.parent[top] >= p.begin) top = f_.parent[top];
     const std::int32_t first = std::min(f_.position[top], p.prefix_length);
     const auto own = static_cast<std::size_t>(f_.position[end] - first);
-    return {own, own + (p.prefix >= 0 ? in_all_[p.prefix] : 0)};
+    return {own, own + (p.prefix >= 0 ? in_all_[first_of_wave_ + static_cast<std::size_t>(p.prefix)] : 0)};
   }
   bool fits(const pack& p, std::int32_t end) const {
     return f_.parent[end] >= p.begin ? path_to(p, end).in_all <= rules_.kept_tokens : p.ancestors.empty();
@@ -125,16 +169,20 @@ class cutter {
   const prefix_forest& f_;
   const pack_rules& rules_;
   const std::int32_t n_;
-  std::vector<double> before_;  // (N + 1) weight of all nodes before
+  std::vector<double> before_;               // (N + 1) weight of all nodes before
+  std::vector<std::uint64_t> bytes_before_;  // (N + 1) of their states
   std::vector<pack> packs_;
+  std::uint32_t wave_ = 0;  // that is being filled
+  std::size_t first_of_wave_ = 0;
+  std::uint64_t wave_bytes_ = 0;
   std::vector<std::size_t> in_all_;  // of each pack that keeps a path
 };
 
 }  // namespace
 
 std::vector<pack> cut_packs(const prefix_forest& forest, const pack_rules& rules,
-                            std::span<const double> weight) {
-  return cutter(forest, rules, weight).cut();
+                            std::span<const double> weight, std::span<const char> reads) {
+  return cutter(forest, rules, weight, reads).cut();
 }
 
 }  // namespace depthlens

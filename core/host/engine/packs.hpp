@@ -2,7 +2,8 @@
 // The division of a prefix forest into packs, one for each forward call. A pack is a stretch of the
 // depth-first order, so all of its nodes hang under the ancestors of its first one, and all that later packs
 // need of it is one path. That path is kept (keys and values) and continued by those packs, as far as the
-// memory for it goes; beyond, ancestors are computed again.
+// memory for it goes; beyond, ancestors are computed again. Where weights are streamed, packs follow each
+// other in waves that have no kept path in common.
 #pragma once
 
 #include "engine/pack_rules.hpp"
@@ -18,7 +19,8 @@ namespace depthlens {
 // Nodes begin..end-1, and how they come to their ancestors.
 struct pack {
   std::int32_t begin, end;
-  std::int32_t prefix = -1;             // number of the pack whose kept path this one continues
+  std::uint32_t wave = 0;
+  std::int32_t prefix = -1;             // number, in its wave, of the pack whose kept path this one continues
   std::int32_t prefix_length = 0;       // ancestors of `begin` that lie on that path
   std::vector<std::int32_t> ancestors;  // the others, computed again, from the top down
   std::int32_t keep = -1;               // the node whose path is kept for later packs
@@ -27,9 +29,10 @@ struct pack {
   std::size_t size() const { return ancestors.size() + static_cast<std::size_t>(end - begin); }
 };
 
-// Of the rules it takes pack_tokens, kept_tokens and threads.
-// weight: (N) what a node costs; empty = each costs 1. Results do not depend on the cuts.
+// Of the rules it takes all but read_weight and sharing. Packs are in order of their waves.
+// weight: (N) what a node costs; empty = each costs 1. reads: (N) 1 where a node is read, which takes memory;
+// empty = nowhere. Results do not depend on the cuts.
 std::vector<pack> cut_packs(const prefix_forest& forest, const pack_rules& rules,
-                            std::span<const double> weight = {});
+                            std::span<const double> weight = {}, std::span<const char> reads = {});
 
 }  // namespace depthlens

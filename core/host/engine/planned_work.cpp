@@ -52,15 +52,20 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   forest = build_forest(needed, rules.sharing);
   sites = gather_sites(forest, requests);
   std::vector<double> weight(forest.size(), 1);
-  for (const read_site& site : sites) weight[site.token] += rules.read_weight;
+  std::vector<char> is_read(forest.size(), 0);
+  for (const read_site& site : sites) {
+    weight[site.token] += rules.read_weight;
+    is_read[site.token] = 1;
+  }
   // Small runs are cut finer, so that every thread has several packs.
   const std::size_t share = forest.size() / (4 * static_cast<std::size_t>(rules.threads)) + 1;
   pack_rules finer = rules;
   finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, kSmallestShare));
-  packs = cut_packs(forest, finer, weight);
+  packs = cut_packs(forest, finer, weight, is_read);
   for (const auto& part : needed) counts.tokens_given += part.size();
   counts.distinct_prefixes = rules.sharing ? forest.size() : build_forest(needed).size();
   counts.positions_read = sites.size();
+  counts.waves = packs.empty() ? 0 : packs.back().wave + 1;
   std::size_t kept = 0;
   for (const pack& p : packs) {
     kept += p.kept_tokens;
@@ -77,13 +82,27 @@ std::span<const read_site> planned_work::sites_of(const pack& p) const {
   return {lower(p.begin), lower(p.end)};
 }
 
+std::vector<std::span<const pack>> planned_work::waves() const {
+  std::vector<std::span<const pack>> out;
+  const auto all = std::span(packs);
+  for (std::size_t begin = 0, end = 0; begin < packs.size(); begin = end) {
+    while (end < packs.size() && packs[end].wave == packs[begin].wave) ++end;
+    out.push_back(all.subspan(begin, end - begin));
+  }
+  return out;
+}
+
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
                              std::span<const read_request> requests, const pack_rules& rules) {
   planned_work work(sequences, requests, rules);
   if (rules.threads > 1) return work.counts;  // which packs are held together depends on the threads
-  pack_schedule one_by_one(work.packs, rules.kept_tokens);
-  for (std::int32_t n = one_by_one.take(); n >= 0; n = one_by_one.take()) one_by_one.finish(n);
-  work.counts.most_kept_tokens = one_by_one.most_kept_tokens();
+  work.counts.most_kept_tokens = 0;
+  for (const std::span<const pack> wave : work.waves()) {
+    pack_schedule one_by_one(wave, rules.kept_tokens);
+    for (std::int32_t n = one_by_one.take(); n >= 0; n = one_by_one.take()) one_by_one.finish(n);
+    work.counts.most_kept_tokens =
+        std::max<std::uint64_t>(work.counts.most_kept_tokens, one_by_one.most_kept_tokens());
+  }
   return work.counts;
 }
 

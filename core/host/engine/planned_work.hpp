@@ -31,6 +31,7 @@ struct planned_work {
                const pack_rules& rules);
 
   std::span<const read_site> sites_of(const pack& p) const;
+  std::vector<std::span<const pack>> waves() const;  // of the packs, in their order
 };
 
 }  // namespace depthlens

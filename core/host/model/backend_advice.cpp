@@ -12,10 +12,23 @@ backend_advice advice_of(const dlens_model* model) {
   const dlens_model_info& info = *model->info(model);
   backend_advice advice{.pack_tokens = info.pack_tokens, .weight_bytes = info.weight_bytes};
   if (DLENS_HAS(dlens_model_info, &info, calls)) advice.calls = info.calls;
+  if (DLENS_HAS(dlens_model_info, &info, stages)) advice.stages = info.stages;
+  advice.token_bytes = info.bytes_per_token;
+  advice.read_bytes = info.bytes_per_read;
   const bool keeps = DLENS_HAS(dlens_model, model, prefix_release) && model->prefix_release != nullptr &&
                      DLENS_HAS(dlens_model_info, &info, prefix_bytes_per_token);
   if (keeps) advice.kept_token_bytes = info.prefix_bytes_per_token;
   return advice;
+}
+
+backend_advice advice_of(const dlens_model_needs& needs, bool streamed) {
+  return {.pack_tokens = needs.pack_tokens,
+          .calls = needs.calls,
+          .weight_bytes = streamed ? needs.streamed_bytes : needs.held_bytes,
+          .kept_token_bytes = streamed ? needs.stage_token_bytes : needs.kept_token_bytes,
+          .token_bytes = needs.bytes_per_token,
+          .read_bytes = needs.bytes_per_read,
+          .stages = streamed ? needs.stages : 0};
 }
 
 backend_advice assumed_advice(const model_files& files) {

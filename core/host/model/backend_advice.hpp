@@ -19,11 +19,16 @@ struct backend_advice {
   unsigned calls = 0;                  // in flight at most; 0 = one for each thread
   std::uint64_t weight_bytes = 0;      // held in memory
   std::uint64_t kept_token_bytes = 0;  // keys and values of a kept token; 0 = the backend keeps no prefixes
+  std::uint64_t token_bytes = 0, read_bytes = 0;  // of the states of a token, and of one that is read besides
+  std::uint32_t stages = 0;                       // of streamed weights; 0 = all are held
 };
 
 backend_advice advice_of(const dlens_model* model);
 
-// For a model that no backend holds: as one that computes on processors in float32.
+// The same before the backend has the model, which will be streamed or held.
+backend_advice advice_of(const dlens_model_needs& needs, bool streamed);
+
+// For a backend that does not say it before: as one that computes on processors in float32.
 backend_advice assumed_advice(const model_files& files);
 
 // Adds it to "backend" of run.json, and takes it from there; nothing where that does not have all of it.

@@ -136,12 +136,20 @@ lens_spec parse_lens(const std::string& text) {
   return spec;
 }
 
-lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
+lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model)
+    : d_model_(d_model) {
   if (spec.kind == lens_kind::tuned) read_tuned(spec, n_layers, d_model);
   if (spec.kind == lens_kind::jacobian) read_jacobian(spec, n_layers, d_model);
   if (spec.kind != lens_kind::logit) return;
   key_ = "logit";
   for (std::uint32_t l = 0; l <= n_layers; ++l) add_identity(l);
+}
+
+std::uint64_t lens_file::matrix_bytes() const {
+  const auto n = std::count_if(transports_.begin(), transports_.end(), [](const dlens_transport& t) {
+    return t.form == DLENS_TRANSPORT_RESIDUAL || t.form == DLENS_TRANSPORT_FULL;
+  });
+  return static_cast<std::uint64_t>(n) * d_model_ * d_model_ * sizeof(float);
 }
 
 void lens_file::add_identity(std::uint32_t layer) {

@@ -61,6 +61,7 @@ class lens_file {
 
   const std::vector<std::int32_t>& layers() const { return layers_; }
   const std::vector<dlens_transport>& transports() const { return transports_; }
+  std::uint64_t matrix_bytes() const;  // that a backend holds of it in float32
   const lens_about& about() const { return about_; }
   const std::string& sha256() const { return sha256_; }  // of the file; "" for the logit lens
   const std::string& key() const { return key_; }        // what readings depend on, for the run's key
@@ -75,6 +76,7 @@ class lens_file {
   void add(const dlens_transport& transport);
   float* add_values(std::size_t n);
 
+  std::uint32_t d_model_ = 0;
   std::vector<std::int32_t> layers_;
   std::vector<dlens_transport> transports_;
   std::vector<std::unique_ptr<std::vector<float>>> values_;

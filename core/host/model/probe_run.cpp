@@ -2,12 +2,16 @@
 #include "model/probe_run.hpp"
 
 #include "depthlens/base/abi_error.hpp"
+#include "model/backend_advice.hpp"
 #include "model/readout_reference.hpp"
+#include "model/stage_loading.hpp"
 #include "process/plugin_call.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -92,7 +96,23 @@ class probe_lens {
   dlens_readings readings_{};
 };
 
-void forward(const dlens_model* model, std::int32_t token, probe_readings& r,
+// The stages behind the blocks alone, as those cost a way through the whole file.
+void read_streamed(const dlens_model* model, std::uint32_t first, const dlens_batch& batch,
+                   std::int32_t& final_top, const std::vector<const dlens_readings*>& readings) {
+  dlens_pass* pass = nullptr;
+  const plugin_call call("backend", backend_name(), "pass_run");
+  checked_call(model->pass_begin, model, &batch, &final_top, readings.data(), &pass);
+  const std::unique_ptr<dlens_pass, std::function<void(dlens_pass*)>> owner(
+      pass, [model](dlens_pass* p) { model->pass_end(model, p); });
+  for (std::uint32_t stage = first; stage < advice_of(model).stages; ++stage) {
+    load_stage(model, stage);
+    const dlens_prefix* const none = nullptr;
+    dlens_prefix** const nowhere = nullptr;
+    checked_call(model->pass_run, model, pass, stage, none, nowhere);
+  }
+}
+
+void forward(const dlens_model* model, std::uint32_t n_blocks, std::int32_t token, probe_readings& r,
              const std::vector<std::unique_ptr<probe_lens>>& lenses) {
   std::vector<std::int32_t> targets = r.targets;
   targets.push_back(-1);
@@ -115,8 +135,9 @@ void forward(const dlens_model* model, std::int32_t token, probe_readings& r,
   batch.targets = targets.data();
   batch.n_lenses = static_cast<std::uint32_t>(lens_pointers.size());
   batch.lenses = lens_pointers.data();
+  if (is_streamed(model)) return read_streamed(model, n_blocks, batch, r.final_top, readings);
   const plugin_call call("backend", backend_name(), "forward");
-  checked_call(model->forward, model, static_cast<const dlens_batch*>(&batch), &r.final_top, readings.data());
+  checked_call(model->forward, model, &std::as_const(batch), &r.final_top, readings.data());
 }
 
 }  // namespace
@@ -137,7 +158,7 @@ probe_readings run_probes(const model_files& files, const dlens_model* model, st
   std::vector<std::unique_ptr<probe_lens>> lenses;
   for (probe* p : {&r.noise_1, &r.noise_100, &r.noise_1000, &r.aligned, &r.own})
     lenses.push_back(std::make_unique<probe_lens>(model, *p, kTargets));
-  forward(model, token, r, lenses);
+  forward(model, a.n_layers, token, r, lenses);
   for (const auto& l : lenses) l->keep_rank(kTargets);
   return r;
 }

@@ -5,6 +5,8 @@
 
 #include "depthlens/abi/backend.h"
 #include "model/lens.hpp"
+#include "model/memory_plan.hpp"
+#include "model/model_views.hpp"
 #include "model/opened_model.hpp"
 #include "model/work_rules.hpp"
 #include "plugins/registry.hpp"
@@ -20,8 +22,11 @@ namespace depthlens {
 // All of it [main]; forward calls on c() may come from any thread.
 class running_model {
  public:
-  // Loads the weights, which takes seconds. The opened model outlives it. Throws what the backend reports.
-  running_model(const opened_model& opened, const registry::backend& backend, const work_rules& rules);
+  // Loads the weights, which takes seconds, or makes ready to stream them. The opened model outlives it.
+  // lens_bytes: of the matrices of the lenses that will come. Throws what the backend reports, and
+  // status::unavailable where the memory budget does not do.
+  running_model(const opened_model& opened, const registry::backend& backend, const work_rules& rules,
+                std::uint64_t lens_bytes = 0);
   ~running_model();
   running_model(const running_model&) = delete;
 
@@ -36,6 +41,9 @@ class running_model {
   const dlens_model* c() const { return model_; }
   const dlens_model_info& info() const { return *model_->info(model_); }
   const std::string& backend() const { return about_.word; }
+  // The user's, with what the memory plan leaves for the work.
+  const work_rules& rules() const { return rules_; }
+  const memory_plan& memory() const { return memory_; }
   double load_seconds() const { return load_seconds_; }
   double check_seconds() const { return check_seconds_; }
 
@@ -44,15 +52,14 @@ class running_model {
   const boost::json::object& checks() const { return checks_; }
 
  private:
-  void make_views();
+  void plan(std::uint64_t lens_bytes);
 
   const opened_model& opened_;
   const plugin_verdict about_;
-  const work_rules rules_;
-  std::vector<dlens_tensor> tensors_;
-  std::vector<const dlens_tensor*> tensor_pointers_;
-  dlens_architecture architecture_{};
-  dlens_weights weights_{};
+  const dlens_backend* table_;
+  const model_views views_;
+  work_rules rules_;
+  memory_plan memory_;
   dlens_model* model_ = nullptr;
   std::vector<std::unique_ptr<backend_lens>> lenses_;
   std::vector<active_lens> active_;
@@ -62,6 +69,6 @@ class running_model {
 
 // Chooses the backend, loads the model and checks it.
 std::unique_ptr<running_model> start_model(const opened_model& opened, registry& plugins,
-                                           const work_rules& rules);
+                                           const work_rules& rules, std::uint64_t lens_bytes = 0);
 
 }  // namespace depthlens

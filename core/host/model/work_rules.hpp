@@ -3,6 +3,8 @@
 // backend decides is combined with its advice in engine/pack_rules.hpp.
 #pragma once
 
+#include "model/memory_budget.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,11 +15,13 @@ namespace depthlens {
 // Readings may depend, in their last bits, on the first line; never on what follows it.
 struct work_rules {
   std::string backend = "auto", device = "auto", precision = "f32";
+  memory_budget memory;                     // that the process may take
   std::vector<std::string> skipped_checks;  // of the loaded model, by their names in self_check.hpp
   unsigned threads = 1;                     // that compute; forward calls in flight at most
   std::size_t window = 8192;                // records, or prompts, whose prefixes are shared
   std::size_t pack_tokens = 0;              // of one forward call, about; 0 = as the backend advises
   std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
+  std::uint64_t wave_bytes = 0;  // most memory for the states of a wave, where weights are streamed
   bool sharing = true;           // false: every sequence is computed by itself, to measure against
 };
 

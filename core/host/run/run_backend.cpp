@@ -13,7 +13,8 @@ run_backend::run_backend(registry& plugins, run_inputs& inputs, held_run& run)
 
 running_model& run_backend::model() {
   if (running_) return *running_;
-  auto loaded = std::make_unique<running_model>(inputs_.model, backend_, inputs_.request.work);
+  auto loaded = std::make_unique<running_model>(inputs_.model, backend_, inputs_.request.work,
+                                                inputs_.lenses.matrix_bytes());
   take_model(*loaded, inputs_.request.allow_mixed_devices ? mixed_devices::allowed : mixed_devices::refused,
              run_.folder().root(), run_.fields());
   running_ = std::move(loaded);
@@ -31,13 +32,12 @@ evaluator run_backend::reader_of(const std::vector<std::size_t>& lenses) {
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
-  return evaluator(on.c(), std::move(active), inputs_.request.work,
-                   {.row_weight = row_weight(*inputs_.model.files)});
+  return evaluator(on.c(), std::move(active), on.rules(), {.row_weight = row_weight(*inputs_.model.files)});
 }
 
 evaluator run_backend::reader_of_states() {
   const architecture& a = inputs_.model.files->arch();
-  return evaluator(model().c(), {}, inputs_.request.work,
+  return evaluator(model().c(), {}, model().rules(),
                    {.row_weight = row_weight(*inputs_.model.files),
                     .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
 }

@@ -96,6 +96,8 @@ boost::json::object run_lenses::describe() const {
   return out;
 }
 
+std::uint64_t run_lenses::matrix_bytes() const { return depthlens::matrix_bytes(lenses_); }
+
 std::vector<std::string> run_lenses::with_weights() const {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < size(); ++i) out.push_back(is_trained(i) || is_null(i) ? labels_[i] : "");

@@ -85,7 +85,24 @@ typedef struct dlens_model_options {
   uint32_t threads;       // how many forward calls the host will have in flight at most
   const char *device;     // "auto", "cpu", "cuda", "cuda:1"; several with commas between: "cuda:0,cuda:1"
   const char *precision;  // "f32", "bf16", "f16"; on GPUs also "tf32": f32 whose products may round to TF32
+  uint32_t stream;        // 0: all weights are held in memory; 1: stage by stage, see dlens_pass
+  uint32_t reserved;
 } dlens_model_options;
+
+// What a model takes, known before its weights are read. Bytes of memory.
+typedef struct dlens_model_needs {
+  uint32_t size;
+  uint32_t pack_tokens;  // as dlens_model_info says them
+  uint32_t calls;
+  uint32_t stages;             // of a streamed model; 0 = this backend cannot stream
+  uint64_t held_bytes;         // weights, when all are held
+  uint64_t streamed_bytes;     // weights in memory at a time, when they are streamed
+  uint64_t call_bytes;         // scratch of a call in flight on a pack of pack_tokens tokens
+  uint64_t bytes_per_token;    // as dlens_model_info says them
+  uint64_t bytes_per_read;
+  uint64_t kept_token_bytes;   // of a dlens_prefix for each token, in all layers; 0 = none are kept
+  uint64_t stage_token_bytes;  // the same in the layers of a stage
+} dlens_model_needs;
 
 enum {
   DLENS_TRANSPORT_IDENTITY = 0,  // h: the logit lens
@@ -106,9 +123,18 @@ typedef struct dlens_transport {
 
 typedef struct dlens_lens dlens_lens;  // the backend's own
 
-// The keys and values, in all layers, of a path of tokens from position 0 on; the backend's own, see `kept`
-// below.
+// The keys and values of a path of tokens from position 0 on, in the layers that the call which kept it ran;
+// the backend's own, see `kept` below.
 typedef struct dlens_prefix dlens_prefix;
+
+// A pack on its way through the stages of a streamed model; the backend's own.
+//
+// Where not all weights fit in memory, a model is a sequence of stages: its blocks one by one, then the
+// unembedding in parts. Stage by stage the host has the weights loaded and takes every pass of a wave
+// through; the weights of two stages that follow each other may be in memory, so that one is loaded while the
+// other is at work. A model whose weights are held has all of its stages present: `forward` is the same way
+// in one go, and all that a simple backend needs.
+typedef struct dlens_pass dlens_pass;
 
 // A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t. Where the
 // pack has a prefix, a token without a parent in the pack continues it behind any of its positions, as
@@ -131,8 +157,11 @@ typedef struct dlens_batch {
   // Kept by an earlier call on the same model; NULL = none. Not changed, many calls may use it.
   const dlens_prefix *prefix;
   uint32_t keep_token;  // index in this pack: the path from position 0 to this token is to be kept
-  uint32_t reserved2;
-  dlens_prefix **kept;  // where to put that path, for prefix_release to free; NULL = nothing is to be kept
+  // Of a pass, whose paths come and go stage by stage, `prefix` is NULL and this says how many positions the
+  // path has that pass_run will get; else 0.
+  uint32_t prefix_length;
+  // Where to put the path that is kept, for prefix_release to free; NULL = none is. Of a pass: whether.
+  dlens_prefix **kept;
   float *hidden;  // (P, n_layers + 1, D) the residual stream at every read, layers 0..n; NULL = not wanted
 } dlens_batch;
 
@@ -153,15 +182,16 @@ typedef struct dlens_readings {
 typedef struct dlens_model_info {
   uint32_t size;
   uint32_t pack_tokens;      // a pack of about this many tokens keeps the device busy
-  uint64_t weight_bytes;     // held in memory
-  uint64_t bytes_per_token;  // scratch of a forward call for each token of a pack
+  uint64_t weight_bytes;     // in memory
+  uint64_t bytes_per_token;  // of the states of a pack for each of its tokens, and besides
+  uint64_t bytes_per_read;   // for each token that is read
   const char *weights;       // in which form they are held, e.g. "f32, packed"
   const char *device;        // e.g. "cpu (AVX-512), oneDNN 2.6.3"; what results may depend on
   // Held by a dlens_prefix for each token that is not in the prefix it continues.
   uint64_t prefix_bytes_per_token;
   // How many forward calls at once serve the backend best; 0 = as many as the host has threads.
   uint32_t calls;
-  uint32_t reserved;
+  uint32_t stages;  // of a streamed model; 0 = all weights are held
 } dlens_model_info;
 
 // What the forward calls of a model have done so far, all threads together. Counters only grow.
@@ -274,6 +304,24 @@ typedef struct dlens_model {
   // cannot train. [main], no forward call while one of its functions runs.
   dlens_status (*trainer_create)(const struct dlens_model *, const dlens_trainer_options *options,
                                  dlens_trainer **trainer, dlens_error *error);
+
+  // Of a streamed model; NULL in one whose weights are held.
+  // In how many parts the weights of a stage are loaded, in any order and at once. [any]
+  uint32_t (*stage_parts)(const struct dlens_model *, uint32_t stage);
+  // Loads a part of a stage in place of the stage before the previous one, which no call uses any more.
+  // [worker]
+  dlens_status (*stage_load)(const struct dlens_model *, uint32_t stage, uint32_t part, dlens_error *error);
+  // Begins a pass, whose readings are to come to the buffers that forward would have; all stay valid until
+  // its end. [worker]
+  dlens_status (*pass_begin)(const struct dlens_model *, const dlens_batch *batch, int32_t *final_top,
+                             const dlens_readings *const *readings, dlens_pass **pass, dlens_error *error);
+  // Takes the pass through a stage, which is loaded; stages come in ascending order. prefix: kept by the pass
+  // that this one continues, in the same stage. *kept: the path to keep; both may be NULL. Of the blocks'
+  // stages the last ones may be left out: the layers behind them then have the states that the last block
+  // gave. When the last stage is done all readings are there. [worker], one call at a time for a pass
+  dlens_status (*pass_run)(const struct dlens_model *, dlens_pass *pass, uint32_t stage,
+                           const dlens_prefix *prefix, dlens_prefix **kept, dlens_error *error);
+  void (*pass_end)(const struct dlens_model *, dlens_pass *pass);  // frees it, done or not. [worker]
 } dlens_model;
 
 typedef struct dlens_backend {
@@ -287,6 +335,10 @@ typedef struct dlens_backend {
   // *model is freed with its destroy. `weights` and what it points to stay valid until then. [main]
   dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options,
                                dlens_model **model, dlens_error *error);
+  // What such a model would take; reads shapes and types of the tensors, not their data. NULL: not known
+  // before it is made, and it cannot stream. [main]
+  dlens_status (*needs)(const dlens_weights *weights, const dlens_model_options *options,
+                        dlens_model_needs *needs, dlens_error *error);
 } dlens_backend;
 
 #endif

@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
-struct dlens_lens {};  // the base of a backend's lenses, which the host knows by pointers alone
+struct dlens_lens {};  // the bases of a backend's lenses and passes, which the host knows by pointers alone
+struct dlens_pass {};
 
 namespace depthlens {
 
@@ -31,6 +33,12 @@ struct plain_guard {
 //                const dlens_readings* const* readings) const
 //   const work_counters& work() const
 //   double product_rate(std::string_view precision, std::uint32_t threads, double seconds) const
+// and one that can stream its weights also the type Model::pass and
+//   bool is_streamed() const
+//   std::uint32_t stage_parts(std::uint32_t stage) const
+//   void load_stage(std::uint32_t stage, std::uint32_t part) const
+//   std::unique_ptr<pass> begin_pass(..., as forward) const
+//   void run_pass(pass&, std::uint32_t stage, const dlens_prefix*, dlens_prefix** kept) const
 // They do what dlens_model says of the functions of these names, on the threads that it says. info and work
 // do not throw. What others throw Guard::run(error, fn) makes a status and a text, as `guarded` does.
 template <class Model, class Guard = plain_guard>
@@ -66,9 +74,55 @@ class model_object {
     table_.destroy = destroy;
     table_.work = work;
     table_.product_rate = product_rate;
+    if constexpr (requires { typename Model::pass; }) {
+      if (model_.is_streamed()) add_stages();
+    }
   }
   model_object(const model_object&) = delete;
   model_object& operator=(const model_object&) = delete;
+
+  void add_stages() {
+    struct pass_object : dlens_pass {
+      std::unique_ptr<typename Model::pass> pass;
+    };
+    table_.stage_parts = [](const dlens_model* self, std::uint32_t stage) noexcept {
+      return of(self).stage_parts(stage);
+    };
+    table_.stage_load = [](const dlens_model* self, std::uint32_t stage, std::uint32_t part,
+                           dlens_error* error) noexcept {
+      return Guard::run(error, [&] { of(self).load_stage(stage, part); });
+    };
+    table_.pass_begin = [](const dlens_model* self, const dlens_batch* batch, std::int32_t* final_top,
+                           const dlens_readings* const* readings, dlens_pass** pass,
+                           dlens_error* error) noexcept {
+      return Guard::run(error, [&] {
+        auto made = std::make_unique<pass_object>();
+        made->pass = of(self).begin_pass(*batch, lenses_of(*batch, readings), final_top, readings);
+        *pass = made.release();
+      });
+    };
+    table_.pass_run = [](const dlens_model* self, dlens_pass* pass, std::uint32_t stage,
+                         const dlens_prefix* prefix, dlens_prefix** kept, dlens_error* error) noexcept {
+      return Guard::run(
+          error, [&] { of(self).run_pass(*static_cast<pass_object*>(pass)->pass, stage, prefix, kept); });
+    };
+    table_.pass_end = [](const dlens_model*, dlens_pass* pass) noexcept {
+      delete static_cast<pass_object*>(pass);
+    };
+  }
+
+  // Errors: status::internal for a batch or readings of an older interface.
+  static std::vector<const lens_type*> lenses_of(const dlens_batch& batch,
+                                                 const dlens_readings* const* readings) {
+    if (batch.size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
+    std::vector<const lens_type*> lenses;
+    for (std::uint32_t i = 0; i < batch.n_lenses; ++i) {
+      if (!readings || !readings[i] || readings[i]->size < sizeof(dlens_readings))
+        fail(status::internal, "lens ", i, " of a pack has no room for its readings");
+      lenses.push_back(&static_cast<const lens_object*>(batch.lenses[i])->lens);
+    }
+    return lenses;
+  }
 
   static const dlens_model_info* info(const dlens_model* self) noexcept { return &of(self).info(); }
 
@@ -84,16 +138,8 @@ class model_object {
 
   static dlens_status forward(const dlens_model* self, const dlens_batch* batch, std::int32_t* final_top,
                               const dlens_readings* const* readings, dlens_error* error) noexcept {
-    return Guard::run(error, [&] {
-      if (batch->size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
-      std::vector<const lens_type*> lenses;
-      for (std::uint32_t i = 0; i < batch->n_lenses; ++i) {
-        if (!readings || !readings[i] || readings[i]->size < sizeof(dlens_readings))
-          fail(status::internal, "lens ", i, " of a pack has no room for its readings");
-        lenses.push_back(&static_cast<const lens_object*>(batch->lenses[i])->lens);
-      }
-      of(self).forward(*batch, lenses, final_top, readings);
-    });
+    return Guard::run(error,
+                      [&] { of(self).forward(*batch, lenses_of(*batch, readings), final_top, readings); });
   }
 
   static void work(const dlens_model* self, dlens_work* out) noexcept { of(self).work().write(*out); }

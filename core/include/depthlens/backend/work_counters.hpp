@@ -32,8 +32,10 @@ struct product_counter {
 // Of one model. Thread-safe.
 class work_counters {
  public:
-  void add(const product_counter& products, std::uint64_t blocks_ns, std::uint64_t readout_ns) {
-    ++calls_;
+  // calls: 1 where what is added ends a forward call or a pass.
+  void add(const product_counter& products, std::uint64_t blocks_ns, std::uint64_t readout_ns,
+           std::uint64_t calls = 1) {
+    calls_ += calls;
     product_flops_ += products.flops;
     product_ns_ += products.ns;
     blocks_ns_ += blocks_ns;

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/memory_budget.hpp"
+
+#include "depthlens/base/error.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <limits>
+#include <optional>
+#include <sstream>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t no_bound = std::numeric_limits<std::uint64_t>::max();
+
+// A line "Name:  123 kB" of a file of /proc, in bytes.
+std::optional<std::uint64_t> kilobytes_in(const char* file, std::string_view name) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(name)) continue;
+    std::uint64_t n = 0;
+    if (std::istringstream(line.substr(name.size())) >> n) return n * 1024;
+  }
+  return std::nullopt;
+}
+
+// The number that a file of a cgroup holds; none where it says "max".
+std::optional<std::uint64_t> limit_in(const fs::path& file) {
+  std::ifstream in(file);
+  std::uint64_t n = 0;
+  if (!(in >> n)) return std::nullopt;
+  constexpr std::uint64_t unlimited = 1ull << 60;  // as v1 writes it, about
+  return n < unlimited ? std::optional(n) : std::nullopt;
+}
+
+// The group and all above it, up to the root of its hierarchy.
+void add_cgroup_limits(const fs::path& root, const fs::path& group, const char* name,
+                       std::vector<memory_bound>& out) {
+  for (fs::path at = group.relative_path();; at = at.parent_path()) {
+    const fs::path file = root / at / name;
+    if (const auto limit = limit_in(file)) out.push_back({*limit, "cgroup " + file.string()});
+    if (at.empty()) return;
+  }
+}
+
+void add_cgroups(std::vector<memory_bound>& out) {
+  std::ifstream in("/proc/self/cgroup");
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const fs::path group = line.substr(second + 1);
+    if (controllers == ",,") add_cgroup_limits("/sys/fs/cgroup", group, "memory.max", out);
+    if (controllers.find(",memory,") != std::string::npos)
+      add_cgroup_limits("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes", out);
+  }
+}
+
+std::optional<std::uint64_t> resource_limit(decltype(RLIMIT_AS) what) {
+  rlimit limit{};
+  if (::getrlimit(what, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  return limit.rlim_cur;
+}
+
+}  // namespace
+
+memory_budget parse_memory(std::string_view option, const std::string& text) {
+  const auto refuse = [&] {
+    fail(status::usage, option, " ", text,
+         ": expected bytes, a number with K, M, G or T (powers of 1024), or a share such as 60%");
+  };
+  double number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (code != std::errc{} || !std::isfinite(number) || number <= 0 || unit.size() > 1) refuse();
+  memory_budget out{.said = cat(option, ' ', text)};
+  if (unit == "%") {
+    out.share = number / 100;
+    return out;
+  }
+  const std::size_t power = unit.empty() ? 0 : std::string_view(" KMGT").find(unit[0]);
+  if (power == std::string_view::npos || (!unit.empty() && power == 0)) refuse();
+  const double bytes = std::ldexp(number, static_cast<int>(10 * power));
+  if (bytes < 1 || bytes > std::ldexp(1.0, 60)) refuse();
+  out.bytes = static_cast<std::uint64_t>(bytes);
+  return out;
+}
+
+std::vector<memory_bound> memory_bounds() {
+  std::vector<memory_bound> out;
+  const std::uint64_t own = memory_in_use();
+  if (const auto free = kilobytes_in("/proc/meminfo", "MemAvailable:"))
+    out.push_back({*free + kilobytes_in("/proc/self/status", "RssAnon:").value_or(0), "MemAvailable"});
+  add_cgroups(out);
+  if (const auto limit = resource_limit(RLIMIT_AS)) {
+    const std::uint64_t mapped = kilobytes_in("/proc/self/status", "VmSize:").value_or(own) - own;
+    out.push_back({*limit - std::min(*limit, mapped), "RLIMIT_AS, less the files that are mapped"});
+  }
+  if (const auto limit = resource_limit(RLIMIT_DATA)) out.push_back({*limit, "RLIMIT_DATA"});
+  return out;
+}
+
+memory_bound smallest_bound(const std::vector<memory_bound>& bounds) {
+  const auto least = std::min_element(bounds.begin(), bounds.end(),
+                                      [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  return least == bounds.end() ? memory_bound{no_bound, "no limit found"} : *least;
+}
+
+memory_budget default_memory() {
+  const char* said = std::getenv("DEPTHLENS_MEMORY");
+  return said == nullptr ? memory_budget{} : parse_memory("DEPTHLENS_MEMORY", said);
+}
+
+std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is) {
+  if (budget.bytes > 0) return budget.bytes;
+  return static_cast<std::uint64_t>(static_cast<double>(there_is.bytes) * budget.share);
+}
+
+std::string source_of(const memory_budget& budget, const memory_bound& there_is) {
+  if (budget.bytes > 0) return budget.said;
+  return cat(budget.said.empty() ? cat(std::lround(100 * budget.share), "%") : budget.said, " of ",
+             memory_words(there_is.bytes), ", ", there_is.source);
+}
+
+std::uint64_t memory_in_use() { return kilobytes_in("/proc/self/status", "VmData:").value_or(0); }
+
+std::string memory_words(std::uint64_t bytes) {
+  constexpr double mega = 1e6, giga = 1e9;
+  std::ostringstream out;
+  const auto n = static_cast<double>(bytes);
+  out << std::fixed << std::setprecision(n < giga ? 0 : 1) << (n < giga ? n / mega : n / giga)
+      << (n < giga ? " MB" : " GB");
+  return out.str();
+}
+
+}  // namespace depthlens

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a model is brought into a memory budget: all weights held, or streamed stage by stage, and what is left
+// for everything else. Made before a weight is read.
+#pragma once
+
+#include "depthlens/abi/backend.h"
+#include "model/work_rules.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace depthlens {
+
+struct memory_plan {
+  std::uint64_t budget = 0;
+  std::string source;  // what the budget comes from
+  bool streamed = false;
+  // Bytes for: this program, its tables and lenses; weights in memory; scratch of the calls in flight; keys
+  // and values that packs share; and, where weights are streamed, the states of a wave.
+  std::uint64_t program = 0, weights = 0, calls = 0, kept = 0, wave = 0;
+  std::uint64_t all_weights = 0;  // those in memory if all were held
+  std::uint64_t least = 0;        // budget that would do
+  std::uint64_t there_is = 0;     // what the system leaves this process
+  bool fits() const { return budget >= least; }
+};
+
+// As the backend is asked for the model; views the rules' texts.
+dlens_model_options options_of(const work_rules& rules);
+
+// What the backend says that the model takes; nothing where it does not know before it has it. Throws what it
+// reports.
+std::optional<dlens_model_needs> needs_of(const dlens_backend* backend, const dlens_weights* weights,
+                                          const work_rules& rules);
+
+// How much memory keys and values of shared prefixes may take, beside weights of that size.
+std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
+
+// in_use: bytes that the program takes already. lens_bytes: of the matrices of lenses.
+memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t in_use,
+                        std::uint64_t lens_bytes);
+
+// The user's rules with what the plan leaves for the work.
+work_rules with_plan(work_rules rules, const memory_plan& plan);
+
+// Throws status::unavailable with the least budget that would do; warns of a budget that is more than there
+// is.
+void require_fit(const memory_plan& plan);
+
+// "weights are streamed: 1.6 GB of 26.9 GB in memory at a time, waves of 3.2 GB (of 6.4 GB, --memory 6G)"
+std::string words_of(const memory_plan& plan);
+
+}  // namespace depthlens

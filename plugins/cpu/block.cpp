@@ -15,10 +15,9 @@ constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
 
 }  // namespace
 
-// made: the rows to carry through the block, which is added to them: all T, or those that are read. p.stream
-// (T, D): all rows that enter it.
-// made.stream (rows, D) += attention(p.stream), += feed_forward(made.stream).
-void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) const {
+// out.h (rows, D) += attention(p.stream), then += feed_forward(out.h), with p.stream (T, D) all that enters
+// the block. out.h is p.stream itself, or in the last block the rows of the sites.
+void model::run_block(pass& p, std::uint32_t layer, const block_output& out) const {
   const block_weights& w = weights_.blocks[layer];
   const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
   const norm_weights& ffn_norm = parallel && !w.ffn_norm.present() ? w.attn_norm : w.ffn_norm;
@@ -29,13 +28,13 @@ void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) cons
                          .window = tables_.window(layer),
                          .softcap = static_cast<float>(arch_.attention_softcap)};
   const float_rows kv = s.kv.rows(p.stream.n, kv_width());
-  const float_rows q = s.q.rows(made.stream.n, q_width());
-  project(p, layer, made, kv, q);
-  if (p.kept) keep_path(p, layer, kv);
-  const std::vector<kept_rows> above = rows_of_layer(p.above.get(), p.tree.n_above, layer, kv.width);
-  const float_rows attended = attend_tree(kernels_, heads, p.tree, above, kv, made.queries, q, s);
-  for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
-    const float_rows h = made.stream.part(rows);
+  const float_rows q = s.q.rows(out.h.n, q_width());
+  project(p, layer, out, kv, q);
+  if (p.kept) keep_tokens(p, layer, kv);
+  const std::vector<kept_rows> prefix = rows_of_layer(p.prefix.get(), p.tree.n_prefix, layer, kv.width);
+  const float_rows attended = attend_tree(kernels_, heads, p.tree, prefix, kv, out.queries, q, s);
+  for_chunks(out.h.n, chunk_rows, [&](row_range rows) {
+    const float_rows h = out.h.part(rows);
     input_rows inner;
     // In a parallel block both halves see what entered it, so the second one looks before the first one adds.
     if (parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
@@ -45,16 +44,16 @@ void model::run_block(pass& p, std::uint32_t layer, const block_rows& made) cons
   });
 }
 
-// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (made rows, H, head_dim) = W_q x, with
+// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (rows of out, H, head_dim) = W_q x, with
 // keys and queries turned by their positions.
-void model::project(pass& p, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+void model::project(pass& p, std::uint32_t layer, const block_output& out, const float_rows& kv,
                     const float_rows& q) const {
   const block_weights& w = weights_.blocks[layer];
   const rotary_table& angles = tables_.window(layer) != 0 ? p.local_rotary : p.rotary;
-  const bool all = made.stream.n == p.stream.n;  // the queries are of the same x as the keys
+  const bool all = out.h.n == p.stream.n;  // the queries are of the same x as the keys
   const auto make_queries = [&](const input_rows& x, row_range rows) {
     w.q.apply(kernels_, x, q.part(rows), p.scratch);
-    turn(q.part(rows), arch_.n_heads, w.q_norm, angles, made.queries.position.data() + rows.first,
+    turn(q.part(rows), arch_.n_heads, w.q_norm, angles, out.queries.position.data() + rows.first,
          static_cast<float>(arch_.attention_scale));
   };
   for_chunks(p.stream.n, chunk_rows, [&](row_range rows) {
@@ -64,9 +63,8 @@ void model::project(pass& p, std::uint32_t layer, const block_rows& made, const 
     if (all) make_queries(x, rows);
   });
   if (all) return;
-  for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
-    make_queries(normed(w.attn_norm, made.stream.part(rows), p.scratch), rows);
-  });
+  for_chunks(out.h.n, chunk_rows,
+             [&](row_range rows) { make_queries(normed(w.attn_norm, out.h.part(rows), p.scratch), rows); });
 }
 
 // The first n_heads heads of each row: normed, if there is a norm for them, turned by the row's position and
@@ -131,8 +129,8 @@ void model::add_product(const linear& map, const input_rows& in, const norm_weig
   kernels_.add(h.data, product.data, h.n * h.width);
 }
 
-// The layer's keys and values of the path that is kept.
-void model::keep_path(pass& p, std::uint32_t layer, const float_rows& kv) const {
+// Copies the layer's keys and values (T, 2, KV heads * head_dim) of the tokens that p.kept holds.
+void model::keep_tokens(pass& p, std::uint32_t layer, const float_rows& kv) const {
   float* to = p.kept->kv.data() + layer * p.kept_tokens.size() * kv.width;
   for (const std::uint32_t token : p.kept_tokens) to = std::copy_n(kv.row(token), kv.width, to);
 }

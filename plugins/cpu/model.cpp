@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pack (dlens_batch of abi/backend.h) is the tokens of several prompts as a tree, shared beginnings once.
 // It goes through the model block by block (block.cpp), in tree order: depth first. Keys and values exist for
-// one block at a time, but for those of a kept path: a beginning that later packs continue. The last block
-// computes keys and values of all tokens, and the rest for the tokens that are read.
+// one block at a time, but for those that are kept for later packs (kept_path.hpp). The last block computes
+// keys and values of all tokens, and the rest at the sites: the tokens that are read.
 #include "pass.hpp"
 
 #include "product_rate.hpp"
@@ -47,8 +47,8 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
       precision_(checked_options(options)),
       shapes_(precision_) {
   weights_ = load_weights(weights, shapes_, options.threads);
-  // Of the readout; made here, so that no forward call has to make it.
-  run_single_threaded([&] { shapes_.get(arch_.d_model, gather_width); });
+  // The shape in which the readout multiplies targets; made here, so that no forward call has to make it.
+  run_single_threaded([&] { shapes_.get(arch_.d_model, targets_at_once); });
   make_info();
 }
 
@@ -91,7 +91,7 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
                 .kernels = kernels_,
                 .n_layers = arch_.n_layers,
                 .softcap = static_cast<float>(arch_.final_softcap),
-                .gather_shape = shapes_.get(arch_.d_model, gather_width)},
+                .target_shape = shapes_.get(arch_.d_model, targets_at_once)},
                request, p.scratch);
     }
     work_.add(p.scratch.products, read_start - start, now_ns() - read_start);
@@ -100,10 +100,10 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
 }
 
 model::pass::pass(const model& m, const dlens_batch& batch, workspace& space)
-    : above(batch.prefix ? batch.prefix->path : nullptr),
-      tree(make_token_tree(batch, {m.arch_.vocab_size, m.arch_.max_positions, above ? above->end : 0})),
+    : prefix(batch.prefix ? batch.prefix->path : nullptr),
+      tree(make_token_tree(batch, {m.arch_.vocab_size, m.arch_.max_positions, prefix ? prefix->end : 0})),
       sites(make_read_sites(batch, tree)),
-      all(make_query_rows(tree)),
+      all_queries(make_query_rows(tree)),
       scratch(space),
       stream(space.stream.rows(tree.token.size(), m.arch_.d_model)),
       hidden(space.hidden.rows((m.arch_.n_layers + std::size_t{1}) * sites.size(), m.arch_.d_model)),
@@ -112,8 +112,8 @@ model::pass::pass(const model& m, const dlens_batch& batch, workspace& space)
       local_rotary(m.tables_.local_inverse_frequency.empty()
                        ? rotary
                        : space.local_rotary.reserve(tree.n_positions, m.tables_.local_inverse_frequency, 1)) {
-  for (const read_site& site : sites) read_tokens.push_back(site.token);
-  reads = make_query_rows(tree, read_tokens);
+  for (const read_site& site : sites) site_tokens.push_back(site.token);
+  site_queries = make_query_rows(tree, site_tokens);
   if (batch.kept) start_keeping(batch, m.arch_.n_layers * m.kv_width());
 }
 
@@ -128,21 +128,22 @@ void model::pass::start_keeping(const dlens_batch& batch, std::size_t token_floa
   kept = std::make_shared<kept_path>();
   kept->begin = static_cast<std::uint32_t>(tree.position[kept_tokens.front()]);
   kept->end = kept->begin + static_cast<std::uint32_t>(kept_tokens.size());
-  if (kept->begin > 0) kept->above = above;
+  // A path whose first token in this pack is not at position 0 continues the prefix.
+  if (kept->begin > 0) kept->prefix = prefix;
   kept->kv.reserve_raw(kept_tokens.size() * token_floats);
 }
 
-// Each block makes all rows of the stream from all; behind the last one only what is read matters.
+// Every block but the last makes all rows of the stream from all; of the last one only the sites are needed.
 void model::run_blocks(pass& p) const {
   embed(p.tree, p.stream, p.scratch);
   const std::uint32_t last = arch_.n_layers - 1;
   for (std::uint32_t layer = 0; layer < last; ++layer) {
-    copy_rows(p.stream, p.read_tokens, p.states(layer));
-    run_block(p, layer, {p.stream, p.all});
+    copy_rows(p.stream, p.site_tokens, p.states(layer));
+    run_block(p, layer, {p.stream, p.all_queries});
   }
-  copy_rows(p.stream, p.read_tokens, p.states(last));
-  copy_rows(p.stream, p.read_tokens, p.states(last + 1));  // to which the last block adds
-  run_block(p, last, {p.states(last + 1), p.reads});
+  copy_rows(p.stream, p.site_tokens, p.states(last));
+  copy_rows(p.stream, p.site_tokens, p.states(last + 1));  // to which the last block adds
+  run_block(p, last, {p.states(last + 1), p.site_queries});
 }
 
 // stream (T, D) = embed[token] * embed_scale, + position[position] where positions are learned.

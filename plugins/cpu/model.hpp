@@ -43,8 +43,8 @@ class model {
   double product_rate(std::string_view form, std::uint32_t threads, double seconds) const;
 
  private:
-  struct pass;        // one call of forward
-  struct block_rows;  // what a block makes
+  struct pass;          // one call of forward
+  struct block_output;  // the rows that a block computes
 
   // model.cpp: the way through the layers.
   void run_blocks(pass& p) const;
@@ -55,8 +55,8 @@ class model {
   std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
 
   // block.cpp: one layer.
-  void run_block(pass& p, std::uint32_t layer, const block_rows& made) const;
-  void project(pass& p, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+  void run_block(pass& p, std::uint32_t layer, const block_output& out) const;
+  void project(pass& p, std::uint32_t layer, const block_output& out, const float_rows& kv,
                const float_rows& q) const;
   void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const rotary_table& angles,
             const std::int32_t* position, float scale) const;
@@ -64,7 +64,7 @@ class model {
   input_rows inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const;
   void add_product(const linear& map, const input_rows& in, const norm_weights& post_norm,
                    const float_rows& h, workspace& scratch) const;
-  void keep_path(pass& p, std::uint32_t layer, const float_rows& kv) const;
+  void keep_tokens(pass& p, std::uint32_t layer, const float_rows& kv) const;
 
   dlens_architecture arch_;
   architecture_tables tables_;

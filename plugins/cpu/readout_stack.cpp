@@ -27,7 +27,7 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
 
 void readout_stack::make_rows() {
   const norm_weights& norm = model_.weights.final_norm;
-  const bool rounds = model_.gather_shape.weights() == precision::bf16;
+  const bool rounds = model_.target_shape.weights() == precision::bf16;
   float* floats = scratch_.rows.reserve(n_products_ * width_);
   bf16* rounded = reinterpret_cast<bf16*>(floats);
   rows_ = rounds ? input_rows(rounded, n_products_, width_) : input_rows(floats, n_products_, width_);
@@ -89,7 +89,7 @@ void readout_stack::find_finals(std::span<top_entry> out) {
 void readout_stack::read(std::span<const top_entry> finals) {
   const std::vector<site_target> places = site_targets(sites_);
   row_table table(sites_, plan_.rows.size(), request_.batch->top_k, finals);
-  for_chunks(places.size(), gather_width,
+  for_chunks(places.size(), targets_at_once,
              [&](row_range some) { find_targets(table, std::span(places).subspan(some.first, some.n)); });
   if (!run_tiles(table, places, row_kind::layer)) {
     // The tiles' own values of the targets are known by now: count again, against them.
@@ -101,18 +101,18 @@ void readout_stack::read(std::span<const top_entry> finals) {
 
 // By the same products as the tiles, on a matrix of the targets' own weight rows.
 void readout_stack::find_targets(row_table& table, std::span<const site_target> places) {
-  float* gathered = scratch_.gathered.reserve(gather_width * width_);
+  float* weights = scratch_.target_rows.reserve(targets_at_once * width_);
   const std::vector<float>& bias = model_.weights.unembed_bias;
-  float gathered_bias[gather_width] = {};
+  float target_bias[targets_at_once] = {};
   for (std::size_t c = 0; c < places.size(); ++c) {
     const auto id = static_cast<std::size_t>(places[c].id);
-    model_.weights.unembed.read_rows(id, 1, gathered + c * width_);
-    if (!bias.empty()) gathered_bias[c] = bias[id];
+    model_.weights.unembed.read_rows(id, 1, weights + c * width_);
+    if (!bias.empty()) target_bias[c] = bias[id];
   }
-  packed_matrix packed(model_.gather_shape);
-  packed.assign(gathered, scratch_);
+  packed_matrix packed(model_.target_shape);
+  packed.assign(weights, scratch_);
   for_chunks(n_products_, chunk_rows, [&](row_range products) {
-    const float_rows logits = logits_of(products, packed, bias.empty() ? nullptr : gathered_bias);
+    const float_rows logits = logits_of(products, packed, bias.empty() ? nullptr : target_bias);
     for_blocks(logits, products.first, [&](const logit_block& block) {
       for (std::size_t c = 0; c < places.size(); ++c) table.take_target(places[c], block, c);
     });

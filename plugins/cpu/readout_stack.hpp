@@ -30,7 +30,7 @@ class readout_stack {
   void make_rows();
   // states (sites, D) in the output space, in scratch.carried.
   input_rows carry(const transport& by, const input_rows& states);
-  // The logits of some of the targets, at most gather_width.
+  // The logits of some of the targets, at most targets_at_once.
   void find_targets(row_table& table, std::span<const site_target> places);
   // True unless a tile has another value for a target than find_targets had. Without places: top-1 alone.
   bool run_tiles(row_table& table, std::span<const site_target> places, row_kind kind);

@@ -125,7 +125,7 @@ void readout(benchmark::State& state) {
                 .kernels = kernels(),
                 .n_layers = n_layers,
                 .softcap = 0,
-                .gather_shape = model.shapes.get(width, gather_width)},
+                .target_shape = model.shapes.get(width, targets_at_once)},
                request, scratch);
     });
     benchmark::ClobberMemory();

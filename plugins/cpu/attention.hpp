@@ -31,8 +31,8 @@ struct query_rows {
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
 query_rows make_query_rows(const token_tree& tree);
 
-// prefix: the tree's n_prefix first positions of the pack's prefix. kv (T, 2, n_kv_heads, head_dim): keys, then values.
-// q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
+// prefix: positions 0..tree.n_prefix-1 of the pack's prefix. kv (T, 2, n_kv_heads, head_dim): keys, then
+// values. q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
 float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
                        const std::vector<kept_rows>& prefix, const float_rows& kv, const query_rows& rows,
                        const float_rows& q, workspace& scratch);

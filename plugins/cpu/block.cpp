@@ -44,8 +44,8 @@ void model::run_block(pass& p, std::uint32_t layer, const block_output& out) con
   });
 }
 
-// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (rows of out, H, head_dim) = W_q x, with
-// keys and queries turned by their positions.
+// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (rows of out, H, head_dim) = W_q x,
+// with keys and queries turned by their positions.
 void model::project(pass& p, std::uint32_t layer, const block_output& out, const float_rows& kv,
                     const float_rows& q) const {
   const block_weights& w = weights_.blocks[layer];

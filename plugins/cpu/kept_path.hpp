@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A path is a token with all tokens before it, from position 0 on. Its keys and values can be kept for packs
 // that continue it (`kept` in abi/backend.h). The kept path that a pack continues is the pack's prefix; what
-// that pack keeps in turn holds its own tokens alone and shares the prefix, which lives as long as one needs it.
+// that pack keeps in turn holds its own tokens alone and shares the prefix, which lives as long as it is
+// needed.
 #pragma once
 
 #include "workspace.hpp"

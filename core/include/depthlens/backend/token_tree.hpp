@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: a pack's tokens in tree order, and the check of what the host handed over. Tree order is depth
-// first: right behind every token come its descendants. Who walks along it and notes each token at its
+// For backends: a pack's tokens in tree order, and the check of what the host handed over. Tree order is
+// depth first: right behind every token come its descendants. Who walks along it and notes each token at its
 // position, over what was there, has a token's ancestors at the positions before it.
 // With a prefix (dlens_batch) the walk begins with the prefix's tokens noted. Tokens that continue it come in
 // order of falling position: what one of them overwrites lies behind all that the next ones need.

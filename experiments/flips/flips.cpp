@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decision flips: how often the guess of a layer is not what the model says in the end, by how frequent the
-// guessed token is. The smallest experiment that is shipped: what it adds to guess_study (a column, a table,
-// a figure), the rows of one prompt (consume) and their summary (finish). Options, inputs and what is asked
-// of the model (plan) are study/guess_study.hpp; share/skeleton/experiment is an experiment that has all in
-// one file.
+// guessed token is. Of the shipped experiments the one to read first: what it adds to guess_study (a column,
+// a table, a figure), the rows of one prompt (consume) and their summary (finish). Options, inputs and what
+// is asked of the model (plan) are study/guess_study.hpp; share/skeleton/experiment is an experiment that has
+// all in one file.
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/guess_study.hpp"
 
@@ -40,7 +40,8 @@ class flips final : public guess_study {
       ++t.total;
       t.flipped += flipped.i64(row);
     };
-    sink.figure_prompts(0, each_guess(all, count));
+    const std::uint64_t n_prompts = each_guess(all, count);
+    sink.figure_prompts(0, n_prompts);
     for (const auto& [layer, tallies] : layers)
       for (const token_bucket bucket : all_buckets) {
         const tally& t = tallies[static_cast<std::size_t>(bucket)];
@@ -82,7 +83,7 @@ class flips final : public guess_study {
                         .y_label = "Decision flip rate",
                         .flags = DLENS_FIGURE_PERCENT_Y}},
             .series = "label",
-            .flags = DLENS_FIGURE_TRAINED_LENS};  // of a tuned lens alone where there is one, as in the paper
+            .flags = DLENS_FIGURE_TRAINED_LENS};  // as in the paper, which shows it of the tuned lens
   }
 };
 

@@ -56,7 +56,7 @@ query_rows make_query_rows(const token_tree& tree) {
 }
 
 float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                       const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
+                       const std::vector<kept_rows>& prefix, const float_rows& kv, const query_rows& rows,
                        const float_rows& q, workspace& scratch) {
   if (rows.position.empty()) return q;
   // An odd number of vectors between rows keeps them out of each other's cache sets.
@@ -80,7 +80,7 @@ float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, con
                  .window = shape.window,
                  .softcap = shape.softcap};
   for (std::size_t head = 0; head < shape.n_kv_heads; ++head) {
-    for (const kept_rows& kept : above) {
+    for (const kept_rows& kept : prefix) {
       write_run(kept.begin, kept.end - kept.begin, shape, kept.kv + head * shape.head_dim, panel);
     }
     for (std::size_t r = 0; r < tree.runs.size(); ++r) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Causal attention over the token tree. Walks the tokens depth first with one pair of panels that hold the
 // keys and values of the current path by position: no keys are gathered, a token's row never sees another
-// branch, and keys of a kept path are at their places like any others.
+// branch, and keys of the pack's prefix (kept_path.hpp) are at their places like any others.
 #pragma once
 
 #include "kept_path.hpp"
@@ -31,10 +31,10 @@ struct query_rows {
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
 query_rows make_query_rows(const token_tree& tree);
 
-// above: the tree's n_above positions of the kept path. kv (T, 2, n_kv_heads, head_dim): keys, then values.
-// q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
+// prefix: positions 0..tree.n_prefix-1 of the pack's prefix. kv (T, 2, n_kv_heads, head_dim): keys, then
+// values. q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
 float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                       const std::vector<kept_rows>& above, const float_rows& kv, const query_rows& rows,
+                       const std::vector<kept_rows>& prefix, const float_rows& kv, const query_rows& rows,
                        const float_rows& q, workspace& scratch);
 
 }  // namespace depthlens::cpu

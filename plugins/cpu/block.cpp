@@ -15,10 +15,9 @@ constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
 
 }  // namespace
 
-// made: the rows to carry through the block, which is added to them: all T, or those that are read. p.stream
-// (T, D): all rows that enter it.
-// made.stream (rows, D) += attention(p.stream), += feed_forward(made.stream).
-void model::run_block(block_call& call, std::uint32_t layer, const block_rows& made) const {
+// out.h (rows, D) += attention(p.stream), then += feed_forward(out.h), with p.stream (T, D) all that enters
+// the block. out.h is p.stream itself, or in the last block the rows of the sites.
+void model::run_block(block_call& call, std::uint32_t layer, const block_output& out) const {
   const pass& p = call.p;
   const block_weights& w = weights_.blocks[layer];
   const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
@@ -30,14 +29,13 @@ void model::run_block(block_call& call, std::uint32_t layer, const block_rows& m
                          .window = tables_.window(layer),
                          .softcap = static_cast<float>(arch_.attention_softcap)};
   const float_rows kv = s.kv.rows(p.stream.n, kv_width());
-  const float_rows q = s.q.rows(made.stream.n, q_width());
-  project(call, layer, made, kv, q);
-  if (call.kept) keep_path(call, layer, kv);
-  const std::vector<kept_rows> continued =
-      rows_of_layer(call.continued.get(), p.tree.n_above, layer, kv.width);
-  const float_rows attended = attend_tree(kernels_, heads, p.tree, continued, kv, made.queries, q, s);
-  for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
-    const float_rows h = made.stream.part(rows);
+  const float_rows q = s.q.rows(out.h.n, q_width());
+  project(call, layer, out, kv, q);
+  if (call.kept) keep_tokens(call, layer, kv);
+  const std::vector<kept_rows> prefix = rows_of_layer(call.prefix.get(), p.tree.n_prefix, layer, kv.width);
+  const float_rows attended = attend_tree(kernels_, heads, p.tree, prefix, kv, out.queries, q, s);
+  for_chunks(out.h.n, chunk_rows, [&](row_range rows) {
+    const float_rows h = out.h.part(rows);
     input_rows inner;
     // In a parallel block both halves see what entered it, so the second one looks before the first one adds.
     if (parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
@@ -47,17 +45,17 @@ void model::run_block(block_call& call, std::uint32_t layer, const block_rows& m
   });
 }
 
-// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (made rows, H, head_dim) = W_q x, with
-// keys and queries turned by their positions.
-void model::project(block_call& call, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (rows of out, H, head_dim) = W_q x,
+// with keys and queries turned by their positions.
+void model::project(block_call& call, std::uint32_t layer, const block_output& out, const float_rows& kv,
                     const float_rows& q) const {
   const pass& p = call.p;
   const block_weights& w = weights_.blocks[layer];
   const rotary_table& angles = tables_.window(layer) != 0 ? call.local_rotary : call.rotary;
-  const bool all = made.stream.n == p.stream.n;  // the queries are of the same x as the keys
+  const bool all = out.h.n == p.stream.n;  // the queries are of the same x as the keys
   const auto make_queries = [&](const input_rows& x, row_range rows) {
     w.q.apply(kernels_, x, q.part(rows), call.scratch);
-    turn(q.part(rows), arch_.n_heads, w.q_norm, angles, made.queries.position.data() + rows.first,
+    turn(q.part(rows), arch_.n_heads, w.q_norm, angles, out.queries.position.data() + rows.first,
          static_cast<float>(arch_.attention_scale));
   };
   for_chunks(p.stream.n, chunk_rows, [&](row_range rows) {
@@ -67,8 +65,8 @@ void model::project(block_call& call, std::uint32_t layer, const block_rows& mad
     if (all) make_queries(x, rows);
   });
   if (all) return;
-  for_chunks(made.stream.n, chunk_rows, [&](row_range rows) {
-    make_queries(normed(w.attn_norm, made.stream.part(rows), call.scratch), rows);
+  for_chunks(out.h.n, chunk_rows, [&](row_range rows) {
+    make_queries(normed(w.attn_norm, out.h.part(rows), call.scratch), rows);
   });
 }
 
@@ -134,8 +132,8 @@ void model::add_product(const linear& map, const input_rows& in, const norm_weig
   kernels_.add(h.data, product.data, h.n * h.width);
 }
 
-// The layer's keys and values of the path that is kept.
-void model::keep_path(block_call& call, std::uint32_t layer, const float_rows& kv) const {
+// Copies the layer's keys and values (T, 2, KV heads * head_dim) of the tokens that the pack keeps.
+void model::keep_tokens(block_call& call, std::uint32_t layer, const float_rows& kv) const {
   const std::vector<std::uint32_t>& tokens = call.p.kept_tokens;
   kept_path& kept = *call.kept;
   float* to = kept.kv.data() + (layer - kept.first_layer) * tokens.size() * kv.width;

@@ -53,8 +53,8 @@ class model {
   void run_pass(pass& p, std::uint32_t stage, const dlens_prefix* prefix, dlens_prefix** kept) const;
 
  private:
-  struct block_call;  // a call's work on a pass
-  struct block_rows;  // what a block makes
+  struct block_call;    // a call's work on a pass
+  struct block_output;  // the rows that a block computes
 
   // model.cpp: the way through the layers.
   void embed(pass& p, workspace& scratch) const;
@@ -66,8 +66,8 @@ class model {
   std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
 
   // block.cpp: one layer.
-  void run_block(block_call& call, std::uint32_t layer, const block_rows& made) const;
-  void project(block_call& call, std::uint32_t layer, const block_rows& made, const float_rows& kv,
+  void run_block(block_call& call, std::uint32_t layer, const block_output& out) const;
+  void project(block_call& call, std::uint32_t layer, const block_output& out, const float_rows& kv,
                const float_rows& q) const;
   void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const rotary_table& angles,
             const std::int32_t* position, float scale) const;
@@ -75,7 +75,7 @@ class model {
   input_rows inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const;
   void add_product(const linear& map, const input_rows& in, const norm_weights& post_norm,
                    const float_rows& h, workspace& scratch) const;
-  void keep_path(block_call& call, std::uint32_t layer, const float_rows& kv) const;
+  void keep_tokens(block_call& call, std::uint32_t layer, const float_rows& kv) const;
 
   dlens_architecture arch_;
   architecture_tables tables_;

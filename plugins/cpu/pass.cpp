@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pack (dlens_batch of abi/backend.h) is the tokens of several prompts as a tree, shared beginnings once.
 // It goes through the model block by block (block.cpp), in tree order: depth first. Keys and values exist for
-// one block at a time, but for those of a kept path: a beginning that later packs continue. The last block
-// computes keys and values of all tokens, and the rest for the tokens that are read.
+// one block at a time, but for those that are kept for later packs (kept_path.hpp). The last block computes
+// keys and values of all tokens, and the rest at the sites: the tokens that are read.
 #include "pass.hpp"
 
 #include "depthlens/base/error.hpp"
@@ -27,12 +27,12 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
     : batch(asked),
       tree(make_token_tree(batch, {m.arch_.vocab_size, m.arch_.max_positions,
                                    batch.prefix ? batch.prefix->path->end : batch.prefix_length})),
-      all(make_query_rows(tree)),
+      all_queries(make_query_rows(tree)),
       room(std::move(given)) {
   std::vector<read_site> sites = make_read_sites(batch, tree);
   n_sites = sites.size();
-  for (const read_site& site : sites) read_tokens.push_back(site.token);
-  reads = make_query_rows(tree, read_tokens);
+  for (const read_site& site : sites) site_tokens.push_back(site.token);
+  site_queries = make_query_rows(tree, site_tokens);
   if (batch.kept) {
     if (batch.keep_token >= batch.n_tokens)
       fail(status::internal, "token ", batch.keep_token, " is to be kept; the pack has ", batch.n_tokens);
@@ -50,7 +50,7 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
                              .kernels = m.kernels_,
                              .n_layers = m.arch_.n_layers,
                              .softcap = static_cast<float>(m.arch_.final_softcap),
-                             .gather_shape = m.shapes_.get(d, gather_width)},
+                             .target_shape = m.shapes_.get(d, targets_at_once)},
                readout_request{.batch = &batch,
                                .sites = std::move(sites),
                                .hidden = hidden,
@@ -69,31 +69,32 @@ model::block_call::block_call(const model& m, pass& on, std::uint32_t first, std
           m.tables_.local_inverse_frequency.empty()
               ? rotary
               : space.local_rotary.reserve(on.tree.n_positions, m.tables_.local_inverse_frequency, 1)),
-      continued(std::move(path)) {
+      prefix(std::move(path)) {
   if (p.kept_tokens.empty()) return;
   kept = std::make_shared<kept_path>();
   kept->begin = static_cast<std::uint32_t>(p.tree.position[p.kept_tokens.front()]);
   kept->end = kept->begin + static_cast<std::uint32_t>(p.kept_tokens.size());
   kept->first_layer = first;
-  if (kept->begin > 0) kept->continued = continued;
+  // A path whose first token in this pack is not at position 0 continues the prefix.
+  if (kept->begin > 0) kept->prefix = prefix;
   kept->kv.reserve_raw(p.kept_tokens.size() * (end - first) * m.kv_width());
 }
 
-// Each block makes all rows of the stream from all; behind the last one only what is read matters.
+// Every block but the last makes all rows of the stream from all; of the last one only the sites are needed.
 void model::enter_block(block_call& call, std::uint32_t layer) const {
   pass& p = call.p;
-  copy_rows(p.stream, p.read_tokens, p.states(layer));
+  copy_rows(p.stream, p.site_tokens, p.states(layer));
   p.layers_run = layer + 1;
-  if (layer + 1 < arch_.n_layers) return run_block(call, layer, {p.stream, p.all});
-  copy_rows(p.stream, p.read_tokens, p.states(layer + 1));  // to which the last block adds
-  run_block(call, layer, {p.states(layer + 1), p.reads});
+  if (layer + 1 < arch_.n_layers) return run_block(call, layer, {p.stream, p.all_queries});
+  copy_rows(p.stream, p.site_tokens, p.states(layer + 1));  // to which the last block adds
+  run_block(call, layer, {p.states(layer + 1), p.site_queries});
 }
 
 void model::read_stage(pass& p, const readout_stage& stage, workspace& scratch) const {
   if (!p.read) return;
   for (; p.layers_run < arch_.n_layers; ++p.layers_run) {  // blocks that are left out
-    copy_rows(p.stream, p.read_tokens, p.states(p.layers_run));
-    copy_rows(p.stream, p.read_tokens, p.states(arch_.n_layers));
+    copy_rows(p.stream, p.site_tokens, p.states(p.layers_run));
+    copy_rows(p.stream, p.site_tokens, p.states(arch_.n_layers));
   }
   if (&stage == &weights_.readouts.front()) copy_hidden(p);
   p.read->run(stage, scratch);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pack on its way through the model: what is asked, and where its states are from stage to stage; and one
-// call's work on it.
+// call's work on it. A path, the prefix that a pack continues, and what it keeps: see kept_path.hpp.
 #pragma once
 
 #include "attention.hpp"
@@ -25,16 +25,17 @@ struct model::pass {
   pass(const model& m, const dlens_batch& batch, std::vector<const lens*> lenses, std::int32_t* final_top,
        const dlens_readings* const* readings, state_room room, workspace& scratch);
 
-  // Where the sites' states of a layer are kept, (S, D).
+  // The stream at the sites as it enters block `layer`, (S, D); layer n is the output of the last block.
   float_rows states(std::uint32_t layer) const { return hidden.part({layer * n_sites, n_sites}); }
   bool is_needed() const { return n_sites > 0 || !kept_tokens.empty(); }
 
   const dlens_batch& batch;
   token_tree tree;
-  std::size_t n_sites = 0;                 // S tokens that are read, by one read or more; in tree order
-  std::vector<std::uint32_t> read_tokens;  // of the sites
-  query_rows all, reads;                   // all tokens; those of the sites
-  std::vector<std::uint32_t> kept_tokens;  // of the path that the pack is to keep, root first; or none
+  std::size_t n_sites = 0;                 // S, in tree order
+  std::vector<std::uint32_t> site_tokens;  // (S) places in the tree of the tokens at which reads fall
+  query_rows all_queries, site_queries;    // the queries of all T tokens; of the sites
+  std::vector<std::uint32_t>
+      kept_tokens;  // places of those to be kept, ascending positions; empty = none are
 
   state_room room;
   float_rows stream;             // (T, D) the residual stream, in tree order
@@ -46,19 +47,20 @@ struct model::pass {
 // What a call needs besides to take a pass through blocks first..end-1.
 struct model::block_call {
   block_call(const model& m, pass& p, std::uint32_t first, std::uint32_t end,
-             std::shared_ptr<const kept_path> continued, workspace& space);
+             std::shared_ptr<const kept_path> path, workspace& space);
 
   pass& p;
   workspace& scratch;
-  const rotary_table &rotary, &local_rotary;   // the second for layers with a window, maybe the same
-  std::shared_ptr<const kept_path> continued;  // path, of these blocks, that the pack continues; null = none
-  std::shared_ptr<kept_path> kept;             // path, of these blocks, that the pack keeps; null = none
+  const rotary_table &rotary, &local_rotary;  // the second for layers with a window, maybe the same
+  std::shared_ptr<const kept_path> prefix;    // in these blocks; null = the pack continues nothing
+  std::shared_ptr<kept_path> kept;            // in these blocks; null = nothing is to be kept
 };
 
-// The rows that a block makes of the T that enter it: all of them, or those that are read.
-struct model::block_rows {
-  float_rows stream;          // (rows, D): as they enter the block, to which it adds
-  const query_rows& queries;  // their places in the tree
+// The rows that a block computes: those of all tokens, but in the last block of the sites alone. Keys and
+// values are made of all tokens in every block, from pass::stream.
+struct model::block_output {
+  float_rows h;               // (rows, D) what enters the block; the block adds to it in place
+  const query_rows& queries;  // (rows) of the same tokens
 };
 
 }  // namespace depthlens::cpu

@@ -40,10 +40,12 @@ struct readout_model {
   const kernel_table& kernels;
   std::uint32_t n_layers;
   float softcap;                     // of the logits; 0 = none
-  const matmul_shape& gather_shape;  // (D, gather_width)
+  const matmul_shape& target_shape;  // (D, targets_at_once)
 };
 
-constexpr std::size_t gather_width = 64;  // targets whose logits are computed ahead of the tiles at once
+// The logits of targets are computed before those of all tokens, which are counted against them: so many
+// targets in one product.
+constexpr std::size_t targets_at_once = 64;
 
 // The readout of a pass, which goes through the stages of model_weights::readouts in order. Fills the
 // readings and final_top when the last one is done. Call within run_single_threaded.

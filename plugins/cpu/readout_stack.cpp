@@ -27,7 +27,7 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
 
 void readout_stack::make_rows() {
   const norm_weights& norm = model_.weights.final_norm;
-  const bool rounds = model_.gather_shape.weights() == precision::bf16;
+  const bool rounds = model_.target_shape.weights() == precision::bf16;
   float* floats = scratch_.rows.reserve(n_products_ * width_);
   bf16* rounded = reinterpret_cast<bf16*>(floats);
   rows_ = rounds ? input_rows(rounded, n_products_, width_) : input_rows(floats, n_products_, width_);
@@ -81,24 +81,24 @@ void readout_stack::for_blocks(const float_rows& logits, std::size_t first, Func
 }
 
 void readout_stack::find_targets(row_table& table, std::span<const site_target> targets) {
-  for_chunks(targets.size(), gather_width,
+  for_chunks(targets.size(), targets_at_once,
              [&](row_range some) { gather_targets(table, targets.subspan(some.first, some.n)); });
 }
 
 // By the same products as the tiles, on a matrix of the targets' own weight rows.
 void readout_stack::gather_targets(row_table& table, std::span<const site_target> places) {
-  float* gathered = scratch_.gathered.reserve(gather_width * width_);
+  float* weights = scratch_.target_rows.reserve(targets_at_once * width_);
   const std::vector<float>& bias = model_.weights.unembed_bias;
-  float gathered_bias[gather_width] = {};
+  float target_bias[targets_at_once] = {};
   for (std::size_t c = 0; c < places.size(); ++c) {
     const auto id = static_cast<std::size_t>(places[c].id);
-    model_.weights.unembed.read_rows(id, 1, gathered + c * width_);
-    if (!bias.empty()) gathered_bias[c] = bias[id];
+    model_.weights.unembed.read_rows(id, 1, weights + c * width_);
+    if (!bias.empty()) target_bias[c] = bias[id];
   }
-  packed_matrix packed(model_.gather_shape);
-  packed.assign(gathered, scratch_);
+  packed_matrix packed(model_.target_shape);
+  packed.assign(weights, scratch_);
   for_chunks(n_products_, chunk_rows, [&](row_range products) {
-    const float_rows logits = logits_of(products, packed, bias.empty() ? nullptr : gathered_bias);
+    const float_rows logits = logits_of(products, packed, bias.empty() ? nullptr : target_bias);
     for_blocks(logits, products.first, [&](const logit_block& block) {
       for (std::size_t c = 0; c < places.size(); ++c) table.take_target(places[c], block, c);
     });

@@ -33,7 +33,7 @@ class readout_stack {
   void make_rows();
   // states (sites, D) in the output space, in scratch.carried.
   input_rows carry(const transport& by, const input_rows& states);
-  // Of at most gather_width targets.
+  // Of at most targets_at_once targets.
   void gather_targets(row_table& table, std::span<const site_target> some);
   // logits (products, outputs): of some of the rows, with the bias (outputs), NULL = none, and capped.
   float_rows logits_of(row_range products, const packed_matrix& unembed, const float* bias);

@@ -200,7 +200,7 @@ weight_stages::weight_stages(const dlens_weights& given, matmul_shapes& shapes, 
   const std::size_t at_once =
       stream ? tiles_of_a_stage(block_sizes(tensors, arch).largest, tile_width * d, n_tiles) : n_tiles;
   run_single_threaded([&] {
-    const bool columns_agree = shapes.get(d, gather_width).sums_in_one_order() &&
+    const bool columns_agree = shapes.get(d, targets_at_once).sums_in_one_order() &&
                                shapes.get(d, std::min(tile_width, v)).sums_in_one_order();
     w.readouts = make_readouts(n_tiles, at_once, !columns_agree);
     for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) {

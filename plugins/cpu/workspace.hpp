@@ -116,7 +116,7 @@ class rotary_table {
 // Where the states of a pass are.
 struct state_room {
   float_buffer stream;  // (T, D) residual stream
-  float_buffer hidden;  // (layers + 1, read tokens, D)
+  float_buffer hidden;  // (layers + 1, sites, D)
 };
 
 struct workspace {
@@ -129,10 +129,10 @@ struct workspace {
   float_buffer inner;                 // (chunk, F), as the weights are rounded
   float_buffer keys, values, scores;  // of one path, see attend.hpp
   float_buffer rows;                  // (stack, D) normed rows of the readout
-  float_buffer carried;               // (read tokens of a stack, D) out of a lens
+  float_buffer carried;               // (sites of a stack, D) out of a lens
   float_buffer logits;                // (chunk, tile)
-  float_buffer final_weights;         // (read tokens of a stack, tile)
-  float_buffer gathered;              // (64, D) rows of the unembedding
+  float_buffer final_weights;         // (sites of a stack, tile)
+  float_buffer target_rows;           // (64, D) rows of the unembedding
   float_buffer plain;                 // (slice, inputs) weights on their way to be packed
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again

@@ -5,17 +5,21 @@
 //
 //   here          formula                                     plugins/cpu             plugins/torch
 //   embed         h = E[id] scale + P[position]               model.cpp embed         model.cpp embed
-//   run_block     h += attention(h); h += feed_forward(h)  *  block.cpp run_block     model.cpp run_block
+//   run_block     h += attention(h); h += feed_forward(h) [1] block.cpp run_block     model.cpp run_block
 //   norm          (x - mean) / sqrt(var + eps) weight + bias  kernels/norm.hpp        weights.cpp apply
-//   q, k          turn(norm(W norm(h) + bias))                block.cpp project       model.cpp attention
-//   v             W norm(h) + bias                            block.cpp project       model.cpp attention
+//   q, k          turn(norm(W x + bias)), x = norm(h)         block.cpp project       model.cpp attention
+//   v             W x + bias: not normed, not turned          block.cpp project       model.cpp attention
 //   turn          (a cos - b sin, b cos + a sin)              kernels/rotary.hpp      model.cpp turn
 //   attend        softmax(scale q k) v over the past          attention.cpp           attention.cpp
-//   feed_forward  W_down (activation(W_gate x) * W_up x)      block.cpp inner_values  model.cpp
-//   logits        cap(U norm(t(h)) + bias), t: the transport  readout_stack.cpp       readout_stack.cpp
+//   feed_forward  W_down (activation(W_gate x) * W_up x) [2]  block.cpp inner_values  model.cpp
+//   logits        cap(U norm(t(h)) + bias) [3]                readout_stack.cpp       readout_stack.cpp
 //   reading.hpp   rank, logprob, entropy, KL                  kernels/reduce.hpp      reduce.hpp
 //
-// * in a parallel block both see the h that entered it.
+// [1] In a parallel block both see the h that entered it, and feed_forward takes the x of attention where it
+//     has no norm of its own. What either gives is normed once more where the model has a norm for that.
+// [2] x = norm(h); W_down activation(W_up x) where there is no gate; biases where the model has some.
+// [3] t(h), the transport of the lens, is h, h + A h + b, A h + b or b: DLENS_TRANSPORT_... of abi/backend.h.
+//
 // The backends differ in order alone: tokens of many sequences that begin alike are computed once, as a tree
 // (depthlens/backend/token_tree.hpp), and logits are reduced tile by tile, so that no row of them is kept.
 #pragma once

@@ -126,7 +126,7 @@ void readout(benchmark::State& state) {
                     .kernels = kernels(),
                     .n_layers = n_layers,
                     .softcap = 0,
-                    .gather_shape = model.shapes.get(width, gather_width)},
+                    .target_shape = model.shapes.get(width, targets_at_once)},
                    std::move(request));
       for (const readout_stage& stage : model.stages->weights().readouts) read.run(stage, scratch);
     });

@@ -125,7 +125,7 @@ class fake_run {
     }
     std::vector<running_lens> lenses;
     for (const std::string& label : s.lenses) lenses.push_back({label, lens_of(label).layers});
-    study_runner runner(context, std::move(studies), std::move(lenses),
+    study_runner runner(std::move(studies), std::move(lenses),
                         [&](const std::vector<std::size_t>& active) {
                           std::vector<active_lens> used;
                           for (const std::size_t l : active)

@@ -22,8 +22,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::uint32_t kTokens = 128;  // of a made-up prompt
-constexpr double kRateSeconds = 1.0;    // of measuring plain products, for each precision
+constexpr std::uint32_t made_up_tokens = 128;  // of a made-up prompt
+constexpr double rate_seconds = 1.0;           // of measuring plain products, for each precision
 
 po::options_description bench_options() {
   po::options_description d("Options");
@@ -69,7 +69,7 @@ bench_prompts asked_prompts(const parsed_options& o, const architecture& arch) {
   }
   const std::uint64_t tokens = o.has("tokens")
                                    ? parse_number("tokens", o.text("tokens"), 1, arch.max_positions)
-                                   : std::min(kTokens, arch.max_positions);
+                                   : std::min(made_up_tokens, arch.max_positions);
   return synthetic_prompts(parse_number("count", o.text("count"), 1, (1u << 26) / tokens), tokens,
                            arch.vocab_size);
 }
@@ -146,7 +146,7 @@ class bench_session {
     if (!DLENS_HAS(dlens_model, m, product_rate) || m->product_rate == nullptr) return std::nullopt;
     double rate = 0;
     try {
-      checked_call(m->product_rate, m, precision, plan_.rules.threads, kRateSeconds, &rate);
+      checked_call(m->product_rate, m, precision, plan_.rules.threads, rate_seconds, &rate);
     } catch (const error& e) {
       if (e.code() == status::unavailable) return std::nullopt;
       throw;

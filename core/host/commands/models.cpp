@@ -32,11 +32,11 @@ std::optional<std::string> value_hash(const tensor_view& t) {
   const auto block = block_size(t.type);
   sha256_stream hash;
   // Whole blocks of one row at a time; rows hold whole blocks.
-  constexpr std::uint64_t kPart = 1u << 16;
+  constexpr std::uint64_t part_bytes = 1u << 16;
   std::vector<float> buffer;
   for (std::uint64_t done = 0; done < values;) {
     const std::uint64_t in_row = row - done % row;
-    const std::uint64_t n = std::min(in_row, kPart / block.values * block.values);
+    const std::uint64_t n = std::min(in_row, part_bytes / block.values * block.values);
     buffer.resize(n);
     dequantize(t.type, t.data + done / block.values * block.bytes, n, buffer.data());
     hash.update(std::string_view(reinterpret_cast<const char*>(buffer.data()), n * sizeof(float)));

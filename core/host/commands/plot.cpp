@@ -6,8 +6,8 @@
 #include "figures/gnuplot_process.hpp"
 #include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/output_digests.hpp"
 #include "results/run_folder.hpp"
-#include "results/written_outputs.hpp"
 #include "terminal/log.hpp"
 
 #include <iostream>

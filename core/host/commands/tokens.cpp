@@ -19,7 +19,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr const char* kModel = "model in any form, or a vocabulary-only GGUF";
+constexpr const char* any_model_form = "model in any form, or a vocabulary-only GGUF";
 
 void print_ids(const std::vector<std::int32_t>& ids) {
   std::string line = "{\"ids\":[";
@@ -41,7 +41,7 @@ std::string text_of(const boost::json::value& v, const json_items& items) {
 
 int encode(const arguments& args) {
   po::options_description d("Options");
-  add_model_option(d, kModel);
+  add_model_option(d, any_model_form);
   d.add_options()("text", po::value<std::string>()->value_name("TEXT"), "the text to encode")(
       "texts", po::value<std::string>()->value_name("FILE"),
       "JSONL: a string, or an object with \"text\" or \"prompt\", on each line")(
@@ -73,7 +73,7 @@ int encode(const arguments& args) {
 
 int decode(const arguments& args) {
   po::options_description d("Options");
-  add_model_option(d, kModel);
+  add_model_option(d, any_model_form);
   d.add_options()("id", po::value<std::vector<std::string>>()->value_name("ID"),
                   "token ids (also without --id)");
   d.add(common_options());
@@ -91,7 +91,7 @@ int decode(const arguments& args) {
 
 int count(const arguments& args) {
   po::options_description d("Options");
-  add_model_option(d, kModel);
+  add_model_option(d, any_model_form);
   d.add_options()("text", po::value<std::string>()->value_name("FILE"),
                   "plain UTF-8 text; every line is encoded by itself")(
       "out,o", po::value<std::string>()->value_name("JSON"), "where the frequencies go");

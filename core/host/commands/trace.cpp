@@ -8,7 +8,7 @@
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
 #include "model/blank_ends.hpp"
-#include "model/non_finite.hpp"
+#include "model/non_finite_weights.hpp"
 #include "model/opened_lens.hpp"
 #include "model/running_model.hpp"
 #include "model/thread_limit.hpp"

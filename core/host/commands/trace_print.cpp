@@ -130,7 +130,7 @@ static std::string target_line(const trace_result& all, const trace_prompt& p, c
 }
 
 std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
-  constexpr std::size_t kWidth = 12;
+  constexpr std::size_t column_width = 12;
   std::ostringstream out;
   const std::size_t L = all.layers.size(), K = std::min<std::size_t>(all.top_k, 5);
   if (p.readings.empty()) out << "the prompt has no tokens\n";
@@ -148,7 +148,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
             << std::setprecision(3) << std::setw(9) << lens.logprob[k * L + i] << std::setw(9)
             << lens.entropy[i] << std::setw(8) << lens.kl[i] << "  ";
         for (std::size_t j = 0; j < K; ++j)
-          out << cell(visible_line(t.bytes(lens.top[i * all.top_k + j])), kWidth) << ' ';
+          out << cell(visible_line(t.bytes(lens.top[i * all.top_k + j])), column_width) << ' ';
         out << '\n';
       }
     }

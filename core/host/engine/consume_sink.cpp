@@ -83,7 +83,7 @@ class refusing_sink {
       if (!self.all_lines_ && values[columns->kept].as.i64 == 0) return;
       line[columns->kept] = {DLENS_I64, 0, {.i64 = 0}};
       line[columns->reason] = {DLENS_TEXT, 0, {.i64 = 0}};
-      line[columns->reason].as.text = to_text(kNotFinite);
+      line[columns->reason].as.text = to_text(not_finite_reason);
     });
     if (checked != DLENS_OK || line.empty()) return checked;
     const dlens_sink& to = self.out_->c();
@@ -95,7 +95,8 @@ class refusing_sink {
     self.would_keep_ |= reason.size == 0;
     if (self.out_ == nullptr) return DLENS_OK;
     const dlens_sink& to = self.out_->c();
-    return to.count(&to, set, self.all_lines_ || reason.size == 0 ? to_text(kNotFinite) : reason, n, e);
+    return to.count(&to, set, self.all_lines_ || reason.size == 0 ? to_text(not_finite_reason) : reason, n,
+                    e);
   }
 
   const study_session& study_;
@@ -106,16 +107,14 @@ class refusing_sink {
 
 }  // namespace
 
-std::string logged_rows(const study_session& study, const record_job& job, const record_key& key,
-                        const std::vector<lens_column>& columns, std::uint32_t lens,
-                        std::string_view device) {
-  const auto consume = [&](const dlens_sink& sink) {
-    study.call("consume", job, [&] { job.consume(study.c(), columns, lens, sink); });
-  };
+std::string consume_to_payload(const study_session& study, const record_job& job, const record_key& key,
+                               const std::vector<lens_slot>& lenses, std::uint32_t lens,
+                               std::string_view device) {
+  const auto consume = [&](const dlens_sink& sink) { study.consume_record(job, lenses, lens, sink); };
   entry_writer out(key);
   out.device(device);
   plain_sink plain(study, out);
-  if (job.finite(columns, lens)) {
+  if (job.finite(lenses, lens)) {
     consume(plain.c());
     return out.take();
   }
@@ -128,7 +127,7 @@ std::string logged_rows(const study_session& study, const record_job& job, const
   } catch (const error&) {  // what the experiment cannot make sense of is no fault of it
     entry_writer none(key);
     none.device(device);
-    none.count(key.set, kNotFinite, 1);
+    none.count(key.set, not_finite_reason, 1);
     return none.take();
   }
 }

@@ -21,11 +21,9 @@ struct first_reads {
 
 // What the study asks for in its first round for a record; before any answer all lenses are the same.
 void add_reads(const study_session& session, record_job& job, const run_context& context, first_reads& out) {
-  std::vector<lens_column> columns(context.lens_labels.size());
-  columns.front().result = 0;
-  const bool asks =
-      session.call("plan", job, [&] { return job.plan(session.c(), columns, context.vocab_size); });
-  if (!asks) return;
+  std::vector<lens_slot> lenses(context.lens_labels.size());
+  lenses.front().result = 0;
+  if (!session.plan_record(job, lenses)) return;
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
   for (const read_request& request : job.last_round().reads)

@@ -6,10 +6,10 @@
 namespace depthlens {
 namespace {
 
-constexpr std::int32_t kFewestNodes = 16;  // of a wished pack
-constexpr double kSmallestWeight = 384;    // of a wished pack, where weights make it smaller
-constexpr double kPacksForEachThread = 3;  // of the work that is left, where threads make packs smaller
-constexpr std::int32_t kWorthAPack = 64;   // nodes
+constexpr std::int32_t fewest_nodes = 16;    // of a wished pack
+constexpr double smallest_weight = 384;      // of a wished pack, where weights make it smaller
+constexpr double packs_for_each_thread = 3;  // of the work that is left, where threads make packs smaller
+constexpr std::int32_t worth_a_pack = 64;    // nodes
 
 class cutter {
  public:
@@ -87,15 +87,15 @@ class cutter {
   // threads.
   std::int32_t fitting(std::int32_t begin) const {
     const auto most = static_cast<std::int32_t>(
-        std::min<std::size_t>(std::max<std::size_t>(rules_.pack_tokens, kFewestNodes), 1u << 30));
+        std::min<std::size_t>(std::max<std::size_t>(rules_.pack_tokens, fewest_nodes), 1u << 30));
     const std::int32_t last = room_from(begin, n_ - begin > most ? begin + most : n_);
     if (rules_.threads < 2) return last - begin;
     const double left = before_[n_] - before_[begin];
-    const double heaviest = std::max(left / (kPacksForEachThread * rules_.threads), kSmallestWeight);
+    const double heaviest = std::max(left / (packs_for_each_thread * rules_.threads), smallest_weight);
     const auto end =
         std::upper_bound(before_.begin() + begin, before_.begin() + last + 1, before_[begin] + heaviest);
     const auto n = static_cast<std::int32_t>(end - before_.begin()) - 1 - begin;
-    return std::clamp(n, std::min(kFewestNodes, last - begin), last - begin);
+    return std::clamp(n, std::min(fewest_nodes, last - begin), last - begin);
   }
 
   // `last`, or the node before it where a thread's share of a wave is full.
@@ -104,7 +104,7 @@ class cutter {
     const std::uint64_t most = bytes_before_[begin] + rules_.wave_bytes / (2 * std::uint64_t{rules_.threads});
     const auto end = std::upper_bound(bytes_before_.begin() + begin, bytes_before_.begin() + last + 1, most);
     const auto n = static_cast<std::int32_t>(end - bytes_before_.begin()) - 1 - begin;
-    return begin + std::clamp(n, std::min(kFewestNodes, last - begin), last - begin);
+    return begin + std::clamp(n, std::min(fewest_nodes, last - begin), last - begin);
   }
 
   // The shallowest node of the second half of what fits where a branch begins, if any does. Where the path to
@@ -134,8 +134,8 @@ class cutter {
   std::int32_t end_of_trunk(const pack& p, std::int32_t end) const {
     if (rules_.threads < 2 || end == n_ || rules_.kept_tokens == 0) return end;
     const std::int32_t last = f_.parent[end];
-    const bool others_wait = p.begin == 0 || last + 1 - p.begin >= kWorthAPack;
-    if (last < p.begin || !others_wait || end - last <= kWorthAPack || !fits(p, end)) return end;
+    const bool others_wait = p.begin == 0 || last + 1 - p.begin >= worth_a_pack;
+    if (last < p.begin || !others_wait || end - last <= worth_a_pack || !fits(p, end)) return end;
     return last + 1;
   }
 

@@ -10,7 +10,7 @@
 namespace depthlens {
 namespace {
 
-constexpr std::size_t kSmallestShare = 256;  // nodes of a pack of a small run
+constexpr std::size_t smallest_share = 256;  // nodes of a pack of a small run
 
 std::vector<read_site> gather_sites(const prefix_forest& forest, std::span<const read_request> requests) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> at(requests.size());  // node, request
@@ -60,7 +60,7 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   // Small runs are cut finer, so that every thread has several packs.
   const std::size_t share = forest.size() / (4 * static_cast<std::size_t>(rules.threads)) + 1;
   pack_rules finer = rules;
-  finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, kSmallestShare));
+  finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, smallest_share));
   packs = cut_packs(forest, finer, weight, is_read);
   for (const auto& part : needed) counts.tokens_given += part.size();
   counts.distinct_prefixes = rules.sharing ? forest.size() : build_forest(needed).size();

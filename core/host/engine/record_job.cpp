@@ -78,7 +78,7 @@ dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint6
 class answers_state {
  public:
   // fallback: the lens that answers for one that is not read in this pass.
-  answers_state(const std::vector<round>& rounds, const std::vector<lens_column>& lenses,
+  answers_state(const std::vector<round>& rounds, const std::vector<lens_slot>& lenses,
                 std::uint32_t fallback)
       : rounds_(rounds), lenses_(lenses), fallback_(fallback) {
     c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &reading};
@@ -137,7 +137,7 @@ class answers_state {
   }
 
   const std::vector<round>& rounds_;
-  const std::vector<lens_column>& lenses_;
+  const std::vector<lens_slot>& lenses_;
   std::uint32_t fallback_;
   mutable std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, view> views_;
   dlens_answers c_{};
@@ -152,7 +152,7 @@ record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
       content_hash_(record_.content_hash()),
       c_record_(record_, dataset) {}
 
-bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& lenses,
+bool record_job::plan(const dlens_study& study, const std::vector<lens_slot>& lenses,
                       std::uint32_t vocab_size) {
   if (!record_.left_out.empty()) return false;
   round next;
@@ -160,7 +160,7 @@ bool record_job::plan(const dlens_study& study, const std::vector<lens_column>& 
   const dlens_request request{
       .size = sizeof request, .self = &state, .add_sequence = &add_sequence, .add_read = &add_read};
   const auto active =
-      std::find_if(lenses.begin(), lenses.end(), [](const lens_column& l) { return l.result >= 0; });
+      std::find_if(lenses.begin(), lenses.end(), [](const lens_slot& l) { return l.result >= 0; });
   const answers_state answers(rounds_, lenses,
                               static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
   try {
@@ -181,7 +181,7 @@ bool record_job::receive(std::size_t read, std::shared_ptr<const site_readings> 
   return --missing_ == 0;
 }
 
-bool record_job::finite(const std::vector<lens_column>& lenses, std::uint32_t lens) const {
+bool record_job::finite(const std::vector<lens_slot>& lenses, std::uint32_t lens) const {
   if (lenses[lens].result < 0) return true;
   const auto at = static_cast<std::size_t>(lenses[lens].result);
   for (const round& r : rounds_)
@@ -203,7 +203,7 @@ std::vector<std::int32_t> record_job::not_finite_ids() const {
   return {};
 }
 
-void record_job::consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
+void record_job::consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                          const dlens_sink& sink) const {
   const answers_state answers(rounds_, lenses, lens);
   checked_call(study.consume, &study, c_record(), answers.c(), lens, &sink);

@@ -36,8 +36,8 @@ struct round {
       results;  // (reads), set by different threads at different indices
 };
 
-// The layers that a lens reads and where its results lie.
-struct lens_column {
+// A lens of the run: the layers that it reads, and where its readings lie in those of a site.
+struct lens_slot {
   std::vector<std::int32_t> layers;  // (L)
   int result = -1;                   // index in site_readings::lenses; -1 = not read in this pass
 };
@@ -54,14 +54,14 @@ class record_job {
 
   // Calls the study's plan for the next round. False: it asked for nothing, the record is complete. What it
   // asks for and cannot be is status::internal.
-  bool plan(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t vocab_size);
+  bool plan(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t vocab_size);
   round& last_round() { return rounds_.back(); }
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
-  void consume(const dlens_study& study, const std::vector<lens_column>& lenses, std::uint32_t lens,
+  void consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                const dlens_sink& sink) const;
   // Are all its readings by a lens finite?
-  bool finite(const std::vector<lens_column>& lenses, std::uint32_t lens) const;
+  bool finite(const std::vector<lens_slot>& lenses, std::uint32_t lens) const;
   // The tokens up to the first position that is read as numbers that are not finite.
   std::vector<std::int32_t> not_finite_ids() const;
   void release() { rounds_.clear(); }  // its answers are not needed any more

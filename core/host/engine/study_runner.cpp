@@ -12,27 +12,26 @@
 namespace depthlens {
 namespace {
 
-constexpr auto kSyncEvery = std::chrono::seconds(5);
-// Bytes of the prompts of one window, so that long prompts do not need more memory than many short ones.
-constexpr std::size_t kWindowBytes = 4u << 20;
+constexpr auto sync_every = std::chrono::seconds(5);
+// A window ends at so many bytes of its records' fields, so that long prompts take no more memory than many
+// short ones.
+constexpr std::size_t most_window_bytes = 4u << 20;
 
 // Thrown through the evaluator to end a round early.
 struct stop_request {};
 
 }  // namespace
 
-// The jobs of a window that still wait for answers, and the lenses that are read for them.
 struct study_runner::window_state {
   job_list jobs;
-  std::vector<record_job*> waiting;
-  std::vector<lens_column> columns;
-  std::unique_ptr<evaluator> run;
+  std::vector<record_job*> waiting;  // for the answers of their next round
+  std::vector<lens_slot> lenses;     // of the run; those that no job lacks are not read
+  std::unique_ptr<evaluator> reads;  // null = nothing is read: a dry run, or no job asks for anything
 };
 
-study_runner::study_runner(const run_context& context, std::vector<running_study> studies,
-                           std::vector<running_lens> lenses, make_evaluator make, options o)
-    : context_(context),
-      studies_(std::move(studies)),
+study_runner::study_runner(std::vector<running_study> studies, std::vector<running_lens> lenses,
+                           make_evaluator make, options o)
+    : studies_(std::move(studies)),
       lenses_(std::move(lenses)),
       make_evaluator_(std::move(make)),
       options_(std::move(o)) {}
@@ -42,9 +41,8 @@ record_key study_runner::key_of(const record_job& job) const {
           job.content_hash()};
 }
 
-bool study_runner::plan(record_job& job, const std::vector<lens_column>& columns) const {
-  const study_session& session = *studies_[job.study()].session;
-  return session.call("plan", job, [&] { return job.plan(session.c(), columns, context_.vocab_size); });
+bool study_runner::plan(record_job& job, const window_state& w) const {
+  return studies_[job.study()].session->plan_record(job, w.lenses);
 }
 
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
@@ -76,7 +74,7 @@ bool study_runner::run(const std::atomic<bool>& stop) {
         }
         for (const auto& [key, value] : job->data().fields) window_bytes += value.size();
         window.push_back(std::move(job));
-        if (window.size() < options_.window && window_bytes < kWindowBytes) continue;
+        if (window.size() < options_.window && window_bytes < most_window_bytes) continue;
         run_window(std::exchange(window, {}), stop);
         window_bytes = 0;
         if (stop) break;
@@ -115,19 +113,19 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
     const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(), [&](const auto& j) -> bool {
       return lenses_missing(j->study(), key_of(*j))[l];
     });
-    w.columns.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
+    w.lenses.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
     if (wanted) active.push_back(l);
   }
   std::vector<char> asks(w.jobs.size());
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
-    asks[i] = plan(job, w.columns);
-    if (!asks[i] && !options_.only_count) complete(job, w);
+    asks[i] = plan(job, w);
+    if (!asks[i] && !options_.only_count) consume_and_log(job, w);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
     if (asks[i]) w.waiting.push_back(w.jobs[i].get());
   if (w.waiting.empty()) return;
-  if (!options_.only_count) w.run = std::make_unique<evaluator>(make_evaluator_(active));
+  if (!options_.only_count) w.reads = std::make_unique<evaluator>(make_evaluator_(active));
   while (!w.waiting.empty() && !stop) run_round(w, stop);
 }
 
@@ -150,16 +148,16 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
     if (stop) throw stop_request{};
     record_job& job = *owner[request].first;
     if (!job.receive(owner[request].second, std::move(result))) return;
-    if (plan(job, w.columns)) {
+    if (plan(job, w)) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
     } else {
-      complete(job, w);
+      consume_and_log(job, w);
     }
   };
   try {
-    counts_ += w.run ? w.run->run(sequences, requests, on_result)
-                     : count_work(sequences, requests, *options_.only_count);
+    counts_ += w.reads ? w.reads->run(sequences, requests, on_result)
+                       : count_work(sequences, requests, *options_.only_count);
   } catch (const stop_request&) {
     return;
   }
@@ -178,7 +176,7 @@ void study_runner::note_not_finite(const record_job& job, std::uint32_t lens) {
                  .ids = job.not_finite_ids()};
 }
 
-void study_runner::complete(record_job& job, const window_state& w) {
+void study_runner::consume_and_log(record_job& job, const window_state& w) {
   const running_study& study = studies_[job.study()];
   const record_key key = key_of(job);
   const std::vector<char> missing = [&] {
@@ -188,18 +186,18 @@ void study_runner::complete(record_job& job, const window_state& w) {
   for (std::uint32_t l = 0; l < lenses_.size(); ++l) {
     if (!missing[l]) continue;
     const std::string payload =
-        logged_rows(*study.session, job, key, w.columns, l, w.run ? w.run->device() : "");
+        consume_to_payload(*study.session, job, key, w.lenses, l, w.reads ? w.reads->device() : "");
     const std::lock_guard lock(log_guard_);
     options_.before_writing();
     study.logs[l]->append(key, payload);
-    if (!job.finite(w.columns, l)) note_not_finite(job, l);
+    if (!job.finite(w.lenses, l)) note_not_finite(job, l);
   }
   job.release();
   ++records_run_;
   progress_->add(1);
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(log_guard_);
-  if (now - last_sync_ < kSyncEvery) return;
+  if (now - last_sync_ < sync_every) return;
   last_sync_ = now;
   sync_logs();
 }

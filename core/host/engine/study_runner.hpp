@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes the records of all studies of a run through plan, forward passes and consume, window by window. A
-// window's requests share one prefix forest, whichever study they come from. Records that are in the logs are
-// not run again.
+// Takes the records of all studies of a run through their work: plan says what to read, forward passes read
+// it, and so on until plan asks for nothing more; then consume makes rows for each lens, which go into its
+// log. Records that are in the logs are not run again. It goes window by window, so many records at a time: a
+// window's requests share one prefix forest, whichever study they come from.
 #pragma once
 
 #include "engine/evaluator.hpp"
@@ -51,8 +52,8 @@ class study_runner {
   // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
   using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
 
-  study_runner(const run_context& context, std::vector<running_study> studies,
-               std::vector<running_lens> lenses, make_evaluator make, options o);
+  study_runner(std::vector<running_study> studies, std::vector<running_lens> lenses, make_evaluator make,
+               options o);
 
   // Runs everything that is not in the logs yet. `stop` is looked at between packs and ends the work.
   // Returns whether all records are done.
@@ -62,26 +63,29 @@ class study_runner {
   std::uint64_t records_run() const { return records_run_; }
   // The first of those that this object ran.
   const std::optional<not_finite_record>& not_finite() const { return not_finite_; }
-  // Records that are in the logs of all lenses, of this run and of earlier ones. Not while run() is at work,
-  // but with what hold_logs gave.
+  // Records that are in the logs of all lenses, of this run and of earlier ones. While run() is at work, only
+  // with the lock of hold_logs.
   std::uint64_t records_in_logs() const;
   // Waits until no record is being written and lets none be written as long as the lock is kept. [any thread]
   std::unique_lock<std::mutex> hold_logs() { return std::unique_lock(log_guard_); }
-  void sync_logs();  // with what hold_logs gave
+  void sync_logs();  // with the lock of hold_logs
 
  private:
   using job_list = std::vector<std::unique_ptr<record_job>>;
   struct window_state;
 
+  // Plans the first round of each job, then runs rounds until no job asks for more.
   void run_window(job_list jobs, const std::atomic<bool>& stop);
+  // Reads what the waiting jobs ask for. Each job that has all its answers is planned again at once, and
+  // ended where that asks for nothing.
   void run_round(window_state& w, const std::atomic<bool>& stop);
+  // (lenses) 1 = its log does not have the record yet.
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
-  bool plan(record_job& job, const std::vector<lens_column>& columns) const;
-  void complete(record_job& job, const window_state& w);
+  bool plan(record_job& job, const window_state& w) const;  // false = it asks for nothing more
+  void consume_and_log(record_job& job, const window_state& w);
   void note_not_finite(const record_job& job, std::uint32_t lens);  // under log_guard_
   record_key key_of(const record_job& job) const;
 
-  const run_context& context_;
   std::vector<running_study> studies_;
   std::vector<running_lens> lenses_;
   make_evaluator make_evaluator_;

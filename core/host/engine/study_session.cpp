@@ -158,16 +158,22 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
     d.blank_ends += prompt != nullptr && d.records < limit_of(d) && ends_in_blank(*prompt);
     if (study_->survey == nullptr) continue;
     const record_abi view(r, number);
-    const plugin_call in_flight("experiment", word(), "survey", static_cast<std::int64_t>(r.index));
-    try {
-      checked_call(study_->survey, study_, view.c());
-    } catch (const error& e) {
-      blame(e, "survey", d, r.index);
-    }
+    about_record("survey", d, r.index, [&] { checked_call(study_->survey, study_, view.c()); });
   }
   if (whole == 0)
     fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
          d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
+}
+
+bool study_session::plan_record(record_job& job, const std::vector<lens_slot>& lenses) const {
+  return about_record("plan", plan_.datasets[job.dataset()], job.data().index,
+                      [&] { return job.plan(*study_, lenses, context_.vocab_size); });
+}
+
+void study_session::consume_record(const record_job& job, const std::vector<lens_slot>& lenses,
+                                   std::uint32_t lens, const dlens_sink& sink) const {
+  about_record("consume", plan_.datasets[job.dataset()], job.data().index,
+               [&] { job.consume(*study_, lenses, lens, sink); });
 }
 
 std::vector<std::string> study_session::sets() const {

@@ -67,18 +67,13 @@ class study_session {
   // Makes the rows of the summary tables, if the study has any.
   void finish(const dlens_rows* rows, std::uint32_t lens, const dlens_sink* sink) const;
 
-  const dlens_study& c() const { return *study_; }
+  // Call the study's plan and consume about a record, with the answers that the job holds: see record_job.
+  // What they report is told with the experiment, the file and the record. [any thread]
+  bool plan_record(record_job& job, const std::vector<lens_slot>& lenses) const;
+  void consume_record(const record_job& job, const std::vector<lens_slot>& lenses, std::uint32_t lens,
+                      const dlens_sink& sink) const;
+
   const dlens_description& description() const { return *description_; }
-  // Calls fn(), which calls the study's `function` about a record; see blame. [any thread]
-  template <class Function>
-  auto call(const char* function, const record_job& job, Function&& fn) const {
-    const plugin_call in_flight("experiment", word(), function, static_cast<std::int64_t>(job.data().index));
-    try {
-      return fn();
-    } catch (const error& e) {
-      blame(e, function, plan_.datasets[job.dataset()], job.data().index);
-    }
-  }
   // The table of a row that the study writes. One that does not fit it, by number or types of values, is
   // status::internal.
   const dlens_table& check_row(std::uint32_t table, const dlens_value* values, std::uint64_t n) const;
@@ -91,6 +86,16 @@ class study_session {
 
  private:
   void survey(dataset_plan& d, std::uint32_t number);
+  // fn(), which calls the study's `function` about a record of the data set; see blame.
+  template <class Function>
+  auto about_record(const char* function, const dataset_plan& d, std::uint64_t record, Function&& fn) const {
+    const plugin_call in_flight("experiment", word(), function, static_cast<std::int64_t>(record));
+    try {
+      return fn();
+    } catch (const error& e) {
+      blame(e, function, d, record);
+    }
+  }
   // Throws what a function of the study reported: as a fault of the experiment, with its name, the function
   // and the record; or, where the experiment says so, of the data, with file and record.
   [[noreturn]] void blame(const error& e, const char* function, const dataset_plan& data,

@@ -63,7 +63,7 @@ class entry {
     std::uint64_t n;
   };
   const std::vector<counted>& counts() const { return counts_; }
-  // Nothing where it was not kept, as in logs of before.
+  // "" = nothing was computed for the record. Nothing where the entry names no device: it is optional.
   const std::optional<std::string_view>& device() const { return device_; }
 
  private:

@@ -18,13 +18,13 @@
 namespace depthlens {
 namespace {
 
-constexpr std::string_view kFirstLine = "depthlens log 1\n";
-static_assert(kFirstLine.size() == log_file::begin);
-constexpr std::size_t kBuffer = 64 << 10;
-constexpr std::uint64_t kShortTail = 64 << 10;
-constexpr std::uint64_t kSearchEffort = std::uint64_t{4} << 30;
+constexpr std::string_view first_line = "depthlens log 1\n";
+static_assert(first_line.size() == log_file::begin);
+constexpr std::size_t read_buffer = 64 << 10;
+constexpr std::uint64_t short_tail = 64 << 10;
+constexpr std::uint64_t most_search_effort = std::uint64_t{4} << 30;
 // What a checksum of few bytes costs besides them.
-constexpr std::uint64_t kCheckEffort = 64;
+constexpr std::uint64_t check_effort = 64;
 
 struct entry_head {
   std::uint32_t length;
@@ -61,13 +61,13 @@ void log_file::start() {
   size_ = static_cast<std::uint64_t>(info.st_size);
   if (size_ < begin) {
     cut(0);
-    write(kFirstLine);
+    write(first_line);
     size_ = begin;
     return;
   }
   std::string line(begin, '\0');
   read(0, line.data(), line.size());
-  if (line != kFirstLine)
+  if (line != first_line)
     fail(status::config, path_.string(), ": not a record log of this version; use --fresh or another --out");
   ::lseek(fd_, static_cast<off_t>(size_), SEEK_SET);
 }
@@ -138,7 +138,7 @@ void log_file::sync() {
 }
 
 log_scan::log_scan(const log_file& file)
-    : file_(file), buffer_(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kBuffer))) {}
+    : file_(file), buffer_(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), read_buffer))) {}
 
 // The bytes at a place that lie in the file; n at most the buffer's size. Valid until the next call.
 std::string_view log_scan::view(std::uint64_t at, std::size_t n) {
@@ -152,7 +152,7 @@ std::string_view log_scan::view(std::uint64_t at, std::size_t n) {
 }
 
 std::uint64_t log_scan::sum_of(std::uint64_t at, std::uint64_t length) {
-  effort_ += length + kCheckEffort;
+  effort_ += length + check_effort;
   if (length <= buffer_.size()) return XXH3_64bits(view(at, length).data(), length);
   const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
                                                                               &XXH3_freeState);
@@ -196,7 +196,7 @@ std::optional<log_scan::found> log_scan::search() {
   std::optional<found> next;
   if (stated != 0) next = whole(stated);
   for (std::uint64_t at = end_ + 1; !next && at + log_file::head + shortest_payload <= file_.size(); ++at) {
-    if (search_effort_ + effort_ > kSearchEffort) {
+    if (search_effort_ + effort_ > most_search_effort) {
       gave_up_ = true;
       break;
     }
@@ -221,7 +221,7 @@ std::optional<log_scan::found> log_scan::next() {
 
 bool log_scan::damaged_end() {
   const std::uint64_t rest = file_.size() - end_;
-  if (gave_up_ || rest > std::max(longest_, kShortTail)) return true;
+  if (gave_up_ || rest > std::max(longest_, short_tail)) return true;
   if (rest < log_file::head) return false;
   const std::uint64_t length = head_of(view(end_, log_file::head)).length;
   return length < shortest_payload || length > log_file::longest_payload || length <= rest - log_file::head;

@@ -16,7 +16,7 @@
 namespace depthlens {
 namespace {
 
-constexpr std::size_t kTargets = 16;
+constexpr std::size_t probe_targets = 16;
 
 // D numbers that look random, the same everywhere: about normal, mean 0, variance 1.
 std::vector<double> noise(std::size_t D) {
@@ -147,19 +147,20 @@ probe_readings run_probes(const model_files& files, const dlens_model* model, st
   const auto n = static_cast<std::int32_t>(a.n_layers);
   probe_readings r;
   const std::uint64_t last = a.vocab_size - 1;
-  for (std::size_t k = 0; k < kTargets; ++k)
-    r.targets.push_back(static_cast<std::int32_t>(k * last / (kTargets - 1)));
+  for (std::size_t k = 0; k < probe_targets; ++k)
+    r.targets.push_back(static_cast<std::int32_t>(k * last / (probe_targets - 1)));
   const std::vector<double> direction = noise(a.d_model);
   set_state(r.noise_1, direction, 1, n);
   set_state(r.noise_100, direction, 100, n);
   set_state(r.noise_1000, direction, 1000, n);
-  set_state(r.aligned, along(readout_reference(files).unembedding(r.targets[kTargets / 2]), direction), 1, n);
+  set_state(r.aligned, along(readout_reference(files).unembedding(r.targets[probe_targets / 2]), direction),
+            1, n);
   r.own.layers = {0, n};
   std::vector<std::unique_ptr<probe_lens>> lenses;
   for (probe* p : {&r.noise_1, &r.noise_100, &r.noise_1000, &r.aligned, &r.own})
-    lenses.push_back(std::make_unique<probe_lens>(model, *p, kTargets));
+    lenses.push_back(std::make_unique<probe_lens>(model, *p, probe_targets));
   forward(model, a.n_layers, token, r, lenses);
-  for (const auto& l : lenses) l->keep_rank(kTargets);
+  for (const auto& l : lenses) l->keep_rank(probe_targets);
   return r;
 }
 

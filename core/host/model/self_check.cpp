@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/self_check.hpp"
 
-#include "model/non_finite.hpp"
+#include "model/non_finite_weights.hpp"
 #include "model/probe_run.hpp"
 #include "model/readout_reference.hpp"
 
@@ -14,7 +14,7 @@
 namespace depthlens {
 namespace {
 
-constexpr std::array<const char*, 3> kNames{"scale", "readout", "output"};
+constexpr std::array<const char*, 3> check_names{"scale", "readout", "output"};
 
 // What is checked, and against what.
 class checker {
@@ -122,8 +122,8 @@ std::vector<std::string> parse_skipped_checks(const std::string& text) {
   std::vector<std::string> out;
   std::istringstream parts(text);
   for (std::string name; std::getline(parts, name, ',');) {
-    if (name == "all") return {kNames.begin(), kNames.end()};
-    if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
+    if (name == "all") return {check_names.begin(), check_names.end()};
+    if (std::find(check_names.begin(), check_names.end(), name) == check_names.end())
       fail(status::usage, "--skip-check ", name, ": expected scale, readout, output or all");
     out.push_back(name);
   }
@@ -139,10 +139,10 @@ boost::json::object self_check(const model_files& files, const dlens_model* mode
   };
   boost::json::object out;
   std::optional<checker> made;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    boost::json::object& result = out[kNames[i]].emplace_object();
-    result["result"] = skipped(kNames[i]) ? "skipped" : "passed";
-    if (skipped(kNames[i])) continue;
+  for (std::size_t i = 0; i < check_names.size(); ++i) {
+    boost::json::object& result = out[check_names[i]].emplace_object();
+    result["result"] = skipped(check_names[i]) ? "skipped" : "passed";
+    if (skipped(check_names[i])) continue;
     if (!made) made.emplace(files, model, o);
     result["largest_difference"] = ((*made).*checks[i])();
   }

@@ -56,14 +56,14 @@ std::string permission_problem(const fs::path& path) {
     if (code) return cat(at.string(), " cannot be read: ", code.message());
     at = (folder / target).lexically_normal();
   }
-  return std::string(kLinkLoop);
+  return std::string(link_loop);
 }
 
 // "" = it is a file.
 std::string file_problem(const fs::path& path) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
-  if (code == std::errc::too_many_symbolic_link_levels) return std::string(kLinkLoop);
+  if (code == std::errc::too_many_symbolic_link_levels) return std::string(link_loop);
   if (code == std::errc::no_such_file_or_directory) return "a link to a file that is not there";
   if (code) return cat("cannot be read: ", code.message());
   return fs::is_regular_file(status) ? "" : "not a file";

@@ -28,7 +28,7 @@ struct plugin_verdict {
 };
 
 // The reason of a file that is a link to itself, by way of others too.
-inline constexpr std::string_view kLinkLoop = "a loop of links";
+inline constexpr std::string_view link_loop = "a loop of links";
 
 // What plugins get at init; valid until the process ends.
 const dlens_host* plugin_host();

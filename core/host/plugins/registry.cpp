@@ -89,7 +89,7 @@ registry::registry(const std::vector<fs::path>& extra) {
     for (const fs::path& path : libraries_in(folder)) {
       plugin_verdict v = judge_file(path);
       v.foreign = folder != own;
-      if (v.reason == kLinkLoop) log_warning(cat("plugin ", visible_line(path.string()), ": ", v.reason));
+      if (v.reason == link_loop) log_warning(cat("plugin ", visible_line(path.string()), ": ", v.reason));
       if (!seen.insert(v.id).second && v.ok) {
         v.ok = false;
         v.reason = "another file of that name comes first";

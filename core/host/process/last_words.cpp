@@ -24,9 +24,9 @@
 namespace depthlens {
 namespace {
 
-constexpr int kSignals[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL};
-constexpr unsigned kLookSeconds = 2, kLooks = 12;
-constexpr std::string_view kKept = "; what is finished is kept";
+constexpr int fatal_signals[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL};
+constexpr unsigned look_seconds = 2, looks = 12;
+constexpr std::string_view kept_note = "; what is finished is kept";
 
 std::atomic<pid_t> program{0};  // that says why; a child of it does not
 std::atomic_flag spoken = ATOMIC_FLAG_INIT;
@@ -72,19 +72,19 @@ void say(const char* what) noexcept {
     line << "internal: " << what << " while a plugin was at work (" << *other << ")";
   else
     line << "internal: " << what;
-  (line << kKept).write();
+  (line << kept_note).write();
 }
 
 extern "C" void on_crash(int number) { end_with_crash(number); }
 
 extern "C" void on_look(int) {
-  if (const auto* call = overdue_call(kLooks)) {
+  if (const auto* call = overdue_call(looks)) {
     only_once();
     signal_line line;
-    (line << "stopped: " << *call << " does not come back" << kKept).write();
+    (line << "stopped: " << *call << " does not come back" << kept_note).write();
     end(status::stopped);
   }
-  ::alarm(kLookSeconds);
+  ::alarm(look_seconds);
 }
 
 [[noreturn]] void on_terminate() {
@@ -96,7 +96,7 @@ extern "C" void on_look(int) {
     signal_line line;
     line << "out of memory";
     if (const auto* call = call_here()) line << ": " << *call;
-    (line << kKept).write();
+    (line << kept_note).write();
   } catch (const std::exception& e) {
     say(e.what());
   } catch (...) {
@@ -115,7 +115,7 @@ void say_why_on_crashes() {
   action.sa_handler = on_crash;
   action.sa_flags = SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  for (const int number : kSignals) ::sigaction(number, &action, nullptr);
+  for (const int number : fatal_signals) ::sigaction(number, &action, nullptr);
 #endif
 }
 
@@ -128,7 +128,7 @@ void end_with_crash(int signal) noexcept {
 void crash_without_words() noexcept {
   program = 0;
   std::set_terminate(std::abort);
-  for (const int number : kSignals) ::signal(number, SIG_DFL);
+  for (const int number : fatal_signals) ::signal(number, SIG_DFL);
   for (const int number : {SIGBUS, SIGTERM, SIGINT, SIGUSR1, SIGALRM}) ::signal(number, SIG_DFL);
 }
 
@@ -138,7 +138,7 @@ void refuse_exit_of_plugin(const char* how, int code) noexcept {
   only_once();
   signal_line line;
   line << *call << ": called " << how << "(" << code << "), which a plugin may not";
-  (line << kKept).write();
+  (line << kept_note).write();
   end(status::internal);
 }
 
@@ -148,8 +148,8 @@ void end_with_hung_plugins() noexcept {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGALRM, &action, nullptr);
-  overdue_call(kLooks);
-  ::alarm(kLookSeconds);
+  overdue_call(looks);
+  ::alarm(look_seconds);
 }
 
 void stop_at_once() noexcept {
@@ -159,7 +159,7 @@ void stop_at_once() noexcept {
   signal_line line;
   line << "stopped at once";
   if (call != nullptr) line << "; at work was " << *call;
-  (line << kKept).write();
+  (line << kept_note).write();
   end(status::stopped);
 }
 

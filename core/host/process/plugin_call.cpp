@@ -19,8 +19,8 @@ struct slot {
   plugin_call::place now;
 };
 
-constexpr std::size_t kSlots = 1024;  // further threads are not watched
-slot slots[kSlots];
+constexpr std::size_t watched_threads = 1024;  // further threads are not watched
+slot slots[watched_threads];
 slot beyond;  // shared by those
 
 thread_local slot* mine = nullptr;
@@ -28,12 +28,12 @@ thread_local slot* mine = nullptr;
 // A crash by a stack that is full needs another one to be told on.
 class signal_stack {
  public:
-  signal_stack() : memory_(new (std::nothrow) char[kBytes]) {
+  signal_stack() : memory_(new (std::nothrow) char[stack_bytes]) {
     stack_t before{};
     if (!memory_ || ::sigaltstack(nullptr, &before) != 0 || (before.ss_flags & SS_DISABLE) == 0) return;
     stack_t stack{};
     stack.ss_sp = memory_.get();
-    stack.ss_size = kBytes;
+    stack.ss_size = stack_bytes;
     set_ = ::sigaltstack(&stack, nullptr) == 0;
   }
   ~signal_stack() {
@@ -45,7 +45,7 @@ class signal_stack {
   signal_stack& operator=(const signal_stack&) = delete;
 
  private:
-  static constexpr std::size_t kBytes = 64 << 10;
+  static constexpr std::size_t stack_bytes = 64 << 10;
   std::unique_ptr<char[]> memory_;
   bool set_ = false;
 };
@@ -83,7 +83,7 @@ struct watched {
   std::uint64_t number = 0;
   unsigned looks = 0;
 };
-watched seen[kSlots];
+watched seen[watched_threads];
 
 }  // namespace
 
@@ -150,7 +150,7 @@ std::string to_string(const plugin_call::place& call) {
 }
 
 const plugin_call::place* overdue_call(unsigned looks) noexcept {
-  for (std::size_t i = 0; i < kSlots; ++i) {
+  for (std::size_t i = 0; i < watched_threads; ++i) {
     const slot& s = slots[i];
     watched& w = seen[i];
     const std::uint64_t number = s.number.load(std::memory_order_acquire);

@@ -35,12 +35,12 @@ class signal_line {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text_ + skipped, size_ - skipped);
   }
   // What is written so far, without the mark in front.
-  std::string_view text() const noexcept { return std::string_view(text_, size_).substr(kMark.size()); }
+  std::string_view text() const noexcept { return std::string_view(text_, size_).substr(mark.size()); }
 
  private:
-  static constexpr std::string_view kMark = "\ndepthlens: error: ";
+  static constexpr std::string_view mark = "\ndepthlens: error: ";
   char text_[1024] = "\ndepthlens: error: ";
-  std::size_t size_ = kMark.size();
+  std::size_t size_ = mark.size();
 };
 
 // Ends the program without anything more, also where a plugin is at work.

@@ -11,7 +11,7 @@ namespace depthlens {
 namespace {
 
 // One wish to stop may come twice, to the program and to its process group.
-constexpr std::int64_t kSameWish = 1'000'000'000;  // ns
+constexpr std::int64_t same_wish = 1'000'000'000;  // ns
 
 std::atomic<bool> asked{false};
 std::atomic<std::int64_t> first{0};
@@ -27,7 +27,7 @@ extern "C" void on_signal(int number) {
     first = monotonic_now();
     return end_with_hung_plugins();
   }
-  if (number == SIGINT || (number == SIGTERM && monotonic_now() - first > kSameWish)) stop_at_once();
+  if (number == SIGINT || (number == SIGTERM && monotonic_now() - first > same_wish)) stop_at_once();
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "depthlens/base/text.hpp"
 #include "figures/figure_spec.hpp"
 #include "figures/gnuplot_process.hpp"
-#include "results/written_outputs.hpp"
+#include "results/output_digests.hpp"
 #include "terminal/log.hpp"
 
 #include <tbb/parallel_for.h>
@@ -94,13 +94,13 @@ std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object&
   return out;
 }
 
-constexpr const char* kPlots = "plots/";
+constexpr const char* plots_folder = "plots/";
 
 bool is_as_drawn(const fs::path& run, const boost::json::object& manifest, const drawing& d,
                  std::vector<std::string> formats) {
   for (const char* beside : {"gp", "dat"}) formats.emplace_back(beside);
   return std::all_of(formats.begin(), formats.end(), [&](const std::string& f) {
-    return state_of_output(manifest, run, kPlots + d.stem + "." + f) == output_state::as_written;
+    return state_of_output(manifest, run, plots_folder + d.stem + "." + f) == output_state::as_written;
   });
 }
 
@@ -139,7 +139,7 @@ std::vector<std::string> tables_of_figures(const boost::json::object& manifest) 
 
 std::vector<std::string> formats_noted(const boost::json::object& manifest) {
   std::set<std::string> out;
-  for (const std::string& name : noted_outputs(manifest, kPlots))
+  for (const std::string& name : noted_outputs(manifest, plots_folder))
     for (const char* format : {"png", "svg", "pdf"})
       if (fs::path(name).extension() == std::string(".") + format) out.insert(format);
   return {out.begin(), out.end()};
@@ -149,7 +149,7 @@ void note_figures(boost::json::object& manifest, const fs::path& run, const std:
   std::set<std::string> names;
   for (const fs::path& p : pictures)
     for (const fs::path& ending : {p.extension(), fs::path(".gp"), fs::path(".dat")})
-      names.insert(kPlots + p.stem().string() + ending.string());
+      names.insert(plots_folder + p.stem().string() + ending.string());
   for (const std::string& name : names) note_output(manifest, run, name);
 }
 

@@ -22,7 +22,7 @@ std::vector<std::string> parse_formats(const std::string& list);
 std::vector<std::string> formats_to_draw(const std::filesystem::path& run, std::vector<std::string> asked);
 
 // missing: figures that lack a picture in one of the formats, or of which a file is not as run.json notes it
-// (written_outputs.hpp)
+// (output_digests.hpp)
 enum class redraw { all, missing };
 
 // Whether figures can be drawn behind tables that were just finished. Where there is no gnuplot that is said,

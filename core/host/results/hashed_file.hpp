@@ -21,11 +21,11 @@ struct file_digest {
 
 class hashed_file {
  public:
-  explicit hashed_file(const std::filesystem::path& path) : file_(path) { buffer_.reserve(kAtOnce); }
+  explicit hashed_file(const std::filesystem::path& path) : file_(path) { buffer_.reserve(bytes_at_once); }
 
   void write(std::string_view bytes) {
     buffer_ += bytes;
-    if (buffer_.size() >= kAtOnce) flush();
+    if (buffer_.size() >= bytes_at_once) flush();
   }
   file_digest commit() {
     flush();
@@ -34,7 +34,7 @@ class hashed_file {
   }
 
  private:
-  static constexpr std::size_t kAtOnce = 65536;  // rows are short, and each call of the hash costs
+  static constexpr std::size_t bytes_at_once = 65536;  // rows are short, and each call of the hash costs
 
   void flush() {
     hash_.update(buffer_);

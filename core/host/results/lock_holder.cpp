@@ -52,7 +52,7 @@ std::uint64_t number_in(std::string_view text) {
   return code == std::errc() && end == text.data() + text.size() ? n : 0;
 }
 
-constexpr std::string_view kSlurm = "slurm=";
+constexpr std::string_view slurm_mark = "slurm=";
 
 }  // namespace
 
@@ -73,8 +73,8 @@ lock_holder holder_of(std::string_view text) {
   std::istringstream in{std::string(text)};
   in >> h.host >> h.pid >> h.started;
   for (std::string word; in >> word;) {
-    if (!word.starts_with(kSlurm)) continue;
-    const std::string_view job = std::string_view(word).substr(kSlurm.size());
+    if (!word.starts_with(slurm_mark)) continue;
+    const std::string_view job = std::string_view(word).substr(slurm_mark.size());
     const auto dot = job.find('.');
     h.job.id = job.substr(0, dot);
     h.job.restarts = dot == std::string_view::npos ? 0 : number_in(job.substr(dot + 1));
@@ -85,7 +85,7 @@ lock_holder holder_of(std::string_view text) {
 std::string lock_text() {
   const slurm_job job = slurm_job::own();
   return cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()),
-             job.id.empty() ? "" : cat(' ', kSlurm, job.id, '.', job.restarts), '\n');
+             job.id.empty() ? "" : cat(' ', slurm_mark, job.id, '.', job.restarts), '\n');
 }
 
 std::optional<std::string> read_lock(const fs::path& lock) {

@@ -11,7 +11,7 @@
 namespace depthlens {
 namespace {
 
-constexpr std::size_t kLargestManifest = 64u << 20;
+constexpr std::size_t largest_manifest = 64u << 20;
 
 void print(std::string& out, const boost::json::value& v, std::size_t indent) {
   const auto line = [&](std::size_t depth) { out += '\n' + std::string(2 * depth, ' '); };
@@ -80,7 +80,7 @@ void check_format(const std::filesystem::path& file, const boost::json::object& 
 manifest manifest::read(const std::filesystem::path& file) {
   manifest m;
   if (!input_exists(file)) return m;
-  const json_document document = json_document::from_file(file, {.max_bytes = kLargestManifest});
+  const json_document document = json_document::from_file(file, {.max_bytes = largest_manifest});
   if (!document.value().is_object())
     fail(status::data, file.string(), ":1:1: not a run manifest: expected a JSON object");
   m.fields = document.value().get_object();

@@ -38,7 +38,8 @@ std::vector<std::string> devices_of(const boost::json::object& manifest) {
   if (const auto* list = array_at(backend, "devices"))
     for (const auto& d : *list)
       if (d.is_string()) out.emplace_back(d.get_string());
-  // The last one is the only word of a run from before there was a list, and of one that was edited.
+  // A manifest may name a device and have no list, or, where it was edited, a list without that device: then
+  // what it names counts.
   const auto last = text_at(backend, "device");
   if (last && std::find(out.begin(), out.end(), *last) == out.end()) out = {*last};
   return out;

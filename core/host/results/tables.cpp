@@ -94,51 +94,51 @@ class table_numbers {
   std::uint32_t last_ = 0;
 };
 
-// The log may hold more records than are asked for now.
+// The log may hold more records than this command asks for.
 std::function<bool(const record_key&)> within_limit(const study_session& session) {
   std::map<std::string, std::uint64_t> limits;
   for (const dataset_plan& d : session.plan().datasets) limits[d.set] = session.limit_of(d);
   return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
-// The rows of a log, one record in memory at a time, for finish. Each record is shown to on_entry when it is
-// read.
-class row_stream {
+// Reads a log once, one record in memory at a time, for two takers: on_record gets every record, and the
+// study's finish, which pulls rows through c(), gets the rows of as many as it asks for.
+class log_rows {
  public:
-  using on_entry = std::function<void(const entry&)>;
-  row_stream(const table_request& request, table_numbers& numbers, on_entry seen)
+  using on_record = std::function<void(const entry&)>;
+  log_rows(const table_request& request, table_numbers& numbers, on_record take)
       : numbers_(numbers),
-        seen_(std::move(seen)),
+        take_record_(std::move(take)),
         sets_(request.session.sets()),
         records_(request.log.read(sets_, within_limit(request.session))) {
     c_ = {sizeof c_, 0, this, &next};
   }
   const dlens_rows* c() const { return &c_; }
-  // Reads what finish has left.
-  void drain() {
-    while (load()) {
+  // Gives on_record the records that finish did not ask for: all of them where it has no use for rows.
+  void read_rest() {
+    while (next_record()) {
     }
   }
 
  private:
   static dlens_status next(const dlens_rows* r, const dlens_row** row, dlens_error* e) noexcept {
-    return guarded(e, [&] { *row = static_cast<row_stream*>(r->self)->advance(); });
+    return guarded(e, [&] { *row = static_cast<log_rows*>(r->self)->next_row(); });
   }
 
-  // The next record; false after the last one.
-  bool load() {
+  // False after the last one.
+  bool next_record() {
     current_ = records_.next();
     at_ = 0;
     if (!current_) return false;
     dataset_ = static_cast<std::uint32_t>(std::find(sets_.begin(), sets_.end(), current_->key().set) -
                                           sets_.begin());
-    seen_(*current_);
+    take_record_(*current_);
     return true;
   }
 
-  const dlens_row* advance() {
+  const dlens_row* next_row() {
     while (!current_ || at_ == current_->rows().size())
-      if (!load()) return nullptr;
+      if (!next_record()) return nullptr;
     const logged_row& row = current_->rows()[at_++];
     row_ = {.size = sizeof row_,
             .table = numbers_.of(row.table),
@@ -150,7 +150,7 @@ class row_stream {
   }
 
   table_numbers& numbers_;
-  const on_entry seen_;
+  const on_record take_record_;
   const std::vector<std::string> sets_;
   record_log::reader records_;
   std::uint32_t dataset_ = 0;
@@ -228,7 +228,7 @@ finished_tables write_tables(const table_request& request, const run_context& co
   finished_tables out;
   table_files files = open_tables(request, context, out);
   table_numbers numbers(request.session.description());
-  const auto write = [&](const entry& e) {
+  const auto write_record = [&](const entry& e) {
     for (const logged_row& row : e.rows()) {
       const std::uint32_t t = numbers.of(row.table);
       if (files[t]) files[t]->row(row.values.data(), row.values.size());
@@ -236,10 +236,12 @@ finished_tables write_tables(const table_request& request, const run_context& co
     out.devices.add(e);
     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
   };
-  row_stream rows(request, numbers, write);
+  // Tables of records are written by write_record, as the log is read; summary tables by finish, through its
+  // sink, from the rows that it reads of the same pass.
+  log_rows rows(request, numbers, write_record);
   const finish_sink sink{request, files, out};
   request.session.finish(rows.c(), request.lens, &sink.c);
-  rows.drain();
+  rows.read_rest();
   for (const auto& f : files)
     if (f) out.digests.push_back(f->commit());
   return out;

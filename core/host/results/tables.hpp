@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the CSVs of a study and lens from its record log: rows as they were logged, in order of data set and
-// record, then the summary tables that the study's finish makes of them. Files are renamed into place when
-// complete.
+// Makes the CSVs of a study and lens from its record log, in one pass: the rows of records as they were
+// logged, in order of data set and record, and the summary tables that the study's finish makes of them.
+// Files are renamed into place when complete.
 #pragma once
 
 #include "engine/study_session.hpp"

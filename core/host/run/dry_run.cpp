@@ -9,7 +9,7 @@
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
 #include "results/run_device.hpp"
-#include "run/run_outputs.hpp"
+#include "run/listed_outputs.hpp"
 
 #include <iostream>
 #include <optional>
@@ -50,7 +50,7 @@ study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const ba
   std::vector<running_lens> lenses = inputs.running_lenses();
   read_cost cost{.row_weight = row_weight(*inputs.model.files)};
   for (const running_lens& l : lenses) cost.layers += l.layers.size();
-  return study_runner(inputs.context, std::move(studies), std::move(lenses), {},
+  return study_runner(std::move(studies), std::move(lenses), {},
                       {.window = wishes.window, .only_count = combine(wishes, advice, cost)});
 }
 

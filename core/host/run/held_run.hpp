@@ -23,14 +23,15 @@ class held_run {
   ~held_run() { state_.set_folder(nullptr); }
   held_run(const held_run&) = delete;
 
-  // The run becomes one of this configuration. Throws where it is one of another already.
-  void take_key(const run_inputs& inputs, const std::string& backend, const std::string& means_sha256);
+  // The run becomes one of this configuration, in memory. Throws where it is one of another already.
+  void take_configuration(const run_inputs& inputs, const std::string& backend,
+                          const std::string& means_sha256);
 
   run_folder& folder() { return folder_; }
   boost::json::object& fields() { return manifest_.fields; }
   bool is_new() const;  // it has no run.json yet
   // The model has another name than in the figures that are there.
-  bool renamed() const { return renamed_; }
+  bool model_renamed() const { return model_renamed_; }
 
   // From now on run.json is this command's.
   void begin(std::uint64_t records_wanted) { state_.begin(records_wanted); }
@@ -41,7 +42,7 @@ class held_run {
   run_state& state_;
   run_folder folder_;
   manifest manifest_;
-  bool renamed_ = false;
+  bool model_renamed_ = false;
 };
 
 }  // namespace depthlens

@@ -2,7 +2,7 @@
 #include "run/null_means.hpp"
 
 #include "process/stop_signal.hpp"
-#include "results/written_outputs.hpp"
+#include "results/output_digests.hpp"
 #include "terminal/log.hpp"
 
 #include <filesystem>
@@ -23,7 +23,7 @@ std::optional<mean_states> read_means(const architecture& a, held_run& run, cons
     if (state == output_state::as_written || state == output_state::not_noted)
       there = mean_states::read(root / mean_file, a.n_layers, a.d_model);
     if (there && there->sha256() == wanted) {
-      note_output(run.fields(), root, mean_file);  // runs of earlier versions have not
+      note_output(run.fields(), root, mean_file);  // a run.json without "outputs" gets its note here
       return there;
     }
   } catch (const error&) {  // not there, or damaged
@@ -43,8 +43,9 @@ std::optional<null_means> take_null_means(const run_inputs& inputs, held_run& ru
       log_info("--null mean: the states that this run began with");
       return null_means{.states = *std::move(kept)};
     }
-  std::optional<mean_states> made = mean_of_states(
-      inputs.context, inputs.sessions, backend.reader_of_states(), a.d_model, records_averaged, stop_asked());
+  std::optional<mean_states> made =
+      mean_of_states(inputs.context, inputs.sessions, backend.evaluator_of_states(), a.d_model,
+                     records_averaged, stop_asked());
   if (!made) return std::nullopt;
   log_info(cat("--null mean: states of ", made->positions, " positions"));
   if (wanted && made->sha256() != *wanted)

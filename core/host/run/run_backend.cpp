@@ -23,7 +23,7 @@ running_model& run_backend::model() {
   return *running_;
 }
 
-evaluator run_backend::reader_of(const std::vector<std::size_t>& lenses) {
+evaluator run_backend::evaluator_of(const std::vector<std::size_t>& lenses) {
   running_model& on = model();
   while (on.lenses().size() < inputs_.lenses.size()) {
     const std::size_t next = on.lenses().size();
@@ -35,7 +35,7 @@ evaluator run_backend::reader_of(const std::vector<std::size_t>& lenses) {
   return evaluator(on.c(), std::move(active), on.rules(), {.row_weight = row_weight(*inputs_.model.files)});
 }
 
-evaluator run_backend::reader_of_states() {
+evaluator run_backend::evaluator_of_states() {
   const architecture& a = inputs_.model.files->arch();
   return evaluator(model().c(), {}, model().rules(),
                    {.row_weight = row_weight(*inputs_.model.files),

@@ -25,9 +25,9 @@ class run_backend {
   // The first call loads and checks the model, and notes it in run.json. Throws what take_model throws.
   running_model& model();
   // Reads the lenses with these numbers; their files give up their values to the model.
-  evaluator reader_of(const std::vector<std::size_t>& lenses);
+  evaluator evaluator_of(const std::vector<std::size_t>& lenses);
   // Reads no lens and gives the states of all layers.
-  evaluator reader_of_states();
+  evaluator evaluator_of_states();
 
  private:
   run_inputs& inputs_;

@@ -67,7 +67,7 @@ std::optional<std::size_t> run_lenses::null_of(std::size_t i) const {
   return lenses_.size() + static_cast<std::size_t>(at - null_source_.begin());
 }
 
-bool run_lenses::has_trained() const {
+bool run_lenses::has_tuned() const {
   return std::any_of(lenses_.begin(), lenses_.end(),
                      [](const opened_lens& l) { return l.spec.kind == lens_kind::tuned; });
 }

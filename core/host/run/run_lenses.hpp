@@ -41,7 +41,7 @@ class run_lenses {
   std::optional<std::size_t> null_of(std::size_t i) const;
   bool is_null(std::size_t i) const { return i >= lenses_.size(); }
   bool is_trained(std::size_t i) const { return !is_null(i) && lenses_[i].spec.kind != lens_kind::logit; }
-  bool has_trained() const;
+  bool has_tuned() const;
 
   boost::json::object key() const;       // by label
   boost::json::object describe() const;  // by label, for people

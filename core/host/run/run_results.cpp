@@ -3,11 +3,11 @@
 
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
+#include "results/output_digests.hpp"
 #include "results/tables.hpp"
-#include "results/written_outputs.hpp"
-#include "run/kept_records.hpp"
-#include "run/not_finite.hpp"
-#include "run/run_outputs.hpp"
+#include "run/listed_outputs.hpp"
+#include "run/not_finite_records.hpp"
+#include "run/record_counts.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
@@ -42,8 +42,8 @@ std::set<std::string> run_results::own_tables() const {
   return out;
 }
 
-void run_results::find_altered(made_again anyway) {
-  mean_altered_ = anyway.mean;
+void run_results::find_altered(made_anyway anyway) {
+  means_made_ = anyway.means;
   formats_there_ = formats_noted(p_.manifest);
   const std::set<std::string> own = own_tables();
   std::set<std::string> skipped = anyway.tables ? own : std::set<std::string>();
@@ -102,7 +102,8 @@ void run_results::write_tables() {
   now["tables"] = std::move(tables);
   now["counts"] = std::move(counts);
   merge_into(p_.manifest, now);
-  // Ranges are those of now: an older list of a lens would not be merged with them.
+  // The ranges of a lens replace those that run.json has of it: they are of the whole log. merge_into would
+  // keep devices that it does not name any more.
   for (auto& [study, by_lens] : devices) {
     if (!p_.manifest["records_by_device"].is_object()) p_.manifest["records_by_device"].emplace_object();
     boost::json::value& there = p_.manifest["records_by_device"].get_object()[study];
@@ -128,9 +129,9 @@ bool run_results::draw(redraw which) {
     if (!pictures->empty())
       log_info(cat(pictures->size(), pictures->size() == 1 ? " picture in " : " pictures in ", std::fixed,
                    std::setprecision(1), watch.seconds(), " s"));
-    else if (which == redraw::missing && figures_altered_.empty() && !mean_altered_)
+    else if (which == redraw::missing && figures_altered_.empty() && !means_made_)
       log_info("nothing new: tables and figures are as they were");
-    // Of a figure that the run no longer has, what is gone is nobody's.
+    // A picture that was noted, is gone and was not drawn again is of a figure that the run no longer has.
     for (const std::string& name : figures_altered_)
       if (state_of_output(p_.manifest, p_.root, name) == output_state::absent)
         forget_outputs(p_.manifest, name);

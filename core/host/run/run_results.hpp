@@ -37,13 +37,14 @@ class run_results {
   };
   explicit run_results(parts p) : p_(std::move(p)) {}
 
-  // Says which outputs are not as the run wrote them and are made again, and which this command cannot make.
-  // What is made again anyway is not looked at: tables of this command, figures. `mean`: this command has
-  // made the mean states anew.
-  struct made_again {
-    bool tables = false, figures = false, mean = false;
+  // What this command makes in any case, altered or not: the tables of its studies and lenses, all figures,
+  // the mean states of --null mean.
+  struct made_anyway {
+    bool tables = false, figures = false, means = false;
   };
-  void find_altered(made_again anyway);
+  // Looks, but for what is made anyway, for outputs that are not as the run wrote them. Tells the user which
+  // of them are made again, and which this command cannot make.
+  void find_altered(made_anyway anyway);
   bool tables_altered() const { return tables_altered_; }
 
   // From the logs; notes them in run.json, and forgets the figures, which are to be drawn from them.
@@ -57,7 +58,7 @@ class run_results {
                        boost::json::object& devices);
 
   parts p_;
-  bool tables_altered_ = false, mean_altered_ = false;
+  bool tables_altered_ = false, means_made_ = false;
   std::vector<std::string> figures_altered_, formats_there_;
 };
 

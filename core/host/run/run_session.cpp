@@ -4,11 +4,11 @@
 #include "model/thread_limit.hpp"
 #include "process/stop_signal.hpp"
 #include "run/dry_run.hpp"
-#include "run/kept_records.hpp"
-#include "run/not_finite.hpp"
+#include "run/listed_outputs.hpp"
+#include "run/not_finite_records.hpp"
 #include "run/null_means.hpp"
 #include "run/quick_end.hpp"
-#include "run/run_outputs.hpp"
+#include "run/record_counts.hpp"
 #include "run/run_results.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
@@ -24,9 +24,13 @@ namespace {
 // The computing part of a run: from its folder to its figures.
 class run_session {
  public:
-  run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<quick_end>& watch)
-      : inputs_(inputs), state_(state), watch_(watch), run_(inputs, state), backend_(plugins, inputs, run_) {}
-  ~run_session() { watch_.reset(); }  // before what it may still name goes
+  run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<quick_end>& ending)
+      : inputs_(inputs),
+        state_(state),
+        quick_end_(ending),
+        run_(inputs, state),
+        backend_(plugins, inputs, run_) {}
+  ~run_session() { quick_end_.reset(); }  // first: until then it may save what the members hold
   run_session(const run_session&) = delete;
 
   int execute();
@@ -42,7 +46,7 @@ class run_session {
 
   run_inputs& inputs_;
   run_state& state_;
-  std::optional<quick_end>& watch_;  // until figures begin to be drawn
+  std::optional<quick_end>& quick_end_;  // at work until figures begin to be drawn
   held_run run_;
   run_backend backend_;
   std::optional<null_means> means_;  // of --null mean
@@ -63,7 +67,7 @@ int run_session::execute() {
 int run_session::work() {
   if (!take_means()) return stopped("the mean states were not complete");
   // A folder of another configuration is refused here.
-  run_.take_key(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
+  run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration.
   if (run_.is_new()) backend_.model();
   was_complete_ = is_complete(run_.fields());
@@ -99,9 +103,10 @@ study_runner run_session::make_runner() {
     run_.folder().lock().check();
     changed_ = true;
   };
-  return study_runner(inputs_.context, std::move(studies), inputs_.running_lenses(),
-                      [this](const std::vector<std::size_t>& lenses) { return backend_.reader_of(lenses); },
-                      {.window = inputs_.request.work.window, .before_writing = before_writing});
+  return study_runner(
+      std::move(studies), inputs_.running_lenses(),
+      [this](const std::vector<std::size_t>& lenses) { return backend_.evaluator_of(lenses); },
+      {.window = inputs_.request.work.window, .before_writing = before_writing});
 }
 
 bool run_session::compute(study_runner& runner) {
@@ -122,7 +127,7 @@ bool run_session::compute(study_runner& runner) {
 
 // Tables and figures, as far as they are not there. grown: there are records that no table has.
 int run_session::finish(bool grown) {
-  const bool renamed = run_.renamed();
+  const bool renamed = run_.model_renamed();
   run_results results({.request = inputs_.request,
                        .context = inputs_.context,
                        .sessions = inputs_.sessions,
@@ -130,14 +135,13 @@ int run_session::finish(bool grown) {
                        .logs = logs_,
                        .root = run_.folder().root(),
                        .manifest = run_.fields()});
-  // What is made again anyway is not looked at.
-  results.find_altered({.tables = grown, .figures = grown || renamed, .mean = means_ && means_->made});
+  results.find_altered({.tables = grown, .figures = grown || renamed, .means = means_ && means_->made});
   const bool new_tables = grown || results.tables_altered();
   run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
   changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
   run_.save("complete");  // figures can be drawn from the tables at any time
-  watch_.reset();
+  quick_end_.reset();
   const bool drawn = results.draw(new_tables || renamed ? redraw::all : redraw::missing);
   run_.save("complete");
   if (!drawn) return static_cast<int>(status::stopped);
@@ -167,11 +171,11 @@ void run_session::note_failure() {
 int execute_run(run_request request, registry& plugins) {
   const thread_limit limit(request.work.threads);
   run_state state;
-  std::optional<quick_end> watch(std::in_place, quick_end::rules{.asked = [&] { return state.must_end(); },
-                                                                 .save = [&] { return state.end(); }});
+  std::optional<quick_end> ending(std::in_place, quick_end::rules{.asked = [&] { return state.must_end(); },
+                                                                  .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
-  return run_session(inputs, plugins, state, watch).execute();
+  return run_session(inputs, plugins, state, ending).execute();
 }
 
 }  // namespace depthlens

@@ -9,8 +9,9 @@ namespace depthlens {
 
 // Opens the inputs (run_inputs), takes the folder (held_run), computes what its logs lack on the model
 // (run_backend, engine/study_runner), then writes tables and figures (run_results). Returns the program's
-// exit code. Where a stop is asked for while work is in flight, that work is given up and the program ends
-// from within, with all that was finished saved. Throws whatever the parts refuse. [main]
+// exit code. Where a stop is asked for, what is finished is saved and work in flight is given up; if that
+// work does not end within a moment, the program ends from here (quick_end.hpp). Throws whatever the parts
+// refuse. [main]
 int execute_run(run_request request, registry& plugins);
 
 }  // namespace depthlens

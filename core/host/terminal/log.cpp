@@ -19,15 +19,15 @@ std::atomic<bool> is_quiet{false};
 std::mutex guard;
 std::string status_line;
 
-constexpr std::size_t kLongestMessage = 4000;  // bytes
+constexpr std::size_t longest_message = 4000;  // bytes
 
 // One message is one line that a terminal can show and that cannot steer it, whatever a file or a library put
 // into it: control characters and bytes that are no UTF-8 become \\xNN. Of a long one the middle is left out.
 std::string fit_for_a_line(std::string_view message) {
   std::string line(message);
-  if (message.size() > kLongestMessage) {
+  if (message.size() > longest_message) {
     constexpr std::size_t end = 1000;
-    line = cat(message.substr(0, kLongestMessage - end), " ... (", message.size() - kLongestMessage,
+    line = cat(message.substr(0, longest_message - end), " ... (", message.size() - longest_message,
                " bytes left out) ... ", message.substr(message.size() - end));
   }
   for (char& c : line)

@@ -10,9 +10,9 @@
 namespace depthlens {
 namespace {
 
-constexpr auto kRedraw = std::chrono::milliseconds(100);
-constexpr auto kPlainLine = std::chrono::seconds(30);
-constexpr int kBarWidth = 24;
+constexpr auto redraw_every = std::chrono::milliseconds(100);
+constexpr auto plain_line_every = std::chrono::seconds(30);
+constexpr int bar_width = 24;
 
 std::string duration(double seconds) {
   const auto s = static_cast<long>(seconds + 0.5);
@@ -34,7 +34,9 @@ void progress::add(std::uint64_t n) {
   const auto now = clock::now();
   const std::unique_lock lock(guard_, std::try_to_lock);
   if (!lock || quiet()) return;
-  if (now - last_ < (stderr_is_terminal() ? clock::duration(kRedraw) : clock::duration(kPlainLine))) return;
+  if (now - last_ <
+      (stderr_is_terminal() ? clock::duration(redraw_every) : clock::duration(plain_line_every)))
+    return;
   last_ = now;
   show(done, now);
 }
@@ -51,9 +53,9 @@ void progress::show(std::uint64_t done, clock::time_point now) {
   const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(1), rate, "/s  ",
                                   duration(left), " left", note_.empty() ? "" : "  ", note_);
   if (!stderr_is_terminal()) return log_info(cat(what_, ": ", numbers));
-  const int filled = total_ ? static_cast<int>(kBarWidth * std::min(done, total_) / total_) : kBarWidth;
+  const int filled = total_ ? static_cast<int>(bar_width * std::min(done, total_) / total_) : bar_width;
   set_status_line(
-      cat(what_, " [", std::string(filled, '='), std::string(kBarWidth - filled, ' '), "] ", numbers));
+      cat(what_, " [", std::string(filled, '='), std::string(bar_width - filled, ' '), "] ", numbers));
 }
 
 }  // namespace depthlens

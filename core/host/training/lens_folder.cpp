@@ -4,7 +4,7 @@
 #include "depthlens/files/safetensors_writer.hpp"
 #include "depthlens/files/torch_writer.hpp"
 #include "results/manifest.hpp"
-#include "results/written_outputs.hpp"
+#include "results/output_digests.hpp"
 #include "terminal/log.hpp"
 
 #include <boost/json.hpp>
@@ -37,8 +37,8 @@ void write_lens_folder(const std::filesystem::path& folder, const lens_identity&
 
 namespace {
 
-constexpr const char* kLensFiles[] = {"params.pt", "params.safetensors", "config.json"};
-constexpr const char* kTables[] = {"data/train.csv", "data/validation.csv"};
+constexpr const char* lens_files[] = {"params.pt", "params.safetensors", "config.json"};
+constexpr const char* training_tables[] = {"data/train.csv", "data/validation.csv"};
 
 template <class Names>
 std::vector<std::string> altered_of(const Names& names, const boost::json::object& manifest,
@@ -55,15 +55,15 @@ std::vector<std::string> altered_of(const Names& names, const boost::json::objec
 
 void note_lens_folder(boost::json::object& manifest, const std::filesystem::path& folder) {
   forget_outputs(manifest, "");
-  for (const char* name : kLensFiles) note_output(manifest, folder, name);
-  for (const char* name : kTables) note_output(manifest, folder, name);
+  for (const char* name : lens_files) note_output(manifest, folder, name);
+  for (const char* name : training_tables) note_output(manifest, folder, name);
 }
 
 void refuse_altered_lens(const boost::json::object& manifest, const std::filesystem::path& folder) {
-  if (const auto altered = altered_of(kLensFiles, manifest, folder); !altered.empty())
+  if (const auto altered = altered_of(lens_files, manifest, folder); !altered.empty())
     fail(status::data, folder.string(), ": not as the training wrote it: ", names_for_people(altered),
          "; put it back, or --fresh to train again");
-  if (const auto altered = altered_of(kTables, manifest, folder); !altered.empty())
+  if (const auto altered = altered_of(training_tables, manifest, folder); !altered.empty())
     log_warning(cat(folder.string(), ": not as the training wrote it: ", names_for_people(altered)));
 }
 

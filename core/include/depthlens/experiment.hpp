@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
 // inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See
-// share/skeleton/experiment, the smallest.
+// share/skeleton/experiment, which has all of it in one file.
 #pragma once
 
 #include "depthlens/abi/experiment.h"

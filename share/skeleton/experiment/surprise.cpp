@@ -13,6 +13,8 @@
 using namespace depthlens;
 
 class surprise final : public study {
+  enum : std::uint32_t { rows };  // the tables of part 5 by number; here there is one
+
  public:
   // 1. What a user gives. The host parses the options, checks their bounds, shows them under `--help`, and
   //    hands their values to the constructor. Inputs are the records that `--data surprise=FILE` may hold:
@@ -51,7 +53,8 @@ class surprise final : public study {
   }
 
   // 4. Rows from the answers, once for each lens. Every record is counted, with the reason where it gives no
-  //    row, so that none vanishes; run.json has the counts.
+  //    row, so that none vanishes; run.json has the counts. A record that the input does not give whole
+  //    (left_out of dlens_record) goes to study::left_out instead, which counts it.
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
     if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason
@@ -69,16 +72,14 @@ class surprise final : public study {
   const description& describe() override { return description_; }
 
  private:
-  enum : std::uint32_t { rows };  // the number of the table
-
   tokenizer_view tokenizer_;
   double scale_;
   description description_{
-      {{"rows",
-        "surprise_{lens}",
-        {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
-         {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"},
-         {"surprise", DLENS_F64, "-log of the last token's probability, nats, times scale"}}}},
+      {{.id = "rows",
+        .file = "surprise_{lens}",
+        .columns = {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
+                    {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"},
+                    {"surprise", DLENS_F64, "-log of the last token's probability, nats, times scale"}}}},
       {{.kind = DLENS_FIGURE_LINES,
         .id = "surprise",
         .file = "surprise_{lens}",

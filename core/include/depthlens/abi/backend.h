@@ -3,7 +3,8 @@
 // lenses at the positions asked for. Only measurements leave a backend, never logits.
 //
 // Layer i = 0..n is the residual stream entering block i; layer n is the output of the last block.
-// A lens reads logits = softcap(W_U . norm(A h + b)), with the final norm recomputed for each row.
+// A lens reads logits = softcap(W_U . norm(t(h))), with t(h) = h, h + A h + b, A h + b or b as its transport
+// says (DLENS_TRANSPORT_...) and the final norm recomputed for each row.
 // rank = 1 + number of strictly larger logits; ties = number of other tokens with an equal logit; of equal
 // logits the smaller id comes first. logprob, entropy and kl are in nats. Logits are f32, accumulated in f32
 // or better.

@@ -177,7 +177,7 @@ typedef struct dlens_panel {
 } dlens_panel;
 
 enum {
-  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a trained one
+  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned lens
 };
 
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// For backends: a pack's tokens in depth-first order. Behind every token come its descendants, so that while
-// walking along, the token seen last at each smaller position is an ancestor. Tokens that continue a kept
-// path come deepest first, so that its tokens are the ones seen last until they are not needed any more. Also
-// the check of what the host handed over.
+// For backends: a pack's tokens in tree order, and the check of what the host handed over. Tree order is
+// depth first: right behind every token come its descendants. Who walks along it and notes each token at its
+// position, over what was there, has a token's ancestors at the positions before it.
+// With a prefix (dlens_batch) the walk begins with the prefix's tokens noted. Tokens that continue it come in
+// order of falling position: what one of them overwrites lies behind all that the next ones need.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -20,17 +21,17 @@ struct token_run {
 };
 
 struct token_tree {
-  std::vector<std::int32_t> token, position;  // (T) in depth-first order
+  std::vector<std::int32_t> token, position;  // (T) in tree order
   std::vector<std::uint32_t> place;           // (T) index in the pack -> index here
   std::vector<token_run> runs;                // all tokens, in order
   std::uint32_t n_positions = 0;              // longest path
-  std::uint32_t n_above = 0;                  // positions of the kept path that the pack needs
+  std::uint32_t n_prefix = 0;                 // 0..n_prefix-1: positions of the prefix that the pack needs
 };
 
 struct tree_limits {
   std::uint32_t vocab_size;
   std::uint32_t max_positions;
-  std::uint32_t prefix_length = 0;  // positions of the kept path that the pack continues
+  std::uint32_t prefix_length = 0;  // positions that the prefix holds
 };
 
 namespace detail {
@@ -94,7 +95,7 @@ inline void check_reads(const dlens_batch& batch, const tree_limits& limits) {
   }
 }
 
-// Places in depth-first order, children in the order of the pack, roots deepest first.
+// (T) each token's place in tree order: children in the order of the pack, roots by falling position.
 inline std::vector<std::uint32_t> depth_first(const dlens_batch& batch) {
   const std::uint32_t n = batch.n_tokens;
   std::vector<std::uint32_t> size(n, 1), place(n), next(n);
@@ -141,7 +142,7 @@ inline token_tree make_token_tree(const dlens_batch& batch, const tree_limits& l
     tree.position[at] = batch.position[t];
     const auto position = static_cast<std::uint32_t>(batch.position[t]);
     tree.n_positions = std::max(tree.n_positions, position + 1);
-    if (batch.parent[t] < 0) tree.n_above = std::max(tree.n_above, position);
+    if (batch.parent[t] < 0) tree.n_prefix = std::max(tree.n_prefix, position);
   }
   // In this order a token one deeper than the one before it is its child.
   for (std::uint32_t t = 0; t < n; ++t) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "results/written_outputs.hpp"
+#include "results/output_digests.hpp"
 
 #include "depthlens/base/text.hpp"
 #include "results/manifest.hpp"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/not_finite.hpp"
+#include "run/not_finite_records.hpp"
 
 #include "engine/consume_sink.hpp"
-#include "model/non_finite.hpp"
+#include "model/non_finite_weights.hpp"
 #include "results/manifest.hpp"
-#include "run/kept_records.hpp"
+#include "run/record_counts.hpp"
 #include "terminal/log.hpp"
 
 namespace depthlens {
 namespace {
 
-constexpr const char* kCause = "not_finite";  // in run.json
+constexpr const char* not_finite_field = "not_finite";  // in run.json
 
 std::uint64_t as_count(const boost::json::value& v) {
   if (v.is_uint64()) return v.get_uint64();
@@ -18,7 +18,7 @@ std::uint64_t as_count(const boost::json::value& v) {
 }
 
 std::uint64_t not_finite_in(const kept_counts::mapped_type& reasons) {
-  const auto at = reasons.find(std::string(kNotFinite));
+  const auto at = reasons.find(std::string(not_finite_reason));
   return at == reasons.end() ? 0 : at->second;
 }
 
@@ -28,9 +28,9 @@ void add_counts(const kept_counts& counts, const std::string& lens, boost::json:
   for (const auto& [set, reasons] : counts) {
     if (boost::json::value* there = by_set.if_contains(set)) {
       const std::uint64_t all = not_finite_in(reasons);
-      const boost::json::value* first = there->as_object().if_contains(kNotFinite);
+      const boost::json::value* first = there->as_object().if_contains(not_finite_reason);
       if (const std::uint64_t known = first ? as_count(*first) : 0; all > known)
-        there->as_object()[cat(kNotFinite, ": ", lens)] = all - known;
+        there->as_object()[cat(not_finite_reason, ": ", lens)] = all - known;
       continue;
     }
     boost::json::object o;
@@ -52,17 +52,17 @@ void note_not_finite(const study_runner& runner, const opened_model& model,
   about["record"] = first.record;
   if (!lenses[first.lens].empty()) about["lens"] = lenses[first.lens];
   about["cause"] = non_finite_cause(*model.files, first.ids);
-  manifest[kCause] = std::move(about);
+  manifest[not_finite_field] = std::move(about);
 }
 
 bool warn_of_not_finite(const boost::json::object& manifest) {
   std::uint64_t n = 0;
   for (const set_counts& of : counts_in(manifest))
     for (const auto& [reason, count] : of.reasons)
-      if (reason.starts_with(kNotFinite)) n += count;
+      if (reason.starts_with(not_finite_reason)) n += count;
   if (n == 0) return false;
   std::string first, lens;
-  if (const boost::json::object* about = object_at(&manifest, kCause)) {
+  if (const boost::json::object* about = object_at(&manifest, not_finite_field)) {
     const auto text = [&](const char* key) { return text_at(about, key).value_or(""); };
     lens = text("lens");
     const boost::json::value* record = about->if_contains("record");

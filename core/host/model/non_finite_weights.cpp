@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/non_finite.hpp"
+#include "model/non_finite_weights.hpp"
 
 #include "depthlens/backend/weight_view.hpp"
 #include "depthlens/base/text.hpp"
@@ -12,7 +12,7 @@
 namespace depthlens {
 namespace {
 
-constexpr std::size_t kFloats = 1u << 20;  // read at a time
+constexpr std::size_t floats_at_once = 1u << 20;  // read at a time
 
 weight_view view_of(const tensor_view& t) {
   weight_view v;
@@ -36,7 +36,7 @@ std::string name_in_file(const model_files& files, const tensor_view& t) {
 std::string look(const model_files& files, const tensor_view& t, std::size_t first, std::size_t n) {
   const weight_view v = view_of(t);
   std::vector<float> values;
-  const std::size_t step = std::max<std::size_t>(1, kFloats / v.columns);
+  const std::size_t step = std::max<std::size_t>(1, floats_at_once / v.columns);
   for (std::size_t row = first; row < first + n; row += step) {
     const std::size_t some = std::min(step, first + n - row);
     values.resize(some * v.columns);

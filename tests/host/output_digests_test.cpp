@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What run.json notes of the files of a run, and which of them are seen to differ.
-#include "results/written_outputs.hpp"
+#include "results/output_digests.hpp"
 
 #include "support/data_files.hpp"
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-BOOST_AUTO_TEST_SUITE(written_outputs)
+BOOST_AUTO_TEST_SUITE(output_digests)
 
 namespace {
 

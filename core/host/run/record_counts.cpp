@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/kept_records.hpp"
+#include "run/record_counts.hpp"
 
 #include "depthlens/base/error.hpp"
 #include "results/manifest.hpp"

@@ -46,8 +46,8 @@ void list_limits(const std::vector<std::unique_ptr<study_session>>& studies, boo
 std::optional<std::vector<std::string>> tables_of(const boost::json::object& manifest,
                                                   const std::string& study, const std::string& lens);
 
-// Did the run in the manifest end, and does it note all tables of these studies and lenses? Runs of before
-// they were noted do not. Whether the files are still so is written_outputs.hpp.
+// Did the run in the manifest end, and does it note all tables of these studies and lenses, with their
+// digests? Whether the files are still so says output_digests.hpp.
 bool tables_complete(const boost::json::object& manifest,
                      const std::vector<std::unique_ptr<study_session>>& studies,
                      const std::vector<std::string>& lens_labels);

@@ -128,7 +128,9 @@ std::uint32_t model::stage_parts(std::uint32_t stage) const {
 
 void model::load_stage(std::uint32_t stage, std::uint32_t part) const {
   const workspace_pool::handle handle(pool_);
+  const std::uint64_t start = now_ns();
   run_single_threaded([&] { stages_.load(stage, part, *handle); });
+  work_.add_load(now_ns() - start);
 }
 
 std::unique_ptr<model::pass> model::begin_pass(const dlens_batch& batch,

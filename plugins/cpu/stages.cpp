@@ -11,7 +11,14 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -218,7 +225,24 @@ weight_stages::weight_stages(const dlens_weights& given, matmul_shapes& shapes, 
   builder.place();
 }
 
+// The next stage comes from disk while this one is at work.
+void weight_stages::expect(std::uint32_t stage) const {
+#if defined(__linux__)
+  if (stage >= count()) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (const part_of_matrix& part : parts_[stage])
+    for (const weight_view& view : part.from) {
+      const std::span<const std::byte> bytes = view.bytes_of_rows(part.rows.first, part.rows.n);
+      const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+      const std::uintptr_t start = address / page * page;
+      if (part.outputs.first == 0)
+        ::madvise(reinterpret_cast<void*>(start), bytes.size() + (address - start), MADV_WILLNEED);
+    }
+#endif
+}
+
 void weight_stages::load(std::uint32_t stage, std::uint32_t number, workspace& scratch) {
+  if (streamed_ && number == 0) expect(stage + 1);
   const part_of_matrix& part = parts_[stage][number];
   const std::size_t inputs = part.to->inputs(), slice = part.to->slice();
   for_chunks(part.outputs.n, slice, [&](row_range some) {

@@ -44,6 +44,7 @@ class weight_stages {
 
  private:
   friend class stage_builder;
+  void expect(std::uint32_t stage) const;
 
   // Outputs of a matrix that are loaded by one call, from the same rows of one or more tensors.
   struct part_of_matrix {

@@ -122,6 +122,11 @@ BOOST_AUTO_TEST_CASE(windows_and_packs_do_not_change_a_byte) {
   check_same_tables(tables_with(data(), {"--window", "7", "--pack-tokens", "64"}), reference());
 }
 
+BOOST_AUTO_TEST_CASE(weights_that_are_streamed_do_not_change_a_byte) {
+  check_same_tables(tables_with(data(), {"--memory", "300M", "--threads", "1"}), reference());
+  check_same_tables(tables_with(data(), {"--memory", "215M", "--threads", "2"}), reference());
+}
+
 BOOST_AUTO_TEST_CASE(sharing_prefixes_does_not_change_a_byte) {
   check_same_tables(tables_with(data(), {"--sharing", "off"}), reference());
   check_same_tables(tables_with(data(), {"--sharing", "on", "--pack-tokens", "16"}), reference());

@@ -47,14 +47,13 @@ const undisturbed& reference() {
   return once;
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(kills_at_twenty_random_moments_change_nothing) {
+// Kills runs with these options besides so often, at moments drawn by chance, and lets them go on.
+void kill_at_random_moments(const words& more, int times) {
   std::mt19937 random(2025);
   auto folder = std::make_unique<scratch_folder>();
   int kills = 0, completed = 0;
-  while (kills < 20) {
-    process p(words{program()} + command(folder->path() / "run"));
+  while (kills < times) {
+    process p(words{program()} + command(folder->path() / "run") + more);
     // In a folder with half of the work done, the same time reaches further: to the tables and the figures.
     const auto most = static_cast<unsigned>(reference().time.count() * 6 / 10);
     if (!p.ends_within(milliseconds(random() % most))) p.send(SIGKILL);
@@ -71,6 +70,14 @@ BOOST_AUTO_TEST_CASE(kills_at_twenty_random_moments_change_nothing) {
   must_work(command(folder->path() / "run"));
   check_same_tables(tables_of(folder->path() / "run"), reference().tables);
   BOOST_TEST_MESSAGE(kills << " kills, " << completed + 1 << " runs completed");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(kills_at_twenty_random_moments_change_nothing) { kill_at_random_moments({}, 20); }
+
+BOOST_AUTO_TEST_CASE(kills_while_weights_are_streamed_change_nothing_and_the_rest_may_hold_them) {
+  kill_at_random_moments({"--memory", "250M"}, 8);
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_run_keeps_the_records_that_were_finished) {

@@ -31,6 +31,7 @@ boost::json::value thread_seconds(const bench_pass& p) {
   if (p.backend.calls == 0) return nullptr;
   return {{"blocks", seconds_of(p.backend.blocks_ns)},
           {"readout", seconds_of(p.backend.readout_ns)},
+          {"load", seconds_of(p.backend.load_ns)},
           {"products", seconds_of(p.backend.product_ns)}};
 }
 
@@ -89,9 +90,11 @@ std::string time_lines(const bench_report& r, const bench_pass& p) {
   std::string forward = shown(p.forward) + " s";
   if (p.backend.calls != 0) {
     const double blocks = seconds_of(p.backend.blocks_ns), readout = seconds_of(p.backend.readout_ns);
-    forward += cat("  of the threads' time: blocks ", percent(blocks / (blocks + readout)), ", readout ",
-                   percent(readout / (blocks + readout)), "; products ",
-                   percent(seconds_of(p.backend.product_ns) / (blocks + readout)));
+    const double load = seconds_of(p.backend.load_ns), all = blocks + readout + load;
+    forward += cat("  of the threads' time: blocks ", percent(blocks / all), ", readout ",
+                   percent(readout / all), load > 0 ? ", loading weights " + percent(load / all) : "",
+                   "; products ", percent(seconds_of(p.backend.product_ns) / all));
+    if (load > 0) forward += cat("; ", p.counts.waves, p.counts.waves == 1 ? " wave" : " waves");
   }
   return line("load", cat(shown(r.load()), " s  files ", shown(r.files), ", tokenizer ", shown(r.tokenizer),
                           ", weights ", shown(r.weights), ", self-check ", shown(r.check))) +

@@ -37,7 +37,8 @@ dlens_work difference(const dlens_work& after, const dlens_work& before) {
           .product_flops = after.product_flops - before.product_flops,
           .product_ns = after.product_ns - before.product_ns,
           .blocks_ns = after.blocks_ns - before.blocks_ns,
-          .readout_ns = after.readout_ns - before.readout_ns};
+          .readout_ns = after.readout_ns - before.readout_ns,
+          .load_ns = after.load_ns - before.load_ns};
 }
 
 useful_work useful_in(const model_files& files, const prefix_forest& forest, const bench_window& in,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/evaluator.hpp"
 
+#include "depthlens/base/error.hpp"
 #include "engine/planned_work.hpp"
 #include "engine/wave.hpp"
 
@@ -18,14 +19,19 @@ evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, 
 }
 
 evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequences,
-                                 std::span<const read_request> requests, const on_result& done) const {
+                                 std::span<const read_request> requests, const on_result& done,
+                                 const on_stage& at_stage) const {
   const planned_work work(sequences, requests, rules_);
   const call_options options{
       .lenses = lenses_, .top_k = options_.top_k, .state_floats = options_.state_floats};
   evaluation_counts counts = work.counts;
   counts.most_kept_tokens = 0;
-  for (const std::span<const pack> packs : work.waves()) {
-    const std::size_t kept = wave(model_, work, packs, rules_, options, done).run();
+  const std::vector<std::span<const pack>> waves = work.waves();
+  for (std::size_t i = 0; i < waves.size(); ++i) {
+    const wave::on_stage step = [&](std::uint32_t stage, std::uint32_t of) {
+      if (at_stage) at_stage(cat("wave ", i + 1, " of ", waves.size(), ", stage ", stage + 1, " of ", of));
+    };
+    const std::size_t kept = wave(model_, work, waves[i], rules_, options, done, step).run();
     counts.most_kept_tokens = std::max<std::uint64_t>(counts.most_kept_tokens, kept);
   }
   return counts;

@@ -155,8 +155,13 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
       consume_and_log(job, w);
     }
   };
+  const auto at_stage = [&](std::string where) {
+    if (stop) throw stop_request{};
+    progress_->note(std::move(where));
+    progress_->add(0);
+  };
   try {
-    counts_ += w.reads ? w.reads->run(sequences, requests, on_result)
+    counts_ += w.reads ? w.reads->run(sequences, requests, on_result, at_stage)
                        : count_work(sequences, requests, *options_.only_count);
   } catch (const stop_request&) {
     return;

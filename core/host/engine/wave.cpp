@@ -10,13 +10,15 @@
 namespace depthlens {
 
 wave::wave(const dlens_model* model, const planned_work& work, std::span<const pack> packs,
-           const pack_rules& rules, const call_options& options, const on_result& done)
+           const pack_rules& rules, const call_options& options, const on_result& done,
+           const on_stage& at_stage)
     : model_(model),
       work_(work),
       packs_(packs),
       rules_(rules),
       options_(options),
       done_(done),
+      at_stage_(at_stage),
       n_stages_(advice_of(model).stages),
       calls_(packs.size()) {}
 
@@ -25,6 +27,7 @@ std::size_t wave::run() {
   if (streamed()) pack_runner(model_, {}, at_most, {}, loading(0)).run();
   std::size_t most_kept = 0;
   for (std::uint32_t step = 0; step < n_steps(); ++step) {
+    if (streamed()) at_stage_(step, n_stages_);
     const auto compute = [&](std::size_t number, const dlens_prefix* prefix,
                              const pack_runner::on_kept& finish) { run_pack(number, step, prefix, finish); };
     const bool last = step + 1 == n_steps();

@@ -21,9 +21,12 @@ class wave {
   // Called from several threads at once, once for each request that is read at a site of the wave.
   using on_result = std::function<void(std::size_t request, std::shared_ptr<const site_readings>)>;
 
+  // Called before each stage of streamed weights, with how many there are.
+  using on_stage = std::function<void(std::uint32_t stage, std::uint32_t of)>;
+
   // Everything outlives the wave.
   wave(const dlens_model* model, const planned_work& work, std::span<const pack> packs,
-       const pack_rules& rules, const call_options& options, const on_result& done);
+       const pack_rules& rules, const call_options& options, const on_result& done, const on_stage& at_stage);
 
   // Returns the most tokens that were kept at a time.
   std::size_t run();
@@ -41,6 +44,7 @@ class wave {
   const pack_rules& rules_;
   const call_options& options_;
   const on_result& done_;
+  const on_stage& at_stage_;
   const std::uint32_t n_stages_;                   // 0 = all weights are held
   std::vector<std::unique_ptr<pack_call>> calls_;  // by pack, as long as it is under way
 };

@@ -38,6 +38,9 @@ running_model::~running_model() {
 
 void running_model::plan(std::uint64_t lens_bytes) {
   const auto needs = needs_of(table_, views_.c(), rules_);
+  if (!needs && !rules_.memory.said.empty())
+    log_warning(cat(rules_.memory.said, ": backend ", about_.word,
+                    " holds all weights and does not say what they take, so nothing keeps it to that"));
   if (!needs) return;
   memory_ = plan_memory(rules_, *needs, memory_in_use(), lens_bytes);
   require_fit(memory_);

@@ -204,6 +204,7 @@ typedef struct dlens_work {
   uint64_t product_ns;     // spent in those products by all threads
   uint64_t blocks_ns;      // in the blocks, their products included
   uint64_t readout_ns;     // in reading lenses, their products included
+  uint64_t load_ns;        // in loading the stages of a streamed model: reading the files, unpacking
 } dlens_work;
 
 enum { DLENS_OPTIMIZER_SGD = 1, DLENS_OPTIMIZER_ADAM = 2 };

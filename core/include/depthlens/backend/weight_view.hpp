@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 
 namespace depthlens {
@@ -27,6 +28,8 @@ struct weight_view {
   bool is_contiguous() const {
     return column_stride == 1 && row_stride == columns && (rows <= row_group || group_stride == row_group);
   }
+  // From the first to the last byte of rows first..first+n-1, whatever lies between them.
+  std::span<const std::byte> bytes_of_rows(std::size_t first, std::size_t n) const;
   // Rows first..first+n-1 as floats; out (n, columns).
   void read_rows(std::size_t first, std::size_t n, float* out) const;
 
@@ -85,6 +88,13 @@ inline weight_view checked_view(const std::string& name, const dlens_tensor& t, 
 inline void weight_view::read(std::size_t element, std::size_t n, float* out) const {
   const block_layout block = block_size(type);
   dequantize(type, data + element / block.values * block.bytes, n, out);
+}
+
+inline std::span<const std::byte> weight_view::bytes_of_rows(std::size_t first, std::size_t n) const {
+  const block_layout block = block_size(type);
+  const std::size_t begin = row_start(first) / block.values * block.bytes;
+  const std::size_t last = row_start(first + n - 1) + (columns - 1) * column_stride;
+  return {data + begin, (last / block.values + 1) * block.bytes - begin};
 }
 
 inline void weight_view::read_rows(std::size_t first, std::size_t n, float* out) const {

@@ -41,6 +41,7 @@ class work_counters {
     blocks_ns_ += blocks_ns;
     readout_ns_ += readout_ns;
   }
+  void add_load(std::uint64_t ns) { load_ns_ += ns; }
   void write(dlens_work& out) const {
     const auto put = [&out](std::uint64_t& to, const std::atomic<std::uint64_t>& from) {
       const auto end = reinterpret_cast<const char*>(&to + 1) - reinterpret_cast<const char*>(&out);
@@ -51,10 +52,12 @@ class work_counters {
     put(out.product_ns, product_ns_);
     put(out.blocks_ns, blocks_ns_);
     put(out.readout_ns, readout_ns_);
+    put(out.load_ns, load_ns_);
   }
 
  private:
-  std::atomic<std::uint64_t> calls_{0}, product_flops_{0}, product_ns_{0}, blocks_ns_{0}, readout_ns_{0};
+  std::atomic<std::uint64_t> calls_{0}, product_flops_{0}, product_ns_{0}, blocks_ns_{0}, readout_ns_{0},
+      load_ns_{0};
 };
 
 }  // namespace depthlens

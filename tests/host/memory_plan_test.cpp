@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Budgets as users say them, and the plans that are made of them.
+#include "model/memory_plan.hpp"
+
+#include "support/data_files.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+BOOST_AUTO_TEST_SUITE(memory_plans)
+
+namespace {
+
+using namespace depthlens;
+
+constexpr std::uint64_t mega = 1u << 20;
+
+// A model of 100 blocks of 10 MB and small states.
+constexpr dlens_model_needs needs{.size = sizeof(dlens_model_needs),
+                                  .pack_tokens = 1024,
+                                  .calls = 0,
+                                  .stages = 101,
+                                  .held_bytes = 1000 * mega,
+                                  .streamed_bytes = 20 * mega,
+                                  .call_bytes = 5 * mega,
+                                  .bytes_per_token = 4096,
+                                  .bytes_per_read = 400 * 1024,
+                                  .kept_token_bytes = 100 * 1024,
+                                  .stage_token_bytes = 1024};
+
+memory_plan plan(std::uint64_t budget, const dlens_model_needs& of = needs, std::uint64_t lens_bytes = 0) {
+  work_rules rules{.threads = 2};
+  rules.memory.bytes = budget;
+  return plan_memory(rules, of, 50 * mega, lens_bytes);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sizes_are_powers_of_1024_or_shares) {
+  BOOST_TEST(parse_memory("--memory", "6G").bytes == 6ull << 30);
+  BOOST_TEST(parse_memory("--memory", "1.5K").bytes == 1536U);
+  BOOST_TEST(parse_memory("--memory", "800M").bytes == 800ull << 20);
+  BOOST_TEST(parse_memory("--memory", "2T").bytes == 2ull << 40);
+  BOOST_TEST(parse_memory("--memory", "123456").bytes == 123456U);
+  BOOST_TEST(parse_memory("--memory", "60%").bytes == 0U);
+  BOOST_TEST(parse_memory("--memory", "60%").share == 0.6);
+  BOOST_TEST(parse_memory("--memory", "60%").said == "--memory 60%");
+  test::check_fails([] { parse_memory("--memory", "6 G"); }, status::usage, "--memory 6 G: expected bytes");
+}
+
+BOOST_AUTO_TEST_CASE(the_budget_is_a_share_of_the_smallest_bound) {
+  const std::vector<memory_bound> bounds{{800, "a"}, {500, "b"}, {900, "c"}};
+  const memory_bound least = smallest_bound(bounds);
+  BOOST_TEST(least.source == "b");
+  BOOST_TEST(bytes_of({}, least) == 400U);
+  BOOST_TEST(bytes_of(parse_memory("--memory", "50%"), least) == 250U);
+  BOOST_TEST(bytes_of(parse_memory("--memory", "7"), least) == 7U);
+  BOOST_TEST(source_of(parse_memory("--memory", "7K"), least) == "--memory 7K");
+  BOOST_TEST(source_of({}, least) == "80% of 0 MB, b");
+}
+
+BOOST_AUTO_TEST_CASE(weights_are_held_where_they_fit_and_streamed_where_they_do_not) {
+  BOOST_TEST(!plan(2000 * mega).streamed);
+  BOOST_TEST(plan(2000 * mega).weights == 1000 * mega);
+  const memory_plan small = plan(400 * mega);
+  BOOST_TEST(small.streamed);
+  BOOST_TEST(small.weights == 20 * mega);
+  BOOST_TEST(small.all_weights == 1000 * mega);
+  BOOST_TEST(small.fits());
+}
+
+BOOST_AUTO_TEST_CASE(no_plan_takes_more_than_its_budget_and_the_least_one_does) {
+  const memory_plan none = plan(mega);
+  BOOST_TEST(!none.fits());
+  test::check_fails([&] { require_fit(none); }, status::unavailable, "the least that would do is --memory");
+  BOOST_TEST(plan(none.least).fits());
+  BOOST_TEST(!plan(none.least - 1).fits());
+  for (std::uint64_t budget = none.least; budget < 3000 * mega; budget += 37 * mega) {
+    const memory_plan p = plan(budget);
+    BOOST_TEST(p.program + p.weights + p.calls + p.kept + p.wave <= budget);
+    BOOST_TEST(
+        (!p.streamed || p.wave >= 2 * (256 * needs.bytes_per_token + 64 * needs.bytes_per_read) * 7 / 8));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(lenses_take_their_share) {
+  BOOST_TEST(plan(1300 * mega).streamed == false);
+  BOOST_TEST(plan(1300 * mega, needs, 300 * mega).streamed);
+  BOOST_TEST(plan(mega, needs, 300 * mega).least == plan(mega).least + 300 * mega);
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_cannot_stream_needs_room_for_all) {
+  dlens_model_needs simple = needs;
+  simple.stages = 0;
+  BOOST_TEST(!plan(400 * mega, simple).fits());
+  BOOST_TEST(!plan(400 * mega, simple).streamed);
+  BOOST_TEST(plan(400 * mega, simple).least > 1000 * mega);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

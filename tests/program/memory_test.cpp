@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// --memory: what is said of a budget, and what is refused.
+#include "program/demo.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <regex>
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(memory_budgets)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+
+words trace(const words& more) {
+  return words{"trace", "--model", demo_model(), "--prompt", "The capital of France is"} + more;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sizes_that_are_none_are_refused) {
+  for (const char* size : {"0", "-1", "-3G", "12X", "G", "", "6GB", "0%", "nan", "1e400", "inf"}) {
+    const outcome o = depthlens_says(trace({std::string("--memory=") + size}));
+    BOOST_TEST(o.code == 64, size << ": " << o.code << ' ' << o.err);
+    BOOST_TEST(o.out.empty());
+  }
+  const outcome o = depthlens_says(trace({}), {.environment = {{"DEPTHLENS_MEMORY", "12X"}}});
+  BOOST_TEST(o.code == 64);
+  BOOST_TEST(o.err.find("DEPTHLENS_MEMORY 12X: expected bytes") != std::string::npos, o.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_budget_that_does_not_do_is_refused_with_the_least_one_which_does) {
+  const outcome refused = depthlens_says(trace({"--memory", "20M"}));
+  BOOST_TEST(refused.code == 69, refused.err);
+  std::smatch least;
+  BOOST_REQUIRE(
+      std::regex_search(refused.err, least, std::regex("the least that would do is --memory ([0-9]+M)")));
+  const outcome same = must_work(trace({"--memory", least[1]})), held = must_work(trace({}));
+  BOOST_TEST(same.out == held.out);
+  BOOST_TEST(same.err.find("weights are streamed: ") != std::string::npos, same.err);
+  BOOST_TEST(held.err.find("streamed") == std::string::npos, held.err);
+}
+
+BOOST_AUTO_TEST_CASE(the_environment_gives_the_budget_and_the_option_counts_before_it) {
+  const surroundings small{.environment = {{"DEPTHLENS_MEMORY", "250M"}}};
+  BOOST_TEST(must_work(trace({}), small).err.find("streamed") != std::string::npos);
+  BOOST_TEST(must_work(trace({"--memory", "90%"}), small).err.find("streamed") == std::string::npos);
+  const outcome said = must_work({"env"}, small);
+  BOOST_TEST(said.out.find("memory budget: 262 MB (DEPTHLENS_MEMORY 250M)") != std::string::npos, said.out);
+  BOOST_TEST(must_work({"env"}).out.find("memory, MemAvailable: ") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_budget_of_more_than_there_is_is_taken_with_a_warning) {
+  const outcome o = must_work(trace({"--memory", "900T"}));
+  BOOST_TEST(o.err.find("--memory 900T is more than this process may have") != std::string::npos, o.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_tells_how_memory_will_be_used_before_the_model_is_read) {
+  const small_data data(4);
+  const scratch_folder folder;
+  const auto plan = [&](const words& more) {
+    return must_work(data.all() + words{"--out", folder.path() / "run", "--dry-run"} + more).out;
+  };
+  const std::string held = plan({}), streamed = plan({"--memory", "230M"});
+  BOOST_TEST(held.find("weights            540 MB, held") != std::string::npos, held);
+  BOOST_TEST(held.find("waves") == std::string::npos, held);
+  BOOST_TEST(streamed.find("at a time of 540 MB, streamed") != std::string::npos, streamed);
+  BOOST_TEST(std::regex_search(streamed, std::regex("waves +[0-9]+, each reading the model's file once")),
+             streamed);
+  BOOST_TEST(streamed.find("(--memory 230M)") != std::string::npos, streamed);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -95,11 +95,11 @@ typedef struct dlens_model_needs {
   uint32_t size;
   uint32_t pack_tokens;  // as dlens_model_info says them
   uint32_t calls;
-  uint32_t stages;             // of a streamed model; 0 = this backend cannot stream
-  uint64_t held_bytes;         // weights, when all are held
-  uint64_t streamed_bytes;     // weights in memory at a time, when they are streamed
-  uint64_t call_bytes;         // scratch of a call in flight on a pack of pack_tokens tokens
-  uint64_t bytes_per_token;    // as dlens_model_info says them
+  uint32_t stages;           // of a streamed model; 0 = this backend cannot stream
+  uint64_t held_bytes;       // weights, when all are held
+  uint64_t streamed_bytes;   // weights in memory at a time, when they are streamed
+  uint64_t call_bytes;       // scratch of a call in flight on a pack of pack_tokens tokens
+  uint64_t bytes_per_token;  // as dlens_model_info says them
   uint64_t bytes_per_read;
   uint64_t kept_token_bytes;   // of a dlens_prefix for each token, in all layers; 0 = none are kept
   uint64_t stage_token_bytes;  // the same in the layers of a stage

@@ -56,7 +56,7 @@ class model {
   struct block_call;    // a call's work on a pass
   struct block_output;  // the rows that a block computes
 
-  // model.cpp: the way through the layers.
+  // pass.cpp: the way through the stages; make_info is in model.cpp.
   void embed(pass& p, workspace& scratch) const;
   void enter_block(block_call& call, std::uint32_t layer) const;
   void read_stage(pass& p, const readout_stage& stage, workspace& scratch) const;

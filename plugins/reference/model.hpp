@@ -4,7 +4,7 @@
 // backend with it. h (D) is the residual stream at a position; the last columns say where it is done fast.
 //
 //   here          formula                                     plugins/cpu             plugins/torch
-//   embed         h = E[id] scale + P[position]               model.cpp embed         model.cpp embed
+//   embed         h = E[id] scale + P[position]               pass.cpp embed          model.cpp embed
 //   run_block     h += attention(h); h += feed_forward(h) [1] block.cpp run_block     model.cpp run_block
 //   norm          (x - mean) / sqrt(var + eps) weight + bias  kernels/norm.hpp        weights.cpp apply
 //   q, k          turn(norm(W x + bias)), x = norm(h)         block.cpp project       model.cpp attention

@@ -193,7 +193,8 @@ class option_values {
 
 // Derived classes have a constructor (const dlens_run&, const option_values&) and static functions
 //   std::span<const dlens_option> options();   std::span<const dlens_input> inputs();
-// plan, consume, left_out are called from several threads at once and may depend on their arguments only.
+// plan, consume, left_out are called from several threads at once and may depend on their arguments,
+// and on what the constructor and the survey left, only.
 class study {
  public:
   virtual ~study() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One block of the model, in the steps of plugins/reference/model.hpp. Everything but attention goes in
 // chunks of rows that stay in the cache, the feed-forward layer in tiles of its inner values. What a product
-// takes is rounded row by row where it is made, if the weights are.
+// takes is rounded, if the weights are: row by row where it is made, attention's outputs in the product.
 #include "pass.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace depthlens::cpu {
 
 namespace {
 
-constexpr std::size_t chunk_rows = 256;  // as many as a product takes at once
+constexpr std::size_t chunk_rows = matmul_shape::max_rows;
 
 }  // namespace
 

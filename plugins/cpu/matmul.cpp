@@ -125,7 +125,7 @@ void matmul_shape::choose_slice() {
   slice_ = outputs_of_a_block(packed_);
   if (slice_ > 1 && slice_ < outputs_) {
     packed_slice_ = packed_.submemory_desc({to_dim(inputs_), to_dim(slice_)}, {0, 0});
-    const std::size_t n = (outputs_ + slice_ - 1) / slice_, bytes = whole / n;
+    const std::size_t n = n_chunks(outputs_, slice_), bytes = whole / n;
     if (whole % n == 0 && bytes % sizeof(float) == 0 && bytes == stride_of_outputs(packed_) * bytes_of(held_))
       slice_floats_ = bytes / sizeof(float);
   }

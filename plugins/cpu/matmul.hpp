@@ -63,7 +63,7 @@ class matmul_shape {
   // inputs) matrix that stays in the cache. The last slice may hold fewer, and zeros.
   std::size_t slice() const { return slice_; }
   std::size_t slice_floats() const { return slice_floats_; }  // of a packed slice
-  std::size_t packed_floats() const { return (outputs_ + slice_ - 1) / slice_ * slice_floats_; }
+  std::size_t packed_floats() const { return n_chunks(outputs_, slice_) * slice_floats_; }
   const dnnl::memory::desc& plain_slice() const { return plain_; }  // (inputs, slice), outputs outermost
   const dnnl::memory::desc& packed_slice() const { return packed_slice_; }
   const dnnl::reorder& pack() const { return pack_; }

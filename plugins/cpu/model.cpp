@@ -69,10 +69,13 @@ dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_o
   const weight_needs stages = needs_of(weights, checked_options(options));
   const std::uint64_t d = a.d_model, q = 1ull * a.n_heads * a.head_dim;
   const std::uint64_t kv = 2ull * a.n_kv_heads * a.head_dim;
-  // Queries, keys and values of all tokens; of a chunk its norms, products and inner values, of a stack its
-  // rows before and behind a lens; some padded once more; of a thread that loads, a slice of weights.
-  const std::uint64_t chunk = 256 * (4 * d + 2ull * a.d_ff) + 3 * 1024 * d + 2 * 128 * tile_width;
-  const std::uint64_t loading = 4 * 64 * std::max<std::uint64_t>({d, q, a.d_ff});
+  // Queries, keys and values of all tokens; of a chunk its norms, products and inner values; of a stack
+  // (readout_stack.hpp) its rows before and behind a lens, and its logits; some padded once more.
+  const std::uint64_t chunk =
+      matmul_shape::max_rows * (4 * d + 2ull * a.d_ff) + 3 * stack_rows * d + 2 * logit_rows * tile_width;
+  // Of a thread that loads, a slice of weights on its way: as it is read, padded, rounded and widened again.
+  constexpr std::uint64_t widest_slice = 64;
+  const std::uint64_t loading = 4 * widest_slice * std::max<std::uint64_t>({d, q, a.d_ff});
   return {.size = sizeof(dlens_model_needs),
           .pack_tokens = pack_tokens,
           .calls = 0,

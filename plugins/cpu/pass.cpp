@@ -120,7 +120,7 @@ void model::embed(pass& p, workspace& scratch) const {
 // To the host's buffer, if it wants them.
 void model::copy_hidden(const pass& p) const {
   if (!p.batch.hidden) return;
-  const std::vector<read_site> sites = make_read_sites(p.batch, p.tree);
+  const std::vector<read_site>& sites = p.read->sites();
   const std::size_t d = arch_.d_model, layers = arch_.n_layers + std::size_t{1};
   for (std::uint32_t layer = 0; layer < layers; ++layer)
     for (std::size_t i = 0; i < sites.size(); ++i)

@@ -12,15 +12,11 @@ namespace depthlens::cpu {
 
 namespace {
 
-constexpr std::size_t stack_rows = 1024;
-
 row_plan<transport> plan_of(const readout_model& model, const readout_request& request) {
   std::vector<std::span<const transport>> lenses;
   for (const lens* l : request.lenses) lenses.emplace_back(l->layers);
   return plan_rows(model.n_layers, lenses, request.readings);
 }
-
-std::size_t stacks_for(std::size_t sites, std::size_t step) { return (sites + step - 1) / step; }
 
 }  // namespace
 
@@ -34,13 +30,13 @@ readout::readout(const readout_model& model, readout_request request)
 void readout::run(const readout_stage& stage, workspace& scratch) {
   const std::size_t S = request_.sites.size();
   if (stage.finals) {
-    if (stage.first) final_stacks_.resize(stacks_for(S, stack_rows));
+    if (stage.first) final_stacks_.resize(n_chunks(S, stack_rows));
     for_chunks(S, stack_rows, [&](row_range sites) { find_finals(stage, sites, scratch); });
     if (stage.last) put_finals(request_.sites, finals_, request_.final_top);
   }
   if (!stage.layers || request_.lenses.empty()) return;
   const std::size_t step = std::max<std::size_t>(1, stack_rows / plan_.rows.size());
-  if (stage.first && !stage.again) stacks_.resize(stacks_for(S, step));
+  if (stage.first && !stage.again) stacks_.resize(n_chunks(S, step));
   for_chunks(S, step, [&](row_range sites) {
     open_stack& stack = stacks_[sites.first / step];
     if (!stage.again || !stack.as_expected) read_layers(stage, sites, stack, scratch);

@@ -47,6 +47,9 @@ struct readout_model {
 // targets in one product.
 constexpr std::size_t targets_at_once = 64;
 
+constexpr std::size_t stack_rows = 1024;  // of a stack: rows that are normed and then multiplied together
+constexpr std::size_t logit_rows = 128;   // whose logits of one tile stay in a second-level cache
+
 // The readout of a pass, which goes through the stages of model_weights::readouts in order. Fills the
 // readings and final_top when the last one is done. Call within run_single_threaded.
 class readout {
@@ -55,6 +58,7 @@ class readout {
   readout(const readout_model& model, readout_request request);
 
   void run(const readout_stage& stage, workspace& scratch);
+  const std::vector<read_site>& sites() const { return request_.sites; }
 
  private:
   // What is known of the rows of a stack when some tiles have gone by.

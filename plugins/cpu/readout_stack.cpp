@@ -5,12 +5,6 @@
 
 namespace depthlens::cpu {
 
-namespace {
-
-constexpr std::size_t chunk_rows = 128;  // logits of so many rows and one tile stay in a second-level cache
-
-}  // namespace
-
 readout_stack::readout_stack(const readout_model& model, const readout_request& request,
                              const row_plan<transport>& plan, row_range sites, workspace& scratch)
     : model_(model),
@@ -60,7 +54,7 @@ input_rows readout_stack::carry(const transport& by, const input_rows& states) {
 }
 
 float_rows readout_stack::logits_of(row_range products, const packed_matrix& unembed, const float* bias) {
-  const float_rows logits{scratch_.logits.reserve(chunk_rows * tile_width), products.n, unembed.outputs()};
+  const float_rows logits{scratch_.logits.reserve(logit_rows * tile_width), products.n, unembed.outputs()};
   unembed.multiply(rows_.part(products), logits, scratch_);
   for (std::size_t i = 0; i < logits.n; ++i) {
     if (bias) model_.kernels.add(logits.row(i), bias, logits.width);
@@ -97,7 +91,7 @@ void readout_stack::gather_targets(row_table& table, std::span<const site_target
   }
   packed_matrix packed(model_.target_shape);
   packed.assign(weights, scratch_);
-  for_chunks(n_products_, chunk_rows, [&](row_range products) {
+  for_chunks(n_products_, logit_rows, [&](row_range products) {
     const float_rows logits = logits_of(products, packed, bias.empty() ? nullptr : target_bias);
     for_blocks(logits, products.first, [&](const logit_block& block) {
       for (std::size_t c = 0; c < places.size(); ++c) table.take_target(places[c], block, c);
@@ -125,7 +119,7 @@ bool readout_stack::run_tiles(const readout_stage& stage, row_table& table,
     }
   };
   for (const packed_matrix& tile : stage.tiles) {
-    for_chunks(n_products_, chunk_rows, [&](row_range products) {
+    for_chunks(n_products_, logit_rows, [&](row_range products) {
       const float_rows logits = logits_of(products, tile, bias.empty() ? nullptr : bias.data() + id);
       for_blocks(logits, products.first, [&](const logit_block& block) {
         as_expected &= table.take_targets(targets, block, id);

@@ -14,6 +14,9 @@ struct row_range {
   std::size_t first, n;
 };
 
+// In how many pieces of at most `most` n things come.
+inline std::size_t n_chunks(std::size_t n, std::size_t most) { return (n + most - 1) / most; }
+
 // fn(row_range) for rows 0..n-1 in order, `most` at a time.
 template <class Function>
 void for_chunks(std::size_t n, std::size_t most, Function&& fn) {

@@ -29,8 +29,6 @@ namespace {
 
 constexpr std::size_t part_outputs = 512;  // so that a stage has several parts for each thread
 
-std::size_t n_tiles_of(std::size_t n, std::size_t tile) { return (n + tile - 1) / tile; }
-
 // How many tiles of the unembedding are a stage: as many as take no more memory than a block.
 std::size_t tiles_of_a_stage(std::size_t block_floats, std::size_t tile_floats, std::size_t n_tiles) {
   return std::clamp<std::size_t>(block_floats / tile_floats, 1, n_tiles);
@@ -68,8 +66,8 @@ weight_needs needs_of(const dlens_weights& given, precision weights) {
   const dlens_architecture& arch = *given.architecture;
   const tensor_set tensors(given);
   const block_sizes blocks(tensors, arch);
-  const std::size_t tile = tile_width * arch.d_model, n_tiles = n_tiles_of(arch.vocab_size, tile_width);
-  const std::size_t n_groups = n_tiles_of(n_tiles, tiles_of_a_stage(blocks.largest, tile, n_tiles));
+  const std::size_t tile = tile_width * arch.d_model, n_tiles = n_chunks(arch.vocab_size, tile_width);
+  const std::size_t n_groups = n_chunks(n_tiles, tiles_of_a_stage(blocks.largest, tile, n_tiles));
   // Rows are filled up to whole blocks of the packed layout.
   const std::uint64_t bytes = weights == precision::bf16 ? sizeof(bf16) : sizeof(float);
   return {.held_bytes = (blocks.all + n_tiles * tile) * bytes,
@@ -98,7 +96,7 @@ class stage_builder {
   void load(linear& to, const stacked_tensors& from) { load_rows(to, from, {0, from.rows}); }
 
   void load(std::vector<linear>& tiles, const stacked_tensors& from) {
-    tiles.resize(n_tiles_of(from.rows, inner_tile));
+    tiles.resize(n_chunks(from.rows, inner_tile));
     for_chunks(from.rows, inner_tile,
                [&](row_range rows) { load_rows(tiles[rows.first / inner_tile], from, rows); });
   }
@@ -203,7 +201,7 @@ weight_stages::weight_stages(const dlens_weights& given, matmul_shapes& shapes, 
   builder.load(w.final_norm, "final_norm", d);
   if (!w.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
   w.blocks.resize(arch.n_layers);
-  const std::size_t n_tiles = n_tiles_of(v, tile_width);
+  const std::size_t n_tiles = n_chunks(v, tile_width);
   const std::size_t at_once =
       stream ? tiles_of_a_stage(block_sizes(tensors, arch).largest, tile_width * d, n_tiles) : n_tiles;
   run_single_threaded([&] {
@@ -230,14 +228,15 @@ void weight_stages::expect(std::uint32_t stage) const {
 #if defined(__linux__)
   if (stage >= count()) return;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  for (const part_of_matrix& part : parts_[stage])
+  for (const part_of_matrix& part : parts_[stage]) {
+    if (part.outputs.first > 0) continue;  // of a matrix that is named already
     for (const weight_view& view : part.from) {
       const std::span<const std::byte> bytes = view.bytes_of_rows(part.rows.first, part.rows.n);
       const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
       const std::uintptr_t start = address / page * page;
-      if (part.outputs.first == 0)
-        ::madvise(reinterpret_cast<void*>(start), bytes.size() + (address - start), MADV_WILLNEED);
+      ::madvise(reinterpret_cast<void*>(start), bytes.size() + (address - start), MADV_WILLNEED);
     }
+  }
 #endif
 }
 

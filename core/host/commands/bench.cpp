@@ -7,6 +7,7 @@
 #include "commands/bench_print.hpp"
 #include "commands/prompts.hpp"
 #include "depthlens/base/abi_error.hpp"
+#include "model/memory_budget.hpp"
 #include "model/model_size.hpp"
 #include "model/opened_lens.hpp"
 #include "model/slow_precision.hpp"

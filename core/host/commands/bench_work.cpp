@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <random>
 
 namespace depthlens {
@@ -101,17 +100,6 @@ bench_pass run_pass(const opened_model& model, const running_model& running, con
   }
   out.backend = difference(work_so_far(running.c()), before);
   return out;
-}
-
-std::uint64_t peak_memory() {
-  std::ifstream in("/proc/self/status");
-  for (std::string word; in >> word;) {
-    if (word != "VmHWM:") continue;
-    std::uint64_t kilobytes = 0;
-    in >> kilobytes;
-    return kilobytes * 1024;
-  }
-  return 0;
 }
 
 }  // namespace depthlens

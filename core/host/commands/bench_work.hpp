@@ -54,7 +54,4 @@ evaluator make_evaluator(const running_model& model, const bench_plan& plan);
 bench_pass run_pass(const opened_model& model, const running_model& running, const bench_prompts& prompts,
                     const bench_plan& plan);
 
-// Largest memory of this process so far, in bytes; 0 where the system does not say.
-std::uint64_t peak_memory();
-
 }  // namespace depthlens

@@ -56,8 +56,8 @@ int env_command(const arguments& args) {
   const std::vector<memory_bound> bounds = memory_bounds();
   for (const memory_bound& b : bounds) out["memory, " + b.source] = memory_words(b.bytes);
   const memory_budget budget = default_memory();
-  out["memory budget"] = cat(memory_words(bytes_of(budget, smallest_bound(bounds))), " (",
-                             source_of(budget, smallest_bound(bounds)), ")");
+  const memory_bound least = smallest_bound(bounds);
+  out["memory budget"] = cat(memory_words(bytes_of(budget, least)), " (", source_of(budget, least), ")");
   const gnuplot_verdict gnuplot = check_gnuplot();
   out["gnuplot"] = gnuplot.state == gnuplot_state::usable   ? "found"
                    : gnuplot.state == gnuplot_state::absent ? "not found"

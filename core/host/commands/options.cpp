@@ -195,9 +195,8 @@ void add_backend_options(po::options_description& options, const backend_default
   add("precision", "P", "f32", "f32, bf16, f16; torch on a GPU: tf32 too");
   add("threads", "N", nullptr, "default: all allowed");
   add("memory", "SIZE", nullptr,
-      "most memory to take: 6G, 800M, bytes, or a share: 60% (also DEPTHLENS_MEMORY); default: 80% of what "
-      "is "
-      "free");
+      "most memory to take: 6G, 800M, bytes, or a share: 60% (also DEPTHLENS_MEMORY); "
+      "default: 80% of what is free");
   add_ignore_config(options);
   add("skip-check", "NAME[,NAME]", nullptr,
       "checks of the loaded model to leave out: scale, readout, output, all");

@@ -73,7 +73,7 @@ class cutter {
           std::upper_bound(packs_.begin(), packs_.end(), a,
                            [](std::int32_t node, const pack& other) { return node < other.begin; });
       const auto number = static_cast<std::size_t>(at - packs_.begin()) - 1;
-      if (at != packs_.begin() && number >= first_of_wave_ && packs_[number].keep >= 0) {
+      if (number >= first_of_wave_ && packs_[number].keep >= 0) {
         p.prefix = static_cast<std::int32_t>(number - first_of_wave_);
         p.prefix_length = f_.position[a] + 1;
         break;

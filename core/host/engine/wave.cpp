@@ -24,7 +24,7 @@ wave::wave(const dlens_model* model, const planned_work& work, std::span<const p
 
 std::size_t wave::run() {
   const pack_runner::limits at_most{.kept_tokens = rules_.kept_tokens, .threads = rules_.threads};
-  if (streamed()) pack_runner(model_, {}, at_most, {}, loading(0)).run();
+  if (streamed()) load_stage(model_, 0);
   std::size_t most_kept = 0;
   for (std::uint32_t step = 0; step < n_steps(); ++step) {
     if (streamed()) at_stage_(step, n_stages_);

@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* own_status = "/proc/self/status";
 constexpr std::uint64_t no_bound = std::numeric_limits<std::uint64_t>::max();
 
 // A line "Name:  123 kB" of a file of /proc, in bytes.
@@ -100,10 +101,10 @@ std::vector<memory_bound> memory_bounds() {
   std::vector<memory_bound> out;
   const std::uint64_t own = memory_in_use();
   if (const auto free = kilobytes_in("/proc/meminfo", "MemAvailable:"))
-    out.push_back({*free + kilobytes_in("/proc/self/status", "RssAnon:").value_or(0), "MemAvailable"});
+    out.push_back({*free + kilobytes_in(own_status, "RssAnon:").value_or(0), "MemAvailable"});
   add_cgroups(out);
   if (const auto limit = resource_limit(RLIMIT_AS)) {
-    const std::uint64_t mapped = kilobytes_in("/proc/self/status", "VmSize:").value_or(own) - own;
+    const std::uint64_t mapped = kilobytes_in(own_status, "VmSize:").value_or(own) - own;
     out.push_back({*limit - std::min(*limit, mapped), "RLIMIT_AS, less the files that are mapped"});
   }
   if (const auto limit = resource_limit(RLIMIT_DATA)) out.push_back({*limit, "RLIMIT_DATA"});
@@ -132,7 +133,8 @@ std::string source_of(const memory_budget& budget, const memory_bound& there_is)
              memory_words(there_is.bytes), ", ", there_is.source);
 }
 
-std::uint64_t memory_in_use() { return kilobytes_in("/proc/self/status", "VmData:").value_or(0); }
+std::uint64_t memory_in_use() { return kilobytes_in(own_status, "VmData:").value_or(0); }
+std::uint64_t peak_memory() { return kilobytes_in(own_status, "VmHWM:").value_or(0); }
 
 std::string memory_words(std::uint64_t bytes) {
   constexpr double mega = 1e6, giga = 1e9;

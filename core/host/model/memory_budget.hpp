@@ -35,12 +35,14 @@ std::vector<memory_bound> memory_bounds();
 // The smallest; the largest number where nothing is found.
 memory_bound smallest_bound(const std::vector<memory_bound>& bounds);
 
-// The budget in bytes, and what it comes from in words: "80 % of MemAvailable", "--memory 6G".
+// The budget in bytes, and what it comes from in words: "80% of 24.2 GB, MemAvailable", "--memory 6G".
 std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is);
 std::string source_of(const memory_budget& budget, const memory_bound& there_is);
 
 // Memory of this process that is not backed by files, in bytes: what it may write to.
 std::uint64_t memory_in_use();
+// Largest memory of this process so far, in bytes, mapped files included; 0 where the system does not say.
+std::uint64_t peak_memory();
 
 // "5.2 GB"
 std::string memory_words(std::uint64_t bytes);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t for_tables = 64u << 20;  // records, readings and tables on their way
 constexpr std::uint64_t for_thread = 10u << 20;  // a thread's stack, and what its allocator keeps
-constexpr std::uint64_t fewest_tokens = 256;     // of a wave, all of them read
+// Of half of the smallest wave, and of a call in flight on held weights: that many of the tokens are read.
+constexpr std::uint64_t fewest_tokens = 256, fewest_reads = 64;
 
 std::uint64_t calls_in_flight(const work_rules& rules, const dlens_model_needs& needs) {
   return needs.calls > 0 ? std::min<std::uint64_t>(rules.threads, needs.calls) : rules.threads;
@@ -78,7 +79,7 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.calls = calls * needs.call_bytes;
   const std::uint64_t fixed = plan.program + plan.calls;
   const std::uint64_t pack = needs.pack_tokens * needs.bytes_per_token;
-  const std::uint64_t held_pack = calls * (pack + 64 * needs.bytes_per_read);
+  const std::uint64_t held_pack = calls * (pack + fewest_reads * needs.bytes_per_read);
   const std::uint64_t kept = rules.kept_bytes ? rules.kept_bytes : kept_bytes_for(needs.held_bytes);
   const std::uint64_t held = fixed + needs.held_bytes + held_pack;
   plan.kept = needs.kept_token_bytes > 0 ? kept : 0;
@@ -91,8 +92,8 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   }
   plan.streamed = true;
   plan.weights = needs.streamed_bytes;
-  const std::uint64_t least_wave = fewest_tokens * needs.bytes_per_token + 64 * needs.bytes_per_read;
-  plan.least = fixed + plan.weights + 2 * least_wave;
+  const std::uint64_t half_wave = fewest_tokens * needs.bytes_per_token + fewest_reads * needs.bytes_per_read;
+  plan.least = fixed + plan.weights + 2 * half_wave;
   if (!plan.fits()) return plan;
   const std::uint64_t left = plan.budget - fixed - plan.weights;
   plan.kept = std::min<std::uint64_t>(kept, left / 8);

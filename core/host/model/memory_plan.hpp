@@ -47,7 +47,8 @@ work_rules with_plan(work_rules rules, const memory_plan& plan);
 // is.
 void require_fit(const memory_plan& plan);
 
-// "weights are streamed: 1.6 GB of 26.9 GB in memory at a time, waves of 3.2 GB (of 6.4 GB, --memory 6G)"
+// "weights are streamed: 1.6 GB of 26.4 GB in memory at a time, waves of at most 3.9 GB (--memory 6G = 6.4
+// GB)"
 std::string words_of(const memory_plan& plan);
 
 }  // namespace depthlens

@@ -199,7 +199,7 @@ typedef struct dlens_model_info {
 typedef struct dlens_work {
   uint32_t size;
   uint32_t reserved;
-  uint64_t calls;          // of forward
+  uint64_t calls;          // of forward, and passes that are done
   uint64_t product_flops;  // of the products with weight matrices; a multiply-add is 2; filled-up rows count
   uint64_t product_ns;     // spent in those products by all threads
   uint64_t blocks_ns;      // in the blocks, their products included

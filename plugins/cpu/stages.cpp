@@ -232,9 +232,8 @@ void weight_stages::expect(std::uint32_t stage) const {
     if (part.outputs.first > 0) continue;  // of a matrix that is named already
     for (const weight_view& view : part.from) {
       const std::span<const std::byte> bytes = view.bytes_of_rows(part.rows.first, part.rows.n);
-      const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-      const std::uintptr_t start = address / page * page;
-      ::madvise(reinterpret_cast<void*>(start), bytes.size() + (address - start), MADV_WILLNEED);
+      const std::size_t in_page = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;
+      ::madvise(const_cast<std::byte*>(bytes.data() - in_page), bytes.size() + in_page, MADV_WILLNEED);
     }
   }
 #endif

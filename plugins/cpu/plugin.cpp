@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugin "backend.cpu".
 #include "kept_path.hpp"
-#include "model.hpp"
+#include "pass.hpp"
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/backend/model_object.hpp"

@@ -119,7 +119,7 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   std::vector<char> asks(w.jobs.size());
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
-    asks[i] = plan(job, w);
+    asks[i] = plan(job, w) ? 1 : 0;
     if (!asks[i] && !options_.only_count) consume_and_log(job, w);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)

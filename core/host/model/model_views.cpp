@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/model_views.hpp"
 
+#include "depthlens/base/abi_error.hpp"
+
 namespace depthlens {
 namespace {
 

@@ -29,7 +29,7 @@ bool reader_has_gone() {
 }
 
 [[noreturn]] void end_by_sigpipe() {
-  depthlens::unload_plugins();
+  depthlens::end_plugins();
   std::signal(SIGPIPE, SIG_DFL);
   std::raise(SIGPIPE);
   std::_Exit(128 + SIGPIPE);  // where the signal is blocked
@@ -121,6 +121,6 @@ int main(int argc, char** argv) {
   } catch (const std::exception& e) {
     depthlens::log_error(std::string("internal: ") + e.what());
   }
-  depthlens::unload_plugins();
+  depthlens::end_plugins();
   return code;
 }

@@ -26,7 +26,7 @@ class flips final : public guess_study {
   // A row for each layer: did its guess flip?
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
-    append_rows(record, answers, lens, sink, [](const dlens_reading& reading, std::size_t i) {
+    append_prompt_and_rows(record, answers, lens, sink, [](const dlens_reading& reading, std::size_t i) {
       return i64_value(reading.guess[i] != reading.final_top ? 1 : 0);
     });
   }
@@ -73,7 +73,7 @@ class flips final : public guess_study {
   static figure bars(const dlens_run& run) {
     return {.kind = DLENS_FIGURE_GROUPED_BARS,
             .id = "flips",
-            // "{False}" is in the published code's file names.
+            // The published code has "False" there in the logit lens's file name: see dlens_table.file.
             .file = run.published != 0 ? "decision_flip_{name}{False}" : "decision_flips_{lens}",
             .title = "Decision flips",
             .table = "summary",

@@ -71,7 +71,8 @@ void model::project(block_call& call, std::uint32_t layer, const block_output& o
 }
 
 // The first n_heads heads of each row: normed, if there is a norm for them, turned by the row's position and
-// scaled. position (rows).
+// scaled. A norm as wide as a head takes every head by itself, one of the whole width all of them as one.
+// position (rows).
 void model::turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm,
                  const rotary_table& angles, const std::int32_t* position, float scale) const {
   const std::size_t head = arch_.head_dim;

@@ -2,8 +2,9 @@
 // The model's two ways to readings: forward takes a pack through all stages in one call, with weights that
 // are held; begin_pass and run_pass take it through one by one, while the host has the weights streamed. What
 // is done in a stage is the same (pass.cpp).
-#include "pass.hpp"
+#include "model.hpp"
 
+#include "pass.hpp"
 #include "product_rate.hpp"
 #include "single_thread.hpp"
 

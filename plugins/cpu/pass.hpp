@@ -19,9 +19,9 @@
 namespace depthlens::cpu {
 
 struct model::pass {
-  // Embeds the tokens. The batch and the buffers behind final_top and readings outlive the pass. `room` is
-  // memory for the states, perhaps of an earlier pass. Errors: those of make_token_tree; status::internal for
-  // a token to keep that is not in the pack.
+  // Embeds the tokens, where anything is read or kept. The batch and the buffers behind final_top and
+  // readings outlive the pass. `room` is memory for the states, perhaps of an earlier pass. Errors: those of
+  // make_token_tree; status::internal for a token to keep that is not in the pack.
   pass(const model& m, const dlens_batch& batch, std::vector<const lens*> lenses, std::int32_t* final_top,
        const dlens_readings* const* readings, state_room room, workspace& scratch);
 

@@ -68,8 +68,9 @@ struct model_weights {
   weight_view unembed;              // (V, D)
   std::vector<float> unembed_bias;  // (V) or empty
   norm_weights final_norm;
-  std::vector<block_weights> blocks;    // (n_layers)
-  std::vector<readout_stage> readouts;  // in the order in which they are gone through
+  std::vector<block_weights> blocks;  // (n_layers)
+  // In the order in which they are gone through; one alone, with all tiles, where weights are held.
+  std::vector<readout_stage> readouts;
 };
 
 }  // namespace depthlens::cpu

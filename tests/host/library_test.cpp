@@ -270,8 +270,8 @@ BOOST_AUTO_TEST_CASE(init_gets_the_host_and_deinit_is_called_once_at_the_end_new
     BOOST_TEST((load_plugin(v) != nullptr), v.reason);
     BOOST_TEST((load_plugin(v) != nullptr));
   }
-  unload_plugins();
-  unload_plugins();
+  end_plugins();
+  end_plugins();
   const std::string hello = "depthlens " DEPTHLENS_VERSION "\n";
   BOOST_TEST(test::read_bytes(list) == hello + hello + "end second\nend first\n");
 }

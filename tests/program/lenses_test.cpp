@@ -122,6 +122,14 @@ BOOST_AUTO_TEST_CASE(mean_states_are_kept_with_the_run_and_do_not_depend_on_thre
   BOOST_TEST(again.err.find("nothing new") != std::string::npos, again.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_of_another_run_is_refused_before_mean_states_are_made) {
+  const lens_run r;
+  must_work(r.command() + words{"--target", "final"});
+  check_refused(r.command() + words{"--target", "gold", "--null", "mean"}, status::config,
+                "target: final -> gold");
+  BOOST_TEST(!std::filesystem::exists(r.out() / "null_mean.safetensors"));
+}
+
 BOOST_AUTO_TEST_CASE(mean_states_that_were_altered_are_made_again_where_they_come_out_the_same) {
   const lens_run r;
   r.model.make_random();  // prompts that differ have other means

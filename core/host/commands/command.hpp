@@ -24,8 +24,9 @@ struct command {
   int (*run)(const arguments&);
 };
 
-std::span<const command> all_commands();
+std::span<const command> all_commands();  // run, plot, trace, ... each with its function below
 
+// Each in a file of its name.
 int run_command(const arguments&);
 int plot_command(const arguments&);
 int trace_command(const arguments&);

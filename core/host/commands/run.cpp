@@ -13,6 +13,7 @@ namespace depthlens {
 int run_command(const arguments& args) {
   std::vector<std::filesystem::path> folders;
   for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
+  // --help also helps where the config file is the trouble.
   if (const auto configs = early_values(args, "--config"); !configs.empty() && !asks_for_help(args))
     for (const std::string& p : config_values(configs.front(), "plugin-path")) folders.emplace_back(p);
   registry plugins(folders);

@@ -161,6 +161,7 @@ bool record_job::plan(const dlens_study& study, const std::vector<lens_slot>& le
       .size = sizeof request, .self = &state, .add_sequence = &add_sequence, .add_read = &add_read};
   const auto active =
       std::find_if(lenses.begin(), lenses.end(), [](const lens_slot& l) { return l.result >= 0; });
+  // Where no lens is read (mean states), plan is called once, before there is an answer: any will do.
   const answers_state answers(rounds_, lenses,
                               static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
   try {

@@ -196,7 +196,7 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
   return p;
 }
 
-void unload_plugins() {
+void end_plugins() {
   for (auto at = loaded().rbegin(); at != loaded().rend(); ++at)
     if (at->second->deinit != nullptr) {
       const plugin_call call("plugin", at->first.filename().string(), "deinit");

@@ -41,6 +41,6 @@ plugin_verdict judge_file(const std::filesystem::path& path);
 const dlens_plugin* load_plugin(plugin_verdict& verdict);
 
 // Calls deinit of every loaded plugin, newest first.
-void unload_plugins();
+void end_plugins();
 
 }  // namespace depthlens

@@ -35,11 +35,19 @@ held_run::held_run(const run_inputs& inputs, run_state& state) : state_(state), 
   state_.set_folder(&folder_);  // last, as no destructor takes it back where this throws
 }
 
+void held_run::refuse(const boost::json::object& key) const {
+  refuse_other_key(manifest_, key, folder_.root(), "run of another configuration");
+}
+
+void held_run::refuse_other_configuration(const run_inputs& inputs, const std::string& backend) const {
+  refuse(make_run_key(inputs.request, inputs.model, inputs.lenses, backend));
+}
+
 void held_run::take_configuration(const run_inputs& inputs, const std::string& backend,
                                   const std::string& means_sha256) {
   boost::json::object key = make_run_key(inputs.request, inputs.model, inputs.lenses, backend);
   if (!means_sha256.empty()) key["null_mean"] = means_sha256;
-  refuse_other_key(manifest_, key, folder_.root(), "run of another configuration");
+  refuse(key);
   boost::json::object now = describe_run(inputs.request, inputs.model);
   now["lenses"] = inputs.lenses.describe();
   now["depthlens"] = DEPTHLENS_VERSION;

@@ -23,6 +23,9 @@ class held_run {
   ~held_run() { state_.set_folder(nullptr); }
   held_run(const held_run&) = delete;
 
+  // Throws where the run is one of another configuration, as far as that is known before the mean states of
+  // --null mean are.
+  void refuse_other_configuration(const run_inputs& inputs, const std::string& backend) const;
   // The run becomes one of this configuration, in memory. Throws where it is one of another already.
   void take_configuration(const run_inputs& inputs, const std::string& backend,
                           const std::string& means_sha256);
@@ -39,6 +42,8 @@ class held_run {
   void save(const char* status);
 
  private:
+  void refuse(const boost::json::object& key) const;
+
   run_state& state_;
   run_folder folder_;
   manifest manifest_;

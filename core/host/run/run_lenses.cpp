@@ -74,7 +74,7 @@ bool run_lenses::has_tuned() const {
 
 boost::json::object run_lenses::key() const {
   boost::json::object out;
-  for (std::size_t i = 0; i < labels_.size(); ++i) out[labels_[i]] = file(i).key();
+  for (std::size_t i = 0; i < lenses_.size() + controls_.size(); ++i) out[labels_[i]] = file(i).key();
   return out;
 }
 

@@ -40,10 +40,11 @@ class run_lenses {
   // The control of a lens, and whether it is one.
   std::optional<std::size_t> null_of(std::size_t i) const;
   bool is_null(std::size_t i) const { return i >= lenses_.size(); }
+  // Tuned, Jacobian or constant: anything but the logit lens and the controls.
   bool is_trained(std::size_t i) const { return !is_null(i) && lenses_[i].spec.kind != lens_kind::logit; }
-  bool has_tuned() const;
+  bool has_tuned() const;  // a tuned lens is among them, which the paper's figures are of
 
-  boost::json::object key() const;       // by label
+  boost::json::object key() const;       // by label, without the controls of means that are not set yet
   boost::json::object describe() const;  // by label, for people
 
  private:

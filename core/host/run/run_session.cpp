@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_session.hpp"
 
+#include "engine/study_runner.hpp"
+#include "log/record_log.hpp"
 #include "model/thread_limit.hpp"
 #include "process/stop_signal.hpp"
+#include "results/manifest.hpp"
 #include "run/dry_run.hpp"
+#include "run/held_run.hpp"
 #include "run/listed_outputs.hpp"
 #include "run/not_finite_records.hpp"
 #include "run/null_means.hpp"
 #include "run/quick_end.hpp"
 #include "run/record_counts.hpp"
+#include "run/run_backend.hpp"
+#include "run/run_inputs.hpp"
 #include "run/run_results.hpp"
+#include "run/run_state.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
@@ -65,8 +72,9 @@ int run_session::execute() {
 }
 
 int run_session::work() {
+  // Before anything is computed, or written into a folder that is another run's.
+  run_.refuse_other_configuration(inputs_, backend_.word());
   if (!take_means()) return stopped("the mean states were not complete");
-  // A folder of another configuration is refused here.
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration.
   if (run_.is_new()) backend_.model();

@@ -18,8 +18,8 @@ class surprise final : public study {
  public:
   // 1. What a user gives. The host parses the options, checks their bounds, shows them under `--help`, and
   //    hands their values to the constructor. Inputs are the records that `--data surprise=FILE` may hold:
-  //    "prompt" is a row of a JSON, JSONL, CSV or TSV file; other kinds are "fact", "sentence" and "cut"
-  //    (data/record.hpp).
+  //    "prompt" is a row of a JSON, JSONL, CSV or TSV file; abi/experiment.h lists the other kinds
+  //    (dlens_input) and the fields that their records have.
   static std::span<const dlens_option> options() {
     static const std::array list = {make_option({.id = "scale",
                                                  .type = DLENS_OPTION_F64,

@@ -16,8 +16,14 @@
 #define DLENS_EXPERIMENT_INTERFACE "depthlens.experiment/1"
 
 // Which records an experiment takes under --data EXPERIMENT[.set]=FILE. The host picks the first kind that a
-// reader can make of the file. Kinds: "prompt", "fact", "sentence", "cut" (see
-// core/include/depthlens/data/record.hpp).
+// reader can make of the file. The kinds, what gives them, and the fields of their records:
+//   "prompt"    a row of JSON, JSONL, CSV or TSV: prompt; answer, text where given; further scalar values of
+//               the row; options (JSON only)
+//   "fact"      MQuAKE, CounterFact: prompt, answer; other (the counterfactual answer), relation and case_id
+//               where given
+//   "sentence"  CoNLL-U: text, and the tagged words
+//   "cut"       CoNLL-U or plain text, cut off at a random place: prompt, text (the paragraph)
+// Facts and cuts may be left out (dlens_record.left_out).
 typedef struct dlens_input {
   uint32_t size;
   uint32_t reserved;
@@ -61,8 +67,9 @@ typedef struct dlens_run {
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t published;    // 1 = the published code's filters, alignment, file and column names
-  uint32_t target_gold;  // 1 = rows are about the data's answer, 0 = about the model's own final top-1
+  uint32_t published;    // --seed-compat: 1 = the published code's filters, alignment, file and column names
+  uint32_t target_gold;  // --target: 1 = gold, rows are about the data's answer; 0 = final, about the model's
+                         // own final top-1
   uint32_t n_lenses;
   uint32_t n_datasets;
   const char *name;                // of the model in file names
@@ -122,7 +129,7 @@ typedef struct dlens_sink {
   dlens_status (*append)(const struct dlens_sink *, uint32_t table, const dlens_value *values, uint64_t n,
                          dlens_error *error);
   // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set.
-  // Each call of consume counts, for every lens; the manifest has the counts of the first lens.
+  // Each call of consume counts, for every lens; run.json has the counts of the first lens.
   dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n,
                         dlens_error *error);
   // Only in finish: how many prompts a figure is about, for its title.

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens a data file: which format it has, which kinds of records that gives, and the reader of each; the
-// table detail::readers says which. The fields of the records of a kind:
-//
-// "prompt"    prompt; answer, text where given; further scalar values of the row; options (JSON only)
-// "fact"      prompt, answer; other (the counterfactual answer), relation and case_id where given
-// "sentence"  text, and the tagged words
-// "cut"       prompt, text (the paragraph)
-//
-// Facts and cuts may be left out (record.left_out); these come last.
+// table detail::readers says which. The fields that the records of a kind have stand with dlens_input in
+// abi/experiment.h. Records that are left out come last.
 #pragma once
 
 #include <depthlens/data/conllu.hpp>

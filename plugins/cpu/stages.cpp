@@ -60,6 +60,14 @@ struct block_sizes {
   }
 };
 
+// How matrices with so many inputs are held here when `weights` is asked for.
+precision held_precision(precision weights, std::size_t inputs) {
+  if (weights == precision::f32) return weights;
+  precision held = weights;
+  run_single_threaded([&] { held = matmul_shapes(weights).get(inputs, tile_width).held(); });
+  return held;
+}
+
 }  // namespace
 
 weight_needs needs_of(const dlens_weights& given, precision weights) {
@@ -69,7 +77,8 @@ weight_needs needs_of(const dlens_weights& given, precision weights) {
   const std::size_t tile = tile_width * arch.d_model, n_tiles = n_chunks(arch.vocab_size, tile_width);
   const std::size_t n_groups = n_chunks(n_tiles, tiles_of_a_stage(blocks.largest, tile, n_tiles));
   // Rows are filled up to whole blocks of the packed layout.
-  const std::uint64_t bytes = weights == precision::bf16 ? sizeof(bf16) : sizeof(float);
+  const std::uint64_t bytes =
+      held_precision(weights, arch.d_model) == precision::bf16 ? sizeof(bf16) : sizeof(float);
   return {.held_bytes = (blocks.all + n_tiles * tile) * bytes,
           .streamed_bytes = 2 * std::max(blocks.largest, tile) * bytes,
           .stages = arch.n_layers + static_cast<std::uint32_t>(n_groups == 1 ? 1 : 2 * n_groups)};

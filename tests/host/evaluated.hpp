@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -53,6 +54,7 @@ struct run_options {
   bool sharing = true;
   std::uint64_t kept_bytes = 0;
   std::uint64_t wave_bytes = 0;
+  std::function<void()> check_weights;
 };
 
 inline results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses,
@@ -63,6 +65,7 @@ inline results run(fake_backend& backend, const std::vector<const fake_lens*>& l
                          .pack_tokens = o.pack_tokens,
                          .kept_bytes = o.kept_bytes,
                          .wave_bytes = o.wave_bytes,
+                         .check_weights = o.check_weights,
                          .sharing = o.sharing};
   const evaluator e(backend.c(), active, rules, {.top_k = o.top_k});
   results out(w.requests.size());

@@ -79,4 +79,25 @@ BOOST_AUTO_TEST_CASE(an_error_in_a_stage_ends_the_wave_and_releases_what_is_kept
   }
 }
 
+BOOST_AUTO_TEST_CASE(weights_are_looked_at_before_each_stage_that_has_been_loaded) {
+  const fake_lens logit{1, {0}};
+  streamed_backend whole(kVocabulary, 40, 1000);
+  std::uint64_t looks = 0;
+  evaluation_counts counts;
+  const run_options watched{.wave_bytes = 6000, .check_weights = [&] { ++looks; }};
+  run(whole, {&logit}, random_wishes(3), watched, &counts);
+  BOOST_TEST(looks == counts.waves * streamed_backend::n_stages);
+  for (const std::uint64_t last : {0U, 2U, 7U}) {
+    streamed_backend backend(kVocabulary, 40, 1000);
+    looks = 0;
+    const auto changed = [&] {
+      if (looks++ == last) fail(status::io, "the file was replaced");
+    };
+    check_fails(
+        [&] { run(backend, {&logit}, random_wishes(3), {.wave_bytes = 6000, .check_weights = changed}); },
+        status::io, "the file was replaced");
+    BOOST_TEST(backend.kept_tokens == 0U);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -38,6 +38,26 @@ BOOST_AUTO_TEST_CASE(moving_keeps_the_address_of_the_bytes) {
   BOOST_TEST(a.size() == 5u);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_was_replaced_removed_or_written_to_since_is_told) {
+  const test::scratch_folder folder;
+  const std::string path = folder.write("f", "hello").string();
+  const auto changed = [](const mapped_file& file) {
+    return fails_with(status::io, "was replaced, removed or written to", [&] { file.require_unchanged(); });
+  };
+  const mapped_file first(path);
+  first.require_unchanged();
+  std::filesystem::rename(folder.write("other", "hullo"), path);
+  BOOST_TEST(changed(first));
+  const mapped_file second(path);
+  std::ofstream(path, std::ios::app) << '!';
+  BOOST_TEST(changed(second));
+  mapped_file third(path);
+  const mapped_file moved(std::move(third));
+  moved.require_unchanged();
+  std::filesystem::remove(path);
+  BOOST_TEST(changed(moved));
+}
+
 // Kilobytes of the mapping that begins at `at` which are in memory.
 std::size_t resident(const std::byte* at) {
   std::ostringstream address;

@@ -12,7 +12,7 @@ namespace depthlens {
 
 evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
                      const reading_options& options)
-    : model_(model), lenses_(std::move(lenses)), options_(options) {
+    : model_(model), lenses_(std::move(lenses)), options_(options), check_weights_(rules.check_weights) {
   read_cost cost{.row_weight = options.row_weight};
   for (const active_lens& l : lenses_) cost.layers += l.n_layers;
   rules_ = combine(rules, advice_of(model), cost);
@@ -29,6 +29,7 @@ evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequ
   const std::vector<std::span<const pack>> waves = work.waves();
   for (std::size_t i = 0; i < waves.size(); ++i) {
     const wave::on_stage step = [&](std::uint32_t stage, std::uint32_t of) {
+      if (check_weights_) check_weights_();  // the stage was loaded during the one before
       if (at_stage) at_stage(cat("wave ", i + 1, " of ", waves.size(), ", stage ", stage + 1, " of ", of));
     };
     const std::size_t kept = wave(model_, work, waves[i], rules_, options, done, step).run();

@@ -96,6 +96,7 @@ class evaluator {
   std::vector<active_lens> lenses_;
   pack_rules rules_;
   reading_options options_;
+  std::function<void()> check_weights_;
 };
 
 }  // namespace depthlens

@@ -26,7 +26,9 @@ running_model::running_model(const opened_model& opened, const registry::backend
   options.stream = memory_.streamed ? 1 : 0;
   const plugin_call call("backend", about_.word, "model_create");
   checked_call(table_->model_create, views_.c(), &std::as_const(options), &model_);
+  opened.files->require_unchanged();  // it has what the files hold that were opened
   opened.files->forget_pages();
+  if (memory_.streamed) rules_.check_weights = [files = opened.files.get()] { files->require_unchanged(); };
   load_seconds_ = watch.seconds();
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ struct work_rules {
   std::size_t pack_tokens = 0;              // of one forward call, about; 0 = as the backend advises
   std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
   std::uint64_t wave_bytes = 0;  // most memory for the states of a wave, where weights are streamed
-  bool sharing = true;           // false: every sequence is computed by itself, to measure against
+  // Throws where weights that are streamed are not in their files any more; set by the running model.
+  std::function<void()> check_weights;
+  bool sharing = true;  // false: every sequence is computed by itself, to measure against
 };
 
 }  // namespace depthlens

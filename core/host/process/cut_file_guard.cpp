@@ -14,9 +14,8 @@ namespace {
 void end_program(int number, siginfo_t* about, void*) {
   if (about->si_code != BUS_ADRERR) end_with_crash(number);
   signal_line line;
-  line
-      << "a file that is being read (model, lens or data) was cut short by another program; what is finished "
-         "is kept: restore the file and give the same command again";
+  line << "a file that is being read (model, lens or data) was cut short by another program, or its disk "
+          "gives an error; what is finished is kept: restore the file and give the same command again";
   line.write();
   end_process(static_cast<int>(status::io));
 }

@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "depthlens/base/error.hpp"
@@ -48,6 +49,7 @@ class mapped_file {
            ", expected a file");
     }
     size_ = static_cast<std::size_t>(info.st_size);
+    version_ = version_of(info);
     if (size_ > 0) {
       void* at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
       if (at == MAP_FAILED) close_and_fail(fd, ": cannot be mapped into memory", errno);
@@ -74,9 +76,24 @@ class mapped_file {
     if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
   }
 
+  // Errors: io where the path leads to another file by now, to none, or to one that was written to since.
+  void require_unchanged() const {
+    struct stat now {};
+    if (::stat(path_.c_str(), &now) == 0 && version_of(now) == version_) return;
+    fail(status::io, path_, ": was replaced, removed or written to while it was being read; what is ",
+         "finished is kept: put the file back and give the same command again");
+  }
+
  private:
+  // What tells a file, as it was opened, from others and from itself as it is later.
+  using version = std::tuple<dev_t, ino_t, off_t, time_t, long>;
+  static version version_of(const struct stat& info) {
+    return {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  }
+
   void swap(mapped_file& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(version_, other.version_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
   }
@@ -93,6 +110,7 @@ class mapped_file {
   }
 
   std::string path_;
+  version version_{};
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -47,6 +47,7 @@ class gguf_file {
 
   const std::string& path() const noexcept { return label_; }
   void forget_pages() const noexcept { file_.forget_pages(); }  // see mapped_file
+  void require_unchanged() const { file_.require_unchanged(); }
   std::uint32_t version() const noexcept { return content_.version; }
   std::uint64_t alignment() const noexcept { return content_.alignment; }
   std::uint64_t data_offset() const noexcept { return content_.data_offset; }

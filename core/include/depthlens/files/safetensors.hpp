@@ -111,7 +111,8 @@ class safetensors_file {
   }
 
   const std::string& path() const noexcept { return label_; }
-  void forget_pages() const noexcept { file_.forget_pages(); }                       // see mapped_file
+  void forget_pages() const noexcept { file_.forget_pages(); }  // see mapped_file
+  void require_unchanged() const { file_.require_unchanged(); }
   std::span<const safetensors_tensor> tensors() const noexcept { return tensors_; }  // in order of their data
 
  private:

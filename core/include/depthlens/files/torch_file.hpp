@@ -60,6 +60,7 @@ class torch_file {
 
   const std::string& path() const noexcept { return zip_->label(); }
   void forget_pages() const noexcept { file_.forget_pages(); }  // see mapped_file
+  void require_unchanged() const { file_.require_unchanged(); }
   pickle_view root() const { return pickle_->root(); }
 
   // All tensors, by the number of their value. Their views have no names.

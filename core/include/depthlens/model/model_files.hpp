@@ -109,6 +109,12 @@ class model_files {
     for (const safetensors_file& file : shards_) file.forget_pages();
     for (const torch_file& file : torch_) file.forget_pages();
   }
+  // Throws where one of the files is not what it was when it was opened: see mapped_file.
+  void require_unchanged() const {
+    if (gguf_) gguf_->require_unchanged();
+    for (const safetensors_file& file : shards_) file.require_unchanged();
+    for (const torch_file& file : torch_) file.require_unchanged();
+  }
 
   // SHA-256 that identifies the weights: of the GGUF file; or, for a folder, of the lines "<sha256>
   // <name>\n" of config.json and the weight files, sorted by name. Reads all of them, except blobs of a

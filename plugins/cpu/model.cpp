@@ -70,8 +70,9 @@ dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_o
   const weight_needs stages = needs_of(weights, checked_options(options));
   const std::uint64_t d = a.d_model, q = 1ull * a.n_heads * a.head_dim;
   const std::uint64_t kv = 2ull * a.n_kv_heads * a.head_dim;
-  // Queries, keys and values of all tokens; of a chunk its norms, products and inner values; of a stack
-  // (readout_stack.hpp) its rows before and behind a lens, and its logits; some padded once more.
+  // Queries, which attention writes over, keys and values of all tokens; of a chunk its norms, products and
+  // inner values; of a stack (readout_stack.hpp) its rows before and behind a lens, and its logits; some
+  // padded once more.
   const std::uint64_t chunk =
       matmul_shape::max_rows * (4 * d + 2ull * a.d_ff) + 3 * stack_rows * d + 2 * logit_rows * tile_width;
   // Of a thread that loads, a slice of weights on its way: as it is read, padded, rounded and widened again.
@@ -90,6 +91,7 @@ dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_o
           .stage_token_bytes = sizeof(float) * kv};
 }
 
+// Whether rows are independent is probed when products are made: matmul.hpp.
 void model::make_info() {
   device_text_ = cat("cpu (", kernels_.name, "), ", matmul_description(),
                      shapes_.rows_are_independent() ? "" : ", last bits depend on the pack");

@@ -92,7 +92,8 @@ void model::enter_block(block_call& call, std::uint32_t layer) const {
 
 void model::read_stage(pass& p, const readout_stage& stage, workspace& scratch) const {
   if (!p.read) return;
-  for (; p.layers_run < arch_.n_layers; ++p.layers_run) {  // blocks that the host left out (pass_run)
+  // Blocks at the end that the host left out, as dlens_model.pass_run allows: its self-check needs none.
+  for (; p.layers_run < arch_.n_layers; ++p.layers_run) {
     copy_rows(p.stream, p.site_tokens, p.states(p.layers_run));
     copy_rows(p.stream, p.site_tokens, p.states(arch_.n_layers));
   }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// One run in order: its folder is taken, the model loaded when the first record needs it, the records that no
+// log has yet are computed, and tables and figures made of the logs. A run that is stopped, or fails, says so
+// in run.json and can be continued.
 #include "run/run_session.hpp"
 
 #include "engine/study_runner.hpp"
@@ -76,7 +79,8 @@ int run_session::work() {
   run_.refuse_other_configuration(inputs_, backend_.word());
   if (!take_means()) return stopped("the mean states were not complete");
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
-  // What the backend refuses is refused before the folder belongs to this configuration.
+  // What the backend refuses is refused before the folder belongs to this configuration, which so far is so
+  // in memory alone: save writes it.
   if (run_.is_new()) backend_.model();
   was_complete_ = is_complete(run_.fields());
   const bool had_tables = tables_complete(run_.fields(), inputs_.sessions, inputs_.context.lens_labels);
@@ -120,7 +124,7 @@ study_runner run_session::make_runner() {
 bool run_session::compute(study_runner& runner) {
   const records_at_work at_work(state_, runner);
   const stopwatch watch;
-  const bool finished = runner.run(stop_asked());
+  const bool finished = runner.run(stop_asked());  // a flag that is looked at all the time
   const double seconds = watch.seconds();
   note_not_finite(runner, inputs_.model, inputs_.lenses.with_weights(), inputs_.sessions, run_.fields());
   if (finished)
@@ -143,6 +147,7 @@ int run_session::finish(bool grown) {
                        .logs = logs_,
                        .root = run_.folder().root(),
                        .manifest = run_.fields()});
+  // What is made again in any case need not be looked at.
   results.find_altered({.tables = grown, .figures = grown || renamed, .means = means_ && means_->made});
   const bool new_tables = grown || results.tables_altered();
   run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
@@ -179,6 +184,8 @@ void run_session::note_failure() {
 int execute_run(run_request request, registry& plugins) {
   const thread_limit limit(request.work.threads);
   run_state state;
+  // From the first moment on: who asks to stop (SIGTERM, Ctrl-C) has finished records saved and the program
+  // ended soon, whatever it is at.
   std::optional<quick_end> ending(std::in_place, quick_end::rules{.asked = [&] { return state.must_end(); },
                                                                   .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));

@@ -46,15 +46,16 @@ class surprise final : public study {
   //    the model's own final top-1. plan is called again with the answers, until it asks for nothing more.
   void plan(const record_view& record, const answers_view& answers,
             const request_view& request) const override {
-    const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));
+    const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));  // --bos included
     if (answers.rounds() > 0 || ids.size() < 2) return;
     // The token before the last says what comes next: how likely is it that this is the last?
     request.add_read(request.add_sequence(ids), ids.size() - 2, std::array{ids.back()});
   }
 
   // 4. Rows from the answers, once for each lens. Every record is counted, with the reason where it gives no
-  //    row, so that none vanishes; run.json has the counts. A record that the input does not give whole
-  //    (left_out of dlens_record) goes to study::left_out instead, which counts it.
+  //    row, so that none vanishes; run.json has the counts. The C interface
+  //    gives consume also the records that the input does not give whole (left_out of dlens_record); the class
+  //    study hands those to its left_out instead, which counts them.
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
     if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason

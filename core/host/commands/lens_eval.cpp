@@ -140,7 +140,7 @@ void write_record(const fs::path& folder, const parsed_options& o, const opened_
   manifest m;
   m.fields["depthlens"] = DEPTHLENS_VERSION;
   m.fields["format"] = manifest::format;
-  m.fields["model"] = {{"name", visible(model.name)}, {"sha256", model.files->content_hash()}};
+  m.fields["model"] = {{"name", visible(model.name)}, {"sha256", model.content_hash()}};
   m.fields["text"] = {{"file", visible(o.text("text"))},
                       {"sha256", sha256_file(o.text("text"))},
                       {"positions", positions_of(text.ids, positions_read::with_next)},

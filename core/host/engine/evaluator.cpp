@@ -30,7 +30,10 @@ evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequ
   for (std::size_t i = 0; i < waves.size(); ++i) {
     const wave::on_stage step = [&](std::uint32_t stage, std::uint32_t of) {
       if (check_weights_) check_weights_();  // the stage was loaded during the one before
-      if (at_stage) at_stage(cat("wave ", i + 1, " of ", waves.size(), ", stage ", stage + 1, " of ", of));
+      if (!at_stage) return;
+      const double done = static_cast<double>(i) + static_cast<double>(stage) / of;
+      at_stage(cat("wave ", i + 1, " of ", waves.size(), ", stage ", stage + 1, " of ", of),
+               done / static_cast<double>(waves.size()));
     };
     const std::size_t kept = wave(model_, work, waves[i], rules_, options, done, step).run();
     counts.most_kept_tokens = std::max<std::uint64_t>(counts.most_kept_tokens, kept);

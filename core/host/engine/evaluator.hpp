@@ -82,8 +82,9 @@ class evaluator {
   evaluator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
             const reading_options& options = {});
 
-  // Called where streamed weights come to the next stage: "wave 1 of 2, stage 3 of 34".
-  using on_stage = std::function<void(std::string where)>;
+  // Called where streamed weights come to the next stage: "wave 1 of 2, stage 3 of 34"; share: of all stages
+  // of all waves, those that are done.
+  using on_stage = std::function<void(std::string where, double share)>;
   // Throws the first error of a pack, after the other packs in flight have ended.
   evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
                         std::span<const read_request> requests, const on_result& done,

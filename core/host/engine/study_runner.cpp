@@ -155,9 +155,10 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
       consume_and_log(job, w);
     }
   };
-  const auto at_stage = [&](std::string where) {
+  const double before = static_cast<double>(progress_->done());
+  const auto at_stage = [&](std::string where, double share) {
     if (stop) throw stop_request{};
-    progress_->note(std::move(where));
+    progress_->note(std::move(where), before + share * static_cast<double>(w.waiting.size()));
     progress_->add(0);
   };
   try {

@@ -7,6 +7,7 @@
 #include "model/tokenizer_service.hpp"
 
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,12 @@ struct opened_model {
   std::filesystem::path path;  // what the name was resolved to
   std::unique_ptr<model_files> files;
   std::unique_ptr<tokenizer_service> tokens;
+  std::shared_future<std::string> hash;
   double files_seconds = 0, tokenizer_seconds = 0;  // that opening them took
+
+  // SHA-256 of the files of the weights (model_files::content_hash); they are read when it is first asked for.
+  // Throws status::io.
+  const std::string& content_hash() const { return hash.get(); }
 
   // What prompts begin with, or token 0: one that can be computed alone.
   std::int32_t first_token() const;

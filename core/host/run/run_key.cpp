@@ -46,7 +46,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["precision"] = r.work.precision;
   // In the published code's mode the name is part of every file name.
   if (r.published) key["name"] = model.name;
-  key["model_sha256"] = model.files->content_hash();
+  key["model_sha256"] = model.content_hash();
   key["tokenizer_sha256"] = model.tokens->get().content_hash();
   key["lenses"] = lenses.key();
   for (const study_plan& s : r.studies) studies[s.word] = study_key(s);

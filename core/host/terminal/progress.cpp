@@ -41,19 +41,22 @@ void progress::add(std::uint64_t n) {
   show(done, now);
 }
 
-void progress::note(std::string text) {
+void progress::note(std::string text, double at) {
   const std::lock_guard lock(guard_);
   note_ = std::move(text);
+  at_ = at;
 }
 
 void progress::show(std::uint64_t done, clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
-  const double left = static_cast<double>(total_ - std::min(done, total_)) / std::max(rate, 1e-9);
-  const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(1), rate, "/s  ",
-                                  duration(left), " left", note_.empty() ? "" : "  ", note_);
+  const double all = static_cast<double>(total_),
+               at = std::min(all, std::max(static_cast<double>(done), at_));
+  const double rate = at / std::max(seconds, 1e-9);
+  const std::string left = rate > 0 ? cat("  ", duration((all - at) / rate), " left") : "";
+  const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(rate < 0.1 ? 3 : 1),
+                                  rate, "/s", left, note_.empty() ? "" : "  ", note_);
   if (!stderr_is_terminal()) return log_info(cat(what_, ": ", numbers));
-  const int filled = total_ ? static_cast<int>(bar_width * std::min(done, total_) / total_) : bar_width;
+  const int filled = total_ ? static_cast<int>(bar_width * at / all) : bar_width;
   set_status_line(
       cat(what_, " [", std::string(filled, '='), std::string(bar_width - filled, ' '), "] ", numbers));
 }

@@ -15,9 +15,11 @@ class progress {
   progress(std::string what, std::uint64_t total);
   ~progress();
   progress(const progress&) = delete;
-  void add(std::uint64_t n);  // [any thread]
-  // Shown behind the numbers from the next add on. [any thread]
-  void note(std::string text);
+  void add(std::uint64_t n);                    // [any thread]
+  std::uint64_t done() const { return done_; }  // what was added
+  // The text stands behind the numbers from the next add on. at: how many are done if those that are under
+  // way count by their parts; what was added counts where it is more. [any thread]
+  void note(std::string text, double at = 0);
 
  private:
   using clock = std::chrono::steady_clock;
@@ -29,6 +31,7 @@ class progress {
   std::atomic<std::uint64_t> done_{0};
   std::mutex guard_;
   std::string note_;
+  double at_ = 0;
   clock::time_point last_ = start_;
 };
 

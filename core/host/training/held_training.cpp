@@ -27,7 +27,7 @@ boost::json::object training_key(const train_request& request, const opened_mode
                                  const std::string& backend) {
   boost::json::object out;
   out["mode"] = "lens train";
-  out["model_sha256"] = model.files->content_hash();
+  out["model_sha256"] = model.content_hash();
   out["tokenizer_sha256"] = model.tokens->get().content_hash();
   out["text_sha256"] = sha256_file(request.text);
   if (request.validation_file.empty())

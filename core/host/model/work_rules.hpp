@@ -16,6 +16,7 @@ namespace depthlens {
 struct work_rules {
   std::string backend = "auto", device = "auto", precision = "f32";
   memory_budget memory;                     // that the process may take
+  memory_budget device_memory;              // and of each device, where weights lie in its own memory
   std::vector<std::string> skipped_checks;  // of the loaded model, by their names in self_check.hpp
   unsigned threads = 1;                     // that compute; forward calls in flight at most
   std::size_t window = 8192;                // records, or prompts, whose prefixes are shared
@@ -23,6 +24,7 @@ struct work_rules {
   std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
   std::uint64_t wave_bytes = 0;  // most memory for the states of a wave, where weights are streamed
   bool sharing = true;           // false: every sequence is computed by itself, to measure against
+  bool streaming = true;         // false: weights are held, whatever the budget
 };
 
 }  // namespace depthlens

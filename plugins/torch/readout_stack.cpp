@@ -50,7 +50,7 @@ at::Tensor readout_stack::logits(const part& of, const linear& tile) const {
   at::Tensor z = product(rows_.narrow(0, of.first_product, of.n_products), tile, products_);
   if (model_.softcap != 0) z.div_(model_.softcap).tanh_().mul_(model_.softcap);
   if (of.n == of.n_products) return z;
-  return z.unsqueeze(1).expand({-1, n_, -1}).reshape({of.n, -1});
+  return z.unsqueeze(1).expand({-1, n_, -1}).reshape({of.n, -1}).contiguous();  // one row is a view still
 }
 
 void readout_stack::find_targets(row_table& table, std::span<const site_target> targets,

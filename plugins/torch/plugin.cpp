@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, or when
-// it is to be known what is free on a GPU, so a machine without it, or with a broken one, has everything else.
+// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, or when it
+// is to be known what is free on a GPU, so a machine without it, or with a broken one, has everything else.
 #include "engine_library.hpp"
 #include "model_sizes.hpp"
 

@@ -88,7 +88,8 @@ dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_o
           .bytes_per_token = state_bytes(a),
           .bytes_per_read = state_bytes(a) * (a.n_layers + 1ull),
           .kept_token_bytes = sizeof(float) * kv * a.n_layers,
-          .stage_token_bytes = sizeof(float) * kv};
+          .stage_token_bytes = sizeof(float) * kv,
+          .device_bytes = 0};
 }
 
 // Whether rows are independent is probed when products are made: matmul.hpp.

@@ -4,6 +4,7 @@
 #include "readout.hpp"
 #include "single_thread.hpp"
 
+#include "depthlens/backend/expected_rows.hpp"
 #include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/base/error.hpp"
 
@@ -11,14 +12,8 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -234,18 +229,11 @@ weight_stages::weight_stages(const dlens_weights& given, matmul_shapes& shapes, 
 
 // The next stage comes from disk while this one is at work.
 void weight_stages::expect(std::uint32_t stage) const {
-#if defined(__linux__)
   if (stage >= count()) return;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   for (const part_of_matrix& part : parts_[stage]) {
     if (part.outputs.first > 0) continue;  // of a matrix that is named already
-    for (const weight_view& view : part.from) {
-      const std::span<const std::byte> bytes = view.bytes_of_rows(part.rows.first, part.rows.n);
-      const std::size_t in_page = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;
-      ::madvise(const_cast<std::byte*>(bytes.data() - in_page), bytes.size() + in_page, MADV_WILLNEED);
-    }
+    for (const weight_view& view : part.from) expect_rows(view, part.rows.first, part.rows.n);
   }
-#endif
 }
 
 void weight_stages::load(std::uint32_t stage, std::uint32_t number, workspace& scratch) {

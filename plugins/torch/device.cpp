@@ -11,6 +11,9 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/api/include/torch/version.h>
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 10
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
 
 #include <dlfcn.h>
 
@@ -204,8 +207,23 @@ void* current_stream(at::Device device) {
   return handle_of(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
 }
 
+namespace {
+
+// Memory of models that are gone, which libtorch keeps for the next ones.
+void give_back_unused() {
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 10
+  try {
+    c10::getDeviceAllocator(at::kCUDA)->emptyCache();
+  } catch (const c10::Error&) {  // another allocator was set, which keeps what it keeps
+  }
+#endif
+}
+
+}  // namespace
+
 std::size_t free_device_memory(at::Device device) {
   if (device.type() != at::kCUDA) return 0;
+  give_back_unused();
   using query = int (*)(std::size_t*, std::size_t*);
   const auto ask = reinterpret_cast<query>(::dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
   const c10::DeviceGuard guard(device);

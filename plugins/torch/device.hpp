@@ -77,7 +77,8 @@ void finish_stream(at::Device device);
 // The cudaStream_t of this thread.
 void* current_stream(at::Device device);
 
-// Free memory of a CUDA device in bytes; 0 where it is not known.
+// Free memory of a CUDA device in bytes, with what libtorch keeps of models that are gone (from 2.10 on); 0
+// where it is not known.
 std::size_t free_device_memory(at::Device device);
 
 // "cpu, libtorch 2.11.0, deterministic", "cuda:0 (NVIDIA H100 80GB HBM3), libtorch 2.11.0, TF32 off,

@@ -2,7 +2,7 @@
 // The table that the plugin gets from this library.
 #include "engine.h"
 
-#include "model.hpp"
+#include "pass.hpp"
 #include "run_guarded.hpp"
 #include "trainer_table.hpp"
 
@@ -24,9 +24,14 @@ dlens_status model_create(const dlens_weights* weights, const dlens_model_option
                           dlens_error* error) noexcept {
   return run_guarded(error, [&] {
     dlens_model& made = object::create(*weights, *options);
-    made.trainer_create = trainer_create;
+    if (!object::of(&made).is_streamed()) made.trainer_create = trainer_create;
     *out = &made;
   });
+}
+
+dlens_status needs(const dlens_weights* weights, const dlens_model_options* options, dlens_model_needs* out,
+                   dlens_error* error) noexcept {
+  return run_guarded(error, [&] { *out = model::needs(*weights, *options); });
 }
 
 }  // namespace
@@ -39,6 +44,7 @@ extern "C" __attribute__((visibility("default"))) const dlens_torch_engine* dlen
                                             .abi_major = DLENS_ABI_MAJOR,
                                             .abi_minor = DLENS_ABI_MINOR,
                                             .reserved = 0,
-                                            .model_create = depthlens::torch_backend::model_create};
+                                            .model_create = depthlens::torch_backend::model_create,
+                                            .needs = depthlens::torch_backend::needs};
   return &engine;
 }

@@ -15,6 +15,9 @@ typedef struct dlens_torch_engine {
   // As dlens_backend.model_create.
   dlens_status (*model_create)(const dlens_weights *weights, const dlens_model_options *options,
                                dlens_model **model, dlens_error *error);
+  // As dlens_backend.needs.
+  dlens_status (*needs)(const dlens_weights *weights, const dlens_model_options *options,
+                        dlens_model_needs *needs, dlens_error *error);
 } dlens_torch_engine;
 
 typedef const dlens_torch_engine *(*dlens_torch_engine_entry)(void);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, so a
-// machine without it, or with a broken one, has everything else.
+// The plugin "backend.torch". It is not linked with libtorch: that is opened when a model is made, or when it
+// is to be known what is free on a GPU, so a machine without it, or with a broken one, has everything else.
 #include "engine_library.hpp"
+#include "model_sizes.hpp"
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/base/abi_error.hpp"
@@ -11,6 +12,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 namespace depthlens::torch_backend {
 
@@ -60,7 +63,34 @@ dlens_status model_create(const dlens_weights* weights, const dlens_model_option
   return opened == DLENS_OK ? engine->model_create(weights, options, model, error) : opened;
 }
 
-constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create};
+// Where the weights would lie, as far as that is known without libtorch: on the CPU, as often as it is named.
+std::optional<model_place> place_on_cpu(const dlens_model_options& options) {
+  const std::string_view form = options.precision ? options.precision : "f32";
+  std::string_view devices = options.device ? options.device : "auto";
+  model_place place{.devices = 0, .element_bytes = form == "f32" ? sizeof(float) : sizeof(std::uint16_t)};
+  if (form != "f32" && form != "bf16" && form != "f16") return std::nullopt;
+  if (devices == "auto" && !has_gpu()) devices = "cpu";
+  for (;; devices.remove_prefix(devices.find(',') + 1)) {
+    if (devices.substr(0, devices.find(',')) != "cpu") return std::nullopt;
+    ++place.devices;
+    if (devices.find(',') == std::string_view::npos) return place;
+  }
+}
+
+// What is free on a GPU libtorch's part for it says, and what is wrong with a device that there is not.
+dlens_status needs(const dlens_weights* weights, const dlens_model_options* options, dlens_model_needs* out,
+                   dlens_error* error) noexcept {
+  const dlens_torch_engine* engine = nullptr;
+  const dlens_status said = guarded(error, [&] {
+    if (const auto place = place_on_cpu(*options))
+      *out = needs_of(*weights, *place, *options);
+    else
+      engine = &open_engine();
+  });
+  return said == DLENS_OK && engine != nullptr ? engine->needs(weights, options, out, error) : said;
+}
+
+constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create, needs};
 
 }  // namespace
 

@@ -22,15 +22,16 @@ at::Tensor product(const at::Tensor& rows, const linear& tile, product_counter& 
 
 }  // namespace
 
-readout_stack::readout_stack(const readout_model& model, readout_request& request,
-                             const row_plan<transport>& plan, std::size_t first, std::size_t n)
+readout_stack::readout_stack(const readout_model& model, const readout_request& request,
+                             const row_plan<transport>& plan, std::size_t first, std::size_t n,
+                             product_counter& products)
     : model_(model),
       request_(request),
       plan_(plan),
+      products_(products),
       first_(static_cast<std::int64_t>(first)),
       n_(static_cast<std::int64_t>(n)),
       sites_(std::span(request.sites).subspan(first, n)),
-      tile_(tile_ids(model.weights.unembed.device())),
       n_varying_(n_ * static_cast<std::int64_t>(plan.rows.size() - plan.n_constant)),
       rows_(make_rows()) {}
 
@@ -38,81 +39,61 @@ at::Tensor readout_stack::make_rows() const {
   std::vector<at::Tensor> rows;
   for (const planned_row<transport>& row : plan_.rows) {
     const bool constant = row.transport && row.transport->is_constant();
-    const at::Tensor h = request_.hidden[row.layer].narrow(0, first_, constant ? 1 : n_);
-    rows.push_back(row.transport ? row.transport->carry(h, model_.products) : h);
+    const at::Tensor h = (*request_.hidden)[row.layer].narrow(0, first_, constant ? 1 : n_);
+    rows.push_back(row.transport ? row.transport->carry(h, products_) : h);
   }
   // Rounded as the model's weights are, whatever the tiles are held in.
-  return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.unembed.scalar_type());
+  return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.type);
 }
 
 at::Tensor readout_stack::logits(const part& of, const linear& tile) const {
-  at::Tensor z = product(rows_.narrow(0, of.first_product, of.n_products), tile, model_.products);
+  at::Tensor z = product(rows_.narrow(0, of.first_product, of.n_products), tile, products_);
   if (model_.softcap != 0) z.div_(model_.softcap).tanh_().mul_(model_.softcap);
   if (of.n == of.n_products) return z;
-  return z.unsqueeze(1).expand({-1, n_, -1}).reshape({of.n, -1});
+  return z.unsqueeze(1).expand({-1, n_, -1}).reshape({of.n, -1}).contiguous();  // one row is a view still
 }
 
-void readout_stack::run() {
-  const std::vector<top_entry> finals = find_finals();
-  put_finals(sites_, finals, request_.final_top);
-  if (request_.lenses.empty()) return;
-  const std::vector<site_target> places = site_targets(sites_);
-  row_table table(sites_, plan_.rows.size(), request_.batch->top_k, finals);
-  const auto width = static_cast<std::size_t>(std::min(tile_, model_.weights.unembed.size(0)));
-  for (std::size_t first = 0; first < places.size(); first += width)
-    find_targets(table, std::span(places).subspan(first, std::min(width, places.size() - first)));
-  if (!run_tiles(table, places)) {
-    // The tiles' own values of the targets are known by now: count again, against them.
-    table.restart(finals);
-    run_tiles(table, places);
-  }
-  const auto vocabulary = static_cast<std::size_t>(model_.weights.unembed.size(0));
-  table.write(*request_.batch, sites_, vocabulary, plan_.row_of_lens, request_.readings);
-}
-
-std::vector<top_entry> readout_stack::find_finals() const {
-  row_table table(sites_.size());
-  const auto reducer = make_reducer(table, rows_.device());
-  std::int64_t id = 0;
-  for (const linear& tile : model_.weights.unembed_tiles) {
-    const at::Tensor z = logits(finals(), tile);
-    reducer->add(z, 0, id, row_kind::top_only, false);
-    id += z.size(1);
-  }
-  reducer->finish();
-  return table.tops;
+void readout_stack::find_targets(row_table& table, std::span<const site_target> targets,
+                                 const linear& like) const {
+  const auto width = static_cast<std::size_t>(like.weight().size(0));
+  for (std::size_t first = 0; first < targets.size(); first += width)
+    gather_targets(table, targets.subspan(first, std::min(width, targets.size() - first)), like);
 }
 
 // By products of the tiles' shapes, on a matrix of the targets' own rows of the unembedding.
-void readout_stack::find_targets(row_table& table, std::span<const site_target> places) const {
+void readout_stack::gather_targets(row_table& table, std::span<const site_target> places,
+                                   const linear& like) const {
   const model_weights& w = model_.weights;
   std::vector<std::int64_t> ids;
   for (const site_target& place : places) ids.push_back(place.id);
-  ids.resize(static_cast<std::size_t>(std::min(tile_, w.unembed.size(0))), 0);
-  const at::Tensor index = to_device(ids, rows_.device());
-  const linear gathered(w.unembed.index_select(0, index).to(w.unembed_tiles[0].type()),
-                        w.unembed_bias.defined() ? w.unembed_bias.index_select(0, index) : at::Tensor());
-  const linear tile = w.unembed_tiles[0].weight().is_mkldnn() ? gathered.packed(rows_.size(0)) : gathered;
+  ids.resize(static_cast<std::size_t>(like.weight().size(0)), -1);
+  at::Tensor bias;
+  if (w.unembed_bias.defined())
+    bias = w.unembed_bias.index_select(0, to_device(ids, model_.device).clamp_min(0));
+  const linear gathered(rounded_rows(w.unembed, ids, w.type, model_.device).to(like.type()), bias);
+  const linear tile = like.weight().is_mkldnn() ? gathered.packed(rows_.size(0)) : gathered;
   std::vector<std::int64_t> columns(places.size());
   std::iota(columns.begin(), columns.end(), 0);
-  for (const part& of : parts()) take(table, pick(logits(of, tile), of.first, places, columns));
+  for (const part& of : parts(row_kind::layer))
+    take(table, pick(logits(of, tile), of.first, places, columns));
 }
 
 // What the tiles have for the targets is looked at behind them: on a GPU a look at each would wait for it.
-bool readout_stack::run_tiles(row_table& table, std::span<const site_target> places) const {
-  const auto reducer = make_reducer(table, rows_.device());
+bool readout_stack::run_tiles(const readout_stage& stage, row_table& table,
+                              std::span<const site_target> targets, row_kind kind) const {
+  const auto reducer = make_reducer(table, model_.device);
   std::vector<picked_logits> picked;
-  std::int64_t id = 0;
-  for (const linear& tile : model_.weights.unembed_tiles) {
+  auto id = static_cast<std::int64_t>(stage.first_id);
+  for (const linear& tile : stage.tiles) {
     const std::int64_t width = tile.weight().size(0);
     std::vector<site_target> here;
     std::vector<std::int64_t> columns;
-    for (const site_target& place : places) {
+    for (const site_target& place : targets) {
       if (place.id < id || place.id >= id + width) continue;
       here.push_back(place);
       columns.push_back(place.id - id);
     }
-    for (const part& of : parts()) {
+    for (const part& of : parts(kind)) {
       const at::Tensor z = logits(of, tile);
       if (!here.empty()) picked.push_back(pick(z, of.first, here, columns));
       reducer->add(z, of.first, id, of.kind, plan_.wants_kl);
@@ -127,8 +108,12 @@ bool readout_stack::run_tiles(row_table& table, std::span<const site_target> pla
 
 // The final rows by themselves, in a product of the shape that found their largest logits: they are the same
 // to the bit.
-std::vector<readout_stack::part> readout_stack::parts() const {
-  std::vector<part> out{finals()};
+std::vector<readout_stack::part> readout_stack::parts(row_kind kind) const {
+  std::vector<part> out{{.first = 0,
+                         .n = n_,
+                         .first_product = 0,
+                         .n_products = n_,
+                         .kind = kind == row_kind::layer ? row_kind::final : kind}};
   const auto constant = static_cast<std::int64_t>(plan_.n_constant);
   const auto add = [&](std::int64_t first, std::int64_t n, std::int64_t n_products) {
     if (n_products > 0)

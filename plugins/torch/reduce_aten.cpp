@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 namespace depthlens::torch_backend {
 
@@ -15,26 +16,18 @@ constexpr float lowest = -std::numeric_limits<float>::infinity();
 class aten_reducer final : public tile_reducer {
  public:
   aten_reducer(row_table& table, at::Device device) : table_(table), device_(device) {
-    const auto rows = static_cast<std::int64_t>(table.states.size());
     for (const row_state& s : table.states) n_targets_ = std::max<std::int64_t>(n_targets_, s.n_targets);
-    at::Tensor wanted = at::full({rows, n_targets_}, std::numeric_limits<float>::quiet_NaN(), at::kFloat);
-    at::Tensor maximum = at::full({rows}, lowest, at::kFloat);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const row_state& s = table.states[static_cast<std::size_t>(r)];
-      maximum.data_ptr<float>()[r] = s.maximum;
-      for (std::uint32_t k = 0; k < s.n_targets; ++k)
-        wanted.data_ptr<float>()[r * n_targets_ + k] = s.targets[k].logit;
-    }
-    wanted_ = wanted.to(device);
-    maximum_ = maximum.to(device);
-    const auto zeros = [&](at::IntArrayRef shape, at::ScalarType type) {
-      return at::zeros(shape, at::TensorOptions(type).device(device));
-    };
-    sum_ = zeros({rows}, at::kDouble), weighted_ = zeros({rows}, at::kDouble),
-    crossed_ = zeros({rows}, at::kDouble);
-    above_ = zeros({rows, n_targets_}, at::kLong), equal_ = zeros({rows, n_targets_}, at::kLong);
-    top_ = at::full({rows, 0}, lowest, at::TensorOptions(at::kFloat).device(device));
-    top_id_ = zeros({rows, 0}, at::kLong);
+    const auto k = static_cast<std::int64_t>(table.top_k);
+    wanted_ = filled({n_targets_}, at::kFloat, std::numeric_limits<float>::quiet_NaN());
+    above_ = filled({n_targets_}, at::kLong, 0), equal_ = filled({n_targets_}, at::kLong, 0);
+    maximum_ = filled({}, at::kFloat, lowest);
+    sum_ = filled({}, at::kDouble, 0), weighted_ = filled({}, at::kDouble, 0);
+    crossed_ = filled({}, at::kDouble, 0);
+    top_ = filled({k}, at::kFloat, lowest), top_id_ = filled({k}, at::kLong, 0);
+    for (std::size_t r = 0; r < table.states.size(); ++r) take(r);
+    for (at::Tensor* t :
+         {&wanted_, &above_, &equal_, &maximum_, &sum_, &weighted_, &crossed_, &top_, &top_id_})
+      *t = t->to(device_);
   }
 
   void add(const at::Tensor& logits, std::int64_t first, std::int64_t first_id, row_kind kind,
@@ -75,6 +68,7 @@ class aten_reducer final : public tile_reducer {
         s.targets[k].above = static_cast<std::uint32_t>(above.data_ptr<std::int64_t>()[row * n_targets_ + k]);
         s.targets[k].equal = static_cast<std::uint32_t>(equal.data_ptr<std::int64_t>()[row * n_targets_ + k]);
       }
+      s.n_top = 0;
       for (std::int64_t j = 0; j < kept && s.n_top < s.top_k; ++j) {
         const float z = top.data_ptr<float>()[row * kept + j];
         if (z > lowest)
@@ -84,15 +78,35 @@ class aten_reducer final : public tile_reducer {
   }
 
  private:
+  // On the host, of every row.
+  at::Tensor filled(std::vector<std::int64_t> shape, at::ScalarType type, double value) const {
+    shape.insert(shape.begin(), static_cast<std::int64_t>(table_.states.size()));
+    return at::full(shape, value, type);
+  }
+
+  // What the table knows of a row already.
+  void take(std::size_t r) {
+    const row_state& s = table_.states[r];
+    const auto row = static_cast<std::int64_t>(r), k = static_cast<std::int64_t>(table_.top_k);
+    maximum_.data_ptr<float>()[r] = s.maximum;
+    sum_.data_ptr<double>()[r] = s.sum;
+    weighted_.data_ptr<double>()[r] = s.weighted;
+    crossed_.data_ptr<double>()[r] = s.crossed;
+    for (std::int64_t t = 0; t < static_cast<std::int64_t>(s.n_targets); ++t) {
+      wanted_.data_ptr<float>()[row * n_targets_ + t] = s.targets[t].logit;
+      above_.data_ptr<std::int64_t>()[row * n_targets_ + t] = s.targets[t].above;
+      equal_.data_ptr<std::int64_t>()[row * n_targets_ + t] = s.targets[t].equal;
+    }
+    for (std::int64_t j = 0; j < static_cast<std::int64_t>(s.n_top); ++j) {
+      top_.data_ptr<float>()[row * k + j] = s.top[j].logit;
+      top_id_.data_ptr<std::int64_t>()[row * k + j] = s.top[j].id;
+    }
+  }
+
   // Rows are always added in the same parts, so what is kept of a part is replaced as a whole.
   void add_top(const at::Tensor& z, std::int64_t first, std::int64_t n, std::int64_t first_id) {
     const std::int64_t k = table_.top_k;
     if (k == 0) return;
-    if (top_.size(1) == 0) {
-      const auto rows = static_cast<std::int64_t>(table_.states.size());
-      top_ = at::full({rows, k}, lowest, top_.options());
-      top_id_ = at::zeros({rows, k}, top_id_.options());
-    }
     const at::Tensor ids =
         at::arange(first_id, first_id + z.size(1), top_id_.options()).unsqueeze(0).expand(z.sizes());
     const at::Tensor all = at::cat({top_.narrow(0, first, n), z}, 1);

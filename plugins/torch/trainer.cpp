@@ -40,7 +40,7 @@ trainer::trainer(const model& of, const dlens_trainer_options& options)
       options_(checked(options)),
       bias_only_((options.flags & DLENS_TRAINER_BIAS_ONLY) != 0),
       norm_(copy_of(of.weights().final_norm)),
-      unembed_{of.weights().unembed, of.weights().unembed_bias, of.arch().final_softcap},
+      unembed_{of.unembedding(options.threads), of.weights().unembed_bias, of.arch().final_softcap},
       weight_(at::zeros({of.arch().n_layers, of.arch().d_model, of.arch().d_model},
                         norm_.weight.options().dtype(at::kFloat))),
       bias_(at::zeros({of.arch().n_layers, of.arch().d_model}, weight_.options())),

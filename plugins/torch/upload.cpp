@@ -2,6 +2,7 @@
 #include "upload.hpp"
 
 #include "device.hpp"
+#include "model_sizes.hpp"
 #include "own_kernels.hpp"
 #include "parallel.hpp"
 
@@ -19,10 +20,9 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-constexpr std::int64_t chunk_bytes = std::int64_t{32} << 20;  // of page-locked memory for each copy
-
-// Rows of the part, unpacked to float32 on the way to `out`.
-void unpack_on_host(const weight_view& part, const at::Tensor& out, std::uint32_t threads) {
+// Rows of the part from first_row on, unpacked to float32 on the way to `out`.
+void unpack_on_host(const weight_view& part, std::size_t first_row, const at::Tensor& out,
+                    std::uint32_t threads) {
   constexpr std::int64_t step = 256;
   const auto steps = static_cast<std::size_t>((out.size(0) + step - 1) / step);
   for_each_index(steps, threads, [&](std::size_t i) {
@@ -30,7 +30,8 @@ void unpack_on_host(const weight_view& part, const at::Tensor& out, std::uint32_
     const at::Tensor to = out.narrow(0, first, n);
     const bool direct = to.scalar_type() == at::kFloat;
     const at::Tensor values = direct ? to : at::empty({n, out.size(1)}, at::kFloat);
-    part.read_rows(static_cast<std::size_t>(first), static_cast<std::size_t>(n), values.data_ptr<float>());
+    part.read_rows(first_row + static_cast<std::size_t>(first), static_cast<std::size_t>(n),
+                   values.data_ptr<float>());
     if (!direct) to.copy_(values);
   });
 }
@@ -71,51 +72,66 @@ at::Tensor numbers_of(dtype type, const std::byte* from, std::size_t bytes, std:
 // Page-locked memory is free again when what was copied from it has arrived, and the host is faster: without
 // a wait now and then as much would be in flight as the model has. All threads together.
 void wait_for_room(std::size_t bytes, at::Device device) {
-  constexpr std::size_t most = 4 * static_cast<std::size_t>(chunk_bytes);
+  constexpr std::size_t most = 4 * chunk_bytes;
   static std::atomic<std::size_t> in_flight{0};
   if ((in_flight += bytes) < most) return;
   finish_stream(device);
   in_flight = 0;
 }
 
+// fn(first, n) for rows of which `values` numbers and `bytes` bytes each may be on their way at a time.
+template <class Function>
+void for_pieces(std::size_t rows, std::size_t values, std::size_t bytes, Function&& fn) {
+  const std::size_t step = std::max<std::size_t>(1, std::min(chunk_bytes / bytes, chunk_values / values));
+  for (std::size_t first = 0; first < rows; first += step) fn(first, std::min(step, rows - first));
+}
+
+at::Tensor rows_of(const at::Tensor& out, std::size_t first, std::size_t n) {
+  return out.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(n));
+}
+
 // The bytes of some rows after the other travel while those before become numbers.
-void unpack_on_device(const weight_view& part, const at::Tensor& out) {
+void unpack_on_device(const weight_view& part, row_range rows, const at::Tensor& out) {
   const block_layout block = block_size(part.type);
   const std::size_t row_bytes = part.columns / block.values * block.bytes;
-  const std::int64_t rows = out.size(0),
-                     step = std::max<std::int64_t>(1, chunk_bytes / static_cast<std::int64_t>(row_bytes));
-  for (std::int64_t row = 0; row < rows; row += step) {
-    const std::int64_t n = std::min(step, rows - row);
-    const std::byte* from = part.data + static_cast<std::size_t>(row) * row_bytes;
-    const std::size_t bytes = static_cast<std::size_t>(n) * row_bytes;
-    const at::Tensor values = numbers_of(part.type, from, bytes, n * out.size(1), out.device());
-    out.narrow(0, row, n).copy_(values.view({n, out.size(1)}));
-    wait_for_room(bytes, out.device());
-  }
+  for_pieces(rows.n, part.columns, row_bytes, [&](std::size_t first, std::size_t n) {
+    const std::byte* from = part.data + (rows.first + first) * row_bytes;
+    const at::Tensor to = rows_of(out, first, n);
+    to.copy_(numbers_of(part.type, from, n * row_bytes, to.numel(), out.device()).view(to.sizes()));
+    wait_for_room(n * row_bytes, out.device());
+  });
+}
+
+// Some rows after the other are unpacked in page-locked memory while those before travel.
+void unpack_on_the_way(const weight_view& part, row_range rows, const at::Tensor& out,
+                       std::uint32_t threads) {
+  const std::size_t row_bytes = part.columns * out.element_size();
+  for_pieces(rows.n, part.columns, row_bytes, [&](std::size_t first, std::size_t n) {
+    const at::Tensor to = rows_of(out, first, n);
+    const at::Tensor here =
+        at::empty(to.sizes(), at::TensorOptions(out.scalar_type()).pinned_memory(out.is_cuda()));
+    unpack_on_host(part, rows.first + first, here, threads);
+    to.copy_(here, /*non_blocking=*/true);
+    wait_for_room(n * row_bytes, out.device());
+  });
 }
 
 }  // namespace
 
-at::Tensor upload(const std::vector<weight_view>& parts, at::ScalarType type, at::Device device,
-                  std::uint32_t threads) {
-  std::int64_t rows = 0;
-  for (const weight_view& part : parts) rows += static_cast<std::int64_t>(part.rows);
+at::Tensor upload(const std::vector<weight_view>& parts, row_range rows, at::ScalarType type,
+                  at::Device device, std::uint32_t threads) {
+  const auto n_rows = static_cast<std::int64_t>(parts.size() * rows.n);
   const auto columns = static_cast<std::int64_t>(parts[0].columns);
-  at::Tensor out = at::empty({rows, columns}, at::TensorOptions(type).device(device));
-  std::int64_t first = 0;
-  for (const weight_view& part : parts) {
-    const auto n = static_cast<std::int64_t>(part.rows);
-    const at::Tensor to = out.narrow(0, first, n);
-    if (becomes_numbers_there(part, device)) {
-      unpack_on_device(part, to);
+  at::Tensor out = at::empty({n_rows, columns}, at::TensorOptions(type).device(device));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const at::Tensor to = rows_of(out, i * rows.n, rows.n);
+    if (becomes_numbers_there(parts[i], device)) {
+      unpack_on_device(parts[i], rows, to);
     } else if (device.type() == at::kCPU) {
-      unpack_on_host(part, to, threads);
+      unpack_on_host(parts[i], rows.first, to, threads);
     } else {
-      const at::Tensor here = at::empty({n, columns}, type);
-      unpack_on_host(part, here, threads);
-      to.copy_(here);
+      unpack_on_the_way(parts[i], rows, to, threads);
     }
-    first += n;
   }
   return out;
 }

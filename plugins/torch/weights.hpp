@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights as the backend holds them on one device: matrices in the precision asked for, vectors in
-// float32.
+// A model's weights on one device: matrices in the precision asked for, vectors in float32; embedding rows
+// are read from the mapped file as they are needed. What of it is in memory when: stages.hpp.
 #pragma once
 
 #include "linear.hpp"
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/backend/block_parts.hpp"
+#include "depthlens/backend/weight_view.hpp"
 
 #include <ATen/ATen.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -30,37 +32,32 @@ struct norm_weights {
 
 using block_weights = block_parts<norm_weights, linear, linear>;
 
-// Ids of a tile: the logits of a stack of rows and a tile stay in the second-level cache.
-std::int64_t tile_ids(at::Device device);
-
-struct model_weights {
-  at::Tensor embed;         // (V, D)
-  at::Tensor position;      // (rows, D), undefined = none
-  at::Tensor unembed;       // (V, D)
-  at::Tensor unembed_bias;  // (V), undefined = none
-  // tile_ids rows of the unembedding each, the last one the rest: what rows of a readout are multiplied with.
-  // On the CPU in float32 and packed, else parts of `unembed`.
-  std::vector<linear> unembed_tiles;
-  norm_weights final_norm;
-  std::vector<block_weights> blocks;
-
-  // Held in memory.
-  std::size_t bytes() const;
-  // A copy on a device.
-  model_weights to(at::Device device) const;
-  // Cuts the tiles and, on the CPU, packs the matrices for packs of about pack_tokens tokens, on up to
-  // `threads` threads.
-  void make_ready(std::int64_t pack_tokens, std::uint32_t threads);
+// Tiles of the unembedding that are in memory together, and what for: to find the model's own top-1 of every
+// site, to read all layers, or both one after the other. Several stages that share the vocabulary between
+// them follow each other in its order.
+struct readout_stage {
+  bool finals = true, layers = true;
+  bool again = false;  // layers once more, for stacks that were reduced against other values of their targets
+  bool first = true, last = true;  // of the vocabulary
+  std::size_t first_id = 0;
+  // tile_ids rows of the unembedding each, the very last one the rest. On the CPU in float32 and packed.
+  std::vector<linear> tiles;
 };
 
-// Weights in `type` on `device`. Quantised blocks are unpacked on the way. Errors: status::data with the
-// tensor's name for one that is missing or has another shape than the architecture.
-model_weights load_weights(const dlens_weights& given, at::ScalarType type, at::Device device,
-                           std::uint32_t threads);
+struct model_weights {
+  at::ScalarType type;      // of matrices, and what is rounded as they are
+  weight_view embed;        // (V, D)
+  weight_view position;     // (rows, D) or absent
+  weight_view unembed;      // (V, D)
+  at::Tensor unembed_bias;  // (V), undefined = none
+  norm_weights final_norm;
+  std::vector<block_weights> blocks;    // (n_layers)
+  std::vector<readout_stage> readouts;  // in the order in which they are gone through
+};
 
-// One copy for each device, in their order. `loaded` lies on the last of them and becomes its copy, so that
-// one device alone holds no more than one. Errors: status::internal for a copy that does not lie where it
-// should.
-std::vector<model_weights> copies_on(const std::vector<at::Device>& devices, model_weights loaded);
+// Rows of the matrix, (ids, D) float32 on the device, rounded to `type` and back. At a negative id a row of
+// zeros.
+at::Tensor rounded_rows(const weight_view& matrix, const std::vector<std::int64_t>& ids, at::ScalarType type,
+                        at::Device device);
 
 }  // namespace depthlens::torch_backend

@@ -96,4 +96,74 @@ BOOST_AUTO_TEST_CASE(a_backend_that_cannot_stream_needs_room_for_all) {
   BOOST_TEST(plan(400 * mega, simple).least > 1000 * mega);
 }
 
+BOOST_AUTO_TEST_CASE(a_model_that_may_not_be_streamed_needs_room_for_all) {
+  work_rules rules{.threads = 2, .streaming = false};
+  rules.memory.bytes = 400 * mega;
+  const memory_plan p = plan_memory(rules, needs, 50 * mega, 0);
+  BOOST_TEST(!p.streamed);
+  BOOST_TEST(!p.fits());
+}
+
+namespace {
+
+// A backend whose weights lie on a device, where 2 GB are free. Its calls take a tenth of the budget.
+dlens_status device_needs(const dlens_weights*, const dlens_model_options* options, dlens_model_needs* out,
+                          dlens_error*) {
+  *out = needs;
+  out->device_bytes = 2000 * mega;
+  out->kept_token_bytes = out->stage_token_bytes = 0;
+  out->call_bytes = (options->device_memory ? options->device_memory : out->device_bytes) / 20;
+  return DLENS_OK;
+}
+
+constexpr dlens_backend device_backend{sizeof(dlens_backend), 0, nullptr, nullptr, device_needs};
+
+memory_plan device_plan(const work_rules& rules, std::uint64_t lens_bytes = 0) {
+  return plan_memory(rules, *needs_of(&device_backend, nullptr, rules), 50 * mega, lens_bytes);
+}
+
+work_rules device_rules(const std::string& size) {
+  work_rules rules{.threads = 2};
+  rules.memory.bytes = mega;  // counts for nothing there
+  rules.device_memory = parse_memory("--device-memory", size);
+  return rules;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(weights_on_a_device_are_planned_with_its_own_budget) {
+  work_rules rules{.threads = 2};
+  rules.device_memory = default_device_memory();
+  const memory_plan held = device_plan(rules);
+  BOOST_TEST(held.on_device);
+  BOOST_TEST(!held.streamed);
+  BOOST_TEST(held.budget == 1800 * mega);
+  BOOST_TEST(held.source == "90% of 2.1 GB, free on the device");
+  BOOST_TEST(held.program == 0U);
+  BOOST_TEST(held.calls == 180 * mega);  // by the budget, not by what is free
+  BOOST_TEST(device_plan(rules, 7 * mega).program == 7 * mega);
+  const memory_plan small = device_plan(device_rules("800M"));
+  BOOST_TEST(small.streamed);
+  BOOST_TEST(small.source == "--device-memory 800M");
+  BOOST_TEST(small.calls == 80 * mega);
+  BOOST_TEST(small.weights + small.calls + small.kept + small.wave <= 800 * mega);
+  BOOST_TEST(words_of(small).find(" on the device at a time") != std::string::npos);
+  const memory_plan half = device_plan(device_rules("50%"));
+  BOOST_TEST(half.budget == 1000 * mega);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_on_a_device_is_refused_with_its_own_option) {
+  const memory_plan none = device_plan(device_rules("30M"));
+  test::check_fails([&] { require_fit(none); }, status::unavailable,
+                    "the least that would do is --device-memory ");
+}
+
+BOOST_AUTO_TEST_CASE(a_devices_budget_is_refused_where_weights_lie_in_the_process) {
+  test::check_fails([] { require_use(device_rules("1G"), needs); }, status::usage,
+                    "--device-memory 1G: the weights lie in the process's own memory here; use --memory");
+  work_rules rules{.threads = 2};
+  rules.device_memory = parse_memory("DEPTHLENS_DEVICE_MEMORY", "1G");
+  require_use(rules, needs);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

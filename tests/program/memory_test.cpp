@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// --memory: what is said of a budget, and what is refused.
+// --memory and --device-memory: what is said of a budget, and what is refused.
 #include "program/demo.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
 #include <regex>
 #include <string>
 
@@ -16,6 +17,13 @@ using namespace depthlens::test;
 
 words trace(const words& more) {
   return words{"trace", "--model", demo_model(), "--prompt", "The capital of France is"} + more;
+}
+
+boost::test_tools::assertion_result with_torch(boost::unit_test::test_unit_id) {
+  const char* said = std::getenv("DEPTHLENS_TEST_TORCH");
+  boost::test_tools::assertion_result out(said != nullptr && *said == '1');
+  out.message() << "this build has no libtorch";
+  return out;
 }
 
 }  // namespace
@@ -70,6 +78,32 @@ BOOST_AUTO_TEST_CASE(a_dry_run_tells_how_memory_will_be_used_before_the_model_is
   BOOST_TEST(std::regex_search(streamed, std::regex("waves +[0-9]+, each reading the model's file once")),
              streamed);
   BOOST_TEST(streamed.find("(--memory 230M)") != std::string::npos, streamed);
+}
+
+BOOST_AUTO_TEST_CASE(a_devices_budget_is_refused_where_the_weights_lie_in_the_process) {
+  const small_data data(1);
+  const scratch_folder folder;
+  for (const words& more : {words{}, words{"--dry-run"}})
+    check_refused(data.all() + words{"--out", folder.path() / "run", "--device-memory", "6G"} + more,
+                  status::usage, "--device-memory 6G", "use --memory");
+  check_refused(trace({"--device-memory", "6X"}), status::usage, "--device-memory 6X: expected bytes");
+  must_work(trace({}), {.environment = {{"DEPTHLENS_DEVICE_MEMORY", "6G"}}});
+}
+
+BOOST_AUTO_TEST_CASE(the_torch_backend_streams_within_its_budget_with_the_same_words,
+                     *boost::unit_test::precondition(with_torch)) {
+  const words on_cpu{"--backend", "torch", "--device", "cpu", "--threads", "2"};
+  const outcome refused = depthlens_says(trace(on_cpu + words{"--memory", "20M"}));
+  BOOST_TEST(refused.code == 69, refused.err);
+  std::smatch least;
+  BOOST_REQUIRE(
+      std::regex_search(refused.err, least, std::regex("the least that would do is --memory ([0-9]+M)")));
+  const outcome same = must_work(trace(on_cpu + words{"--memory", least[1]})),
+                held = must_work(trace(on_cpu));
+  BOOST_TEST(same.out == held.out);
+  BOOST_TEST(same.err.find("weights are streamed: ") != std::string::npos, same.err);
+  BOOST_TEST(held.err.find("streamed") == std::string::npos, held.err);
+  check_refused(trace(on_cpu + words{"--device-memory", "6G"}), status::usage, "use --memory");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(reducers)
@@ -38,14 +39,17 @@ std::vector<read_site> sites() {
   return out;
 }
 
+constexpr std::int64_t tile_widths[] = {40, vocabulary - 40};
+
+void add_tile(const at::Tensor& z, std::int64_t id, std::int64_t width, tile_reducer& reducer) {
+  const at::Tensor tile = z.narrow(1, id, width).contiguous();
+  reducer.add(tile.narrow(0, 0, n_sites), 0, id, row_kind::final, true);
+  reducer.add(tile.narrow(0, n_sites, 2 * n_sites), n_sites, id, row_kind::layer, true);
+}
+
 void reduce(const at::Tensor& z, tile_reducer& reducer) {
   std::int64_t id = 0;
-  for (const std::int64_t width : {std::int64_t{40}, vocabulary - 40}) {
-    const at::Tensor tile = z.narrow(1, id, width).contiguous();
-    reducer.add(tile.narrow(0, 0, n_sites), 0, id, row_kind::final, true);
-    reducer.add(tile.narrow(0, n_sites, 2 * n_sites), n_sites, id, row_kind::layer, true);
-    id += width;
-  }
+  for (const std::int64_t width : tile_widths) add_tile(z, std::exchange(id, id + width), width, reducer);
   reducer.finish();
 }
 
@@ -87,5 +91,33 @@ BOOST_AUTO_TEST_CASE(the_reduction_by_aten_finds_what_the_kernels_of_the_cpu_fin
 }
 
 BOOST_AUTO_TEST_CASE(the_cpu_has_no_kernels_for_gpus) { BOOST_TEST(!has_own_kernels(at::kCPU)); }
+
+// As where the tiles are not in memory at once.
+BOOST_AUTO_TEST_CASE(a_reduction_that_another_one_goes_on_with_gives_the_same_bits) {
+  const at::Tensor z = random_logits(), largest = z.amax(1);
+  const std::vector<read_site> at = sites();
+  std::vector<top_entry> finals;
+  for (std::int64_t i = 0; i < n_sites; ++i) finals.push_back({largest.const_data_ptr<float>()[i], 0});
+  row_table whole(at, plan_rows, top_k, finals), halves(at, plan_rows, top_k, finals);
+  prepare(whole, z, at);
+  prepare(halves, z, at);
+  reduce(z, *make_aten_reducer(whole, at::kCPU));
+  std::int64_t id = 0;
+  for (const std::int64_t width : tile_widths) {
+    const auto reducer = make_aten_reducer(halves, at::kCPU);
+    add_tile(z, std::exchange(id, id + width), width, *reducer);
+    reducer->finish();
+  }
+  for (std::size_t r = 0; r < whole.states.size(); ++r) {
+    const row_state &a = whole.states[r], &b = halves.states[r];
+    BOOST_TEST(
+        (a.maximum == b.maximum && a.sum == b.sum && a.weighted == b.weighted && a.crossed == b.crossed));
+    BOOST_TEST(a.n_top == b.n_top);
+    for (std::uint32_t t = 0; t < a.n_targets; ++t)
+      BOOST_TEST((a.targets[t].above == b.targets[t].above && a.targets[t].equal == b.targets[t].equal));
+    for (std::uint32_t j = 0; j < a.n_top; ++j)
+      BOOST_TEST((a.top[j].logit == b.top[j].logit && a.top[j].id == b.top[j].id));
+  }
+}
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -62,8 +62,9 @@ int env_command(const arguments& args) {
   out["gnuplot"] = gnuplot.state == gnuplot_state::usable   ? "found"
                    : gnuplot.state == gnuplot_state::absent ? "not found"
                                                             : gnuplot.words;
-  for (const char* name : {"DEPTHLENS_PLUGIN_PATH", "DEPTHLENS_LIBTORCH", "HF_HOME", "HF_HUB_CACHE",
-                           "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "DEPTHLENS_MEMORY"})
+  for (const char* name :
+       {"DEPTHLENS_PLUGIN_PATH", "DEPTHLENS_LIBTORCH", "HF_HOME", "HF_HUB_CACHE", "SLURM_CPUS_PER_TASK",
+        "OMP_NUM_THREADS", "DEPTHLENS_MEMORY", "DEPTHLENS_DEVICE_MEMORY"})
     if (!variable(name).empty()) out[name] = variable(name);
   registry plugins(o.plugin_paths());
   plugins.try_all();

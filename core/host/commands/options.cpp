@@ -197,6 +197,8 @@ void add_backend_options(po::options_description& options, const backend_default
   add("memory", "SIZE", nullptr,
       "most memory to take: 6G, 800M, bytes, or a share: 60% (also DEPTHLENS_MEMORY); "
       "default: 80% of what is free");
+  add("device-memory", "SIZE", nullptr,
+      "the same of a GPU's own memory (also DEPTHLENS_DEVICE_MEMORY); default: 90% of what is free");
   add_ignore_config(options);
   add("skip-check", "NAME[,NAME]", nullptr,
       "checks of the loaded model to leave out: scale, readout, output, all");

@@ -125,7 +125,7 @@ class cutter {
     }
     const std::int32_t shallow = wished / 4;
     const std::int32_t furthest = n_ - p.begin > 8 * wished ? p.begin + 8 * wished : n_;
-    const std::int32_t limit = rules_.wave_bytes > 0 ? best : furthest;
+    const std::int32_t limit = room_from(p.begin, furthest);
     while (best < limit && f_.position[best] > shallow) ++best;
     return best;
   }

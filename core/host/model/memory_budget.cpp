@@ -122,6 +122,12 @@ memory_budget default_memory() {
   return said == nullptr ? memory_budget{} : parse_memory("DEPTHLENS_MEMORY", said);
 }
 
+memory_budget default_device_memory() {
+  constexpr double most = 0.9;  // the rest is for what libraries take for themselves
+  const char* said = std::getenv("DEPTHLENS_DEVICE_MEMORY");
+  return said == nullptr ? memory_budget{.share = most} : parse_memory("DEPTHLENS_DEVICE_MEMORY", said);
+}
+
 std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is) {
   if (budget.bytes > 0) return budget.bytes;
   return static_cast<std::uint64_t>(static_cast<double>(there_is.bytes) * budget.share);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory this process may take: as much as the user says, or most of what the system leaves it.
+// How much memory may be taken, of this process or of a device: as much as the user says, or most of what
+// there is.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,8 @@ struct memory_budget {
   std::uint64_t bytes = 0;
   double share = 0.8;  // of what there is, where no bytes are said
   std::string said;    // by the user: "--memory 6G"
+  // By an option of this command, not by the environment, which may speak of other commands.
+  bool by_option() const { return said.starts_with("--"); }
 };
 
 // "6G", "800M", "1.5T" (powers of 1024), plain bytes, or "60%" of what there is. Errors: status::usage, named
@@ -22,6 +25,8 @@ memory_budget parse_memory(std::string_view option, const std::string& text);
 
 // What DEPTHLENS_MEMORY says, else the default share. Throws what parse_memory throws.
 memory_budget default_memory();
+// The same of a device's own memory: DEPTHLENS_DEVICE_MEMORY, else 90 % of what is free there.
+memory_budget default_device_memory();
 
 // Something that bounds what this process may have in all, and what it is.
 struct memory_bound {

@@ -14,27 +14,34 @@ namespace depthlens {
 
 struct memory_plan {
   std::uint64_t budget = 0;
-  std::string source;  // what the budget comes from
+  std::string source;      // what the budget comes from
+  bool on_device = false;  // it is of each device's own memory, where the weights lie; else of this process
   bool streamed = false;
-  // Bytes for: this program, its tables and lenses; weights in memory; scratch of the calls in flight; keys
-  // and values that packs share; and, where weights are streamed, the states of a wave.
+  // Bytes for: this program, its tables (where it is of this process) and lenses; weights in memory; scratch
+  // of the calls in flight; keys and values that packs share; and, where weights are streamed, the states of
+  // a wave.
   std::uint64_t program = 0, weights = 0, calls = 0, kept = 0, wave = 0;
   std::uint64_t all_weights = 0;  // those in memory if all were held
   std::uint64_t least = 0;        // budget that would do
-  std::uint64_t there_is = 0;     // what the system leaves this process
+  std::uint64_t there_is = 0;     // what the system leaves this process, or what is free on the device
   bool fits() const { return budget >= least; }
+  const char* option() const { return on_device ? "--device-memory" : "--memory"; }
 };
 
 // As the backend is asked for the model; views the rules' texts.
 dlens_model_options options_of(const work_rules& rules);
 
-// What the backend says that the model takes; nothing where it does not know before it has it. Throws what it
-// reports.
+// What the backend says that the model takes, by the user's budget where that is of devices; nothing where it
+// does not know before it has it. Throws what it reports.
 std::optional<dlens_model_needs> needs_of(const dlens_backend* backend, const dlens_weights* weights,
                                           const work_rules& rules);
 
 // How much memory keys and values of shared prefixes may take, beside weights of that size.
 std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
+
+// Throws status::usage for a device's budget where the weights lie in this process's memory; warns where a
+// budget counts for nothing.
+void require_use(const work_rules& rules, const std::optional<dlens_model_needs>& needs);
 
 // in_use: bytes that the program takes already. lens_bytes: of the matrices of lenses.
 memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t in_use,

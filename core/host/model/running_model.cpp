@@ -24,6 +24,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
   plan(lens_bytes);
   dlens_model_options options = options_of(rules_);
   options.stream = memory_.streamed ? 1 : 0;
+  options.device_memory = memory_.on_device ? memory_.budget : 0;
   const plugin_call call("backend", about_.word, "model_create");
   checked_call(table_->model_create, views_.c(), &std::as_const(options), &model_);
   opened.files->require_unchanged();  // it has what the files hold that were opened
@@ -40,9 +41,7 @@ running_model::~running_model() {
 
 void running_model::plan(std::uint64_t lens_bytes) {
   const auto needs = needs_of(table_, views_.c(), rules_);
-  if (!needs && !rules_.memory.said.empty())
-    log_warning(cat(rules_.memory.said, ": backend ", about_.word,
-                    " holds all weights and does not say what they take, so nothing keeps it to that"));
+  require_use(rules_, needs);
   if (!needs) return;
   memory_ = plan_memory(rules_, *needs, memory_in_use(), lens_bytes);
   require_fit(memory_);

@@ -17,6 +17,7 @@ namespace depthlens {
 struct work_rules {
   std::string backend = "auto", device = "auto", precision = "f32";
   memory_budget memory;                     // that the process may take
+  memory_budget device_memory;              // and of each device, where weights lie in its own memory
   std::vector<std::string> skipped_checks;  // of the loaded model, by their names in self_check.hpp
   unsigned threads = 1;                     // that compute; forward calls in flight at most
   std::size_t window = 8192;                // records, or prompts, whose prefixes are shared
@@ -25,7 +26,8 @@ struct work_rules {
   std::uint64_t wave_bytes = 0;  // most memory for the states of a wave, where weights are streamed
   // Throws where weights that are streamed are not in their files any more; set by the running model.
   std::function<void()> check_weights;
-  bool sharing = true;  // false: every sequence is computed by itself, to measure against
+  bool sharing = true;    // false: every sequence is computed by itself, to measure against
+  bool streaming = true;  // false: weights are held, whatever the budget
 };
 
 }  // namespace depthlens

@@ -28,6 +28,7 @@ struct planned {
 std::optional<planned> plan_of(const run_inputs& inputs, const dlens_backend* backend) {
   const model_views views(*inputs.model.files);
   const auto needs = needs_of(backend, views.c(), inputs.request.work);
+  require_use(inputs.request.work, needs);
   if (!needs) return std::nullopt;
   const memory_plan memory =
       plan_memory(inputs.request.work, *needs, memory_in_use(), inputs.lenses.matrix_bytes());
@@ -66,10 +67,11 @@ void print_plan(const memory_plan& plan, const evaluation_counts& counts, std::u
     line("states             at most ", memory_words(plan.wave), " for a wave");
     line("waves              ", counts.waves, ", each reading the model's file once");
   }
-  line("program, scratch   ", memory_words(plan.program + plan.calls));
+  line(plan.on_device ? "lenses, scratch    " : "program, scratch   ",
+       memory_words(plan.program + plan.calls));
   const std::uint64_t all = plan.weights + kept + plan.wave + plan.program + plan.calls;
-  line("memory             at most ", memory_words(all), " of ", memory_words(plan.budget), " (", plan.source,
-       ")");
+  line(plan.on_device ? "device memory      at most " : "memory             at most ", memory_words(all),
+       " of ", memory_words(plan.budget), " (", plan.source, ")");
 }
 
 }  // namespace

@@ -88,9 +88,13 @@ typedef struct dlens_model_options {
   const char *precision;  // "f32", "bf16", "f16"; on GPUs also "tf32": f32 whose products may round to TF32
   uint32_t stream;        // 0: all weights are held in memory; 1: stage by stage, see dlens_pass
   uint32_t reserved;
+  // Most bytes to take of each device's own memory, which packs are sized for; 0 = not said: most of what is
+  // free. Nothing to devices whose weights lie in the process's memory.
+  uint64_t device_memory;
 } dlens_model_options;
 
-// What a model takes, known before its weights are read. Bytes of memory.
+// What a model takes, known before its weights are read. Bytes of the memory that its weights lie in; where
+// that is the devices' own, of the device that takes the most, and of a call the share that falls on it.
 typedef struct dlens_model_needs {
   uint32_t size;
   uint32_t pack_tokens;  // as dlens_model_info says them
@@ -103,6 +107,8 @@ typedef struct dlens_model_needs {
   uint64_t bytes_per_read;
   uint64_t kept_token_bytes;   // of a dlens_prefix for each token, in all layers; 0 = none are kept
   uint64_t stage_token_bytes;  // the same in the layers of a stage
+  // Free on the device with the least; 0 = the weights lie in the process's own memory.
+  uint64_t device_bytes;
 } dlens_model_needs;
 
 enum {

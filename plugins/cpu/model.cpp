@@ -76,7 +76,7 @@ dlens_model_needs model::needs(const dlens_weights& weights, const dlens_model_o
   const std::uint64_t chunk =
       matmul_shape::max_rows * (4 * d + 2ull * a.d_ff) + 3 * stack_rows * d + 2 * logit_rows * tile_width;
   // Of a thread that loads, a slice of weights on its way: as it is read, padded, rounded and widened again.
-  constexpr std::uint64_t widest_slice = 64;
+  constexpr std::uint64_t widest_slice = 64;  // outputs of a slice (matmul.hpp) in oneDNN's blocked layouts
   const std::uint64_t loading = 4 * widest_slice * std::max<std::uint64_t>({d, q, a.d_ff});
   return {.size = sizeof(dlens_model_needs),
           .pack_tokens = pack_tokens,
@@ -179,8 +179,9 @@ double model::product_rate(std::string_view form, std::uint32_t threads, double 
     shapes.insert(shapes.end(), arch_.n_layers, {l->matrix.inputs(), l->matrix.outputs()});
   shapes.insert(shapes.end(), arch_.n_layers,
                 {arch_.d_model, (block.gated ? std::size_t{2} : 1) * arch_.d_ff});
-  for (const packed_matrix& tile : weights_.readouts.back().tiles)
-    shapes.push_back({tile.inputs(), tile.outputs()});
+  for_chunks(arch_.vocab_size, tile_width, [&](row_range tile) {
+    shapes.push_back({arch_.d_model, tile.n});
+  });
   return measure_product_rate(shapes, form, threads, seconds);
 }
 

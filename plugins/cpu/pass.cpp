@@ -68,6 +68,7 @@ model::block_call::block_call(const model& m, pass& on, std::uint32_t first, std
       local_rotary(
           m.tables_.local_inverse_frequency.empty()
               ? rotary
+              // rope_scale is for the others (dlens_architecture).
               : space.local_rotary.reserve(on.tree.n_positions, m.tables_.local_inverse_frequency, 1)),
       prefix(std::move(path)) {
   if (p.kept_tokens.empty()) return;

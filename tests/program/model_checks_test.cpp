@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -35,6 +36,34 @@ struct spoilt_model : tiny_folder {
     const std::size_t data = file.find("}}") + 2, columns = 8;
     std::memcpy(file.data() + data + sizeof value * columns * static_cast<unsigned char>(byte), &value,
                 sizeof value);
+    write("model.safetensors", file);
+  }
+};
+
+// A model of width 4096 whose weights are all rounded to smaller ones in bf16: by 0.35 %.
+struct one_sided_model : tiny_folder {
+  one_sided_model() {
+    std::string config = content("config.json");
+    const std::string width = "\"hidden_size\":8";
+    config.replace(config.find(width), width.size(), "\"hidden_size\":4096,\"head_dim\":4");
+    write("config.json", config);
+    std::vector<named_shape> tensors = tiny_folder_tensors();
+    tensors.front().shape[0] = 256;
+    for (named_shape& t : tensors) {
+      const bool outputs = t.name.ends_with("o_proj.weight") || t.name.ends_with("down_proj.weight");
+      (outputs ? t.shape.front() : t.shape.back()) = 4096;
+    }
+    write("model.safetensors", safetensors_text(tensors));
+    make_random();
+    std::string file = content("model.safetensors");
+    const std::size_t data = file.find("}}") + 2, norm = data + sizeof(float) * 256 * 4096;
+    for (std::size_t at = data; at + sizeof(float) <= file.size(); at += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, file.data() + at, sizeof value);
+      const bool final_norm = at >= norm && at < norm + sizeof(float) * 4096;
+      value = final_norm ? 1 : std::copysign((1.0034F + 0.0004F * std::abs(value)) / 64, value);
+      std::memcpy(file.data() + at, &value, sizeof value);
+    }
     write("model.safetensors", file);
   }
 };
@@ -181,6 +210,13 @@ BOOST_AUTO_TEST_CASE(a_model_with_a_weight_that_is_no_number_is_refused_with_the
   model.write("model.safetensors", file);
   check_refused({"trace", "--model", model.path(), "--prompt", "ab"}, status::data,
                 "tensor model.layers.1.mlp.down_proj.weight, row 7, holds nan");
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_bf16_rounds_all_one_way_pass_the_checks_of_bf16) {
+  const one_sided_model model;
+  for (const char* precision : {"f32", "bf16"})
+    must_work(
+        {"trace", "--model", model.path(), "--prompt", "ab", "--backend", "cpu", "--precision", precision});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

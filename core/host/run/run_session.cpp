@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run in order: its folder is taken, the model loaded when the first record needs it, the records that no
-// log has yet are computed, and tables and figures made of the logs. A run that is stopped, or fails, says so
-// in run.json and can be continued.
+// One run in order: its folder is taken, the model loaded (at once for a new run, else by the first work that
+// needs it), the records that no log has yet are computed, and tables and figures made of the logs. A run
+// that is stopped, or fails, before all its tables are there says so in run.json; it can be continued.
 #include "run/run_session.hpp"
 
 #include "engine/study_runner.hpp"
@@ -137,7 +137,7 @@ bool run_session::compute(study_runner& runner) {
   return finished;
 }
 
-// Tables and figures, as far as they are not there. grown: there are records that no table has.
+// Tables and figures, as far as they are not there. grown: there may be records that no table has.
 int run_session::finish(bool grown) {
   const bool renamed = run_.model_renamed();
   run_results results({.request = inputs_.request,

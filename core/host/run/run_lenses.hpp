@@ -30,7 +30,7 @@ class run_lenses {
 
   std::size_t size() const { return labels_.size(); }  // controls included
   const std::vector<std::string>& labels() const { return labels_; }
-  std::uint64_t matrix_bytes() const;             // that a backend holds of all of them
+  std::uint64_t matrix_bytes() const;  // that a backend holds of all of them
   // Labels of those with values of their own, which may be what is not finite; "" for the logit lens.
   std::vector<std::string> with_weights() const;
   const std::vector<std::int32_t>& layers(std::size_t i) const { return file(i).layers(); }

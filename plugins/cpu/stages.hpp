@@ -44,7 +44,9 @@ class weight_stages {
 
  private:
   friend class stage_builder;
-  void expect(std::uint32_t stage) const;
+  // advise_view(view, first row, rows) for all that the stage is loaded from.
+  template <class Advise>
+  void advise(std::uint32_t stage, const Advise& advise_view) const;
 
   // Outputs of a matrix that are loaded by one call, from the same rows of one or more tensors.
   struct part_of_matrix {

@@ -8,6 +8,7 @@
 #include "product_rate.hpp"
 #include "single_thread.hpp"
 
+#include "depthlens/backend/product_counts.hpp"
 #include "depthlens/base/error.hpp"
 
 #include <algorithm>
@@ -174,14 +175,16 @@ lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports)
 // In the proportions of a run that reads a row of the vocabulary for each token.
 double model::product_rate(std::string_view form, std::uint32_t threads, double seconds) const {
   const block_weights& block = weights_.blocks.front();
-  std::vector<product_shape> shapes;
+  const std::size_t d = arch_.d_model, v = arch_.vocab_size;
+  std::vector<product_shape> shapes, of_block{{d, (block.gated ? std::size_t{2} : 1) * arch_.d_ff}};
   for (const linear* l : {&block.q, &block.kv, &block.o, &block.down})
-    shapes.insert(shapes.end(), arch_.n_layers, {l->matrix.inputs(), l->matrix.outputs()});
-  shapes.insert(shapes.end(), arch_.n_layers,
-                {arch_.d_model, (block.gated ? std::size_t{2} : 1) * arch_.d_ff});
-  for_chunks(arch_.vocab_size, tile_width, [&](row_range tile) {
-    shapes.push_back({arch_.d_model, tile.n});
-  });
+    of_block.push_back({l->matrix.inputs(), l->matrix.outputs()});
+  std::size_t weights = v * d;
+  for (const product_shape& s : of_block) weights += arch_.n_layers * s.inputs * s.outputs;
+  const product_counts counts =
+      counts_of_round(arch_.n_layers, n_chunks(v, tile_width), flops_of_round(static_cast<double>(weights)));
+  for (const product_shape& s : of_block) shapes.insert(shapes.end(), counts.blocks, s);
+  shapes.insert(shapes.end(), counts.tiles, {d, std::min(tile_width, v)});
   return measure_product_rate(shapes, form, threads, seconds);
 }
 

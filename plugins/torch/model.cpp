@@ -7,6 +7,7 @@
 #include "pass.hpp"
 #include "product_rate.hpp"
 
+#include "depthlens/backend/product_counts.hpp"
 #include "depthlens/base/error.hpp"
 
 #include <algorithm>
@@ -186,14 +187,18 @@ double model::product_rate(std::string_view form, std::uint32_t threads, double 
   const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
   const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
   const std::int64_t inner = weights().blocks.front().gated ? 2 * f : f;
-  std::vector<product_shape> shapes;
-  for (const product_shape& s : {product_shape{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}})
-    shapes.insert(shapes.end(), arch_.n_layers, s);
   const std::int64_t vocabulary = arch_.vocab_size,
                      width = static_cast<std::int64_t>(
                          tile_ids(devices_[0].is_cuda() ? device_kind::cuda : device_kind::cpu));
-  for (std::int64_t first = 0; first < vocabulary; first += width)
-    shapes.push_back({d, std::min(width, vocabulary - first)});
+  const std::vector<product_shape> of_block{{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}};
+  std::int64_t weights = vocabulary * d;
+  for (const product_shape& s : of_block) weights += arch_.n_layers * s.inputs * s.outputs;
+  const product_counts counts =
+      counts_of_round(arch_.n_layers, static_cast<std::size_t>((vocabulary + width - 1) / width),
+                      flops_of_round(static_cast<double>(weights), devices_[0]));
+  std::vector<product_shape> shapes;
+  for (const product_shape& s : of_block) shapes.insert(shapes.end(), counts.blocks, s);
+  shapes.insert(shapes.end(), counts.tiles, {d, std::min(width, vocabulary)});
   std::set<c10::DeviceIndex> seen;  // the CPU is one device, however often it is named
   double rate = 0;
   for (const at::Device& device : devices_)

@@ -25,8 +25,10 @@ struct timed_product {
   double flops;
 };
 
+std::int64_t rows_at_once(at::Device device) { return device.type() == at::kCUDA ? 8192 : 1024; }
+
 timed_product make_product(const product_shape& shape, at::ScalarType type, at::Device device) {
-  const std::int64_t rows = device.type() == at::kCUDA ? 8192 : 1024;
+  const std::int64_t rows = rows_at_once(device);
   // Numbers without a pattern, as those of a model: a GPU takes less power, and runs faster, where bits
   // repeat.
   at::Generator random = at::globalContext().defaultGenerator(device).clone();
@@ -65,6 +67,10 @@ double rate_of_this_thread(const std::vector<product_shape>& shapes, at::ScalarT
 }
 
 }  // namespace
+
+double flops_of_round(double weights, at::Device device) {
+  return 2.0 * static_cast<double>(rows_at_once(device)) * weights;
+}
 
 double measure_product_rate(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
                             std::uint32_t threads, double seconds) {

@@ -13,6 +13,9 @@ struct product_shape {
   std::int64_t inputs, outputs;
 };
 
+// Flop that a round of products with so many weights in all takes on the device.
+double flops_of_round(double weights, at::Device device);
+
 // Flop per second of products of these shapes, one after the other on each of `threads` threads (on a GPU: of
 // one), with weights packed as the model's are, for about `seconds`. Errors: status::unavailable for f16 on
 // the CPU, where libtorch has no fast products.

@@ -4,7 +4,7 @@
 #include "readout.hpp"
 #include "single_thread.hpp"
 
-#include "depthlens/backend/row_advice.hpp"
+#include "depthlens/backend/expected_rows.hpp"
 #include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/base/error.hpp"
 
@@ -227,20 +227,17 @@ weight_stages::weight_stages(const dlens_weights& given, matmul_shapes& shapes, 
   builder.place();
 }
 
-template <class Advise>
-void weight_stages::advise(std::uint32_t stage, const Advise& advise_view) const {
+// The next stage comes from disk while this one is at work.
+void weight_stages::expect(std::uint32_t stage) const {
+  if (stage >= count()) return;
   for (const part_of_matrix& part : parts_[stage]) {
     if (part.outputs.first > 0) continue;  // of a matrix that is named already
-    for (const weight_view& view : part.from) advise_view(view, part.rows.first, part.rows.n);
+    for (const weight_view& view : part.from) expect_rows(view, part.rows.first, part.rows.n);
   }
 }
 
 void weight_stages::load(std::uint32_t stage, std::uint32_t number, workspace& scratch) {
-  if (streamed_ && number == 0) {
-    // The stage before it is loaded; the next one comes from disk while this one is at work.
-    advise((stage + count() - 1) % count(), forget_rows);
-    if (stage + 1 < count()) advise(stage + 1, expect_rows);
-  }
+  if (streamed_ && number == 0) expect(stage + 1);
   const part_of_matrix& part = parts_[stage][number];
   const std::size_t inputs = part.to->inputs(), slice = part.to->slice();
   for_chunks(part.outputs.n, slice, [&](row_range some) {

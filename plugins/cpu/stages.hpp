@@ -44,9 +44,7 @@ class weight_stages {
 
  private:
   friend class stage_builder;
-  // advise_view(view, first row, rows) for all that the stage is loaded from.
-  template <class Advise>
-  void advise(std::uint32_t stage, const Advise& advise_view) const;
+  void expect(std::uint32_t stage) const;
 
   // Outputs of a matrix that are loaded by one call, from the same rows of one or more tensors.
   struct part_of_matrix {

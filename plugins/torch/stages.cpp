@@ -4,7 +4,7 @@
 #include "device.hpp"
 #include "parallel.hpp"
 
-#include "depthlens/backend/row_advice.hpp"
+#include "depthlens/backend/expected_rows.hpp"
 #include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/base/error.hpp"
 
@@ -222,13 +222,10 @@ void weight_stages::make_room(std::uint32_t stage) {
     for (const matrix_part& part : parts_[there])
       for (linear* const map : part.to) *map = linear();
   there = stage;
-  const auto advise = [this](std::uint32_t of, const auto& advise_view) {
-    for (const matrix_part& part : parts_[of])
-      for (const weight_view& view : part.from) advise_view(view, part.rows.first, part.rows.n);
-  };
-  // The stage before it is loaded; the next one comes from disk while this one is at work.
-  advise((stage + count() - 1) % count(), forget_rows);
-  if (stage + 1 < count()) advise(stage + 1, expect_rows);
+  // The next one comes from disk while this one is at work.
+  if (stage + 1 < count())
+    for (const matrix_part& part : parts_[stage + 1])
+      for (const weight_view& view : part.from) expect_rows(view, part.rows.first, part.rows.n);
 }
 
 void weight_stages::load(std::uint32_t stage, std::uint32_t number) {

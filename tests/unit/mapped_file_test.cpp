@@ -8,17 +8,15 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "support/model_bytes.hpp"
-#include "support/resident_pages.hpp"
 
 using namespace depthlens;
 using depthlens::test::fails_with;
-using depthlens::test::resident;
-using depthlens::test::with_page_counts;
 
 BOOST_AUTO_TEST_SUITE(mapped_file_and_cursor)
 
@@ -58,6 +56,27 @@ BOOST_AUTO_TEST_CASE(a_file_that_was_replaced_removed_or_written_to_since_is_tol
   moved.require_unchanged();
   std::filesystem::remove(path);
   BOOST_TEST(changed(moved));
+}
+
+// Kilobytes of the mapping that begins at `at` which are in memory.
+std::size_t resident(const std::byte* at) {
+  std::ostringstream address;
+  address << std::hex << reinterpret_cast<std::uintptr_t>(at) << '-';
+  std::ifstream maps("/proc/self/smaps");
+  for (std::string line; std::getline(maps, line);) {
+    if (!line.starts_with(address.str())) continue;
+    while (std::getline(maps, line) && !line.starts_with("Rss:")) {
+    }
+    return std::stoul(line.substr(4));
+  }
+  return 0;
+}
+
+boost::test_tools::assertion_result with_page_counts(boost::unit_test::test_unit_id) {
+  const std::string maps = test::read_bytes("/proc/self/smaps");
+  boost::test_tools::assertion_result counted(maps.find("Rss:") != std::string::npos);
+  if (!counted) counted.message() << "this kernel does not say which pages of a mapping are in memory";
+  return counted;
 }
 
 BOOST_AUTO_TEST_CASE(forgotten_pages_take_no_memory_and_are_read_again,

@@ -2,8 +2,8 @@
 // Decision flips: how often the guess of a layer is not what the model says in the end, by how frequent the
 // guessed token is. Of the shipped experiments the one to read first: what it adds to guess_study (a column,
 // a table, a figure), the rows of one prompt (consume) and their summary (finish). Options, inputs and what
-// is asked of the model (plan) come from study/guess_study.hpp and what it includes; share/skeleton/experiment
-// is an experiment that has all in one file.
+// is asked of the model (plan) come from study/guess_study.hpp and what it includes; an experiment that
+// has all in one file is in share/skeleton/experiment.
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/guess_study.hpp"
 

@@ -21,8 +21,8 @@ struct opened_model {
   std::shared_future<std::string> hash;
   double files_seconds = 0, tokenizer_seconds = 0;  // that opening them took
 
-  // SHA-256 of the files of the weights (model_files::content_hash); they are read when it is first asked for.
-  // Throws status::io.
+  // SHA-256 of the files of the weights (model_files::content_hash), which are read when it is first asked
+  // for. Throws status::io.
   const std::string& content_hash() const { return hash.get(); }
 
   // What prompts begin with, or token 0: one that can be computed alone.

@@ -29,7 +29,12 @@ running_model::running_model(const opened_model& opened, const registry::backend
   checked_call(table_->model_create, views_.c(), &std::as_const(options), &model_);
   opened.files->require_unchanged();  // it has what the files hold that were opened
   opened.files->forget_pages();
-  if (memory_.streamed) rules_.check_weights = [files = opened.files.get()] { files->require_unchanged(); };
+  if (memory_.streamed) {
+    rules_.check_weights = [files = opened.files.get()] {
+      files->require_unchanged();
+      files->forget_pages();  // of the stages that are loaded
+    };
+  }
   load_seconds_ = watch.seconds();
 }
 

@@ -53,9 +53,9 @@ class surprise final : public study {
   }
 
   // 4. Rows from the answers, once for each lens. Every record is counted, with the reason where it gives no
-  //    row, so that none vanishes; run.json has the counts. The C interface
-  //    gives consume also the records that the input does not give whole (left_out of dlens_record); the class
-  //    study hands those to its left_out instead, which counts them.
+  //    row, so that none vanishes; run.json has the counts. The C interface gives consume also the records
+  //    that the input does not give whole (left_out of dlens_record); the class study hands those to its
+  //    left_out instead, which counts them.
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
     if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason

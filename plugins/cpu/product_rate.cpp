@@ -19,7 +19,7 @@ namespace {
 
 using memory = dnnl::memory;
 
-constexpr memory::dim rows = 256;
+constexpr memory::dim rows = rate_rows;
 
 memory::desc matrix(memory::dim n, memory::dim m, memory::data_type type, memory::format_tag layout) {
   return memory::desc({n, m}, type, layout);

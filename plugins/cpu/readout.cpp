@@ -30,7 +30,7 @@ readout::readout(const readout_model& model, readout_request request)
 void readout::run(const readout_stage& stage, workspace& scratch) {
   const std::size_t S = request_.sites.size();
   if (stage.finals) {
-    if (stage.first) final_stacks_.resize(n_chunks(S, stack_rows));
+    if (stage.first) final_tables_.resize(n_chunks(S, stack_rows));
     for_chunks(S, stack_rows, [&](row_range sites) { find_finals(stage, sites, scratch); });
     if (stage.last) put_finals(request_.sites, finals_, request_.final_top);
   }
@@ -38,14 +38,14 @@ void readout::run(const readout_stage& stage, workspace& scratch) {
   const std::size_t step = std::max<std::size_t>(1, stack_rows / plan_.rows.size());
   if (stage.first && !stage.again) stacks_.resize(n_chunks(S, step));
   for_chunks(S, step, [&](row_range sites) {
-    open_stack& stack = stacks_[sites.first / step];
-    if (!stage.again || !stack.as_expected) read_layers(stage, sites, stack, scratch);
+    open_layers& stack = stacks_[sites.first / step];
+    if (!stage.again || !stack.as_expected) read_stack(stage, sites, stack, scratch);
   });
 }
 
 // The final outputs alone: largest logit and its id for every site.
 void readout::find_finals(const readout_stage& stage, row_range sites, workspace& scratch) {
-  std::unique_ptr<row_table>& table = final_stacks_[sites.first / stack_rows].table;
+  std::unique_ptr<row_table>& table = final_tables_[sites.first / stack_rows];
   if (stage.first) table = std::make_unique<row_table>(sites.n);
   readout_stack(model_, request_, final_plan_, sites, scratch)
       .run_tiles(stage, *table, {}, row_kind::top_only);
@@ -55,27 +55,13 @@ void readout::find_finals(const readout_stage& stage, row_range sites, workspace
   table.reset();
 }
 
-void readout::read_layers(const readout_stage& stage, row_range sites, open_stack& open, workspace& scratch) {
+void readout::read_stack(const readout_stage& stage, row_range sites, open_layers& open, workspace& scratch) {
   readout_stack stack(model_, request_, plan_, sites, scratch);
-  const std::span<const top_entry> finals = std::span(finals_).subspan(sites.first, sites.n);
-  const std::vector<site_target> targets = site_targets(stack.sites());
-  if (stage.first && !stage.again) {
-    open.table = std::make_unique<row_table>(stack.sites(), plan_.rows.size(), request_.batch->top_k, finals);
-    stack.find_targets(*open.table, targets);
-  } else if (stage.first) {
-    open.table->restart(finals);
-  }
-  open.as_expected &= stack.run_tiles(stage, *open.table, targets, row_kind::layer);
-  if (!stage.last) return;
-  if (!open.as_expected && !stage.again) {
-    // The tiles' own values of the targets are known by now: count again, against them.
-    if (!stage.first) return;
-    open.table->restart(finals);
-    stack.run_tiles(stage, *open.table, targets, row_kind::layer);
-  }
-  open.table->write(*request_.batch, stack.sites(), model_.weights.unembed.rows, plan_.row_of_lens,
-                    request_.readings);
-  open.table.reset();
+  read_layers(
+      stage, stack, plan_, {request_.batch, request_.readings, model_.weights.unembed.rows},
+      std::span(finals_).subspan(sites.first, sites.n),
+      [&](row_table& table, const std::vector<site_target>& targets) { stack.find_targets(table, targets); },
+      open);
 }
 
 }  // namespace depthlens::cpu

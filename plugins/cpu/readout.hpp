@@ -16,6 +16,7 @@
 #include "workspace.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/open_layers.hpp"
 #include "depthlens/backend/read_sites.hpp"
 #include "depthlens/backend/row_plan.hpp"
 #include "depthlens/backend/row_table.hpp"
@@ -61,21 +62,17 @@ class readout {
   const std::vector<read_site>& sites() const { return request_.sites; }
 
  private:
-  // What is known of the rows of a stack when some tiles have gone by.
-  struct open_stack {
-    std::unique_ptr<row_table> table;
-    bool as_expected = true;  // every tile had the values of the targets that they are ranked by
-  };
-
   void find_finals(const readout_stage& stage, row_range sites, workspace& scratch);
-  void read_layers(const readout_stage& stage, row_range sites, open_stack& stack, workspace& scratch);
+  void read_stack(const readout_stage& stage, row_range sites, open_layers& open, workspace& scratch);
 
   readout_model model_;
   readout_request request_;
   const row_plan<transport> final_plan_;  // the final output alone
   row_plan<transport> plan_;              // rows of all lenses
   std::vector<top_entry> finals_;         // (S) largest logit and its id, once they are found
-  std::vector<open_stack> final_stacks_, stacks_;
+  // Of every stack, what is known when some tiles have gone by.
+  std::vector<std::unique_ptr<row_table>> final_tables_;
+  std::vector<open_layers> stacks_;
 };
 
 }  // namespace depthlens::cpu

@@ -4,6 +4,7 @@
 #include "readout.hpp"
 #include "single_thread.hpp"
 
+#include "depthlens/backend/block_sizes.hpp"
 #include "depthlens/backend/expected_rows.hpp"
 #include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/base/error.hpp"
@@ -16,7 +17,6 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace depthlens::cpu {
 
@@ -28,32 +28,6 @@ constexpr std::size_t part_outputs = 512;  // so that a stage has several parts 
 std::size_t tiles_of_a_stage(std::size_t block_floats, std::size_t tile_floats, std::size_t n_tiles) {
   return std::clamp<std::size_t>(block_floats / tile_floats, 1, n_tiles);
 }
-
-// Adds up what load_block asks for.
-class size_counter {
- public:
-  void load(std::monostate&, const std::string&, std::size_t) {}
-  void load(std::monostate&, const stacked_tensors& from) {
-    floats += from.names.size() * from.rows * from.inputs;
-  }
-
-  std::size_t floats = 0;
-};
-
-// Weights of the matrices of a block, of the largest one and of all.
-struct block_sizes {
-  std::size_t largest = 0, all = 0;
-
-  block_sizes(const tensor_set& tensors, const dlens_architecture& arch) {
-    for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer) {
-      size_counter counter;
-      block_parts<std::monostate, std::monostate, std::monostate> nothing;
-      load_block(nothing, tensors, arch, layer, counter);
-      largest = std::max(largest, counter.floats);
-      all += counter.floats;
-    }
-  }
-};
 
 // How matrices with so many inputs are held here when `weights` is asked for.
 precision held_precision(precision weights, std::size_t inputs) {
@@ -75,7 +49,7 @@ weight_needs needs_of(const dlens_weights& given, precision weights) {
   const std::uint64_t bytes =
       held_precision(weights, arch.d_model) == precision::bf16 ? sizeof(bf16) : sizeof(float);
   return {.held_bytes = (blocks.all + n_tiles * tile) * bytes,
-          .streamed_bytes = 2 * std::max(blocks.largest, tile) * bytes,
+          .streamed_bytes = 2 * std::max<std::uint64_t>(blocks.largest, tile) * bytes,
           .stages = arch.n_layers + static_cast<std::uint32_t>(n_groups == 1 ? 1 : 2 * n_groups)};
 }
 

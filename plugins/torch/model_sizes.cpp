@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_sizes.hpp"
 
-#include "depthlens/backend/block_parts.hpp"
+#include "depthlens/backend/block_sizes.hpp"
 #include "depthlens/backend/checked_architecture.hpp"
 #include "depthlens/backend/tensor_set.hpp"
 
 #include <algorithm>
 #include <set>
-#include <string>
-#include <variant>
 
 namespace depthlens::torch_backend {
 
@@ -18,36 +16,6 @@ constexpr std::uint64_t cpu_pack_tokens = 1024;                              // 
 constexpr std::uint64_t fewest_pack_tokens = 512, most_pack_tokens = 16384;  // of a GPU
 constexpr std::uint32_t matrices_of_a_block = 5;
 constexpr double default_share = 0.9;  // of what is free on a GPU, where the host says nothing
-
-// Adds up what load_block asks for.
-class value_counter {
- public:
-  void load(std::monostate&, const std::string&, std::size_t) {}
-  void load(std::monostate&, const stacked_tensors& from) {
-    const std::uint64_t n = std::uint64_t{from.names.size()} * from.rows * from.inputs;
-    values += n;
-    largest = std::max(largest, n);
-  }
-
-  std::uint64_t values = 0, largest = 0;
-};
-
-// Numbers in the matrices of the blocks.
-struct block_sizes {
-  std::uint64_t all = 0, largest = 0, largest_matrix = 0;
-
-  explicit block_sizes(const dlens_weights& given) {
-    const tensor_set tensors(given);
-    for (std::uint32_t layer = 0; layer < given.architecture->n_layers; ++layer) {
-      value_counter counter;
-      block_parts<std::monostate, std::monostate, std::monostate> nothing;
-      load_block(nothing, tensors, *given.architecture, layer, counter);
-      all += counter.values;
-      largest = std::max(largest, counter.values);
-      largest_matrix = std::max(largest_matrix, counter.largest);
-    }
-  }
-};
 
 std::size_t n_tiles(const dlens_architecture& arch, const model_place& on) {
   return (arch.vocab_size + tile_ids(on.kind) - 1) / tile_ids(on.kind);
@@ -105,13 +73,14 @@ std::uint64_t tile_bytes(const dlens_architecture& arch, const model_place& on, 
 }
 
 std::size_t tiles_of_a_stage(const dlens_weights& given, const model_place& on) {
-  return tiles_beside(block_sizes(given).largest * on.element_bytes, *given.architecture, on);
+  return tiles_beside(block_sizes(tensor_set(given), *given.architecture).largest * on.element_bytes,
+                      *given.architecture, on);
 }
 
 dlens_model_needs needs_of(const dlens_weights& given, const model_place& on,
                            const dlens_model_options& options) {
   const dlens_architecture& arch = checked_architecture(given);
-  const block_sizes blocks(given);
+  const block_sizes blocks(tensor_set(given), arch);
   const bool gpu = on.kind == device_kind::cuda;
   const std::uint64_t copies = gpu ? 1 : on.devices;  // in the memory that is counted
   const std::uint64_t block = blocks.largest * on.element_bytes;

@@ -29,10 +29,8 @@ readout::readout(const readout_model& model, readout_request request)
   const std::size_t most = stack_rows(model.device.is_cuda() ? device_kind::cuda : device_kind::cpu);
   const std::size_t step = std::max<std::size_t>(1, most / plan_.rows.size());
   for (std::size_t first = 0; first < finals_.size(); first += step)
-    stacks_.push_back({.first = first,
-                       .n = std::min(step, finals_.size() - first),
-                       .final_table = nullptr,
-                       .table = nullptr});
+    stacks_.push_back(
+        {.first = first, .n = std::min(step, finals_.size() - first), .final_table = nullptr, .layers = {}});
 }
 
 void readout::run(const readout_stage& stage, product_counter& products) {
@@ -43,8 +41,8 @@ void readout::run(const readout_stage& stage, product_counter& products) {
   }
   if (!stage.layers || request_.lenses.empty()) return;
   for (open_stack& stack : stacks_) {
-    if (stack.layers_done == &stage || (stage.again && stack.as_expected)) continue;
-    read_layers(stage, stack, products);
+    if (stack.layers_done == &stage || (stage.again && stack.layers.as_expected)) continue;
+    read_stack(stage, stack, products);
     stack.layers_done = &stage;
   }
 }
@@ -62,27 +60,15 @@ void readout::find_finals(const readout_stage& stage, open_stack& open, product_
   open.final_table.reset();
 }
 
-void readout::read_layers(const readout_stage& stage, open_stack& open, product_counter& products) {
+void readout::read_stack(const readout_stage& stage, open_stack& open, product_counter& products) {
   readout_stack stack(model_, request_, plan_, open.first, open.n, products);
-  const std::span<const top_entry> finals = std::span(finals_).subspan(open.first, open.n);
-  const std::vector<site_target> targets = site_targets(stack.sites());
-  if (stage.first && !stage.again) {
-    open.table = std::make_unique<row_table>(stack.sites(), plan_.rows.size(), request_.batch->top_k, finals);
-    stack.find_targets(*open.table, targets, stage.tiles.front());
-  } else if (stage.first) {
-    open.table->restart(finals);
-  }
-  open.as_expected &= stack.run_tiles(stage, *open.table, targets, row_kind::layer);
-  if (!stage.last) return;
-  if (!open.as_expected && !stage.again) {
-    // The tiles' own values of the targets are known by now: count again, against them.
-    if (!stage.first) return;
-    open.table->restart(finals);
-    stack.run_tiles(stage, *open.table, targets, row_kind::layer);
-  }
-  open.table->write(*request_.batch, stack.sites(), model_.weights.unembed.rows, plan_.row_of_lens,
-                    request_.readings);
-  open.table.reset();
+  read_layers(
+      stage, stack, plan_, {request_.batch, request_.readings, model_.weights.unembed.rows},
+      std::span(finals_).subspan(open.first, open.n),
+      [&](row_table& table, const std::vector<site_target>& targets) {
+        stack.find_targets(table, targets, stage.tiles.front());
+      },
+      open.layers);
 }
 
 }  // namespace depthlens::torch_backend

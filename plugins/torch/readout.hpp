@@ -8,6 +8,7 @@
 #include "weights.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/open_layers.hpp"
 #include "depthlens/backend/read_sites.hpp"
 #include "depthlens/backend/row_plan.hpp"
 #include "depthlens/backend/row_table.hpp"
@@ -53,14 +54,14 @@ class readout {
   // The sites first..first+n-1, and what is known of their rows when some tiles have gone by.
   struct open_stack {
     std::size_t first, n;
-    std::unique_ptr<row_table> final_table, table;
-    bool as_expected = true;  // every tile had the values of the targets that they are ranked by
+    std::unique_ptr<row_table> final_table;
+    open_layers layers;
     const readout_stage *finals_done = nullptr,
                         *layers_done = nullptr;  // the last stage that it went through
   };
 
   void find_finals(const readout_stage& stage, open_stack& stack, product_counter& products);
-  void read_layers(const readout_stage& stage, open_stack& stack, product_counter& products);
+  void read_stack(const readout_stage& stage, open_stack& stack, product_counter& products);
 
   readout_model model_;
   readout_request request_;

@@ -19,7 +19,7 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::torch_backend;
 
-constexpr std::int64_t n_sites = 4, plan_rows = 3, vocabulary = 90, top_k = 5;
+constexpr std::int64_t n_sites = 4, plan_rows = 3, vocabulary = 90, n_best = 5;
 
 // (rows, vocabulary) with many equal logits.
 at::Tensor random_logits() {
@@ -53,23 +53,29 @@ void reduce(const at::Tensor& z, tile_reducer& reducer) {
   reducer.finish();
 }
 
-// Finals and targets as readout_stack knows them.
-void prepare(row_table& table, const at::Tensor& z, const std::vector<read_site>& at) {
-  for (const site_target& place : site_targets(at))
-    table.take_target(place, {z.const_data_ptr<float>(), vocabulary, 0, plan_rows * n_sites},
-                      static_cast<std::size_t>(place.id));
+std::vector<top_entry> finals_of(const at::Tensor& z) {
+  const at::Tensor largest = z.amax(1);
+  std::vector<top_entry> finals;
+  for (std::int64_t i = 0; i < n_sites; ++i) finals.push_back({largest.const_data_ptr<float>()[i], 0});
+  return finals;
 }
+
+// Knows finals and targets as those of readout_stack do.
+struct prepared_table : row_table {
+  prepared_table(const at::Tensor& z, const std::vector<read_site>& at)
+      : row_table(at, plan_rows, n_best, finals_of(z)) {
+    for (const site_target& place : site_targets(at))
+      take_target(place, {z.const_data_ptr<float>(), vocabulary, 0, plan_rows * n_sites},
+                  static_cast<std::size_t>(place.id));
+  }
+};
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_reduction_by_aten_finds_what_the_kernels_of_the_cpu_find) {
-  const at::Tensor z = random_logits(), largest = z.amax(1);
+  const at::Tensor z = random_logits();
   const std::vector<read_site> at = sites();
-  std::vector<top_entry> finals;
-  for (std::int64_t i = 0; i < n_sites; ++i) finals.push_back({largest.const_data_ptr<float>()[i], 0});
-  row_table by_aten(at, plan_rows, top_k, finals), by_kernel(at, plan_rows, top_k, finals);
-  prepare(by_aten, z, at);
-  prepare(by_kernel, z, at);
+  prepared_table by_aten(z, at), by_kernel(z, at);
   reduce(z, *make_aten_reducer(by_aten, at::kCPU));
   reduce(z, *make_reducer(by_kernel, at::kCPU));
   for (std::size_t r = 0; r < by_kernel.states.size(); ++r) {
@@ -94,13 +100,9 @@ BOOST_AUTO_TEST_CASE(the_cpu_has_no_kernels_for_gpus) { BOOST_TEST(!has_own_kern
 
 // As where the tiles are not in memory at once.
 BOOST_AUTO_TEST_CASE(a_reduction_that_another_one_goes_on_with_gives_the_same_bits) {
-  const at::Tensor z = random_logits(), largest = z.amax(1);
+  const at::Tensor z = random_logits();
   const std::vector<read_site> at = sites();
-  std::vector<top_entry> finals;
-  for (std::int64_t i = 0; i < n_sites; ++i) finals.push_back({largest.const_data_ptr<float>()[i], 0});
-  row_table whole(at, plan_rows, top_k, finals), halves(at, plan_rows, top_k, finals);
-  prepare(whole, z, at);
-  prepare(halves, z, at);
+  prepared_table whole(z, at), halves(z, at);
   reduce(z, *make_aten_reducer(whole, at::kCPU));
   std::int64_t id = 0;
   for (const std::int64_t width : tile_widths) {

@@ -117,15 +117,20 @@ memory_bound smallest_bound(const std::vector<memory_bound>& bounds) {
   return least == bounds.end() ? memory_bound{no_bound, "no limit found"} : *least;
 }
 
-memory_budget default_memory() {
-  const char* said = std::getenv("DEPTHLENS_MEMORY");
-  return said == nullptr ? memory_budget{} : parse_memory("DEPTHLENS_MEMORY", said);
+namespace {
+
+memory_budget said_by(const char* variable, const memory_budget& otherwise) {
+  const char* said = std::getenv(variable);
+  return said == nullptr ? otherwise : parse_memory(variable, said);
 }
+
+}  // namespace
+
+memory_budget default_memory() { return said_by("DEPTHLENS_MEMORY", {}); }
 
 memory_budget default_device_memory() {
   constexpr double most = 0.9;  // the rest is for what libraries take for themselves
-  const char* said = std::getenv("DEPTHLENS_DEVICE_MEMORY");
-  return said == nullptr ? memory_budget{.share = most} : parse_memory("DEPTHLENS_DEVICE_MEMORY", said);
+  return said_by("DEPTHLENS_DEVICE_MEMORY", {.share = most});
 }
 
 std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is) {

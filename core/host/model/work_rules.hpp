@@ -24,7 +24,8 @@ struct work_rules {
   std::size_t pack_tokens = 0;              // of one forward call, about; 0 = as the backend advises
   std::uint64_t kept_bytes = 0;  // most memory for keys and values of shared prefixes; 0 = kept_bytes_for
   std::uint64_t wave_bytes = 0;  // most memory for the states of a wave, where weights are streamed
-  // Throws where weights that are streamed are not in their files any more; set by the running model.
+  // Before each stage of streamed weights that has been loaded: gives its pages of the files back, and throws
+  // where the files are not what they were; set by the running model.
   std::function<void()> check_weights;
   bool sharing = true;    // false: every sequence is computed by itself, to measure against
   bool streaming = true;  // false: weights are held, whatever the budget

@@ -4,6 +4,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "plugins/library.hpp"
+#include "process/address_space.hpp"
 #include "process/cut_file_guard.hpp"
 #include "process/last_words.hpp"
 #include "terminal/log.hpp"
@@ -93,6 +94,7 @@ int dispatch(const depthlens::arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  depthlens::spare_address_space();
   occupy_standard_streams();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();  // SIGBUS: a mapped file has been cut short

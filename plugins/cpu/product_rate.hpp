@@ -21,10 +21,10 @@ constexpr std::size_t rate_rows = 256;  // of every product
 inline double flops_of_round(double weights) { return 2.0 * rate_rows * weights; }
 
 // Flop per second of all threads together, where a multiply-add is two. Every shape is run once for each time
-// it stands in `shapes`, with rate_rows rows, again and again for about `seconds`. precision: "f32" or "bf16"
-// (bf16 inputs and weights, f32 sums and results). Errors: status::unavailable for another precision, or one
-// that this CPU has no products in.
-double measure_product_rate(const std::vector<product_shape>& shapes, std::string_view precision,
+// it stands in `shapes`, with rate_rows rows, again and again for about `seconds`; large ones are narrowed.
+// precision: "f32" or "bf16" (bf16 inputs and weights, f32 sums and results). Errors: status::unavailable for
+// another precision, or one that this CPU has no products in.
+double measure_product_rate(std::vector<product_shape> shapes, std::string_view precision,
                             std::uint32_t threads, double seconds);
 
 }  // namespace depthlens::cpu

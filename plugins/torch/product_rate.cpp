@@ -4,6 +4,7 @@
 #include "device.hpp"
 #include "linear.hpp"
 
+#include "depthlens/backend/product_counts.hpp"
 #include "depthlens/backend/sum_over_threads.hpp"
 #include "depthlens/backend/work_counters.hpp"
 #include "depthlens/base/error.hpp"
@@ -12,6 +13,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -22,12 +24,15 @@ namespace {
 struct timed_product {
   at::Tensor x;
   linear map;
-  double flops;
+  double flops = 0;
 };
+
+using products = std::map<std::pair<std::int64_t, std::int64_t>, timed_product>;
 
 std::int64_t rows_at_once(at::Device device) { return device.type() == at::kCUDA ? 8192 : 1024; }
 
-timed_product make_product(const product_shape& shape, at::ScalarType type, at::Device device) {
+// One for each different shape. What goes in lies in the same place for all.
+products make_products(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device) {
   const std::int64_t rows = rows_at_once(device);
   // Numbers without a pattern, as those of a model: a GPU takes less power, and runs faster, where bits
   // repeat.
@@ -36,34 +41,68 @@ timed_product make_product(const product_shape& shape, at::ScalarType type, at::
   const auto values = [&](std::int64_t n, std::int64_t m) {
     return at::randn({n, m}, random, at::TensorOptions(at::kFloat).device(device)).to(type);
   };
-  return {values(rows, shape.inputs), linear(values(shape.outputs, shape.inputs), {}).packed(rows),
-          2.0 * static_cast<double>(rows * shape.inputs * shape.outputs)};
-}
-
-double rate_of_this_thread(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
-                           double seconds) {
-  const c10::InferenceMode guard;
-  const own_stream stream(device);
-  if (device.type() == at::kCPU) at::set_num_threads(1);
-  std::map<std::pair<std::int64_t, std::int64_t>, timed_product> made;
+  std::int64_t widest = 0;
+  for (const product_shape& s : shapes) widest = std::max(widest, s.inputs);
+  const at::Tensor in = values(rows * widest, 1);
+  products made;
   for (const product_shape& s : shapes) {
     const auto [at, fresh] = made.try_emplace({s.inputs, s.outputs});
-    if (fresh) at->second = make_product(s, type, device);
-    at->second.map.apply(at->second.x);  // makes and touches everything
+    if (!fresh) continue;
+    at->second = {in.narrow(0, 0, rows * s.inputs).view({rows, s.inputs}),
+                  linear(values(s.outputs, s.inputs), {}).packed(rows),
+                  2.0 * static_cast<double>(rows * s.inputs * s.outputs)};
+  }
+  return made;
+}
+
+// Flop of a round of all shapes.
+double run_products(const std::vector<product_shape>& shapes, const products& made, at::Device device) {
+  double flops = 0;
+  for (const product_shape& s : shapes) {
+    const timed_product& p = made.at({s.inputs, s.outputs});
+    p.map.apply(p.x);
+    flops += p.flops;
   }
   finish_stream(device);
+  return flops;
+}
+
+double rate_of_this_thread(const std::vector<product_shape>& shapes, const products& made, at::Device device,
+                           double seconds) {
+  run_products(shapes, made, device);  // makes and touches everything
   const std::uint64_t start = now_ns(), wanted = static_cast<std::uint64_t>(seconds * 1e9);
   double flops = 0;
   std::uint64_t spent = 0;
-  for (; spent < wanted || flops == 0; spent = now_ns() - start) {
-    for (const product_shape& s : shapes) {
-      const timed_product& p = made.at({s.inputs, s.outputs});
-      p.map.apply(p.x);
-      flops += p.flops;
-    }
-    finish_stream(device);
-  }
+  for (; spent < wanted || flops == 0; spent = now_ns() - start) flops += run_products(shapes, made, device);
   return flops / (static_cast<double>(spent) / 1e9);
+}
+
+double rate_of_gpu(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
+                   double seconds) {
+  return sum_over_threads(1, [&] {
+    const c10::InferenceMode guard;
+    const own_stream stream(device);
+    return rate_of_this_thread(shapes, make_products(shapes, type, device), device, seconds);
+  });
+}
+
+// All threads read the same weights, as those of a model. They are made by a thread of their own, as the
+// others are: how many threads a product takes is kept for each.
+double rate_of_processor(const std::vector<product_shape>& shapes, at::ScalarType type, std::uint32_t threads,
+                         double seconds) {
+  products made;
+  const auto alone = [](const auto& work) {
+    const c10::InferenceMode guard;
+    at::set_num_threads(1);
+    return work();
+  };
+  sum_over_threads(1, [&] {
+    alone([&] { made = make_products(shapes, type, at::kCPU); });
+    return 0.0;
+  });
+  return sum_over_threads(threads, [&] {
+    return alone([&] { return rate_of_this_thread(shapes, made, at::kCPU, seconds); });
+  });
 }
 
 }  // namespace
@@ -72,12 +111,12 @@ double flops_of_round(double weights, at::Device device) {
   return 2.0 * static_cast<double>(rows_at_once(device)) * weights;
 }
 
-double measure_product_rate(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
+double measure_product_rate(std::vector<product_shape> shapes, at::ScalarType type, at::Device device,
                             std::uint32_t threads, double seconds) {
-  if (device.type() == at::kCPU && type == at::kHalf)
-    fail(status::unavailable, "libtorch has no fast products in f16 on the CPU");
-  const std::uint32_t at_once = device.type() == at::kCPU ? threads : 1;
-  return sum_over_threads(at_once, [&] { return rate_of_this_thread(shapes, type, device, seconds); });
+  if (device.type() != at::kCPU) return rate_of_gpu(shapes, type, device, seconds);
+  if (type == at::kHalf) fail(status::unavailable, "libtorch has no fast products in f16 on the CPU");
+  narrow_products(shapes, most_rate_weights);
+  return rate_of_processor(shapes, type, threads, seconds);
 }
 
 }  // namespace depthlens::torch_backend

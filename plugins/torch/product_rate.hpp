@@ -17,9 +17,9 @@ struct product_shape {
 double flops_of_round(double weights, at::Device device);
 
 // Flop per second of products of these shapes, one after the other on each of `threads` threads (on a GPU: of
-// one), with weights packed as the model's are, for about `seconds`. Errors: status::unavailable for f16 on
-// the CPU, where libtorch has no fast products.
-double measure_product_rate(const std::vector<product_shape>& shapes, at::ScalarType type, at::Device device,
+// one), with weights packed as the model's are, for about `seconds`; on the CPU large ones are narrowed.
+// Errors: status::unavailable for f16 on the CPU, where libtorch has no fast products.
+double measure_product_rate(std::vector<product_shape> shapes, at::ScalarType type, at::Device device,
                             std::uint32_t threads, double seconds);
 
 }  // namespace depthlens::torch_backend

@@ -47,15 +47,31 @@ BOOST_AUTO_TEST_CASE(sizes_are_powers_of_1024_or_shares) {
   test::check_fails([] { parse_memory("--memory", "6 G"); }, status::usage, "--memory 6 G: expected bytes");
 }
 
+BOOST_AUTO_TEST_CASE(units_may_be_written_as_people_write_them) {
+  for (const char* six : {"6g", "6GB", "6GiB", "6gib", "6442450944"})
+    BOOST_TEST(parse_memory("--memory", six).bytes == 6ull << 30, six);
+  for (const char* none : {"6BG", "6Gi", "6B", "6%%", "6GBB"})
+    test::check_fails([&] { parse_memory("--memory", none); }, status::usage, "expected bytes");
+}
+
 BOOST_AUTO_TEST_CASE(the_budget_is_a_share_of_the_smallest_bound) {
-  const std::vector<memory_bound> bounds{{800, "a"}, {500, "b"}, {900, "c"}};
-  const memory_bound least = smallest_bound(bounds);
-  BOOST_TEST(least.source == "b");
-  BOOST_TEST(bytes_of({}, least) == 400U);
-  BOOST_TEST(bytes_of(parse_memory("--memory", "50%"), least) == 250U);
-  BOOST_TEST(bytes_of(parse_memory("--memory", "7"), least) == 7U);
-  BOOST_TEST(source_of(parse_memory("--memory", "7K"), least) == "--memory 7K");
-  BOOST_TEST(source_of({}, least) == "80% of 0 MB, b");
+  const std::vector<memory_bound> bounds{{800, "a"}, {500, "b", false}, {900, "c"}};
+  BOOST_TEST(grant({}, bounds).there_is.source == "b");
+  BOOST_TEST(grant({}, bounds).bytes == 400U);
+  BOOST_TEST(grant({}, bounds).source == "80% of 0 MiB, b");
+  BOOST_TEST(grant(parse_memory("--memory", "50%"), bounds).bytes == 250U);
+}
+
+BOOST_AUTO_TEST_CASE(a_budget_in_bytes_counts_up_to_a_limit_that_is_set_and_beyond_what_happens_to_be_free) {
+  const std::vector<memory_bound> bounds{{8000, "a"}, {500, "free", false}, {9000, "c"}};
+  const auto granted = [&](const char* said) { return grant(parse_memory("--memory", said), bounds); };
+  BOOST_TEST(granted("7").bytes == 7U);
+  BOOST_TEST(granted("7K").bytes == 7168U);
+  BOOST_TEST(granted("7K").source == "--memory 7K");
+  BOOST_TEST(!granted("7K").is_less);
+  BOOST_TEST(granted("9K").bytes == 8000U);
+  BOOST_TEST(granted("9K").source == "0 MiB, a");
+  BOOST_TEST(granted("9K").is_less);
 }
 
 BOOST_AUTO_TEST_CASE(weights_are_held_where_they_fit_and_streamed_where_they_do_not) {
@@ -138,7 +154,7 @@ BOOST_AUTO_TEST_CASE(weights_on_a_device_are_planned_with_its_own_budget) {
   BOOST_TEST(held.on_device);
   BOOST_TEST(!held.streamed);
   BOOST_TEST(held.budget == 1800 * mega);
-  BOOST_TEST(held.source == "90% of 2.1 GB, free on the device");
+  BOOST_TEST(held.source == "90% of 2.0 GiB, free on the device");
   BOOST_TEST(held.program == 0U);
   BOOST_TEST(held.calls == 180 * mega);  // by the budget, not by what is free
   BOOST_TEST(device_plan(rules, 7 * mega).program == 7 * mega);

@@ -29,7 +29,7 @@ boost::test_tools::assertion_result with_torch(boost::unit_test::test_unit_id) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(sizes_that_are_none_are_refused) {
-  for (const char* size : {"0", "-1", "-3G", "12X", "G", "", "6GB", "0%", "nan", "1e400", "inf"}) {
+  for (const char* size : {"0", "-1", "-3G", "12X", "G", "", "6GX", "0%", "nan", "1e400", "inf"}) {
     const outcome o = depthlens_says(trace({std::string("--memory=") + size}));
     BOOST_TEST(o.code == 64, size << ": " << o.code << ' ' << o.err);
     BOOST_TEST(o.out.empty());
@@ -56,7 +56,9 @@ BOOST_AUTO_TEST_CASE(the_environment_gives_the_budget_and_the_option_counts_befo
   BOOST_TEST(must_work(trace({}), small).err.find("streamed") != std::string::npos);
   BOOST_TEST(must_work(trace({"--memory", "90%"}), small).err.find("streamed") == std::string::npos);
   const outcome said = must_work({"env"}, small);
-  BOOST_TEST(said.out.find("memory budget: 262 MB (DEPTHLENS_MEMORY 250M)") != std::string::npos, said.out);
+  BOOST_TEST(said.out.find("memory budget: 250 MiB (DEPTHLENS_MEMORY 250M)") != std::string::npos, said.out);
+  const surroundings empty{.environment = {{"DEPTHLENS_MEMORY", ""}}};
+  BOOST_TEST(must_work({"env"}, empty).out.find("(80% of ") != std::string::npos);
   BOOST_TEST(must_work({"env"}).out.find("memory, MemAvailable: ") != std::string::npos);
 }
 
@@ -72,9 +74,9 @@ BOOST_AUTO_TEST_CASE(a_dry_run_tells_how_memory_will_be_used_before_the_model_is
     return must_work(data.all() + words{"--out", folder.path() / "run", "--dry-run"} + more).out;
   };
   const std::string held = plan({}), streamed = plan({"--memory", "230M"});
-  BOOST_TEST(held.find("weights            540 MB, held") != std::string::npos, held);
+  BOOST_TEST(held.find("weights            515 MiB, held") != std::string::npos, held);
   BOOST_TEST(held.find("waves") == std::string::npos, held);
-  BOOST_TEST(streamed.find("at a time of 540 MB, streamed") != std::string::npos, streamed);
+  BOOST_TEST(streamed.find("at a time of 515 MiB, streamed") != std::string::npos, streamed);
   BOOST_TEST(std::regex_search(streamed, std::regex("waves +[0-9]+, each reading the model's file once")),
              streamed);
   BOOST_TEST(streamed.find("(--memory 230M)") != std::string::npos, streamed);

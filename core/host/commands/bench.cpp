@@ -94,9 +94,9 @@ class bench_session {
   const bench_report& measure(std::uint64_t repeats) {
     for (std::uint64_t i = 0; i < repeats; ++i)
       report_.passes.push_back(run_pass(model_, *running_, prompts_, plan_));
-    report_.peak_bytes = peak_memory();
     for (const char* precision : {"f32", "bf16", "f16"})
       report_.product_rates.emplace_back(precision, plain_rate(precision));
+    report_.peak_bytes = peak_memory();
     warn_of_slow_products();
     if (!report_.against.empty()) compare();
     describe();
@@ -149,8 +149,10 @@ class bench_session {
     try {
       checked_call(m->product_rate, m, precision, plan_.rules.threads, rate_seconds, &rate);
     } catch (const error& e) {
-      if (e.code() == status::unavailable) return std::nullopt;
-      throw;
+      if (e.code() != status::unavailable) throw;
+      if (plan_.rules.precision == precision)
+        log_warning(cat("the rate of plain products could not be measured: ", e.what()));
+      return std::nullopt;
     }
     return rate;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/bench_print.hpp"
 
+#include "model/memory_budget.hpp"
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -10,7 +12,7 @@
 namespace depthlens {
 namespace {
 
-constexpr double giga = 1e9, mega = 1e6;
+constexpr double giga = 1e9;
 
 // Three digits that matter.
 std::string shown(double x) {
@@ -77,8 +79,7 @@ std::string line(const char* head, const std::string& text) {
 }
 
 std::string input_lines(const bench_report& r, const bench_pass& p) {
-  return line("model", cat(r.model, ", ", r.weights_form, ", ",
-                           shown(static_cast<double>(r.weight_bytes) / mega), " MB")) +
+  return line("model", cat(r.model, ", ", r.weights_form, ", ", memory_words(r.weight_bytes))) +
          line("backend",
               cat(r.backend, ": ", r.device, "; ", r.threads, r.threads == 1 ? " thread" : " threads")) +
          line("input", cat(r.prompts, " prompts, ", p.counts.tokens_given, " tokens, ",
@@ -187,8 +188,8 @@ std::string bench_json(const bench_report& r) {
 std::string bench_table(const bench_report& r) {
   const bench_pass& p = r.fastest();
   return input_lines(r, p) + "\n" + time_lines(r, p) + "\n" + rate_lines(r, p) +
-         line("memory", cat(shown(static_cast<double>(r.peak_bytes) / mega), " MB at most, weights ",
-                            shown(static_cast<double>(r.weight_bytes) / mega), " MB")) +
+         line("memory",
+              cat(memory_words(r.peak_bytes), " at most, weights ", memory_words(r.weight_bytes))) +
          (r.against.empty() ? "" : agreement_lines(r));
 }
 

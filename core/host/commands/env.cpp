@@ -55,9 +55,8 @@ int env_command(const arguments& args) {
   out["threads"] = thread_count(o);
   const std::vector<memory_bound> bounds = memory_bounds();
   for (const memory_bound& b : bounds) out["memory, " + b.source] = memory_words(b.bytes);
-  const memory_budget budget = default_memory();
-  const memory_bound least = smallest_bound(bounds);
-  out["memory budget"] = cat(memory_words(bytes_of(budget, least)), " (", source_of(budget, least), ")");
+  const granted_memory may_take = grant(default_memory(), bounds);
+  out["memory budget"] = cat(memory_words(may_take.bytes), " (", may_take.source, ")");
   const gnuplot_verdict gnuplot = check_gnuplot();
   out["gnuplot"] = gnuplot.state == gnuplot_state::usable   ? "found"
                    : gnuplot.state == gnuplot_state::absent ? "not found"

@@ -49,6 +49,7 @@ struct evaluation_counts {
   std::uint64_t tokens_computed = 0;    // ancestors computed again included
   std::uint64_t positions_read = 0;
   std::uint64_t most_kept_tokens = 0;  // whose keys and values are held for other packs at a time
+  std::uint64_t most_wave_bytes = 0;   // states of the largest wave, where weights are streamed
   std::uint64_t waves = 0;             // times that the weights go through memory, where they are streamed
 
   // With those of work that is done after.
@@ -58,6 +59,7 @@ struct evaluation_counts {
     tokens_computed += other.tokens_computed;
     positions_read += other.positions_read;
     most_kept_tokens = std::max(most_kept_tokens, other.most_kept_tokens);
+    most_wave_bytes = std::max(most_wave_bytes, other.most_wave_bytes);
     waves += other.waves;
     return *this;
   }

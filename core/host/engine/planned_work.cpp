@@ -67,11 +67,16 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   counts.positions_read = sites.size();
   counts.waves = packs.empty() ? 0 : packs.back().wave + 1;
   std::size_t kept = 0;
+  std::vector<std::uint64_t> wave_bytes(counts.waves, 0);
   for (const pack& p : packs) {
+    if (rules.wave_bytes > 0)
+      wave_bytes[p.wave] += p.size() * rules.token_bytes + sites_of(p).size() * rules.read_bytes;
     kept += p.kept_tokens;
     if (p.keep >= 0 || !sites_of(p).empty()) counts.tokens_computed += p.size();
   }
   counts.most_kept_tokens = std::min(kept, rules.kept_tokens);
+  for (const std::uint64_t bytes : wave_bytes)
+    counts.most_wave_bytes = std::max(counts.most_wave_bytes, bytes);
 }
 
 std::span<const read_site> planned_work::sites_of(const pack& p) const {

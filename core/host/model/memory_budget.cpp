@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -22,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* own_status = "/proc/self/status";
-constexpr std::uint64_t no_bound = std::numeric_limits<std::uint64_t>::max();
 
 // A line "Name:  123 kB" of a file of /proc, in bytes.
 std::optional<std::uint64_t> kilobytes_in(const char* file, std::string_view name) {
@@ -73,6 +73,15 @@ std::optional<std::uint64_t> resource_limit(decltype(RLIMIT_AS) what) {
   return limit.rlim_cur;
 }
 
+// Of files, and of what is reserved only: what an address space holds but memory does not. In steps, as what
+// is reserved differs a little from one moment to the next.
+std::uint64_t mapped_bytes() {
+  constexpr std::uint64_t step = 16u << 20;
+  const std::uint64_t all = kilobytes_in(own_status, "VmSize:").value_or(0);
+  const std::uint64_t data = kilobytes_in(own_status, "VmData:").value_or(0);
+  return (all - std::min(all, data) + step - 1) / step * step;
+}
+
 }  // namespace
 
 memory_budget parse_memory(std::string_view option, const std::string& text) {
@@ -82,15 +91,18 @@ memory_budget parse_memory(std::string_view option, const std::string& text) {
   };
   double number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (code != std::errc{} || !std::isfinite(number) || number <= 0 || unit.size() > 1) refuse();
+  std::string unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (code != std::errc{} || !std::isfinite(number) || number <= 0) refuse();
   memory_budget out{.said = cat(option, ' ', text)};
   if (unit == "%") {
     out.share = number / 100;
     return out;
   }
   const std::size_t power = unit.empty() ? 0 : std::string_view(" KMGT").find(unit[0]);
+  const std::string rest = unit.empty() ? "" : unit.substr(1);
   if (power == std::string_view::npos || (!unit.empty() && power == 0)) refuse();
+  if (!rest.empty() && rest != "B" && rest != "IB") refuse();
   const double bytes = std::ldexp(number, static_cast<int>(10 * power));
   if (bytes < 1 || bytes > std::ldexp(1.0, 60)) refuse();
   out.bytes = static_cast<std::uint64_t>(bytes);
@@ -99,29 +111,28 @@ memory_budget parse_memory(std::string_view option, const std::string& text) {
 
 std::vector<memory_bound> memory_bounds() {
   std::vector<memory_bound> out;
-  const std::uint64_t own = memory_in_use();
-  if (const auto free = kilobytes_in("/proc/meminfo", "MemAvailable:"))
-    out.push_back({*free + kilobytes_in(own_status, "RssAnon:").value_or(0), "MemAvailable"});
+  if (const auto free = kilobytes_in(own_status, "RssAnon:"))
+    if (const auto available = kilobytes_in("/proc/meminfo", "MemAvailable:"))
+      out.push_back({*available + *free, "MemAvailable", false});
   add_cgroups(out);
-  if (const auto limit = resource_limit(RLIMIT_AS)) {
-    const std::uint64_t mapped = kilobytes_in(own_status, "VmSize:").value_or(own) - own;
-    out.push_back({*limit - std::min(*limit, mapped), "RLIMIT_AS, less the files that are mapped"});
-  }
+  if (const auto limit = resource_limit(RLIMIT_AS))
+    out.push_back({*limit - std::min(*limit, mapped_bytes()), "RLIMIT_AS, less the files that are mapped"});
   if (const auto limit = resource_limit(RLIMIT_DATA)) out.push_back({*limit, "RLIMIT_DATA"});
   return out;
-}
-
-memory_bound smallest_bound(const std::vector<memory_bound>& bounds) {
-  const auto least = std::min_element(bounds.begin(), bounds.end(),
-                                      [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
-  return least == bounds.end() ? memory_bound{no_bound, "no limit found"} : *least;
 }
 
 namespace {
 
 memory_budget said_by(const char* variable, const memory_budget& otherwise) {
   const char* said = std::getenv(variable);
-  return said == nullptr ? otherwise : parse_memory(variable, said);
+  return said == nullptr || *said == 0 ? otherwise : parse_memory(variable, said);
+}
+
+const memory_bound* smallest(const std::vector<memory_bound>& bounds, bool fixed_only) {
+  const memory_bound* out = nullptr;
+  for (const memory_bound& b : bounds)
+    if ((b.fixed || !fixed_only) && (out == nullptr || b.bytes < out->bytes)) out = &b;
+  return out;
 }
 
 }  // namespace
@@ -133,26 +144,30 @@ memory_budget default_device_memory() {
   return said_by("DEPTHLENS_DEVICE_MEMORY", {.share = most});
 }
 
-std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is) {
-  if (budget.bytes > 0) return budget.bytes;
-  return static_cast<std::uint64_t>(static_cast<double>(there_is.bytes) * budget.share);
+granted_memory grant(const memory_budget& budget, const std::vector<memory_bound>& bounds) {
+  const memory_bound* least = smallest(bounds, false);
+  const memory_bound* most = smallest(bounds, true);
+  const memory_bound there_is =
+      least ? *least : memory_bound{std::numeric_limits<std::uint64_t>::max(), "no limit found"};
+  if (budget.bytes == 0) {
+    const std::string said = budget.said.empty() ? cat(std::lround(100 * budget.share), '%') : budget.said;
+    return {static_cast<std::uint64_t>(static_cast<double>(there_is.bytes) * std::min(budget.share, 1.0)),
+            cat(said, " of ", memory_words(there_is.bytes), ", ", there_is.source), there_is,
+            budget.share > 1};
+  }
+  if (most != nullptr && most->bytes < budget.bytes)
+    return {most->bytes, cat(memory_words(most->bytes), ", ", most->source), there_is, true};
+  return {budget.bytes, budget.said, there_is};
 }
 
-std::string source_of(const memory_budget& budget, const memory_bound& there_is) {
-  if (budget.bytes > 0) return budget.said;
-  return cat(budget.said.empty() ? cat(std::lround(100 * budget.share), "%") : budget.said, " of ",
-             memory_words(there_is.bytes), ", ", there_is.source);
-}
-
-std::uint64_t memory_in_use() { return kilobytes_in(own_status, "VmData:").value_or(0); }
 std::uint64_t peak_memory() { return kilobytes_in(own_status, "VmHWM:").value_or(0); }
 
 std::string memory_words(std::uint64_t bytes) {
-  constexpr double mega = 1e6, giga = 1e9;
+  constexpr double mega = 1u << 20, giga = 1u << 30;
   std::ostringstream out;
   const auto n = static_cast<double>(bytes);
   out << std::fixed << std::setprecision(n < giga ? 0 : 1) << (n < giga ? n / mega : n / giga)
-      << (n < giga ? " MB" : " GB");
+      << (n < giga ? " MiB" : " GiB");
   return out.str();
 }
 

@@ -19,11 +19,12 @@ struct memory_budget {
   bool by_option() const { return said.starts_with("--"); }
 };
 
-// "6G", "800M", "1.5T" (powers of 1024), plain bytes, or "60%" of what there is. Errors: status::usage, named
-// after `option`.
+// "6G", "800M", "1.5T" (powers of 1024; also "6g", "6GB", "6GiB"), plain bytes, or "60%" of what there is.
+// Errors: status::usage, named after `option`.
 memory_budget parse_memory(std::string_view option, const std::string& text);
 
-// What DEPTHLENS_MEMORY says, else the default share. Throws what parse_memory throws.
+// What DEPTHLENS_MEMORY says, else (also where it is empty) the default share. Throws what parse_memory
+// throws.
 memory_budget default_memory();
 // The same of a device's own memory: DEPTHLENS_DEVICE_MEMORY, else 90 % of what is free there.
 memory_budget default_device_memory();
@@ -32,24 +33,26 @@ memory_budget default_device_memory();
 struct memory_bound {
   std::uint64_t bytes;
   std::string source;  // "MemAvailable", "cgroup /sys/fs/cgroup/...", "RLIMIT_DATA"
+  bool fixed = true;   // a limit that is set; false: what happens to be free
 };
 
 // All that is found: MemAvailable with what this process has already, the limits of its cgroups (v1 and v2)
 // and of all above them, RLIMIT_AS less the files that are mapped, and RLIMIT_DATA.
 std::vector<memory_bound> memory_bounds();
-// The smallest; the largest number where nothing is found.
-memory_bound smallest_bound(const std::vector<memory_bound>& bounds);
 
-// The budget in bytes, and what it comes from in words: "80% of 24.2 GB, MemAvailable", "--memory 6G".
-std::uint64_t bytes_of(const memory_budget& budget, const memory_bound& there_is);
-std::string source_of(const memory_budget& budget, const memory_bound& there_is);
+// What a budget comes to.
+struct granted_memory {
+  std::uint64_t bytes;     // at most the smallest bound that is fixed
+  std::string source;      // "80% of 24.2 GiB, MemAvailable", "--memory 6G", "2.0 GiB, RLIMIT_DATA"
+  memory_bound there_is;   // the smallest bound; the largest number where nothing is found
+  bool is_less = false;    // than the user asked for
+};
+granted_memory grant(const memory_budget& budget, const std::vector<memory_bound>& bounds);
 
-// Memory of this process that is not backed by files, in bytes: what it may write to.
-std::uint64_t memory_in_use();
 // Largest memory of this process so far, in bytes, mapped files included; 0 where the system does not say.
 std::uint64_t peak_memory();
 
-// "5.2 GB"
+// "5.2 GiB", "800 MiB": powers of 1024, as budgets are said.
 std::string memory_words(std::uint64_t bytes);
 
 }  // namespace depthlens

@@ -11,21 +11,21 @@
 namespace depthlens {
 namespace {
 
-constexpr std::uint64_t for_tables = 64u << 20;  // records, readings and tables on their way
-constexpr std::uint64_t for_thread = 10u << 20;  // a thread's stack, and what its allocator keeps
+// Estimated, not measured: the same run must come to the same plan whenever it is asked.
+constexpr std::uint64_t for_libraries = 24u << 20;  // and the program's own threads, of which few compute
+constexpr std::uint64_t for_vocabulary_id = 192;    // of the tokenizer's tables
+constexpr std::uint64_t for_tables = 64u << 20;     // records, readings and tables on their way
+constexpr std::uint64_t for_thread = 10u << 20;     // a thread's stack, and what its allocator keeps
 // Of half of the smallest wave, and of a call in flight on held weights: that many of the tokens are read.
 constexpr std::uint64_t fewest_tokens = 256, fewest_reads = 64;
 
 bool is_on_device(const dlens_model_needs& needs) { return needs.device_bytes > 0; }
 
-// What bounds the memory that the weights lie in, and the user's budget of it.
-memory_bound bound_of(const dlens_model_needs& needs) {
-  return is_on_device(needs) ? memory_bound{needs.device_bytes, "free on the device"}
-                             : smallest_bound(memory_bounds());
-}
-
-const memory_budget& budget_of(const work_rules& rules, const dlens_model_needs& needs) {
-  return is_on_device(needs) ? rules.device_memory : rules.memory;
+// The user's budget of the memory that the weights lie in, by what bounds that.
+granted_memory granted(const work_rules& rules, const dlens_model_needs& needs) {
+  if (is_on_device(needs))
+    return grant(rules.device_memory, {{needs.device_bytes, "free on the device", false}});
+  return grant(rules.memory, memory_bounds());
 }
 
 std::uint64_t calls_in_flight(const work_rules& rules, const dlens_model_needs& needs) {
@@ -33,6 +33,10 @@ std::uint64_t calls_in_flight(const work_rules& rules, const dlens_model_needs& 
 }
 
 }  // namespace
+
+std::uint64_t program_bytes(const work_rules& rules, std::uint32_t vocab_size) {
+  return for_libraries + for_vocabulary_id * vocab_size + for_tables + rules.threads * for_thread;
+}
 
 std::uint64_t kept_bytes_for(std::uint64_t weight_bytes) {
   constexpr std::uint64_t least = 96u << 20;
@@ -58,7 +62,7 @@ std::optional<dlens_model_needs> needs_of(const dlens_backend* backend, const dl
   const plugin_call call("backend", backend_name(), "needs");
   checked_call(backend->needs, weights, &std::as_const(options), &needs);
   if (!is_on_device(needs)) return needs;
-  options.device_memory = bytes_of(rules.device_memory, bound_of(needs));
+  options.device_memory = granted(rules, needs).bytes;
   needs.size = sizeof needs;
   checked_call(backend->needs, weights, &std::as_const(options), &needs);
   return needs;
@@ -87,13 +91,14 @@ work_rules with_plan(work_rules rules, const memory_plan& plan) {
 }
 
 void require_fit(const memory_plan& plan) {
-  if (plan.budget > plan.there_is)
-    log_warning(cat(plan.source, " is more than ",
+  if (plan.asked_more)
+    log_warning(cat(plan.asked, " is more than ",
                     plan.on_device ? "is free on the device" : "this process may have", ": ",
                     memory_words(plan.there_is)));
   if (plan.fits()) return;
+  const std::uint64_t least = (plan.least >> 20) + 1;
   fail(status::unavailable, "the model does not fit: ", memory_words(plan.budget), " may be taken (",
-       plan.source, "); the least that would do is ", plan.option(), " ", (plan.least >> 20) + 1, "M");
+       plan.source, "); the least that would do is ", plan.option(), " ", least, "M", plan.remedy);
 }
 
 std::string words_of(const memory_plan& plan) {
@@ -102,17 +107,31 @@ std::string words_of(const memory_plan& plan) {
              memory_words(plan.wave), " (", plan.source, " = ", memory_words(plan.budget), ")");
 }
 
-memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t in_use,
+namespace {
+
+// What takes less, of what the user may choose.
+std::string remedy(const work_rules& rules) {
+  std::string out;
+  if (rules.threads > 1) out = "fewer --threads";
+  if (rules.precision == "f32") out += cat(out.empty() ? "" : " or ", "--precision bf16");
+  return out.empty() ? out : cat("; ", out, " take", rules.threads > 1 ? "" : "s", " less");
+}
+
+}  // namespace
+
+memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t program_bytes,
                         std::uint64_t lens_bytes) {
   memory_plan plan;
-  const memory_bound bound = bound_of(needs);
+  const granted_memory may_take = granted(rules, needs);
   plan.on_device = is_on_device(needs);
-  plan.budget = bytes_of(budget_of(rules, needs), bound);
-  plan.source = source_of(budget_of(rules, needs), bound);
-  plan.there_is = bound.bytes;
+  plan.budget = may_take.bytes;
+  plan.source = may_take.source;
+  plan.there_is = may_take.there_is.bytes;
+  plan.asked = (plan.on_device ? rules.device_memory : rules.memory).said;
+  plan.asked_more = may_take.is_less || plan.budget > plan.there_is;
   plan.all_weights = needs.held_bytes;
   const std::uint64_t calls = calls_in_flight(rules, needs);
-  plan.program = lens_bytes + (plan.on_device ? 0 : in_use + for_tables + rules.threads * for_thread);
+  plan.program = lens_bytes + (plan.on_device ? 0 : program_bytes);
   plan.calls = calls * needs.call_bytes;
   const std::uint64_t fixed = plan.program + plan.calls;
   const std::uint64_t pack = needs.pack_tokens * needs.bytes_per_token;
@@ -132,7 +151,10 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.weights = needs.streamed_bytes;
   const std::uint64_t half_wave = fewest_tokens * needs.bytes_per_token + fewest_reads * needs.bytes_per_read;
   plan.least = fixed + plan.weights + 2 * half_wave;
-  if (!plan.fits()) return plan;
+  if (!plan.fits()) {
+    plan.remedy = remedy(rules);
+    return plan;
+  }
   const std::uint64_t left = plan.budget - fixed - plan.weights;
   plan.kept = std::min<std::uint64_t>(kept, left / 8);
   plan.wave = left - plan.kept;

@@ -24,6 +24,9 @@ struct memory_plan {
   std::uint64_t all_weights = 0;  // those in memory if all were held
   std::uint64_t least = 0;        // budget that would do
   std::uint64_t there_is = 0;     // what the system leaves this process, or what is free on the device
+  std::string asked;              // the user's own words for the budget, if any
+  bool asked_more = false;        // than there is
+  std::string remedy;             // what would need less, where it does not fit: "; ..."
   bool fits() const { return budget >= least; }
   const char* option() const { return on_device ? "--device-memory" : "--memory"; }
 };
@@ -43,8 +46,11 @@ std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
 // budget counts for nothing.
 void require_use(const work_rules& rules, const std::optional<dlens_model_needs>& needs);
 
-// in_use: bytes that the program takes already. lens_bytes: of the matrices of lenses.
-memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t in_use,
+// What the program, its threads and its tables take beside a model of that many ids, about and rather more.
+std::uint64_t program_bytes(const work_rules& rules, std::uint32_t vocab_size);
+
+// lens_bytes: of the matrices of lenses.
+memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t program_bytes,
                         std::uint64_t lens_bytes);
 
 // The user's rules with what the plan leaves for the work.

@@ -56,7 +56,13 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
     log_info(cat(name_or_path, ": the model is the GGUF file in this folder, ", m.path.filename().string()));
   m.name = shown_name.empty() ? display_name(name_or_path, m.path) : shown_name;
   m.files = std::make_unique<model_files>(model_files::open(m.path, policy));
-  m.hash = std::async(std::launch::deferred, [files = m.files.get()] { return files->content_hash(); });
+  m.hash = std::async(std::launch::deferred, [files = m.files.get()] {
+    std::uint64_t bytes = 0;
+    for (const tensor_view& t : files->tensors()) bytes += t.bytes;
+    constexpr std::uint64_t takes_seconds = 2ull << 30;
+    if (bytes > takes_seconds) log_info("hashing the model's files");
+    return files->content_hash();
+  });
   for (const std::string& key : policy.ignored)
     log_warning(cat("--ignore-config ", key, ": the model is computed as if its files did not say this"));
   for (const std::string& note : m.files->arch().notes) log_info(note);

@@ -48,8 +48,14 @@ void running_model::plan(std::uint64_t lens_bytes) {
   const auto needs = needs_of(table_, views_.c(), rules_);
   require_use(rules_, needs);
   if (!needs) return;
-  memory_ = plan_memory(rules_, *needs, memory_in_use(), lens_bytes);
+  memory_ =
+      plan_memory(rules_, *needs, program_bytes(rules_, opened_.files->arch().vocab_size), lens_bytes);
   require_fit(memory_);
+  constexpr std::uint64_t takes_seconds = 2ull << 30;
+  if (memory_.streamed)
+    log_info(words_of(memory_));
+  else if (memory_.weights > takes_seconds)
+    log_info(cat("loading ", memory_words(memory_.weights), " of weights"));
   rules_ = with_plan(std::move(rules_), memory_);
 }
 
@@ -62,7 +68,6 @@ void running_model::check() {
   log_info(cat("backend ", about_.word, ": ", info().device, "; model in ", rules_.precision,
                memory_.streamed ? ", streamed" : "", " ready in ", std::fixed, std::setprecision(2),
                load_seconds_ + check_seconds_, " s"));
-  if (memory_.streamed) log_info(words_of(memory_));
   if (const auto slow = slow_precision(rules_.precision, info().device)) log_warning(*slow);
 }
 

@@ -2,15 +2,15 @@
 #include "run/dry_run.hpp"
 
 #include "model/backend_advice.hpp"
-#include "model/memory_plan.hpp"
 #include "model/model_size.hpp"
-#include "model/model_views.hpp"
 #include "process/plugin_call.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
 #include "results/run_device.hpp"
 #include "run/listed_outputs.hpp"
+#include "run/run_plan.hpp"
 
+#include <iomanip>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -18,22 +18,6 @@
 
 namespace depthlens {
 namespace {
-
-// What the work is planned with: what the backend says that the model takes, before it has it.
-struct planned {
-  memory_plan memory;
-  backend_advice advice;
-};
-
-std::optional<planned> plan_of(const run_inputs& inputs, const dlens_backend* backend) {
-  const model_views views(*inputs.model.files);
-  const auto needs = needs_of(backend, views.c(), inputs.request.work);
-  require_use(inputs.request.work, needs);
-  if (!needs) return std::nullopt;
-  const memory_plan memory =
-      plan_memory(inputs.request.work, *needs, memory_in_use(), inputs.lenses.matrix_bytes());
-  return planned{memory, advice_of(*needs, memory.streamed)};
-}
 
 // What the backend told an earlier command of this run.
 std::optional<backend_advice> told_before(const boost::json::object& run, const std::string& backend,
@@ -55,23 +39,45 @@ study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const ba
                       {.window = wishes.window, .only_count = combine(wishes, advice, cost)});
 }
 
-void print_plan(const memory_plan& plan, const evaluation_counts& counts, std::uint64_t kept_token_bytes) {
-  const auto line = [](const char* name, const auto&... parts) {
-    std::cout << name << cat(parts...) << '\n';
-  };
+void print_line(const char* name, const std::string& text) {
+  std::cout << std::left << std::setw(19) << name << text << '\n';
+}
+
+// Floating-point operations of the products of blocks and unembedding; attention is a few percent more.
+double product_flops(const run_inputs& inputs, const evaluation_counts& counts) {
+  double layers = 1;  // the model's own output
+  for (const running_lens& l : inputs.running_lenses()) layers += static_cast<double>(l.layers.size());
+  return 2 * (static_cast<double>(counts.tokens_computed) * block_parameters(*inputs.model.files) +
+              static_cast<double>(counts.positions_read) * layers * unembed_parameters(*inputs.model.files));
+}
+
+void print_counts(const run_inputs& inputs, const evaluation_counts& c) {
+  print_line("records", cat(inputs.records_wanted()));
+  print_line("positions read", cat(c.positions_read));
+  print_line("tokens given", cat(c.tokens_given));
+  print_line("distinct prefixes", cat(c.distinct_prefixes));
+  print_line("tokens to compute", cat(c.tokens_computed));
+  constexpr double giga = 1e9;
+  print_line("products", cat(std::fixed, std::setprecision(0), product_flops(inputs, c) / giga,
+                             " GFLOP; depthlens bench tells how many a second this machine does"));
+}
+
+void print_memory(const memory_plan& plan, const evaluation_counts& counts, std::uint64_t kept_token_bytes) {
   const std::uint64_t kept = counts.most_kept_tokens * kept_token_bytes;
-  line("weights            ", memory_words(plan.weights),
-       plan.streamed ? cat(" at a time of ", memory_words(plan.all_weights), ", streamed") : ", held");
-  line("kept prefixes      at most ", memory_words(kept));
+  const std::string form =
+      plan.streamed ? cat(" at a time of ", memory_words(plan.all_weights), ", streamed") : ", held";
+  print_line("weights", memory_words(plan.weights) + form);
+  print_line("kept prefixes", kept > 0 ? "at most " + memory_words(kept) : "none");
   if (plan.streamed) {
-    line("states             at most ", memory_words(plan.wave), " for a wave");
-    line("waves              ", counts.waves, ", each reading the model's file once");
+    print_line("states", cat(memory_words(counts.most_wave_bytes), " in the largest wave; there is room for ",
+                             memory_words(plan.wave)));
+    print_line("waves", cat(counts.waves, ", each reading the model's file once"));
   }
-  line(plan.on_device ? "lenses, scratch    " : "program, scratch   ",
-       memory_words(plan.program + plan.calls));
-  const std::uint64_t all = plan.weights + kept + plan.wave + plan.program + plan.calls;
-  line(plan.on_device ? "device memory      at most " : "memory             at most ", memory_words(all),
-       " of ", memory_words(plan.budget), " (", plan.source, ")");
+  print_line(plan.on_device ? "lenses, scratch" : "program, scratch",
+             "at most " + memory_words(plan.program + plan.calls));
+  const std::uint64_t all = plan.weights + kept + counts.most_wave_bytes + plan.program + plan.calls;
+  print_line(plan.on_device ? "device memory" : "memory",
+             cat("at most ", memory_words(all), " of ", memory_words(plan.budget), " (", plan.source, ")"));
 }
 
 }  // namespace
@@ -82,7 +88,7 @@ int dry_run(run_inputs& inputs, registry& plugins) {
   const registry::backend backend =
       plugins.choose_backend(backend_word(earlier.fields, inputs.request.work.backend));
   name_backend(backend.about.word);
-  const auto plan = plan_of(inputs, backend.table);
+  const auto plan = plan_run(inputs, backend.table);
   if (plan) require_fit(plan->memory);
   const auto told = told_before(earlier.fields, backend.about.word, inputs.request.work.precision);
   const backend_advice advice = plan ? plan->advice : told ? *told : assumed_advice(*inputs.model.files);
@@ -90,11 +96,8 @@ int dry_run(run_inputs& inputs, registry& plugins) {
   const work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
   study_runner counter = make_counter(inputs, wishes, advice);
   counter.run(stop_asked());
-  const evaluation_counts& c = counter.counts();
-  std::cout << "records            " << inputs.records_wanted() << "\npositions read     " << c.positions_read
-            << "\ntokens given       " << c.tokens_given << "\ndistinct prefixes  " << c.distinct_prefixes
-            << "\ntokens to compute  " << c.tokens_computed << '\n';
-  if (plan) print_plan(plan->memory, c, advice.kept_token_bytes);
+  print_counts(inputs, counter.counts());
+  if (plan) print_memory(plan->memory, counter.counts(), advice.kept_token_bytes);
   std::cout << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
   if (!plan && !told)
     std::cout << "Packs and kept prefixes are as on a processor in f32: no run in --out says what backend "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_results.hpp"
 
+#include "model/memory_budget.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
 #include "results/output_digests.hpp"
@@ -28,6 +29,8 @@ boost::json::object describe_work(const study_runner& runner, unsigned threads, 
   work["tokens_computed"] = c.tokens_computed;
   work["positions_read"] = c.positions_read;
   work["most_kept_tokens"] = c.most_kept_tokens;
+  work["waves"] = c.waves;
+  work["peak_memory"] = peak_memory();
   work["threads"] = threads;
   work["milliseconds"] = static_cast<std::int64_t>(seconds * 1000);
   return work;

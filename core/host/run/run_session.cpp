@@ -6,6 +6,7 @@
 
 #include "engine/study_runner.hpp"
 #include "log/record_log.hpp"
+#include "model/memory_budget.hpp"
 #include "model/thread_limit.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
@@ -18,12 +19,14 @@
 #include "run/record_counts.hpp"
 #include "run/run_backend.hpp"
 #include "run/run_inputs.hpp"
+#include "run/run_plan.hpp"
 #include "run/run_results.hpp"
 #include "run/run_state.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
 #include <atomic>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -130,7 +133,7 @@ bool run_session::compute(study_runner& runner) {
   if (finished)
     log_info(cat(runner.records_run(), " records in ", std::fixed, std::setprecision(1), seconds, " s; ",
                  runner.counts().tokens_given, " tokens, ", runner.counts().distinct_prefixes,
-                 " distinct prefixes"));
+                 " distinct prefixes; memory at most ", memory_words(peak_memory())));
   if (runner.records_run() > 0)
     run_.fields()["last_work"] = describe_work(runner, inputs_.request.work.threads, seconds);
   run_.fields()["records"] = {{"finished", runner.records_in_logs()}, {"wanted", inputs_.records_wanted()}};
@@ -190,6 +193,8 @@ int execute_run(run_request request, registry& plugins) {
                                                                   .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
+  if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json"))
+    refuse_what_does_not_fit(inputs, plugins.choose_backend(inputs.request.work.backend).table);
   return run_session(inputs, plugins, state, ending).execute();
 }
 

@@ -52,9 +52,12 @@ void progress::show(std::uint64_t done, clock::time_point now) {
   const double all = static_cast<double>(total_),
                at = std::min(all, std::max(static_cast<double>(done), at_));
   const double rate = at / std::max(seconds, 1e-9);
-  const std::string left = rate > 0 ? cat("  ", duration((all - at) / rate), " left") : "";
-  const std::string numbers = cat(done, "/", total_, "  ", std::fixed, std::setprecision(rate < 0.1 ? 3 : 1),
-                                  rate, "/s", left, note_.empty() ? "" : "  ", note_);
+  // Of the first moments nothing follows.
+  const bool tells = at > 0.02 * all && seconds > 1;
+  const std::string left = tells ? cat("  ", duration((all - at) / rate), " left") : "";
+  const std::string speed =
+      done > 0 ? cat("  ", std::fixed, std::setprecision(rate < 0.1 ? 3 : 1), rate, "/s") : "";
+  const std::string numbers = cat(done, "/", total_, speed, left, note_.empty() ? "" : "  ", note_);
   if (!stderr_is_terminal()) return log_info(cat(what_, ": ", numbers));
   const int filled = total_ ? static_cast<int>(bar_width * at / all) : bar_width;
   set_status_line(

@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(the_budget_is_a_share_of_the_smallest_bound) {
   const std::vector<memory_bound> bounds{{800, "a"}, {500, "b", false}, {900, "c"}};
   BOOST_TEST(grant({}, bounds).there_is.source == "b");
   BOOST_TEST(grant({}, bounds).bytes == 400U);
-  BOOST_TEST(grant({}, bounds).source == "80% of 0 MiB, b");
+  BOOST_TEST(grant({}, bounds).source == "80% of 0 KiB, b");
   BOOST_TEST(grant(parse_memory("--memory", "50%"), bounds).bytes == 250U);
 }
 
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_budget_in_bytes_counts_up_to_a_limit_that_is_set_and_beyo
   BOOST_TEST(granted("7K").source == "--memory 7K");
   BOOST_TEST(!granted("7K").is_less);
   BOOST_TEST(granted("9K").bytes == 8000U);
-  BOOST_TEST(granted("9K").source == "0 MiB, a");
+  BOOST_TEST(granted("9K").source == "8 KiB, a");
   BOOST_TEST(granted("9K").is_less);
 }
 

@@ -82,6 +82,59 @@ BOOST_AUTO_TEST_CASE(a_dry_run_tells_how_memory_will_be_used_before_the_model_is
   BOOST_TEST(streamed.find("(--memory 230M)") != std::string::npos, streamed);
 }
 
+namespace {
+
+// "163M", as a refusal names it.
+std::string least_budget(const outcome& refused) {
+  BOOST_TEST(refused.code == 69, refused.err);
+  std::smatch least;
+  BOOST_REQUIRE(
+      std::regex_search(refused.err, least, std::regex("the least that would do is --memory ([0-9]+M)")));
+  return least[1];
+}
+
+// Under a limit of so many KiB of data.
+outcome limited(std::uint64_t kib, const words& arguments) {
+  const words shell{"/bin/sh", "-c", cat("ulimit -d ", kib, "; exec \"$0\" \"$@\""), program()};
+  return run(shell + arguments);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_dry_run_a_run_and_one_that_goes_on_need_the_same_memory) {
+  const small_data data(4);
+  for (const char* threads : {"1", "3"}) {
+    const scratch_folder folder;
+    const auto say = [&](const words& more) {
+      return depthlens_says(data.all() + words{"--out", folder.path() / "run", "--threads", threads} + more);
+    };
+    const std::string least = least_budget(say({"--memory", "20M"}));
+    BOOST_TEST(!std::filesystem::exists(folder.path() / "run"), "a refused run leaves a folder");
+    BOOST_TEST(least_budget(say({"--memory", "20M", "--dry-run"})) == least);
+    BOOST_TEST(say({"--memory", least, "--dry-run"}).code == 0);
+    BOOST_TEST(say({"--memory", least, "--limit", "2"}).code == 0);
+    const outcome on = say({"--memory", least});  // the records that are left
+    BOOST_TEST(on.code == 0, on.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bench_keeps_to_the_budget_and_still_tells_the_rate_of_the_machine) {
+  const words bench{"bench", "--model", demo_model(), "--count", "2", "--tokens", "16", "--threads", "2"};
+  const std::string least = least_budget(depthlens_says(bench + words{"--memory", "20M"}));
+  const std::uint64_t bytes = std::stoull(least) << 20;
+  const outcome o = limited(bytes >> 10, bench + words{"--memory", least});
+  BOOST_TEST(o.code == 0, o.err);
+  BOOST_TEST(std::regex_search(o.out, std::regex("useful .* % of plain products")), o.out << o.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_budget_above_a_limit_of_the_process_is_brought_down_to_it) {
+  const outcome o = limited(102400, trace({"--memory", "8G", "--threads", "1"}));
+  BOOST_TEST(o.code == 69, o.err);
+  for (const char* word : {"--memory 8G is more than this process may have: 100 MiB",
+                           "100 MiB may be taken (100 MiB, RLIMIT_DATA)"})
+    BOOST_TEST(o.err.find(word) != std::string::npos, o.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_devices_budget_is_refused_where_the_weights_lie_in_the_process) {
   const small_data data(1);
   const scratch_folder folder;

@@ -42,10 +42,10 @@ int help_command(const arguments& args) {
   for (const command& c : all_commands())
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
   std::cout << "\nExit codes: 0 done; 1 done, but no prompt was kept or some gave NaN or infinity;\n"
-               "64 usage; 65 bad input file; 66 input not found; 69 backend or plugin not\n"
-               "available; 70 internal; 73 cannot create output; 74 I/O; 75 stopped, run again\n"
-               "to continue; 77 no permission; 78 folder belongs to another run; 141 (SIGPIPE)\n"
-               "the reader of stdout has gone.\n"
+               "64 usage; 65 bad input file; 66 input not found; 69 backend, plugin or enough\n"
+               "memory not available; 70 internal; 73 cannot create output; 74 I/O; 75 stopped,\n"
+               "run again to continue; 77 no permission; 78 folder belongs to another run; 141\n"
+               "(SIGPIPE) the reader of stdout has gone.\n"
                "depthlens help COMMAND shows its options, depthlens help EXPERIMENT those of\n"
                "an experiment.\n";
   return 0;

@@ -196,7 +196,7 @@ void add_backend_options(po::options_description& options, const backend_default
   add("threads", "N", nullptr, "default: all allowed");
   add("memory", "SIZE", nullptr,
       "most memory to take: 6G, 800M, bytes, or a share: 60% (also DEPTHLENS_MEMORY); "
-      "default: 80% of what is free");
+      "default: 80% of what the process may have");
   add("device-memory", "SIZE", nullptr,
       "the same of a GPU's own memory (also DEPTHLENS_DEVICE_MEMORY); default: 90% of what is free");
   add_ignore_config(options);

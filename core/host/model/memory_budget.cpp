@@ -163,12 +163,13 @@ granted_memory grant(const memory_budget& budget, const std::vector<memory_bound
 std::uint64_t peak_memory() { return kilobytes_in(own_status, "VmHWM:").value_or(0); }
 
 std::string memory_words(std::uint64_t bytes) {
-  constexpr double mega = 1u << 20, giga = 1u << 30;
+  constexpr double kilo = 1u << 10, mega = 1u << 20, giga = 1u << 30;
   std::ostringstream out;
   const auto n = static_cast<double>(bytes);
-  out << std::fixed << std::setprecision(n < giga ? 0 : 1) << (n < giga ? n / mega : n / giga)
-      << (n < giga ? " MiB" : " GiB");
-  return out.str();
+  out << std::fixed << std::setprecision(n < giga ? 0 : 1);
+  if (n < mega) return out << n / kilo << " KiB", out.str();
+  if (n < giga) return out << n / mega << " MiB", out.str();
+  return out << n / giga << " GiB", out.str();
 }
 
 }  // namespace depthlens

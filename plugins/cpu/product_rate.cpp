@@ -109,9 +109,9 @@ class product_round {
     double flops = 0;
     for (const std::size_t i : of_.order) {
       const product& p = of_.different[i];
-      parts_[i].run.execute(stream_, {{DNNL_ARG_SRC, parts_[i].in},
-                                      {DNNL_ARG_WEIGHTS, p.weights},
-                                      {DNNL_ARG_DST, parts_[i].out}});
+      parts_[i].run.execute(
+          stream_,
+          {{DNNL_ARG_SRC, parts_[i].in}, {DNNL_ARG_WEIGHTS, p.weights}, {DNNL_ARG_DST, parts_[i].out}});
       flops += p.flops;
     }
     stream_.wait();

@@ -100,9 +100,8 @@ double rate_of_processor(const std::vector<product_shape>& shapes, at::ScalarTyp
     alone([&] { made = make_products(shapes, type, at::kCPU); });
     return 0.0;
   });
-  return sum_over_threads(threads, [&] {
-    return alone([&] { return rate_of_this_thread(shapes, made, at::kCPU, seconds); });
-  });
+  return sum_over_threads(
+      threads, [&] { return alone([&] { return rate_of_this_thread(shapes, made, at::kCPU, seconds); }); });
 }
 
 }  // namespace

@@ -188,8 +188,7 @@ std::string bench_json(const bench_report& r) {
 std::string bench_table(const bench_report& r) {
   const bench_pass& p = r.fastest();
   return input_lines(r, p) + "\n" + time_lines(r, p) + "\n" + rate_lines(r, p) +
-         line("memory",
-              cat(memory_words(r.peak_bytes), " at most, weights ", memory_words(r.weight_bytes))) +
+         line("memory", cat(memory_words(r.peak_bytes), " at most, weights ", memory_words(r.weight_bytes))) +
          (r.against.empty() ? "" : agreement_lines(r));
 }
 

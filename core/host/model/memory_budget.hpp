@@ -42,10 +42,10 @@ std::vector<memory_bound> memory_bounds();
 
 // What a budget comes to.
 struct granted_memory {
-  std::uint64_t bytes;     // at most the smallest bound that is fixed
-  std::string source;      // "80% of 24.2 GiB, MemAvailable", "--memory 6G", "2.0 GiB, RLIMIT_DATA"
-  memory_bound there_is;   // the smallest bound; the largest number where nothing is found
-  bool is_less = false;    // than the user asked for
+  std::uint64_t bytes;    // at most the smallest bound that is fixed
+  std::string source;     // "80% of 24.2 GiB, MemAvailable", "--memory 6G", "2.0 GiB, RLIMIT_DATA"
+  memory_bound there_is;  // the smallest bound; the largest number where nothing is found
+  bool is_less = false;   // than the user asked for
 };
 granted_memory grant(const memory_budget& budget, const std::vector<memory_bound>& bounds);
 

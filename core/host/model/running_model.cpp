@@ -48,8 +48,7 @@ void running_model::plan(std::uint64_t lens_bytes) {
   const auto needs = needs_of(table_, views_.c(), rules_);
   require_use(rules_, needs);
   if (!needs) return;
-  memory_ =
-      plan_memory(rules_, *needs, program_bytes(rules_, opened_.files->arch().vocab_size), lens_bytes);
+  memory_ = plan_memory(rules_, *needs, program_bytes(rules_, opened_.files->arch().vocab_size), lens_bytes);
   require_fit(memory_);
   constexpr std::uint64_t takes_seconds = 2ull << 30;
   if (memory_.streamed)

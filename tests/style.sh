@@ -32,7 +32,10 @@ cmake -G Ninja -S . -B build/style -DDEPTHLENS_UNITY=OFF -DDEPTHLENS_TESTS=ON >/
 found=$(mktemp "${TMPDIR:-/tmp}/depthlens-style.XXXXXX")
 trap 'rm -f -- "$found"' EXIT
 ended=0
-git diff -U0 "$base" -- '*.cpp' '*.hpp' |
+# What this build does not compile cannot be looked at: its libraries' headers are not found.
+left_out=()
+grep -q /plugins/torch/model.cpp build/style/compile_commands.json || left_out=(':!plugins/torch' ':!tests/torch')
+git diff -U0 "$base" -- '*.cpp' '*.hpp' "${left_out[@]}" |
   timeout "$seconds" "$tidy" -p1 -path build/style -quiet -j "$(nproc)" -regex '.*\.(cpp|hpp)$' >"$found" 2>/dev/null || ended=$?
 # Findings are of a file of this tree; what has no place is about a library.
 if grep -E "^$PWD/[^:]+:[0-9]+:[0-9]+: (warning|error):" "$found"; then status=1; fi

@@ -72,7 +72,7 @@ class downstream_study final : public study {
     return *description_;
   }
 
-  void plan(const record_view&, const answers_view&, const request_view&) const override;
+  void plan(const record_view&, const tops_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
@@ -84,8 +84,8 @@ class downstream_study final : public study {
     prompt_options options;  // the first so many of the task's
   };
 
-  bool published() const { return run_.published != 0; }
-  question question_of(const record_view&, const answers_view&) const;
+  bool published() const { return is_published(run_); }
+  question question_of(const record_view&, const tops_view&) const;
   void append_rows(const question&, std::size_t gold, const record_view&, const answers_view&,
                    std::uint32_t lens, const sink_view&) const;
   template <class Reader>
@@ -103,7 +103,7 @@ class downstream_study final : public study {
 };
 
 downstream_study::question downstream_study::question_of(const record_view& record,
-                                                         const answers_view& answers) const {
+                                                         const tops_view& answers) const {
   question q{tasks_.of(record), settle(rule_, is_blank_, record.at("prompt"), answers), {}};
   if (!answer_of(record)) {
     q.options.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids;
@@ -121,7 +121,7 @@ downstream_study::question downstream_study::question_of(const record_view& reco
   return q;
 }
 
-void downstream_study::plan(const record_view& record, const answers_view& answers,
+void downstream_study::plan(const record_view& record, const tops_view& answers,
                             const request_view& request) const {
   const question q = question_of(record, answers);
   if (q.state.stage != prompt_state::ask || !q.options.reason.empty()) return;
@@ -139,7 +139,7 @@ void downstream_study::consume(const record_view& record, const answers_view& an
     const std::size_t gold = tasks_.gold_of(record);
     line.gold = q.options.token(gold);
     if (published())
-      append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0, lens), tokenizer_,
+      append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0), tokenizer_,
                             sink);
     else
       append_rows(q, gold, record, answers, lens, sink);
@@ -150,7 +150,7 @@ void downstream_study::consume(const record_view& record, const answers_view& an
 void downstream_study::append_rows(const question& q, std::size_t gold, const record_view& record,
                                    const answers_view& answers, std::uint32_t lens,
                                    const sink_view& sink) const {
-  const dlens_reading& reading = answers.reading(q.state.round, q.options.read(), lens);
+  const dlens_reading& reading = answers.reading(q.state.round, q.options.read());
   const std::vector<option_scores> scores = score_options(q.options, score_, answers, q.state.round, lens);
   layer_row row(run_, tokenizer_, record.index(), q.options.position(), reading, q.options.token(gold));
   std::vector<std::string> names, texts;
@@ -247,4 +247,4 @@ void downstream_study::write_summary(std::uint32_t number, option_summary& summa
 
 DEPTHLENS_EXPERIMENT(
     depthlens::downstream::downstream_study, "experiment.downstream", DEPTHLENS_VERSION,
-    "When the options of a multiple choice task become readable, and when the choice is made");
+    "When the options of a multiple choice task become readable, and when the choice is made", "Apache-2.0");

@@ -163,7 +163,7 @@ inline void ask_options(const prompt_options& options, option_score score, const
 inline std::vector<option_scores> score_options(const prompt_options& options, option_score score,
                                                 const answers_view& answers, std::uint32_t round,
                                                 std::uint32_t lens) {
-  const dlens_reading& main = answers.reading(round, options.read(), lens);
+  const dlens_reading& main = answers.reading(round, options.read());
   std::vector<option_scores> out;
   std::uint32_t read = 1;
   for (std::size_t o = 0; o < options.ids.size(); ++o) {
@@ -173,7 +173,7 @@ inline std::vector<option_scores> score_options(const prompt_options& options, o
     scores.logprob.assign(main.logprob[k], main.logprob[k] + main.n_layers);
     if (score == option_score::first) continue;
     for (std::size_t j = 1; j < options.ids[o].size(); ++j) {
-      const dlens_reading& next = answers.reading(round, read++, lens);
+      const dlens_reading& next = answers.reading(round, read++);
       for (std::size_t i = 0; i < main.n_layers; ++i) scores.logprob[i] += next.logprob[0][i];
     }
   }

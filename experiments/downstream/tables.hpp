@@ -31,7 +31,7 @@ inline table rows_of_options(const task& t) {
 }
 
 inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run) {
-  const bool published = run.published != 0;
+  const bool published = is_published(run);
   const column layer = {
       "layer", DLENS_I64,
       published ? "number of the block, from 0" : "0 = embeddings, i = output of block i - 1"};
@@ -66,7 +66,7 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
 inline std::vector<figure> figures_of(const task_list& tasks) {
   const auto curve = [](const char* y, const char* label, std::uint32_t flag) {
     return panel{
-        .x = "layer", .y = y, .x_label = "Layer", .y_label = label, .flags = DLENS_FIGURE_LAYER_X | flag};
+        .x = "layer", .y = y, .x_label = "Layer", .y_label = label, .flags = DLENS_PANEL_LAYER_X | flag};
   };
   std::vector<figure> out;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -76,16 +76,16 @@ inline std::vector<figure> figures_of(const task_list& tasks) {
                    .file = "options_" + name + "_{lens}",
                    .title = "Options of " + name,
                    .table = "options." + name,
-                   .panels = {curve("mean_rank", "Mean rank", DLENS_FIGURE_LOG_Y),
-                              curve("median_rank", "Median rank", DLENS_FIGURE_LOG_Y),
-                              curve("mean_probability", "Mean probability", DLENS_FIGURE_PERCENT_Y)},
+                   .panels = {curve("mean_rank", "Mean rank", DLENS_PANEL_LOG_Y),
+                              curve("median_rank", "Median rank", DLENS_PANEL_LOG_Y),
+                              curve("mean_probability", "Mean probability", DLENS_PANEL_PERCENT_Y)},
                    .series = "option"});
     out.push_back({.kind = DLENS_FIGURE_LINES,
                    .id = "accuracy." + name,
                    .file = "accuracy_" + name + "_{lens}",
                    .title = "Option accuracy of " + name,
                    .table = "accuracy." + name,
-                   .panels = {curve("value", "Share", DLENS_FIGURE_PERCENT_Y)},
+                   .panels = {curve("value", "Share", DLENS_PANEL_PERCENT_Y)},
                    .series = "label"});
   }
   return out;

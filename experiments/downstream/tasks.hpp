@@ -57,7 +57,7 @@ class task_list {
   static constexpr std::size_t max_options = 64, max_places = 26;
 
   // Throws status::usage for a data key without the name of a task.
-  explicit task_list(const dlens_run& run) : published_(run.published != 0), found_(run.n_datasets) {
+  explicit task_list(const dlens_run& run) : published_(is_published(run)), found_(run.n_datasets) {
     for (const dlens_dataset* d : std::span(run.datasets, run.n_datasets)) {
       if (*d->set == '\0')
         fail(status::usage, "the data key downstream names no task; expected --data downstream.TASK=FILE");

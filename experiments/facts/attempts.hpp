@@ -36,7 +36,7 @@ class attempts {
   std::size_t tokens() const { return tokens_; }
 
   // `duplicate`: the fact is there before.
-  attempt after(const record_view& record, const answers_view& answers, bool duplicate) const {
+  attempt after(const record_view& record, const tops_view& answers, bool duplicate) const {
     attempt out{.state = settle(rule_, is_blank_, record.at("prompt"), answers)};
     prompt_ids encoded = encode_prompt(run_, tokenizer_, out.state.prompt);
     out.ids = std::move(encoded.ids);

@@ -34,9 +34,9 @@ class facts_study final : public study {
       : run_(run),
         tokenizer_(run.tokenizer),
         attempts_(run, white_space_rule_of(options.at("whitespace"), run), std::stoul(options.at("tokens"))),
-        once_(options.at("duplicates") == "once" && run.published == 0),
-        description_(all_tables(run.published != 0 ? published_rows() : rows_of_facts()), figures(run)) {
-    if (run.published != 0) published_.emplace(run);
+        once_(options.at("duplicates") == "once" && !is_published(run)),
+        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts()), figures(run)) {
+    if (is_published(run)) published_.emplace(run);
   }
 
   static std::span<const dlens_option> options();
@@ -44,14 +44,14 @@ class facts_study final : public study {
 
   const description& describe() override { return description_; }
   void survey(const record_view&) override;
-  void plan(const record_view&, const answers_view&, const request_view&) const override;
+  void plan(const record_view&, const tops_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
   void left_out(const record_view&, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
  private:
   static std::vector<figure> figures(const dlens_run&);
-  attempt attempt_of(const record_view& record, const answers_view& answers) const {
+  attempt attempt_of(const record_view& record, const tops_view& answers) const {
     return attempts_.after(record, answers, duplicate(record));
   }
   bool duplicate(const record_view&) const;
@@ -93,7 +93,7 @@ std::span<const dlens_input> facts_study::inputs() {
 }
 
 std::vector<figure> facts_study::figures(const dlens_run& run) {
-  const bool published = run.published != 0;  // whose rows have no probability and entropy
+  const bool published = is_published(run);  // whose rows have no probability and entropy
   return depth_figures("facts",
                        {.what = "facts",
                         .earliest_file = published ? published_figure : "earliest_layer_facts_{lens}",
@@ -117,7 +117,7 @@ bool facts_study::duplicate(const record_view& record) const {
   return at != first_seen_.end() && at->second != place{record.dataset(), record.index()};
 }
 
-void facts_study::plan(const record_view& record, const answers_view& answers,
+void facts_study::plan(const record_view& record, const tops_view& answers,
                        const request_view& request) const {
   if (published_) return published_->plan(record, answers, request);
   const attempt a = attempt_of(record, answers);
@@ -133,7 +133,7 @@ void facts_study::consume(const record_view& record, const answers_view& answers
   std::optional<std::int32_t> gold;
   if (!a.answers.empty()) {
     const bool read = a.state.stage == prompt_state::settled;
-    const std::int32_t top = read ? answers.reading(a.state.round, 0, lens).final_top : -1;
+    const std::int32_t top = read ? answers.final_top(a.state.round, 0) : -1;
     gold = choose_form(a.answers.front().forms, top)->ids.front();
   }
   append_prompt(
@@ -150,12 +150,12 @@ void facts_study::left_out(const record_view& record, const sink_view& sink) con
 
 void facts_study::append_rows(const attempt& a, const fact_answer& what, const record_view& record,
                               const answers_view& answers, std::uint32_t lens, const sink_view& sink) const {
-  const answer_form& chosen = *choose_form(what.forms, answers.reading(a.state.round, 0, lens).final_top);
+  const answer_form& chosen = *choose_form(what.forms, answers.final_top(a.state.round, 0));
   const std::size_t n = std::min(chosen.ids.size(), attempts_.tokens());
   std::vector<const dlens_reading*> readings;
   std::vector<bool> correct;
   for (std::size_t j = 0; j < n; ++j) {
-    readings.push_back(&answers.reading(a.state.round, a.reads->number(chosen.ids, j), lens));
+    readings.push_back(&answers.reading(a.state.round, a.reads->number(chosen.ids, j)));
     correct.push_back(readings.back()->final_top == chosen.ids[j]);
   }
   const bool all = std::find(correct.begin(), correct.end(), false) == correct.end();
@@ -216,4 +216,4 @@ void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_v
 }  // namespace depthlens::facts
 
 DEPTHLENS_EXPERIMENT(depthlens::facts::facts_study, "experiment.facts", DEPTHLENS_VERSION,
-                     "At which depth the first, second and third token of a fact become readable");
+                     "At which depth the first, second and third token of a fact become readable", "Apache-2.0");

@@ -70,7 +70,7 @@ class published_facts {
         is_blank_(run),
         skip_(tokenizer_.prefix().size()) {}
 
-  void plan(const record_view& record, const answers_view& answers, const request_view& request) const {
+  void plan(const record_view& record, const tops_view& answers, const request_view& request) const {
     const std::string_view answer = record.find("answer").value_or("");
     const published_course course = follow(record.at("prompt"), answer, answers);
     if (!course.ask || answer.empty()) return;
@@ -91,12 +91,12 @@ class published_facts {
                   {.prompt_id = record.index(), .text = course.prompt, .ids = prompt.ids, .reason = why}, "",
                   std::array{answer_value(record)});
     for (const published_course::right_token& token : course.right)
-      append_rows(course, token, record, answers.reading(token.round, 0, lens), sink);
+      append_rows(course, token, record, answers.reading(token.round, 0), sink);
   }
 
  private:
   published_course follow(std::string_view prompt, std::string_view answer,
-                          const answers_view& answers) const {
+                          const tops_view& answers) const {
     const std::vector<std::int32_t> bare = published_answer_ids(tokenizer_, answer);
     const std::vector<std::int32_t> blank = published_answer_ids(tokenizer_, ' ' + std::string(answer));
     const prompt_state start = settle(white_space_rule::retry, is_blank_, prompt, answers);
@@ -112,7 +112,7 @@ class published_facts {
         out.ask = text;
         return out;
       }
-      const std::int32_t top = answers.reading(round, 0).final_top;
+      const std::int32_t top = answers.final_top(round, 0);
       const std::optional<std::int32_t> with_blank = nth(blank, j);
       const bool right = top == with_blank || top == nth(bare, j);
       if (right) out.right.push_back({round, static_cast<std::int32_t>(j), text});

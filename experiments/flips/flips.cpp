@@ -74,16 +74,16 @@ class flips final : public guess_study {
     return {.kind = DLENS_FIGURE_GROUPED_BARS,
             .id = "flips",
             // The published code has "False" there in the logit lens's file name: see dlens_table.file.
-            .file = run.published != 0 ? "decision_flip_{name}{False}" : "decision_flips_{lens}",
+            .file = is_published(run) ? "decision_flip_{name}{False}" : "decision_flips_{lens}",
             .title = "Decision flips",
             .table = "summary",
             .panels = {{.x = "layer",
                         .y = "rate",
                         .x_label = "Layer",
                         .y_label = "Decision flip rate",
-                        .flags = DLENS_FIGURE_PERCENT_Y}},
+                        .flags = DLENS_PANEL_PERCENT_Y}},
             .series = "label",
-            .flags = DLENS_FIGURE_TRAINED_LENS};  // as in the paper, which shows it of the tuned lens
+            .flags = DLENS_DRAW_TRAINED_LENS};  // as in the paper, which shows it of the tuned lens
   }
 };
 
@@ -91,4 +91,4 @@ class flips final : public guess_study {
 }  // namespace depthlens
 
 DEPTHLENS_EXPERIMENT(depthlens::flips, "experiment.flips", DEPTHLENS_VERSION,
-                     "How often the guesses of a layer differ from the final one, by token frequency");
+                     "How often the guesses of a layer differ from the final one, by token frequency", "Apache-2.0");

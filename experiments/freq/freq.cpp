@@ -72,16 +72,16 @@ class freq final : public guess_study {
     return {
         .kind = DLENS_FIGURE_STACKED_BARS,
         .id = "freq",
-        .file = run.published != 0 ? "{name}_original_final_plotly_{Lens}_long" : "frequency_buckets_{lens}",
+        .file = is_published(run) ? "{name}_original_final_plotly_{Lens}_long" : "frequency_buckets_{lens}",
         .title = "Token frequency of the guesses",
         .table = "summary",
         .panels = {{.x = "layer",
                     .y = "share",
                     .x_label = "Layer",
                     .y_label = "Share of guesses",
-                    .flags = DLENS_FIGURE_PERCENT_Y}},
+                    .flags = DLENS_PANEL_PERCENT_Y}},
         .series = "label",
-        .flags = DLENS_FIGURE_TRAINED_LENS,  // as the paper draws it
+        .flags = DLENS_DRAW_TRAINED_LENS,  // as the paper draws it
         .baseline = "text_share"};
   }
 };
@@ -90,4 +90,4 @@ class freq final : public guess_study {
 }  // namespace depthlens
 
 DEPTHLENS_EXPERIMENT(depthlens::freq, "experiment.freq", DEPTHLENS_VERSION,
-                     "How frequent the tokens are that a layer guesses");
+                     "How frequent the tokens are that a layer guesses", "Apache-2.0");

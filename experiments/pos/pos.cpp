@@ -44,7 +44,7 @@ class pos_study final : public study {
   static std::span<const dlens_input> inputs();
 
   const description& describe() override { return description_; }
-  void plan(const record_view&, const answers_view&, const request_view&) const override;
+  void plan(const record_view&, const tops_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
   void left_out(const record_view&, const sink_view&) const override;
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
@@ -54,12 +54,12 @@ class pos_study final : public study {
   std::vector<table> tables() const;
   std::vector<figure> figures() const;
   std::vector<target> targets_of(const record_view&) const;
-  std::vector<target_state> states_of(const std::vector<target>&, const answers_view&) const;
+  std::vector<target_state> states_of(const std::vector<target>&, const tops_view&) const;
   std::optional<std::int32_t> gold_of(const target_state&, const dlens_reading*) const;
   void append_rows(const target_state&, const dlens_reading&, const record_view&, const sink_view&) const;
   void add_rows(const rows_view&, depth_summary&) const;
   void warn_of_empty_sets(depth_summary& summary) const;
-  bool published() const { return run_.published != 0; }
+  bool published() const { return is_published(run_); }
   // Tables: the rows of set i, the prompts of set i, then the summaries.
   std::uint32_t rows_table(std::size_t set) const { return static_cast<std::uint32_t>(set); }
   std::uint32_t prompts_table_of(std::size_t set) const {
@@ -110,8 +110,8 @@ std::span<const dlens_input> pos_study::inputs() {
 
 target_rules pos_study::rules_of(const dlens_run& run, const option_values& options) {
   const target_rules rules{options.at("words") == "all", std::stoul(options.at("min-prompt")),
-                           run.published != 0};
-  if (rules.all_words && run.published != 0)
+                           is_published(run)};
+  if (rules.all_words && is_published(run))
     fail(status::usage, "--words all cannot go with --seed-compat, which reads one word");
   return rules;
 }
@@ -150,14 +150,14 @@ std::vector<target> pos_study::targets_of(const record_view& record) const {
 }
 
 std::vector<target_state> pos_study::states_of(const std::vector<target>& targets,
-                                               const answers_view& answers) const {
+                                               const tops_view& answers) const {
   return states_.after(targets, answers, [&](const target& t) {
     const bool baseline = sets_[t.set] == baseline_set;
     return white_space_rule_of(whitespace_, run_, baseline ? white_space_rule::keep : white_space_rule::drop);
   });
 }
 
-void pos_study::plan(const record_view& record, const answers_view& answers,
+void pos_study::plan(const record_view& record, const tops_view& answers,
                      const request_view& request) const {
   const std::vector<target> targets = targets_of(record);
   for (const target_state& s : states_of(targets, answers)) {
@@ -183,7 +183,7 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
   for (const target_state& s : states_of(targets, answers)) {
     const std::size_t set = s.what->set;
     std::string_view why = s.reason;
-    const dlens_reading* reading = why.empty() ? &answers.reading(s.round, s.read, lens) : nullptr;
+    const dlens_reading* reading = why.empty() ? &answers.reading(s.round, s.read) : nullptr;
     if (reading != nullptr && published()) why = published_reason(tokenizer_, s, *reading);
     const std::vector<std::int32_t>& ids = s.tried.ids;
     append_prompt(
@@ -273,4 +273,4 @@ void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_vie
 }  // namespace depthlens::pos
 
 DEPTHLENS_EXPERIMENT(depthlens::pos::pos_study, "experiment.pos", DEPTHLENS_VERSION,
-                     "At which depth the next word becomes readable, by part of speech");
+                     "At which depth the next word becomes readable, by part of speech", "Apache-2.0");

@@ -39,7 +39,7 @@ class target_states {
 
   // `targets` must outlive the result. rule(target) says what a top-1 of white space means.
   template <class Rule>
-  std::vector<target_state> after(const std::vector<target>& targets, const answers_view& answers,
+  std::vector<target_state> after(const std::vector<target>& targets, const tops_view& answers,
                                   const Rule& rule) const {
     std::vector<target_state> out;
     std::uint32_t reads[2] = {0, 0};
@@ -47,12 +47,12 @@ class target_states {
       target_state& s = out.emplace_back(target_state{.what = &t, .tried = make(t, false)});
       if (!start(s, answers, reads[0])) continue;
       const white_space_rule r = rule(t);
-      if (r == white_space_rule::keep || !is_blank_(answers.reading(0, s.read).final_top)) continue;
+      if (r == white_space_rule::keep || !is_blank_(answers.final_top(0, s.read))) continue;
       s.reason = reason::white_space;
       if (r == white_space_rule::drop || !can_retry(is_blank_, t.prompt)) continue;
       s.tried = make(t, true);
       s.round = 1;
-      if (start(s, answers, reads[1]) && is_blank_(answers.reading(1, s.read).final_top))
+      if (start(s, answers, reads[1]) && is_blank_(answers.final_top(1, s.read)))
         s.reason = reason::white_space;
     }
     return out;
@@ -62,7 +62,7 @@ class target_states {
   attempt make(const target& t, bool retried) const {
     prompt_ids encoded = encode_prompt(run_, tokenizer_, retried ? t.prompt + ' ' : t.prompt);
     attempt out{retried ? t.prompt + ' ' : t.prompt, std::move(encoded.ids), {}, encoded.reason};
-    if (run_.published != 0 || !out.reason.empty() || !t.answer) return out;
+    if (is_published(run_) || !out.reason.empty() || !t.answer) return out;
     if (t.answer->empty()) {
       out.reason = reason::no_answer;
       return out;
@@ -76,7 +76,7 @@ class target_states {
   }
 
   // Gives the attempt its place in its round; true where it has been answered.
-  static bool start(target_state& s, const answers_view& answers, std::uint32_t& reads) {
+  static bool start(target_state& s, const tops_view& answers, std::uint32_t& reads) {
     s.reason = s.tried.reason;
     if (!s.reason.empty()) return false;
     s.read = reads++;

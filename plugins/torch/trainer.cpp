@@ -17,7 +17,7 @@ namespace {
 
 dlens_trainer_options checked(const dlens_trainer_options& o) {
   const auto share = [](double x) { return x >= 0 && x < 1; };
-  if (o.size < sizeof(dlens_trainer_options)) fail(status::internal, "the options are of an older interface");
+  if (!DLENS_HAS(dlens_trainer_options, &o, gradient_limit)) fail(status::internal, "the options are of an older interface");
   if (o.optimizer != DLENS_OPTIMIZER_SGD && o.optimizer != DLENS_OPTIMIZER_ADAM)
     fail(status::internal, "there is no optimizer ", o.optimizer);
   if (!share(o.momentum) || !share(o.second_momentum) || !(o.weight_decay >= 0) || !(o.gradient_limit >= 0))
@@ -93,7 +93,7 @@ void trainer::write(std::uint64_t index, const float* values) {
 }
 
 std::vector<at::Tensor> trainer::states_of(const dlens_batch& batch) const {
-  if (batch.size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
+  if (!DLENS_HAS(dlens_batch, &batch, hidden)) fail(status::internal, "a pack is of an older interface");
   if (batch.n_reads == 0) fail(status::internal, "a pack to train on reads nothing");
   at::set_num_threads(static_cast<int>(std::clamp(options_.threads, 1u, 256u)));
   std::vector<at::Tensor> hidden = model_.states(batch);

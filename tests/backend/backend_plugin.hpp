@@ -31,7 +31,7 @@ inline const dlens_backend& backend() {
     static const auto* const library = new boost::dll::shared_library(
         path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
     const dlens_plugin* plugin = library->get<dlens_entry>(DLENS_ENTRY_SYMBOL)();
-    if (plugin->init) checked_call(plugin->init, static_cast<const dlens_host*>(nullptr));
+    if (plugin->init) checked_call(plugin->init, static_cast<const dlens_host*>(nullptr), path);
     const void* found = plugin->get_interface(DLENS_BACKEND_INTERFACE);
     if (!found) fail(status::unavailable, path, " offers no ", DLENS_BACKEND_INTERFACE);
     return static_cast<const dlens_backend*>(found);

@@ -97,10 +97,10 @@ class fake_host {
     static std::vector<std::string>* lines = nullptr;
     return lines;
   }
-  static constexpr dlens_host host_{sizeof(dlens_host), 0, "test", "0",
-                                    [](std::int32_t level, dlens_text line) {
-                                      if (level == DLENS_LOG_WARNING) heard()->emplace_back(to_view(line));
-                                    }};
+  static constexpr dlens_host host_{
+      .size = sizeof(dlens_host), .name = "test", .log = [](const dlens_host*, std::int32_t level, dlens_text line) {
+        if (level == DLENS_LOG_WARNING) heard()->emplace_back(to_view(line));
+      }};
 
   struct data_set {
     std::string set, kind;
@@ -137,7 +137,7 @@ class fake_host {
   void run_record(const data_set&, const record&);
   std::unique_ptr<reading_data> answer(const round&, const read&);
   void finish(std::uint32_t lens);
-  dlens_answers c_answers() const;
+  dlens_tops c_tops() const;
   dlens_sink c_sink(bool keep_for_finish);
   void append(std::uint32_t table, const dlens_value* values, std::uint64_t n, bool keep);
   std::uint32_t number(std::string_view table) const {
@@ -175,8 +175,7 @@ inline void fake_host::create() {
           .n_layers = n_layers,
           .vocab_size = 1000,
           .max_positions = max_positions,
-          .published = published,
-          .target_gold = target_gold,
+          .flags = (published ? DLENS_RUN_PUBLISHED : 0u) | (target_gold ? DLENS_RUN_TARGET_GOLD : 0u),
           .n_lenses = static_cast<std::uint32_t>(lenses.size()),
           .n_datasets = static_cast<std::uint32_t>(sets_.size()),
           .name = "toy",
@@ -217,13 +216,12 @@ inline const dlens_record& fake_host::c_record(const data_set& set, const record
   return record_;
 }
 
-inline dlens_answers fake_host::c_answers() const {
-  return {sizeof(dlens_answers), static_cast<std::uint32_t>(rounds_.size()), this,
-          [](const dlens_answers* a, std::uint32_t at, std::uint32_t read,
-             std::uint32_t) -> const dlens_reading* {
-            const auto& rounds = static_cast<const fake_host*>(a->self)->rounds_;
-            if (at >= rounds.size() || read >= rounds[at].readings.size()) return nullptr;
-            return &rounds[at].readings[read]->c;
+inline dlens_tops fake_host::c_tops() const {
+  return {sizeof(dlens_tops), static_cast<std::uint32_t>(rounds_.size()), this,
+          [](const dlens_tops* t, std::uint32_t at, std::uint32_t read) -> std::int32_t {
+            const auto& rounds = static_cast<const fake_host*>(t->self)->rounds_;
+            const bool asked = at < rounds.size() && read < rounds[at].readings.size();
+            return asked ? rounds[at].readings[read]->c.final_top : -1;
           }};
 }
 
@@ -287,26 +285,34 @@ inline void fake_host::run_record(const data_set& set, const record& r) {
       sequences.emplace_back(ids, ids + n);
       return DLENS_OK;
     };
-    request.add_read = [](const dlens_request* q, std::uint32_t sequence, std::uint64_t position,
-                          const std::int32_t* t, std::uint64_t n, std::uint32_t* number,
+    request.add_read = [](const dlens_request* q, const dlens_read* r, std::uint32_t* number,
                           dlens_error* e) -> dlens_status {
-      auto& asked_round = *static_cast<round*>(q->self);
+      auto& to = *static_cast<round*>(q->self);
       return guarded(e, [&] {
-        if (sequence >= asked_round.sequences.size() || position >= asked_round.sequences[sequence].size())
+        if (r->sequence >= to.sequences.size() || r->position >= to.sequences[r->sequence].size())
           fail(status::internal, "a read outside of its sequence");
-        *number = static_cast<std::uint32_t>(asked_round.reads.size());
-        asked_round.reads.push_back({sequence, position, {t, t + n}});
+        *number = static_cast<std::uint32_t>(to.reads.size());
+        to.reads.push_back({r->sequence, r->position, {r->targets, r->targets + r->n_targets}});
       });
     };
-    const dlens_answers answers = c_answers();
-    checked_call(study_->plan, study_, &c, &answers, &request);
+    const dlens_tops tops = c_tops();
+    checked_call(study_->plan, study_, &c, &tops, &request);
     if (next.sequences.empty()) break;
     for (const auto& ids : next.sequences) asked.push_back(tokenizer.decode(ids));
     for (const read& at : next.reads) next.readings.push_back(answer(next, at));
     rounds_.push_back(std::move(next));
     if (rounds_.size() > 16) fail(status::internal, "the study never stops asking");
   }
-  const dlens_answers answers = c_answers();
+  const dlens_tops tops = c_tops();
+  const dlens_answers answers{
+      sizeof answers, 0, &tops, this,
+      [](const dlens_answers* a, std::uint32_t at, std::uint32_t read, const dlens_reading** out,
+         dlens_error*) -> dlens_status {
+        const auto& rounds = static_cast<const fake_host*>(a->self)->rounds_;
+        if (at >= rounds.size() || read >= rounds[at].readings.size()) return DLENS_USAGE;
+        *out = &rounds[at].readings[read]->c;
+        return DLENS_OK;
+      }};
   const dlens_sink sink = c_sink(true);
   for (lens_ = 0; lens_ < lenses.size(); ++lens_)
     checked_call(study_->consume, study_, &c, &answers, lens_, &sink);
@@ -364,7 +370,7 @@ inline void fake_host::finish(std::uint32_t lens) {
     std::size_t at = 0;
     dlens_row row{};
   } state{&log_[lens]};
-  const dlens_rows rows{sizeof rows, 0, &state,
+  const dlens_rows rows{sizeof rows, 0, log_[lens].size(), &state,
                         [](const dlens_rows* r, const dlens_row** out, dlens_error*) -> dlens_status {
                           cursor& c = *static_cast<cursor*>(r->self);
                           *out = nullptr;
@@ -377,6 +383,10 @@ inline void fake_host::finish(std::uint32_t lens) {
                                    .values = from.values.data(),
                                    .n_values = from.values.size()};
                           *out = &c.row;
+                          return DLENS_OK;
+                        },
+                        [](const dlens_rows* r, dlens_error*) -> dlens_status {
+                          static_cast<cursor*>(r->self)->at = 0;
                           return DLENS_OK;
                         }};
   const dlens_sink sink = c_sink(false);

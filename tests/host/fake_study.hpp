@@ -44,7 +44,7 @@ class fake_study final : public study {
 
   // Round 0 reads the last and the first position; an even top-1 is appended and read in round 1; if that
   // gives a multiple of three, round 2 asks for two continuations.
-  void plan(const record_view& r, const answers_view& a, const request_view& q) const override {
+  void plan(const record_view& r, const tops_view& a, const request_view& q) const override {
     if (fault_ == "plan" && r.index() == 3) fail(status::data, "plan dislikes record 3");
     std::vector<std::int32_t> ids = tokenizer_.encode_prompt(r.at("prompt"));
     if (ids.empty()) return;
@@ -57,7 +57,11 @@ class fake_study final : public study {
       return;
     }
     for (std::uint32_t round = 0; round < a.rounds() && round < 2; ++round)
-      ids.push_back(a.reading(round, 0).final_top);
+      ids.push_back(a.final_top(round, 0));
+    if (fault_ == "endless") {
+      q.add_read(q.add_sequence(ids), 0, std::array{-1});
+      return;
+    }
     if (a.rounds() == 1 && ids.back() % 2 == 0)
       q.add_read(q.add_sequence(ids), ids.size() - 1, std::array{-1});
     if (a.rounds() == 2 && ids.back() % 3 == 0)
@@ -78,7 +82,7 @@ class fake_study final : public study {
     if (fault_ == "throws" && r.index() == 3) throw std::runtime_error("boom");
     if (fault_ == "columns") sink.append(rows, std::array{i64_value(1)});
     for (std::uint32_t round = 0; round < a.rounds(); ++round)
-      append_reading(r, a.reading(round, 0, lens), round, sink);
+      append_reading(r, a.reading(round, 0), round, sink);
   }
 
   void finish(const rows_view& all, std::uint32_t lens, const sink_view& sink) const override {

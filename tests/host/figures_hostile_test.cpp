@@ -74,7 +74,7 @@ struct hostile_figure {
       panel.y_label = texts.next();
     }
     if (kind == figure_kind::grouped_bars) {
-      figure.panels[0].flags = DLENS_FIGURE_PERCENT_Y;
+      figure.panels[0].flags = DLENS_PANEL_PERCENT_Y;
       figure.panels[0].x = "word";
     }
     csv_writer out([&](std::string_view bytes) { csv += bytes; });

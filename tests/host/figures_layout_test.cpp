@@ -49,7 +49,7 @@ struct example {
     figure.id = figure.file = figure.table = "f";
     figure.title = "A figure";
     panel_spec panel;
-    panel.flags = DLENS_FIGURE_LAYER_X;
+    panel.flags = DLENS_PANEL_LAYER_X;
     panel.x = panel.y = "x";
     panel.x_label = "Layer";
     panel.y_label = "Value";

@@ -108,11 +108,11 @@ BOOST_AUTO_TEST_CASE(a_figure_without_a_series_column_has_one_series) {
 
 BOOST_AUTO_TEST_CASE(layers_may_be_module_names) {
   const table t("category,layer,y\na,model.layers.7,1\na,transformer.h.12,2\na,3,3\na,4.0,4\n");
-  const figure_data data = t.read(lines({panel("layer", "y", DLENS_FIGURE_LAYER_X)}));
+  const figure_data data = t.read(lines({panel("layer", "y", DLENS_PANEL_LAYER_X)}));
   BOOST_TEST(text(data.panels[0].series[0]) == "7 1 12 2 3 3 4 4 ");
   BOOST_TEST(data.panels[0].categories.empty());
   check_fails(
-      [] { table("category,layer,y\na,embed,1\n").read(lines({panel("layer", "y", DLENS_FIGURE_LAYER_X)})); },
+      [] { table("category,layer,y\na,embed,1\n").read(lines({panel("layer", "y", DLENS_PANEL_LAYER_X)})); },
       status::data, "t.csv:2", "\"layer\"", "\"embed\"");
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 struct c_figure {
   dlens_panel first{sizeof first,
-                    DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y,
+                    DLENS_PANEL_LAYER_X | DLENS_PANEL_LOG_Y,
                     "First crossing",
                     "mean_first",
                     "k",
@@ -63,8 +63,8 @@ BOOST_AUTO_TEST_CASE(a_plugins_figure_is_copied_and_null_becomes_empty) {
   BOOST_TEST(figure.color == "");
   BOOST_TEST(figure.dash == "form");
   BOOST_REQUIRE(figure.panels.size() == 2U);
-  BOOST_TEST(figure.panels[0].has(DLENS_FIGURE_LOG_Y));
-  BOOST_TEST(!figure.panels[0].has(DLENS_FIGURE_LOG_X));
+  BOOST_TEST(figure.panels[0].has(DLENS_PANEL_LOG_Y));
+  BOOST_TEST(!figure.panels[0].has(DLENS_PANEL_LOG_X));
   BOOST_TEST(figure.panels[1].title == "");
   BOOST_TEST(figure.panels[1].where == "lens=tuned=a");
 }

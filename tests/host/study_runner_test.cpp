@@ -328,6 +328,7 @@ BOOST_AUTO_TEST_CASE(an_experiment_that_breaks_a_rule_is_named) {
       {"position", {"experiment fake, plan, record 0 of ", "outside its sequence"}},
       {"id", {"experiment fake, plan, record 0 of ", cat("id ", fake_run::kVocabulary), " rows"}},
       {"target", {"experiment fake, plan, record 0 of ", cat("id ", fake_run::kVocabulary), " rows"}},
+      {"endless", {"experiment fake, plan, record ", "256 rounds and does not stop"}},
       {"throws", {"experiment fake, consume, record 3 of ", "boom"}},
       {"finish", {"experiment fake", "table rows", "no summary"}},
       {"finish table", {"experiment fake", "no table 9"}},

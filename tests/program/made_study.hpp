@@ -51,7 +51,7 @@ class made final : public study {
       : description_({{"rows", "made_{lens}", {{"i", DLENS_I64}, {"text", DLENS_TEXT}}},
                       {"sum", "sum_{lens}", {{"n", DLENS_I64}}, DLENS_TABLE_SUMMARY}}, {}) {}
   const description& describe() override { act("describe"); return description_; }
-  void plan(const record_view& r, const answers_view& a, const request_view& q) const override {
+  void plan(const record_view& r, const tops_view& a, const request_view& q) const override {
     if (r.index() == 5) act("plan");
     if (a.rounds() > 0) return;
     const std::array<std::int32_t, 2> ids = {1, static_cast<std::int32_t>(r.index())};
@@ -72,7 +72,7 @@ class made final : public study {
   description description_;
 };
 }
-DEPTHLENS_EXPERIMENT(made, "experiment.made", "1", "made by a test");
+DEPTHLENS_EXPERIMENT(made, "experiment.made", "1", "made by a test", "MIT");
 )";
 
 // The folder of experiment-made.so; compiled once for all tests.

@@ -36,8 +36,8 @@ inline figure_spec simple_figure(figure_kind kind) {
   panel_spec panel;
   panel.x = "layer";
   panel.y = kind == figure_kind::density ? "" : "y";
-  panel.flags = DLENS_FIGURE_LAYER_X;
-  if (kind != figure_kind::density) panel.flags |= DLENS_FIGURE_PERCENT_Y;
+  panel.flags = DLENS_PANEL_LAYER_X;
+  if (kind != figure_kind::density) panel.flags |= DLENS_PANEL_PERCENT_Y;
   panel.x_label = "Layer";
   panel.y_label = "Share";
   figure.panels = {panel};

@@ -34,17 +34,12 @@ struct toy {
 
 // Final top-1 of each round that was answered.
 struct tops {
-  std::vector<dlens_reading> readings;
-  dlens_answers c;
-  explicit tops(const std::vector<std::int32_t>& ids) {
-    for (const std::int32_t id : ids) {
-      dlens_reading r{};
-      r.final_top = id;
-      readings.push_back(r);
-    }
+  std::vector<std::int32_t> ids;
+  dlens_tops c;
+  explicit tops(std::vector<std::int32_t> of) : ids(std::move(of)) {
     c = {sizeof c, static_cast<std::uint32_t>(ids.size()), this,
-         [](const dlens_answers* a, std::uint32_t round, std::uint32_t, std::uint32_t) {
-           return &static_cast<const tops*>(a->self)->readings[round];
+         [](const dlens_tops* t, std::uint32_t round, std::uint32_t) {
+           return static_cast<const tops*>(t->self)->ids[round];
          }};
   }
 };
@@ -127,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
   const std::int32_t newline = t.t.id("\n"), word = t.t.id(" the");
   const auto at = [&](white_space_rule rule, const std::vector<std::int32_t>& ids) {
     const tops answers(ids);
-    return settle(rule, blank, "he saw", answers_view(&answers.c));
+    return settle(rule, blank, "he saw", tops_view(&answers.c));
   };
   using s = prompt_state;
   BOOST_TEST(at(white_space_rule::retry, {}).stage == s::ask);
@@ -143,10 +138,10 @@ BOOST_AUTO_TEST_CASE(a_top_1_of_white_space_is_kept_dropped_or_retried_once) {
   BOOST_TEST(at(white_space_rule::retry, {newline, newline}).stage == s::dropped);
   // No second blank, but by the published rule.
   const tops answers({newline});
-  BOOST_TEST(settle(white_space_rule::retry, blank, "he saw ", answers_view(&answers.c)).stage == s::dropped);
-  run.published = 1;
+  BOOST_TEST(settle(white_space_rule::retry, blank, "he saw ", tops_view(&answers.c)).stage == s::dropped);
+  run.flags = DLENS_RUN_PUBLISHED;
   const white_space_test published(run);
-  BOOST_TEST(settle(white_space_rule::retry, published, "he saw ", answers_view(&answers.c)).stage == s::ask);
+  BOOST_TEST(settle(white_space_rule::retry, published, "he saw ", tops_view(&answers.c)).stage == s::ask);
 }
 
 BOOST_AUTO_TEST_CASE(
@@ -177,7 +172,7 @@ BOOST_AUTO_TEST_CASE(published_prompts_are_cut_and_refused_otherwise) {
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1500U);
   run.max_positions = 1499;
   BOOST_TEST(encode_prompt(run, t.view, text).reason == "too long");
-  run.published = 1;
+  run.flags = DLENS_RUN_PUBLISHED;
   BOOST_TEST(encode_prompt(run, t.view, text).ids.size() == 1024U);
   BOOST_TEST(encode_prompt(run, t.view, text).reason == "");
   BOOST_TEST(encode_prompt(run, t.view, "").reason == "empty");

@@ -110,7 +110,7 @@ figure_spec figure_of_table() {
   f.title = "How close each layer comes to the output";
   f.series = "lens";
   const auto panel = [](const std::string& column, const char* label, std::uint32_t axis) {
-    return panel_spec{.flags = DLENS_FIGURE_LAYER_X | axis,
+    return panel_spec{.flags = DLENS_PANEL_LAYER_X | axis,
                       .x = "layer",
                       .y = column,
                       .x_label = "Layer",
@@ -118,9 +118,9 @@ figure_spec figure_of_table() {
                       .low = column + "_low",
                       .high = column + "_high"};
   };
-  f.panels = {panel("kl", "KL from the output (nats)", DLENS_FIGURE_LOG_Y),
-              panel("bits", "Cross-entropy (bits per token)", DLENS_FIGURE_LOG_Y),
-              panel("agreement", "Top-1 as the output", DLENS_FIGURE_PERCENT_Y)};
+  f.panels = {panel("kl", "KL from the output (nats)", DLENS_PANEL_LOG_Y),
+              panel("bits", "Cross-entropy (bits per token)", DLENS_PANEL_LOG_Y),
+              panel("agreement", "Top-1 as the output", DLENS_PANEL_PERCENT_Y)};
   return f;
 }
 

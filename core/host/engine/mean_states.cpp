@@ -19,11 +19,9 @@ struct first_reads {
   std::vector<read_request> requests;
 };
 
-// What the study asks for in its first round for a record; before any answer all lenses are the same.
+// What the study asks for in its first round for a record.
 void add_reads(const study_session& session, record_job& job, const run_context& context, first_reads& out) {
-  std::vector<lens_slot> lenses(context.lens_labels.size());
-  lenses.front().result = 0;
-  if (!session.plan_record(job, lenses)) return;
+  if (!session.plan_record(job)) return;
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
   for (const read_request& request : job.last_round().reads)

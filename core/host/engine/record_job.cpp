@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <span>
+#include <utility>
 
 namespace depthlens {
 
@@ -58,30 +59,50 @@ dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::
   });
 }
 
-dlens_status add_read(const dlens_request* r, std::uint32_t sequence, std::uint64_t position,
-                      const std::int32_t* targets, std::uint64_t n, std::uint32_t* read,
+dlens_status add_read(const dlens_request* r, const dlens_read* read, std::uint32_t* number,
                       dlens_error* e) noexcept {
   auto& s = *static_cast<request_state*>(r->self);
   return answer(s, e, [&] {
-    if (sequence >= s.to.sequences.size() || position >= s.to.sequences[sequence].size())
-      fail(status::internal, "position ", position, " is outside its sequence");
-    for (std::uint64_t i = 0; i < n; ++i)
-      if (targets[i] < -1 || targets[i] >= static_cast<std::int64_t>(s.vocab_size))
-        fail(status::internal, "target id ", targets[i], " is outside the vocabulary of ", s.vocab_size,
-             " rows");
-    *read = static_cast<std::uint32_t>(s.to.reads.size());
-    s.to.reads.push_back({sequence, static_cast<std::uint32_t>(position), {targets, targets + n}});
+    if (read == nullptr || !DLENS_HAS(dlens_read, read, n_targets))
+      fail(status::internal, "a read is incomplete");
+    if (read->sequence >= s.to.sequences.size() || read->position >= s.to.sequences[read->sequence].size())
+      fail(status::internal, "position ", read->position, " is outside its sequence");
+    const std::span targets(read->targets, read->n_targets);
+    for (const std::int32_t id : targets)
+      if (id < -1 || id >= static_cast<std::int64_t>(s.vocab_size))
+        fail(status::internal, "target id ", id, " is outside the vocabulary of ", s.vocab_size, " rows");
+    *number = static_cast<std::uint32_t>(s.to.reads.size());
+    s.to.reads.push_back({read->sequence, static_cast<std::uint32_t>(read->position),
+                          {targets.begin(), targets.end()}});
   });
 }
 
-// Builds readings on demand and keeps them for the length of one plan or consume call.
+// What plan may go by.
+class tops_state {
+ public:
+  explicit tops_state(const std::vector<round>& rounds) : rounds_(rounds) {
+    c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &final_top};
+  }
+  tops_state(const tops_state&) = delete;
+  const dlens_tops* c() const { return &c_; }
+
+ private:
+  static std::int32_t final_top(const dlens_tops* t, std::uint32_t round, std::uint32_t read) noexcept {
+    const std::vector<struct round>& rounds = static_cast<const tops_state*>(t->self)->rounds_;
+    if (round >= rounds.size() || read >= rounds[round].results.size() || !rounds[round].results[read])
+      return -1;
+    return rounds[round].results[read]->final_top;
+  }
+  const std::vector<round>& rounds_;
+  dlens_tops c_{};
+};
+
+// Builds the readings of a lens on demand and keeps them for the length of one consume call.
 class answers_state {
  public:
-  // fallback: the lens that answers for one that is not read in this pass.
-  answers_state(const std::vector<round>& rounds, const std::vector<lens_slot>& lenses,
-                std::uint32_t fallback)
-      : rounds_(rounds), lenses_(lenses), fallback_(fallback) {
-    c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &reading};
+  answers_state(const std::vector<round>& rounds, const lens_slot& lens)
+      : rounds_(rounds), lens_(lens), tops_(rounds) {
+    c_ = {sizeof c_, 0, tops_.c(), this, &reading};
   }
   const dlens_answers* c() const { return &c_; }
 
@@ -93,26 +114,22 @@ class answers_state {
     dlens_reading c;
   };
 
-  static const dlens_reading* reading(const dlens_answers* a, std::uint32_t round, std::uint32_t read,
-                                      std::uint32_t lens) noexcept {
-    const auto& self = *static_cast<const answers_state*>(a->self);
-    try {
-      return self.make(round, read, lens);
-    } catch (...) {
-      return nullptr;
-    }
+  static dlens_status reading(const dlens_answers* a, std::uint32_t round, std::uint32_t read,
+                              const dlens_reading** out, dlens_error* e) noexcept {
+    return guarded(e, [&] { *out = static_cast<const answers_state*>(a->self)->make(round, read); });
   }
 
-  const dlens_reading* make(std::uint32_t r, std::uint32_t read, std::uint32_t lens) const {
-    if (r >= rounds_.size() || read >= rounds_[r].reads.size() || lens >= lenses_.size()) return nullptr;
-    if (lenses_[lens].result < 0) lens = fallback_;
-    if (lenses_[lens].result < 0 || !rounds_[r].results[read]) return nullptr;
-    const auto [at, fresh] = views_.try_emplace(std::tuple(r, read, lens));
+  const dlens_reading* make(std::uint32_t r, std::uint32_t read) const {
+    if (r >= rounds_.size() || read >= rounds_[r].reads.size())
+      fail(status::usage, "round ", r, " has no read ", read);
+    if (lens_.result < 0 || !rounds_[r].results[read])
+      fail(status::internal, "round ", r, ", read ", read, ": there are no readings");
+    const auto [at, fresh] = views_.try_emplace(std::pair(r, read));
     view& out = at->second;
     if (!fresh) return &out.c;
     const site_readings& site = *rounds_[r].results[read];
-    const lens_reading& result = site.lenses[static_cast<std::size_t>(lenses_[lens].result)];
-    const std::size_t L = lenses_[lens].layers.size();
+    const lens_reading& result = site.lenses[static_cast<std::size_t>(lens_.result)];
+    const std::size_t L = lens_.layers.size();
     for (const std::int32_t wanted : rounds_[r].reads[read].targets) {
       const auto k = static_cast<std::size_t>(
           std::lower_bound(site.targets.begin(), site.targets.end(), wanted) - site.targets.begin());
@@ -125,7 +142,7 @@ class answers_state {
              .n_layers = static_cast<std::uint32_t>(L),
              .n_targets = static_cast<std::uint32_t>(out.targets.size()),
              .final_top = site.final_top,
-             .layers = lenses_[lens].layers.data(),
+             .layers = lens_.layers.data(),
              .targets = out.targets.data(),
              .rank = out.rank.data(),
              .ties = out.ties.data(),
@@ -137,9 +154,9 @@ class answers_state {
   }
 
   const std::vector<round>& rounds_;
-  const std::vector<lens_slot>& lenses_;
-  std::uint32_t fallback_;
-  mutable std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, view> views_;
+  const lens_slot& lens_;
+  const tops_state tops_;
+  mutable std::map<std::pair<std::uint32_t, std::uint32_t>, view> views_;
   dlens_answers c_{};
 };
 
@@ -152,25 +169,22 @@ record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
       content_hash_(record_.content_hash()),
       c_record_(record_, dataset) {}
 
-bool record_job::plan(const dlens_study& study, const std::vector<lens_slot>& lenses,
-                      std::uint32_t vocab_size) {
+bool record_job::plan(const dlens_study& study, std::uint32_t vocab_size) {
   if (!record_.left_out.empty()) return false;
   round next;
   request_state state{next, vocab_size, {}};
   const dlens_request request{
       .size = sizeof request, .self = &state, .add_sequence = &add_sequence, .add_read = &add_read};
-  const auto active =
-      std::find_if(lenses.begin(), lenses.end(), [](const lens_slot& l) { return l.result >= 0; });
-  // Where no lens is read (mean states), plan is called once, before there is an answer: any will do.
-  const answers_state answers(rounds_, lenses,
-                              static_cast<std::uint32_t>(active - lenses.begin()) % lenses.size());
+  const tops_state tops(rounds_);
   try {
-    checked_call(study.plan, &study, c_record(), answers.c(), &request);
+    checked_call(study.plan, &study, c_record(), tops.c(), &request);
   } catch (const error& e) {
     if (state.refused.empty()) throw;
     fail(status::internal, state.refused);
   }
   if (next.reads.empty()) return false;
+  if (rounds_.size() == DLENS_MOST_ROUNDS)
+    fail(status::internal, "it asks for more than ", DLENS_MOST_ROUNDS, " rounds and does not stop");
   next.results.resize(next.reads.size());
   missing_ = next.reads.size();
   rounds_.push_back(std::move(next));
@@ -206,7 +220,7 @@ std::vector<std::int32_t> record_job::not_finite_ids() const {
 
 void record_job::consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                          const dlens_sink& sink) const {
-  const answers_state answers(rounds_, lenses, lens);
+  const answers_state answers(rounds_, lenses[lens]);
   checked_call(study.consume, &study, c_record(), answers.c(), lens, &sink);
 }
 

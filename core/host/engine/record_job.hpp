@@ -54,7 +54,7 @@ class record_job {
 
   // Calls the study's plan for the next round. False: it asked for nothing, the record is complete. What it
   // asks for and cannot be is status::internal.
-  bool plan(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t vocab_size);
+  bool plan(const dlens_study& study, std::uint32_t vocab_size);
   round& last_round() { return rounds_.back(); }
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);

@@ -41,8 +41,8 @@ record_key study_runner::key_of(const record_job& job) const {
           job.content_hash()};
 }
 
-bool study_runner::plan(record_job& job, const window_state& w) const {
-  return studies_[job.study()].session->plan_record(job, w.lenses);
+bool study_runner::plan(record_job& job) const {
+  return studies_[job.study()].session->plan_record(job);
 }
 
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
@@ -119,7 +119,7 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   std::vector<char> asks(w.jobs.size());
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
-    asks[i] = plan(job, w) ? 1 : 0;
+    asks[i] = plan(job) ? 1 : 0;
     if (!asks[i] && !options_.only_count) consume_and_log(job, w);
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
@@ -148,7 +148,7 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
     if (stop) throw stop_request{};
     record_job& job = *owner[request].first;
     if (!job.receive(owner[request].second, std::move(result))) return;
-    if (plan(job, w)) {
+    if (plan(job)) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
     } else {

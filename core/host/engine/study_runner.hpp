@@ -81,7 +81,7 @@ class study_runner {
   void run_round(window_state& w, const std::atomic<bool>& stop);
   // (lenses) 1 = its log does not have the record yet.
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
-  bool plan(record_job& job, const window_state& w) const;  // false = it asks for nothing more
+  bool plan(record_job& job) const;  // false = it asks for nothing more
   void consume_and_log(record_job& job, const window_state& w);
   void note_not_finite(const record_job& job, std::uint32_t lens);  // under log_guard_
   record_key key_of(const record_job& job) const;

@@ -5,6 +5,7 @@
 #include "depthlens/base/text.hpp"
 #include "engine/record_job.hpp"
 #include "model/blank_ends.hpp"
+#include "plugins/description_check.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -12,66 +13,6 @@
 #include <string_view>
 
 namespace depthlens {
-namespace {
-
-// "" = the text can be part of a file's name.
-std::string name_problem(std::string_view form) {
-  constexpr std::size_t longest = 100;  // lens, model and ending come to it
-  if (form.empty()) return "an empty file name";
-  if (form.size() > longest) return cat("a file name of more than ", longest, " bytes");
-  if (form.find_first_not_of('.') == std::string_view::npos) return "a file name of dots alone";
-  if (form.find('/') != std::string_view::npos) return "a file name with '/'";
-  if (utf8_first_broken(form) != std::string_view::npos) return "a file name that is no UTF-8";
-  if (std::any_of(form.begin(), form.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-    return "a file name with control characters";
-  return "";
-}
-
-// A description is used without further checks, so what a plugin got wrong is said here.
-void check_table(const dlens_table& t, std::uint64_t number) {
-  const auto wrong = [&](const auto&... parts) { fail(status::internal, parts...); };
-  if (t.size < sizeof(dlens_table) || t.id == nullptr || t.file == nullptr || *t.id == '\0')
-    wrong("table ", number, " is incomplete");
-  const std::string id = visible_line(t.id);
-  if (const std::string problem = name_problem(t.file); !problem.empty())
-    wrong("table ", id, ": ", problem, ": \"", visible_line(t.file), '"');
-  if (t.n_columns == 0) wrong("table ", id, " has no columns");
-  for (std::uint64_t c = 0; c < t.n_columns; ++c) {
-    const char* const name = t.columns[c] == nullptr ? nullptr : t.columns[c]->id;
-    if (name == nullptr || *name == '\0') wrong("table ", id, ": column ", c, " has no name");
-    if (utf8_first_broken(name) != std::string_view::npos)
-      wrong("table ", id, ": the name of column ", c, " is no UTF-8: ", visible_line(name));
-  }
-}
-
-void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64_t number) {
-  if (f.size < sizeof(dlens_figure) || f.id == nullptr || f.file == nullptr || f.table == nullptr)
-    fail(status::internal, "figure ", number, " is incomplete");
-  if (const std::string problem = name_problem(f.file); !problem.empty())
-    fail(status::internal, "figure ", visible_line(f.id), ": ", problem, ": \"", visible_line(f.file), '"');
-  const bool known = std::any_of(d.tables, d.tables + d.n_tables,
-                                 [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
-  if (!known)
-    fail(status::internal, "figure ", visible_line(f.id), " draws a table \"", visible_line(f.table),
-         "\" that is not declared");
-}
-
-void check_description(const dlens_description* d) {
-  if (d == nullptr || d->size < sizeof(dlens_description)) fail(status::internal, "it describes nothing");
-  std::set<std::string_view> ids;
-  for (std::uint64_t i = 0; i < d->n_tables; ++i) {
-    if (d->tables[i] == nullptr) fail(status::internal, "table ", i, " is incomplete");
-    check_table(*d->tables[i], i);
-    if (!ids.insert(d->tables[i]->id).second)
-      fail(status::internal, "two tables are called ", visible_line(d->tables[i]->id));
-  }
-  for (std::uint64_t i = 0; i < d->n_figures; ++i) {
-    if (d->figures[i] == nullptr) fail(status::internal, "figure ", i, " is incomplete");
-    check_figure(*d, *d->figures[i], i);
-  }
-}
-
-}  // namespace
 
 study_session::study_session(const run_context& context, study_plan& plan) : context_(context), plan_(plan) {
   for (const std::string& label : context.lens_labels) labels_.push_back(label.c_str());
@@ -84,8 +25,8 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           .n_layers = context.n_layers,
           .vocab_size = context.vocab_size,
           .max_positions = context.max_positions,
-          .published = context.published ? 1u : 0u,
-          .target_gold = context.target_gold ? 1u : 0u,
+          .flags = (context.published ? DLENS_RUN_PUBLISHED : 0u) |
+                   (context.target_gold ? DLENS_RUN_TARGET_GOLD : 0u),
           .n_lenses = static_cast<std::uint32_t>(labels_.size()),
           .n_datasets = static_cast<std::uint32_t>(datasets_.size()),
           .name = context.name.c_str(),
@@ -98,7 +39,8 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
   const plugin_call in_flight("experiment", word(), "study_create");
   try {
     checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
-    if (study_ == nullptr || study_->size < sizeof(dlens_study)) fail(status::internal, "it gave no study");
+    if (study_ == nullptr || !DLENS_HAS(dlens_study, study_, get_extension) || study_->reserved != 0)
+      fail(status::internal, "it gave no study, or one of another interface");
   } catch (const error& e) {
     blame(e, "study_create");
   }
@@ -165,9 +107,9 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
          d.kind == "cut" ? "; prompts are cut from paragraphs of over 200 characters" : "");
 }
 
-bool study_session::plan_record(record_job& job, const std::vector<lens_slot>& lenses) const {
+bool study_session::plan_record(record_job& job) const {
   return about_record("plan", plan_.datasets[job.dataset()], job.data().index,
-                      [&] { return job.plan(*study_, lenses, context_.vocab_size); });
+                      [&] { return job.plan(*study_, context_.vocab_size); });
 }
 
 void study_session::consume_record(const record_job& job, const std::vector<lens_slot>& lenses,

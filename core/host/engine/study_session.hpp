@@ -69,7 +69,7 @@ class study_session {
 
   // Call the study's plan and consume about a record, with the answers that the job holds: see record_job.
   // What they report is told with the experiment, the file and the record. [any thread]
-  bool plan_record(record_job& job, const std::vector<lens_slot>& lenses) const;
+  bool plan_record(record_job& job) const;
   void consume_record(const record_job& job, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                       const dlens_sink& sink) const;
 

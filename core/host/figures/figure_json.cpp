@@ -34,12 +34,12 @@ constexpr std::array<word<figure_kind>, 4> kinds = {{{"lines", figure_kind::line
                                                      {"grouped_bars", figure_kind::grouped_bars},
                                                      {"density", figure_kind::density}}};
 
-constexpr std::array<word<std::uint32_t>, 6> flags = {{{"log_x", DLENS_FIGURE_LOG_X},
-                                                       {"log_y", DLENS_FIGURE_LOG_Y},
-                                                       {"percent_y", DLENS_FIGURE_PERCENT_Y},
-                                                       {"layer_x", DLENS_FIGURE_LAYER_X},
-                                                       {"markers", DLENS_FIGURE_MARKERS},
-                                                       {"reversed_y", DLENS_FIGURE_REVERSED_Y}}};
+constexpr std::array<word<std::uint32_t>, 6> flags = {{{"log_x", DLENS_PANEL_LOG_X},
+                                                       {"log_y", DLENS_PANEL_LOG_Y},
+                                                       {"percent_y", DLENS_PANEL_PERCENT_Y},
+                                                       {"layer_x", DLENS_PANEL_LAYER_X},
+                                                       {"markers", DLENS_PANEL_MARKERS},
+                                                       {"reversed_y", DLENS_PANEL_REVERSED_Y}}};
 
 constexpr std::array<text_member<panel_spec>, 8> panel_texts = {{{"title", &panel_spec::title},
                                                                  {"x", &panel_spec::x},

@@ -7,8 +7,8 @@ namespace depthlens {
 
 namespace {
 
-constexpr std::uint32_t known_flags = DLENS_FIGURE_LOG_X | DLENS_FIGURE_LOG_Y | DLENS_FIGURE_PERCENT_Y |
-                                      DLENS_FIGURE_LAYER_X | DLENS_FIGURE_MARKERS | DLENS_FIGURE_REVERSED_Y;
+constexpr std::uint32_t known_flags = DLENS_PANEL_LOG_X | DLENS_PANEL_LOG_Y | DLENS_PANEL_PERCENT_Y |
+                                      DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y;
 
 std::string text_of(const char* text) { return text ? text : ""; }
 
@@ -38,9 +38,9 @@ void check_rules(const figure_spec& figure, const std::function<void(const std::
       broken("an interval has two columns, and is drawn behind lines only");
     if (!panel.where.empty() && panel.where.find('=', 1) == std::string::npos)
       broken(cat("where is \"", panel.where, "\", expected column=value"));
-    if (panel.has(DLENS_FIGURE_LOG_X) && panel.has(DLENS_FIGURE_LAYER_X))
+    if (panel.has(DLENS_PANEL_LOG_X) && panel.has(DLENS_PANEL_LAYER_X))
       broken("log_x and layer_x exclude each other");
-    if (panel.has(DLENS_FIGURE_LOG_Y) && panel.has(DLENS_FIGURE_PERCENT_Y))
+    if (panel.has(DLENS_PANEL_LOG_Y) && panel.has(DLENS_PANEL_PERCENT_Y))
       broken("log_y and percent_y exclude each other");
   }
 }

@@ -29,7 +29,7 @@ inline bool is_bars(figure_kind kind) noexcept {
 
 // As dlens_panel; what may be NULL there is "" here.
 struct panel_spec {
-  std::uint32_t flags = 0;  // DLENS_FIGURE_LOG_X ...
+  std::uint32_t flags = 0;  // DLENS_PANEL_LOG_X ...
   std::string title;
   std::string x, y;  // column ids; y is "" for densities
   std::string x_label, y_label;

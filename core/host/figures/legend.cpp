@@ -28,7 +28,7 @@ std::string counts_text(std::optional<std::uint64_t> count, std::optional<std::u
 // "all at layer 7" of a density whose values are equal, else nothing.
 std::string only_value(const panel_spec& panel, const kernel_density& density) {
   if (density.exists() || density.count() == 0 || density.smallest() != density.largest()) return "";
-  return cat(density.count() > 1 ? "all at " : "at ", panel.has(DLENS_FIGURE_LAYER_X) ? "layer " : "",
+  return cat(density.count() > 1 ? "all at " : "at ", panel.has(DLENS_PANEL_LAYER_X) ? "layer " : "",
              density.smallest());
 }
 

@@ -23,7 +23,7 @@ panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_dat
       out.x.add(point.x);
       out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
       for (const double bound : {point.low, point.high})
-        if (!panel.has(DLENS_FIGURE_LOG_Y) || bound > 0) out.y.add(bound);
+        if (!panel.has(DLENS_PANEL_LOG_Y) || bound > 0) out.y.add(bound);
     }
   return out;
 }
@@ -31,7 +31,7 @@ panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_dat
 figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const panel_data& data,
                    number_range range, unsigned n_layers, double width) {
   if (!data.categories.empty()) return word_axis(data.categories, width);
-  if (panel.has(DLENS_FIGURE_LOG_X)) return log_axis(range);
+  if (panel.has(DLENS_PANEL_LOG_X)) return log_axis(range);
   const auto steps = static_cast<std::size_t>(std::clamp(width / 40, 2.0, 6.0));
   if (is_bars(figure.kind)) {
     // Bars stand where there are rows: a table that leaves layers out gets no empty places at the ends.
@@ -43,7 +43,7 @@ figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const pan
     axis.high = range.high + room;
     return axis;
   }
-  if (panel.has(DLENS_FIGURE_LAYER_X)) {
+  if (panel.has(DLENS_PANEL_LAYER_X)) {
     const double last = range.empty ? n_layers : std::max(double(n_layers), std::ceil(range.high));
     return layer_axis(range.empty ? 0 : std::min(0.0, std::floor(range.low)), std::min(last, 1e6), width);
   }
@@ -57,13 +57,13 @@ figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const pan
 figure_axis y_axis(const figure_spec& figure, const panel_spec& panel, number_range range) {
   const bool density = figure.kind == figure_kind::density;
   figure_axis axis;
-  if (panel.has(DLENS_FIGURE_PERCENT_Y) && !density)
+  if (panel.has(DLENS_PANEL_PERCENT_Y) && !density)
     axis = percent_axis();
-  else if (panel.has(DLENS_FIGURE_LOG_Y) && !density)
+  else if (panel.has(DLENS_PANEL_LOG_Y) && !density)
     axis = log_axis(range);
   else
     axis = linear_axis(range, density ? 3 : 5, figure.kind != figure_kind::lines);
-  axis.reversed = panel.has(DLENS_FIGURE_REVERSED_Y);
+  axis.reversed = panel.has(DLENS_PANEL_REVERSED_Y);
   return axis;
 }
 

@@ -103,7 +103,7 @@ class block_builder {
   // Does "12.3%" fit into the bar? Labels in only the bars of a few layers would look like a mistake, so
   // their number is limited too.
   bool label_fits(const plot_block& block, double step, double share) const {
-    if (!spec(block).has(DLENS_FIGURE_PERCENT_Y)) return false;
+    if (!spec(block).has(DLENS_PANEL_PERCENT_Y)) return false;
     const panel_layout& panel = page_.panels[block.panel];
     const double x_points = (panel.right - panel.left) / (panel.x.high - panel.x.low);
     const double width = step * (1 - figure_style::bar_gap) * x_points;

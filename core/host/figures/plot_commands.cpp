@@ -58,7 +58,7 @@ std::vector<std::string> curve_of(const plot_block& block, const panel_spec& pan
     out.push_back(cat("1:(", y, "4):(", y, "5) with filledcurves fc rgb '", color,
                       "' fs transparent solid 0.2 noborder"));
   out.push_back(cat("1:(", y, "2) with lines ", line_of(series, color)));
-  if (!panel.y.empty() && panel.has(DLENS_FIGURE_MARKERS))
+  if (!panel.y.empty() && panel.has(DLENS_PANEL_MARKERS))
     out.push_back(cat("1:(", y, "2) every ", 1 + block.rows.size() / 16, " ", points));
   else if (block.lone_points)
     out.push_back(cat("1:($3 > 0 ? ", y, "2 : NaN) ", points));

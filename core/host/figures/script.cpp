@@ -148,7 +148,7 @@ class script_builder {
 
   bool has_markers() const {
     for (const panel_spec& panel : figure_.panels)
-      if (panel.has(DLENS_FIGURE_MARKERS)) return true;
+      if (panel.has(DLENS_PANEL_MARKERS)) return true;
     return false;
   }
 

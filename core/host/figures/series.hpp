@@ -24,11 +24,11 @@ struct figure_point {
 
 // Have the point, and its x alone, a place on the axes of the panel?
 inline bool x_can_be_drawn(const panel_spec& panel, const figure_point& point) noexcept {
-  return std::isfinite(point.x) && (!panel.has(DLENS_FIGURE_LOG_X) || point.x > 0);
+  return std::isfinite(point.x) && (!panel.has(DLENS_PANEL_LOG_X) || point.x > 0);
 }
 inline bool can_be_drawn(const panel_spec& panel, const figure_point& point) noexcept {
   return x_can_be_drawn(panel, point) && std::isfinite(point.y) &&
-         (!panel.has(DLENS_FIGURE_LOG_Y) || point.y > 0);
+         (!panel.has(DLENS_PANEL_LOG_Y) || point.y > 0);
 }
 
 // A series in the whole figure: the same name, colour and dash in every panel.

@@ -79,8 +79,8 @@ class figure_reader {
         reading.where = column(panel.where.substr(0, at));
         reading.wanted = panel.where.substr(at + 1);
       }
-      reading.may_be_words = figure_.kind != figure_kind::density && !panel.has(DLENS_FIGURE_LAYER_X) &&
-                             !panel.has(DLENS_FIGURE_LOG_X);
+      reading.may_be_words = figure_.kind != figure_kind::density && !panel.has(DLENS_PANEL_LAYER_X) &&
+                             !panel.has(DLENS_PANEL_LOG_X);
     }
   }
 
@@ -147,7 +147,7 @@ class figure_reader {
 
   double read_x(std::size_t p, std::string_view text) {
     std::optional<double> x = parse_number(text);
-    if (!x && figure_.panels[p].has(DLENS_FIGURE_LAYER_X) && text.find('.') != std::string_view::npos)
+    if (!x && figure_.panels[p].has(DLENS_PANEL_LAYER_X) && text.find('.') != std::string_view::npos)
       x = parse_number(text.substr(text.rfind('.') + 1));
     if (x) return *x;
     panel_reading& state = panels_[p];

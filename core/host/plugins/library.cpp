@@ -4,7 +4,9 @@
 #include "depthlens/abi/host.h"
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/io_error.hpp"
+#include "plugins/threads_service.hpp"
 #include "process/plugin_call.hpp"
+#include "process/stop_signal.hpp"
 #include "terminal/log.hpp"
 #include "version.hpp"
 
@@ -94,7 +96,7 @@ std::string export_problem(const std::filesystem::path& path) {
   }
 }
 
-void write_log(std::int32_t level, dlens_text message) {
+void write_log(const dlens_host*, std::int32_t level, dlens_text message) {
   if (level == DLENS_LOG_WARNING)
     log_warning(to_view(message));
   else
@@ -128,7 +130,7 @@ const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& rea
 
 std::string contract_problem(const dlens_plugin* p, const std::string& id) {
   if (p == nullptr) return "its entry returned nothing";
-  if (p->size < sizeof(dlens_plugin)) return "its entry table is too small for this interface";
+  if (!DLENS_HAS(dlens_plugin, p, get_interface)) return "its entry table is too small for this interface";
   if (p->abi_major != DLENS_ABI_MAJOR || p->abi_minor != DLENS_ABI_MINOR)
     return cat("made for interface ", p->abi_major, ".", p->abi_minor, ", this program takes ",
                DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR, " only: rebuild it");
@@ -148,7 +150,17 @@ void describe(plugin_verdict& v, const dlens_plugin& p) {
 
 const dlens_host* plugin_host() {
   static const dlens_host host = {
-      .size = sizeof(dlens_host), .name = "depthlens", .version = DEPTHLENS_VERSION, .log = &write_log};
+      .size = sizeof(dlens_host),
+      .abi_major = DLENS_ABI_MAJOR,
+      .abi_minor = DLENS_ABI_MINOR,
+      .name = "depthlens",
+      .version = DEPTHLENS_VERSION,
+      .self = nullptr,
+      .log = &write_log,
+      .should_stop = [](const dlens_host*) -> std::uint32_t { return stop_asked() ? 1 : 0; },
+      .get_extension = [](const dlens_host*, const char* id) -> const void* {
+        return id != nullptr && std::string_view(id) == DLENS_THREADS_SERVICE ? threads_service() : nullptr;
+      }};
   return &host;
 }
 
@@ -182,10 +194,10 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
   const plugin_call call("plugin", v.path.filename().string(), "loading");
   const dlens_plugin* p = entry_of(v.path, v.reason);
   if (v.reason.empty()) v.reason = contract_problem(p, v.id);
-  if (p != nullptr && p->size >= sizeof(dlens_plugin)) describe(v, *p);
+  if (p != nullptr && DLENS_HAS(dlens_plugin, p, get_interface)) describe(v, *p);
   if (v.reason.empty() && p->init != nullptr) {
     try {
-      checked_call(p->init, plugin_host());
+      checked_call(p->init, plugin_host(), v.path.c_str());
     } catch (const error& e) {
       v.reason = cat("refuses to start: ", e.what());
     }

@@ -35,7 +35,7 @@ std::string probe_problem(const dlens_plugin& plugin) {
   const void* found = plugin.get_interface ? plugin.get_interface(DLENS_BACKEND_INTERFACE) : nullptr;
   if (found == nullptr) return "it does not offer " DLENS_BACKEND_INTERFACE;
   const auto* table = static_cast<const dlens_backend*>(found);
-  if (table->size < sizeof(dlens_backend)) return "its backend table is too small";
+  if (!DLENS_HAS(dlens_backend, table, model_create)) return "its backend table is too small";
   dlens_error reason{};
   reason.size = sizeof reason;
   if (table->probe(&reason) != 0) return "";

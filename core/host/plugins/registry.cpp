@@ -5,6 +5,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/text.hpp"
+#include "plugins/description_check.hpp"
 #include "plugins/plugin_trial.hpp"
 #include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
@@ -158,8 +159,11 @@ registry::experiment registry::load_experiment(std::string_view word) {
   experiment e;
   e.table = static_cast<const dlens_experiment*>(
       load_interface("experiment", word, DLENS_EXPERIMENT_INTERFACE, e.about));
-  if (e.table->size < sizeof(dlens_experiment))
-    fail(status::unavailable, "plugin ", e.about.path.string(), ": its experiment table is too small");
+  try {
+    check_experiment(*e.table);
+  } catch (const error& wrong) {
+    fail(status::unavailable, "plugin ", e.about.path.string(), " was refused: ", wrong.what());
+  }
   return e;
 }
 
@@ -167,8 +171,8 @@ registry::backend registry::open_backend(std::string_view word) {
   backend b;
   b.table =
       static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
-  if (b.table->size < sizeof(dlens_backend))
-    fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small");
+  if (!DLENS_HAS(dlens_backend, b.table, model_create) || b.table->reserved != 0)
+    fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small, or of another interface");
   return b;
 }
 

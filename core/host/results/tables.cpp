@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace depthlens {
@@ -110,8 +111,16 @@ class log_rows {
       : numbers_(numbers),
         take_record_(std::move(take)),
         sets_(request.session.sets()),
-        records_(request.log.read(sets_, within_limit(request.session))) {
-    c_ = {sizeof c_, 0, this, &next};
+        request_(request) {
+    begin();
+    c_ = {.size = sizeof c_,
+          .reserved = 0,
+          .n_records = request.log.size(),
+          .self = this,
+          .next = &next,
+          .rewind = [](const dlens_rows* r, dlens_error* e) noexcept {
+            return guarded(e, [&] { static_cast<log_rows*>(r->self)->begin(); });
+          }};
   }
   const dlens_rows* c() const { return &c_; }
   // Gives on_record the records that finish did not ask for: all of them where it has no use for rows.
@@ -125,14 +134,23 @@ class log_rows {
     return guarded(e, [&] { *row = static_cast<log_rows*>(r->self)->next_row(); });
   }
 
+  void begin() {
+    records_.emplace(request_.log.read(sets_, within_limit(request_.session)));
+    current_.reset();
+    at_ = read_ = 0;
+  }
+
   // False after the last one.
   bool next_record() {
-    current_ = records_.next();
+    current_ = records_->next();
     at_ = 0;
     if (!current_) return false;
     dataset_ = static_cast<std::uint32_t>(std::find(sets_.begin(), sets_.end(), current_->key().set) -
                                           sets_.begin());
-    take_record_(*current_);
+    if (++read_ > taken_) {  // not before a rewind
+      take_record_(*current_);
+      taken_ = read_;
+    }
     return true;
   }
 
@@ -152,9 +170,11 @@ class log_rows {
   table_numbers& numbers_;
   const on_record take_record_;
   const std::vector<std::string> sets_;
-  record_log::reader records_;
+  const table_request& request_;
+  std::optional<record_log::reader> records_;
   std::uint32_t dataset_ = 0;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0;                 // in the record
+  std::uint64_t read_ = 0, taken_ = 0;  // records since the beginning, and by take_record_
   std::unique_ptr<entry> current_;
   dlens_row row_{};
   dlens_rows c_{};

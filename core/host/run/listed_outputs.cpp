@@ -22,7 +22,7 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
   for (std::uint64_t i = 0; i < d.n_figures; ++i) {
     const dlens_figure& f = *d.figures[i];
     const std::string stem = file_stem(f.file, label, o.context.name);
-    const bool not_of_logit = (f.flags & DLENS_FIGURE_TRAINED_LENS) != 0 && o.lenses.has_tuned();
+    const bool not_of_logit = (f.flags & DLENS_DRAW_TRAINED_LENS) != 0 && o.lenses.has_tuned();
     // One that is listed already was drawn when the run had no tuned lens, and stays.
     if (not_of_logit && !o.lenses.is_trained(o.lens) && !figures.contains(stem)) continue;
     const auto table = std::find_if(d.tables, d.tables + d.n_tables,

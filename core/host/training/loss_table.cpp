@@ -73,7 +73,7 @@ figure_spec validation_figure() {
   f.id = f.table = f.file = "validation";
   f.title = "How close each layer comes to the output, on held-out text";
   f.series = "lens";
-  f.panels = {{.flags = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y,
+  f.panels = {{.flags = DLENS_PANEL_LAYER_X | DLENS_PANEL_LOG_Y,
                .x = "layer",
                .y = "kl",
                .x_label = "Layer",

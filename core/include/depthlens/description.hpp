@@ -56,7 +56,7 @@ struct table {
 struct panel {
   std::string x, y = {};  // column ids; y is empty in a density
   std::string x_label = {}, y_label = {};
-  std::uint32_t flags = 0;  // DLENS_FIGURE_LOG_Y | ...
+  std::uint32_t flags = 0;  // DLENS_PANEL_LOG_Y | ...
   std::string title = {};
   std::string where = {};  // "column=value"
 };
@@ -66,7 +66,7 @@ struct figure {
   std::string id, file, title, table;
   std::vector<panel> panels = {};
   std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
-  std::uint32_t flags = 0;                                                 // DLENS_FIGURE_TRAINED_LENS
+  std::uint32_t flags = 0;                                                 // DLENS_DRAW_TRAINED_LENS
   std::string baseline = {};                                               // column id; empty = none
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
-// inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence"). See
-// share/skeleton/experiment, which has all of it in one file.
+// inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence", "MIT"), where the last
+// is the SPDX expression of your license. See share/skeleton/experiment, which has all of it in one file.
 #pragma once
 
 #include "depthlens/abi/experiment.h"
@@ -34,11 +34,9 @@ class tokenizer_view {
   }
   // The special ids in front of every prompt.
   std::vector<std::int32_t> prefix() const {
-    std::vector<std::int32_t> ids(8);
-    std::uint64_t n = 0;
-    checked_call(t_->prefix, t_, ids.data(), ids.size(), &n);
-    ids.resize(n);
-    return ids;
+    return all_ids(8, [&](std::int32_t* ids, std::uint64_t room, std::uint64_t* n) {
+      checked_call(t_->prefix, t_, ids, room, n);
+    });
   }
   // The bytes a token stands for inside a text; may be invalid UTF-8. Lives as long as the tokenizer.
   std::string_view bytes(std::int32_t id) const { return to_view(t_->bytes(t_, id)); }
@@ -47,12 +45,19 @@ class tokenizer_view {
 
  private:
   std::vector<std::int32_t> encode(std::string_view text, std::uint32_t mode) const {
-    std::vector<std::int32_t> ids(text.size() + 8);
+    return all_ids(text.size() + 8, [&](std::int32_t* ids, std::uint64_t room, std::uint64_t* n) {
+      checked_call(t_->encode, t_, to_text(text), mode, ids, room, n);
+    });
+  }
+  // fill(ids, room, &n) tells how many there are; it is asked again where there was too little room.
+  template <class Fill>
+  static std::vector<std::int32_t> all_ids(std::size_t room, const Fill& fill) {
+    std::vector<std::int32_t> ids(room);
     std::uint64_t n = 0;
-    checked_call(t_->encode, t_, to_text(text), mode, ids.data(), ids.size(), &n);
+    fill(ids.data(), ids.size(), &n);
     if (n > ids.size()) {
       ids.resize(n);
-      checked_call(t_->encode, t_, to_text(text), mode, ids.data(), ids.size(), &n);
+      fill(ids.data(), ids.size(), &n);
     }
     ids.resize(n);
     return ids;
@@ -95,22 +100,44 @@ class request_view {
   // targets: ids, -1 = the model's own final top-1. Returns the number of the read.
   std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position,
                          std::span<const std::int32_t> targets) const {
-    std::uint32_t read = 0;
-    checked_call(r_->add_read, r_, sequence, position, targets.data(), targets.size(), &read);
-    return read;
+    const dlens_read read = {.size = sizeof read,
+                             .sequence = sequence,
+                             .position = position,
+                             .targets = targets.data(),
+                             .n_targets = targets.size()};
+    std::uint32_t number = 0;
+    checked_call(r_->add_read, r_, &read, &number);
+    return number;
   }
 
  private:
   const dlens_request* r_;
 };
 
-class answers_view {
+// What plan may go by.
+class tops_view {
  public:
-  explicit answers_view(const dlens_answers* a) : a_(a) {}
-  std::uint32_t rounds() const { return a_->n_rounds; }
-  const dlens_reading& reading(std::uint32_t round, std::uint32_t read, std::uint32_t lens = 0) const {
-    const dlens_reading* r = a_->reading(a_, round, read, lens);
-    if (r == nullptr) fail(status::internal, "round ", round, " has no reading ", read, " for lens ", lens);
+  explicit tops_view(const dlens_tops* t) : t_(t) {}
+  std::uint32_t rounds() const { return t_->n_rounds; }
+  // The model's own top-1 there.
+  std::int32_t final_top(std::uint32_t round, std::uint32_t read) const {
+    const std::int32_t id = t_->final_top(t_, round, read);
+    if (id < 0) fail(status::internal, "round ", round, " has no read ", read);
+    return id;
+  }
+
+ private:
+  const dlens_tops* t_;
+};
+
+// What consume gets, of one lens.
+class answers_view : public tops_view {
+ public:
+  explicit answers_view(const dlens_answers* a) : tops_view(a->tops), a_(a) {}
+  // Valid during the call of consume.
+  const dlens_reading& reading(std::uint32_t round, std::uint32_t read) const {
+    const dlens_reading* r = nullptr;
+    checked_call(a_->reading, a_, round, read, &r);
     return *r;
   }
 
@@ -155,6 +182,8 @@ class rows_view {
     checked_call(r_->next, r_, &row);
     return row;
   }
+  void rewind() const { checked_call(r_->rewind, r_); }  // the next row is the first again
+  std::uint64_t most_records() const { return r_->n_records; }
 
  private:
   const dlens_rows* r_;
@@ -165,8 +194,12 @@ class rows_view {
 template <class... Parts>
 void warn(const dlens_run& run, const Parts&... parts) {
   const std::string message = cat(parts...);
-  if (run.host != nullptr && run.host->log != nullptr) run.host->log(DLENS_LOG_WARNING, to_text(message));
+  if (run.host != nullptr && run.host->log != nullptr)
+    run.host->log(run.host, DLENS_LOG_WARNING, to_text(message));
 }
+
+inline bool is_published(const dlens_run& run) { return (run.flags & DLENS_RUN_PUBLISHED) != 0; }
+inline bool targets_gold(const dlens_run& run) { return (run.flags & DLENS_RUN_TARGET_GOLD) != 0; }
 
 // ---- what an author writes --------------------------------------------------------------------------------
 
@@ -200,7 +233,7 @@ class study {
   virtual ~study() = default;
   virtual void survey(const record_view&) {}
   virtual const description& describe() = 0;
-  virtual void plan(const record_view&, const answers_view&, const request_view&) const = 0;
+  virtual void plan(const record_view&, const tops_view&, const request_view&) const = 0;
   virtual void consume(const record_view&, const answers_view&, std::uint32_t lens,
                        const sink_view&) const = 0;
   // For a record that is left out, instead of plan and consume: lists it in a table of prompts, and counts
@@ -228,11 +261,11 @@ dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::
     table->describe = [](const dlens_study* s, const dlens_description** d, dlens_error* err) noexcept {
       return guarded(err, [&] { *d = study_of(s).describe().c(); });
     };
-    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
+    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_tops* t,
                      const dlens_request* q, dlens_error* err) noexcept {
       return guarded(err, [&] {
         const record_view record(r);
-        if (record.left_out().empty()) study_of(s).plan(record, answers_view(a), request_view(q));
+        if (record.left_out().empty()) study_of(s).plan(record, tops_view(t), request_view(q));
       });
     };
     table->consume = [](const dlens_study* s, const dlens_record* r, const dlens_answers* a,
@@ -279,6 +312,6 @@ const dlens_experiment* experiment_table() {
 }  // namespace detail
 }  // namespace depthlens
 
-#define DEPTHLENS_EXPERIMENT(STUDY, ID, VERSION, SUMMARY)            \
-  DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, DLENS_EXPERIMENT_INTERFACE, \
+#define DEPTHLENS_EXPERIMENT(STUDY, ID, VERSION, SUMMARY, LICENSE)            \
+  DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, LICENSE, DLENS_EXPERIMENT_INTERFACE, \
                    ::depthlens::detail::experiment_table<STUDY>(), nullptr)

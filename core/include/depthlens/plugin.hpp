@@ -13,10 +13,10 @@
 #define DEPTHLENS_BUILD "C++"
 #endif
 
-// ID: "experiment.flips". INTERFACE: id of the one interface offered; TABLE: pointer to its static table.
-// INIT: a function `dlens_status(const dlens_host*, dlens_error*)` or nullptr.
-#define DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, INTERFACE, TABLE, INIT)                            \
-  extern "C" __attribute__((visibility("default"))) const dlens_plugin* dlens_entry_v1(void) {    \
+// ID: "experiment.flips". LICENSE: an SPDX expression, "MIT". INTERFACE: id of the one interface offered; TABLE: pointer to its static table.
+// INIT: a function `dlens_status(const dlens_host*, const char* path, dlens_error*)` or nullptr.
+#define DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, LICENSE, INTERFACE, TABLE, INIT)                   \
+  extern "C" DLENS_EXPORT const dlens_plugin* dlens_entry_v1(void) {                              \
     static const dlens_plugin plugin = {                                                          \
         sizeof(dlens_plugin),                                                                     \
         DLENS_ABI_MAJOR,                                                                          \
@@ -24,7 +24,7 @@
         ID,                                                                                       \
         VERSION,                                                                                  \
         SUMMARY,                                                                                  \
-        "Apache-2.0",                                                                             \
+        LICENSE,                                                                                  \
         DEPTHLENS_BUILD,                                                                          \
         INIT,                                                                                     \
         nullptr,                                                                                  \

@@ -44,7 +44,7 @@ class surprise final : public study {
   // 3. What to ask of the model for a record: token sequences, and positions of them at which every lens
   //    reads every layer. A read names the tokens (targets) whose rank and log-probability are wanted; -1 is
   //    the model's own final top-1. plan is called again with the answers, until it asks for nothing more.
-  void plan(const record_view& record, const answers_view& answers,
+  void plan(const record_view& record, const tops_view& answers,
             const request_view& request) const override {
     const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));  // --bos included
     if (answers.rounds() > 0 || ids.size() < 2) return;
@@ -60,7 +60,7 @@ class surprise final : public study {
                const sink_view& sink) const override {
     if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason
     sink.count("", "");
-    const dlens_reading& reading = answers.reading(0, 0, lens);  // of round 0, its read 0
+    const dlens_reading& reading = answers.reading(0, 0);  // of round 0, its read 0
     const float* logprob = reading.logprob[0];                   // of its target 0: (L), nats
     for (std::uint32_t i = 0; i < reading.n_layers; ++i)
       sink.append(
@@ -90,9 +90,9 @@ class surprise final : public study {
                     .y = "surprise",
                     .x_label = "Layer",
                     .y_label = "Surprise (nats)",
-                    .flags = DLENS_FIGURE_LAYER_X}},
+                    .flags = DLENS_PANEL_LAYER_X}},
         .series = "prompt_id"}}};
 };
 
-// The one symbol of the plugin. The id says the word for the command line, `depthlens run surprise`.
-DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is");
+// The one symbol of the plugin. The last argument is your license, as SPDX writes it. The id says the word for the command line, `depthlens run surprise`.
+DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is", "Apache-2.0");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The interface "depthlens.experiment/1": what to run for each record, and what to make of the readings.
 //
-// For each record the host calls plan, runs what was asked for, and calls plan again with the answers until
-// it asks for nothing more; then it calls consume once for each lens and keeps the rows in the record log. At
+// For each record the host calls plan, runs what was asked for, and calls plan again with the model's own
+// top-1 at what it asked for, until it asks for nothing more, at most DLENS_MOST_ROUNDS times; then it calls consume once for each lens and keeps the rows in the record log. At
 // the end finish gets all rows of one lens in record order. plan and consume may depend on their arguments
 // and on what study_create and survey left: a record can be planned on one thread and consumed on another, or
 // in a later process. [main], [worker] and [any] are the threads that call: types.h says which those are, and
@@ -12,6 +12,10 @@
 
 #include "host.h"
 #include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define DLENS_EXPERIMENT_INTERFACE "depthlens.experiment/1"
 
@@ -61,15 +65,19 @@ typedef struct dlens_dataset {
   const char *kind;  // of its records
 } dlens_dataset;
 
+enum {
+  DLENS_RUN_PUBLISHED = 1,   // --seed-compat: the published code's filters, alignment, file and column names
+  DLENS_RUN_TARGET_GOLD = 2  // --target gold: rows are about the data's answer, not the model's final top-1
+};
+
 // The run a study belongs to. Valid as long as the study.
 typedef struct dlens_run {
   uint32_t size;
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t published;    // --seed-compat: 1 = the published code's filters, alignment, file and column names
-  uint32_t target_gold;  // --target: 1 = gold, rows are about the data's answer; 0 = final, about the model's
-                         // own final top-1
+  uint32_t flags;     // DLENS_RUN_PUBLISHED, DLENS_RUN_TARGET_GOLD
+  uint32_t reserved;
   uint32_t n_lenses;
   uint32_t n_datasets;
   const char *name;                // of the model in file names
@@ -78,6 +86,15 @@ typedef struct dlens_run {
   const dlens_tokenizer *tokenizer;
   const dlens_host *host;
 } dlens_run;
+
+// A position 0..n-1 of a sequence, to be read by every lens of the run at every layer.
+typedef struct dlens_read {
+  uint32_t size;
+  uint32_t sequence;       // of the same request
+  uint64_t position;
+  const int32_t *targets;  // (n_targets) ids, -1 = the model's own final top-1
+  uint64_t n_targets;
+} dlens_read;
 
 // Collects what a record needs. All ids are copied.
 typedef struct dlens_request {
@@ -88,10 +105,9 @@ typedef struct dlens_request {
   // asks.
   dlens_status (*add_sequence)(const struct dlens_request *, const int32_t *ids, uint64_t n,
                                uint32_t *sequence, dlens_error *error);
-  // A position 0..n-1 of a sequence to be read by every lens of the run at every layer; target -1 = the
-  // model's own final top-1. *read is its number in this request.
-  dlens_status (*add_read)(const struct dlens_request *, uint32_t sequence, uint64_t position,
-                           const int32_t *targets, uint64_t n_targets, uint32_t *read, dlens_error *error);
+  // *number is that of the read in this request.
+  dlens_status (*add_read)(const struct dlens_request *, const dlens_read *read, uint32_t *number,
+                           dlens_error *error);
 } dlens_request;
 
 // One position read by one lens, over its L layers; K targets as asked for.
@@ -104,21 +120,32 @@ typedef struct dlens_reading {
   const int32_t *targets;       // (K) ids, -1 resolved
   const uint32_t *const *rank;  // [K] -> (L) 1 + number of larger logits
   const uint32_t *const *ties;  // [K] -> (L) other tokens with an equal logit
-  const float *const *logprob;  // [K] -> (L) nats
-  const float *entropy;         // (L) nats
+  const float *const *logprob;  // [K] -> (L) nats; -inf where a probability is below the smallest float
+  const float *entropy;         // (L) nats; NaN, as all others here, where the model gave no finite logits
   const float *kl;              // (L) KL(final || layer), nats
   const int32_t *guess;         // (L) top-1 of the layer
 } dlens_reading;
 
-// The answers to a record's requests so far.
-typedef struct dlens_answers {
+// What plan may go by: the model's own top-1 at the reads of a record's rounds so far. It is the same with
+// every set of lenses and at every continuation of a run, which readings of lenses are not.
+typedef struct dlens_tops {
   uint32_t size;
   uint32_t n_rounds;
   const void *self;
-  // Valid during the call of plan or consume; NULL for a number that was not asked for. Where a run is
-  // extended, a lens whose rows exist already is not read again: another lens of the run then answers for it
-  // in plan, and the lens being consumed in consume. final_top is the same for all of them. [any]
-  const dlens_reading *(*reading)(const struct dlens_answers *, uint32_t round, uint32_t read, uint32_t lens);
+  // -1 for a number that was not asked for. [any]
+  int32_t (*final_top)(const struct dlens_tops *, uint32_t round, uint32_t read);
+} dlens_tops;
+
+// The answers to a record's requests, for consume.
+typedef struct dlens_answers {
+  uint32_t size;
+  uint32_t reserved;
+  const dlens_tops *tops;
+  const void *self;
+  // By the lens that is consumed; valid during the call of consume. DLENS_USAGE for a round or read that was
+  // not asked for. [any]
+  dlens_status (*reading)(const struct dlens_answers *, uint32_t round, uint32_t read,
+                          const dlens_reading **reading, dlens_error *error);
 } dlens_answers;
 
 typedef struct dlens_sink {
@@ -150,9 +177,12 @@ typedef struct dlens_row {
 typedef struct dlens_rows {
   uint32_t size;
   uint32_t reserved;
+  uint64_t n_records;  // at most, of this lens
   void *self;
   // *row is NULL at the end, else valid until the next call. [main]
   dlens_status (*next)(const struct dlens_rows *, const dlens_row **row, dlens_error *error);
+  // The next row is the first again. [main]
+  dlens_status (*rewind)(const struct dlens_rows *, dlens_error *error);
 } dlens_rows;
 
 // Tables and figures of a study; valid until the study is destroyed.
@@ -175,7 +205,7 @@ typedef struct dlens_study {
   dlens_status (*describe)(const struct dlens_study *, const dlens_description **description,
                            dlens_error *error);  // [main]
   // Asks for what it needs next; asking for nothing ends the record's rounds. [worker]
-  dlens_status (*plan)(const struct dlens_study *, const dlens_record *record, const dlens_answers *answers,
+  dlens_status (*plan)(const struct dlens_study *, const dlens_record *record, const dlens_tops *tops,
                        const dlens_request *request, dlens_error *error);
   // Makes the rows of one record and lens; tables that are DLENS_TABLE_SHARED get the same rows for every
   // lens. [worker]
@@ -186,7 +216,11 @@ typedef struct dlens_study {
   dlens_status (*finish)(const struct dlens_study *, const dlens_rows *rows, uint32_t lens,
                          const dlens_sink *sink, dlens_error *error);
   void (*destroy)(struct dlens_study *);  // [main]
+  // What a later interface asks of a study; NULL, or NULL for an id that it does not know. [any]
+  const void *(*get_extension)(const struct dlens_study *, const char *id);
 } dlens_study;
+
+#define DLENS_MOST_ROUNDS 256
 
 typedef struct dlens_experiment {
   uint32_t size;
@@ -200,5 +234,26 @@ typedef struct dlens_experiment {
   dlens_status (*study_create)(const dlens_run *run, const dlens_pair *options, uint64_t n_options,
                                dlens_study **study, dlens_error *error);
 } dlens_experiment;
+
+DLENS_ASSERT(sizeof(dlens_word) == 40);
+DLENS_ASSERT(offsetof(dlens_input, kinds) == 16);
+DLENS_ASSERT(offsetof(dlens_record, left_out) == 64);
+DLENS_ASSERT(offsetof(dlens_dataset, kind) == 16);
+DLENS_ASSERT(offsetof(dlens_run, host) == 64);
+DLENS_ASSERT(offsetof(dlens_read, n_targets) == 24);
+DLENS_ASSERT(offsetof(dlens_request, add_read) == 24);
+DLENS_ASSERT(offsetof(dlens_reading, guess) == 72);
+DLENS_ASSERT(offsetof(dlens_tops, final_top) == 16);
+DLENS_ASSERT(offsetof(dlens_answers, reading) == 24);
+DLENS_ASSERT(offsetof(dlens_sink, figure_prompts) == 32);
+DLENS_ASSERT(offsetof(dlens_row, n_values) == 32);
+DLENS_ASSERT(offsetof(dlens_rows, rewind) == 32);
+DLENS_ASSERT(offsetof(dlens_description, n_figures) == 32);
+DLENS_ASSERT(offsetof(dlens_study, get_extension) == 64);
+DLENS_ASSERT(offsetof(dlens_experiment, study_create) == 40);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,20 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the host offers to plugins: a log, and services by id.
+// What the host offers to plugins: a log, whether to stop, and services by id.
 #ifndef DLENS_ABI_HOST_H
 #define DLENS_ABI_HOST_H
 
 #include "types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { DLENS_LOG_INFO = 1, DLENS_LOG_WARNING = 2 };
 
 typedef struct dlens_host {
   uint32_t size;
-  uint32_t reserved;
-  const char *name;     // "depthlens"
-  const char *version;  // of the host
+  uint16_t abi_major, abi_minor;  // DLENS_ABI_MAJOR, DLENS_ABI_MINOR the host was built with
+  const char *name;               // "depthlens"
+  const char *version;            // of the host
+  const void *self;
   // One line for the user, on stderr. [any]
-  void (*log)(int32_t level, dlens_text message);
+  void (*log)(const struct dlens_host *, int32_t level, dlens_text message);
+  // 1 = the user wants the program to end: what takes long returns DLENS_CANCELLED soon. [any]
+  uint32_t (*should_stop)(const struct dlens_host *);
+  // A service, valid as long as the host, or NULL for an id that it does not know. [any]
+  const void *(*get_extension)(const struct dlens_host *, const char *id);
 } dlens_host;
+
+// The service "depthlens.threads/1": the host's own threads, of which there are as many as the user allowed.
+#define DLENS_THREADS_SERVICE "depthlens.threads/1"
+typedef struct dlens_threads {
+  uint32_t size;
+  uint32_t count;  // that compute at once
+  const void *self;
+  // Calls task(context, i, error) for every i below n, on several threads at once, and returns when all have
+  // ended: with the first error, after which no further task begins. [any]
+  dlens_status (*parallel_for)(const struct dlens_threads *, uint64_t n,
+                               dlens_status (*task)(void *context, uint64_t i, dlens_error *error),
+                               void *context, dlens_error *error);
+} dlens_threads;
 
 enum {
   DLENS_ENCODE_PROMPT = 1,  // special tokens added as --bos says, special strings recognised
@@ -40,5 +62,13 @@ typedef struct dlens_tokenizer {
   dlens_status (*prefix)(const struct dlens_tokenizer *, int32_t *ids, uint64_t capacity, uint64_t *count,
                          dlens_error *error);
 } dlens_tokenizer;
+
+DLENS_ASSERT(offsetof(dlens_host, get_extension) == 48);
+DLENS_ASSERT(offsetof(dlens_threads, parallel_for) == 16);
+DLENS_ASSERT(offsetof(dlens_tokenizer, prefix) == 40);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "types.h"
 #include "version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct dlens_host;
 
 typedef struct dlens_plugin {
@@ -19,9 +23,12 @@ typedef struct dlens_plugin {
   const char *license;            // SPDX expression
   const char *build;              // compiler and target, for messages only
 
-  // Called once, before any other function. `host` is valid until the process ends. [main]
-  dlens_status (*init)(const struct dlens_host *host, dlens_error *error);
-  // Called once at the end, when every object of the plugin is destroyed. [main]
+  // Called once in a process, before any other function; NULL if it need not be. `host` is valid until the
+  // process ends, `path`, of the plugin's file, too. Where it fails, no other function is called, deinit
+  // neither. A plugin that needs a newer host than abi_major and abi_minor of `host` say fails here with
+  // DLENS_UNAVAILABLE and says which. [main]
+  dlens_status (*init)(const struct dlens_host *host, const char *path, dlens_error *error);
+  // Called once at the end, when every object of the plugin is destroyed; NULL if it need not be. [main]
   void (*deinit)(void);
   // A table of functions, static, or NULL for an id it does not know. [any]
   const void *(*get_interface)(const char *id);
@@ -31,5 +38,12 @@ typedef struct dlens_plugin {
 typedef const dlens_plugin *dlens_entry(void);
 
 #define DLENS_ENTRY_SYMBOL "dlens_entry_v1"
+DLENS_EXPORT const dlens_plugin *dlens_entry_v1(void);
+
+DLENS_ASSERT(offsetof(dlens_plugin, get_interface) == 64);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,9 +4,11 @@
 // Rules for every header of this folder:
 //  - C11, fixed-width types, no padding, UTF-8 texts; includes only <stddef.h> and <stdint.h>.
 //  - `size` comes first in every struct that may grow: its provider writes sizeof(it), its reader asks
-//    DLENS_HAS.
+//    DLENS_HAS for every member that was added after the struct's first form. New members stand at the tail.
 //  - Only dlens_text, dlens_pair, dlens_value and dlens_word have no size: they never grow and may stand in
 //    arrays.
+//  - What is called reserved is 0, and so are bits of flags that have no name here: the host refuses others,
+//    so that they can get a meaning.
 //  - No memory changes owner: who creates destroys, hosts copy what they keep, results land in the caller's
 //    buffers.
 //  - A received pointer is valid during the call unless its comment says until when.
@@ -18,27 +20,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+#define DLENS_ASSERT(what) static_assert(what, #what)
+extern "C" {
+#else
+#define DLENS_ASSERT(what) _Static_assert(what, #what)
+#endif
+
+// For the one symbol of a plugin; the rest of it is best compiled with -fvisibility=hidden.
+#define DLENS_EXPORT __attribute__((visibility("default")))
+
 // Is `member` inside what the provider of *ptr knows?
 #define DLENS_HAS(type, ptr, member) ((ptr)->size >= offsetof(type, member) + sizeof((ptr)->member))
 
-// 0 is success; other values are those of sysexits.h and depthlens::status.
+// 0 is success. Other values are those of sysexits.h and end the program with that exit code; a value that has
+// no name here counts as DLENS_INTERNAL. On an error the other results of a call are left as they were.
 typedef int32_t dlens_status;
 enum {
   DLENS_OK = 0,
-  DLENS_USAGE = 64,
-  DLENS_DATA = 65,
-  DLENS_NO_INPUT = 66,
-  DLENS_UNAVAILABLE = 69,
-  DLENS_INTERNAL = 70,
-  DLENS_IO = 74,
-  DLENS_CONFIG = 78
+  DLENS_USAGE = 64,          // the command line is wrong
+  DLENS_DATA = 65,           // an input file is corrupt or not of the expected form
+  DLENS_NO_INPUT = 66,       // an input file does not exist
+  DLENS_UNAVAILABLE = 69,    // a device, library or plugin is not available, or memory does not do
+  DLENS_INTERNAL = 70,       // a mistake of the program or of a plugin
+  DLENS_CANNOT_CREATE = 73,  // an output cannot be created
+  DLENS_IO = 74,             // reading or writing failed
+  DLENS_CANCELLED = 75,      // ended early because dlens_host.should_stop said so
+  DLENS_NO_PERMISSION = 77,
+  DLENS_CONFIG = 78  // the request conflicts with what is there
 };
 
 // Filled by a function that returns another status than DLENS_OK. Owned by the caller.
 typedef struct dlens_error {
   uint32_t size;
   dlens_status code;
-  char message[1016];  // one line, NUL-terminated, cut where it is too long
+  char message[1016];  // one line, UTF-8, NUL-terminated, cut at a character where it is too long
 } dlens_error;
 
 typedef struct dlens_text {
@@ -151,6 +167,7 @@ typedef struct dlens_table {
   uint64_t n_columns;
 } dlens_table;
 
+// Kinds of figures.
 enum {
   DLENS_FIGURE_LINES = 1,         // y against x, a line for each series
   DLENS_FIGURE_STACKED_BARS = 2,  // y stacked over series, a bar for each x
@@ -158,18 +175,18 @@ enum {
   DLENS_FIGURE_DENSITY = 4        // gaussian kernel density of x for each series (Scott's bandwidth)
 };
 enum {
-  DLENS_FIGURE_LOG_X = 1,
-  DLENS_FIGURE_LOG_Y = 2,
-  DLENS_FIGURE_PERCENT_Y = 4,  // y is a share in 0..1, drawn as 0..100 %
-  DLENS_FIGURE_LAYER_X = 8,    // x is a layer: the axis spans 0..n
-  DLENS_FIGURE_MARKERS = 16,   // points on the lines
-  DLENS_FIGURE_REVERSED_Y = 32
+  DLENS_PANEL_LOG_X = 1,
+  DLENS_PANEL_LOG_Y = 2,
+  DLENS_PANEL_PERCENT_Y = 4,  // y is a share in 0..1, drawn as 0..100 %
+  DLENS_PANEL_LAYER_X = 8,    // x is a layer: the axis spans 0..n
+  DLENS_PANEL_MARKERS = 16,   // points on the lines
+  DLENS_PANEL_REVERSED_Y = 32
 };
 
 // One panel of a figure: which columns of its table it draws.
 typedef struct dlens_panel {
   uint32_t size;
-  uint32_t flags;     // DLENS_FIGURE_LOG_X ...
+  uint32_t flags;     // DLENS_PANEL_LOG_X ...
   const char *title;  // may be ""
   const char *x, *y;  // column ids; y is NULL for densities
   const char *x_label, *y_label;
@@ -177,7 +194,7 @@ typedef struct dlens_panel {
 } dlens_panel;
 
 enum {
-  DLENS_FIGURE_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned lens
+  DLENS_DRAW_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned lens
 };
 
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.
@@ -195,10 +212,26 @@ typedef struct dlens_figure {
   const char *never;   // column with the number of prompts that never get there, for the legend; NULL = none
   const dlens_panel *const *panels;
   uint64_t n_panels;
-  uint32_t flags;  // DLENS_FIGURE_TRAINED_LENS
+  uint32_t flags;  // DLENS_DRAW_TRAINED_LENS
   uint32_t reserved;
   // Column with what y would be of the text alone, drawn beside the controls; NULL = none.
   const char *baseline;
 } dlens_figure;
+
+// What may never change: sizes of what has no size, and where the first forms of the others end.
+DLENS_ASSERT(sizeof(void *) == 8);
+DLENS_ASSERT(sizeof(dlens_error) == 1024);
+DLENS_ASSERT(sizeof(dlens_text) == 16);
+DLENS_ASSERT(sizeof(dlens_pair) == 32);
+DLENS_ASSERT(sizeof(dlens_value) == 24);
+DLENS_ASSERT(offsetof(dlens_option, max) == 48);
+DLENS_ASSERT(offsetof(dlens_column, help) == 16);
+DLENS_ASSERT(offsetof(dlens_table, n_columns) == 32);
+DLENS_ASSERT(offsetof(dlens_panel, where) == 48);
+DLENS_ASSERT(offsetof(dlens_figure, baseline) == 104);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

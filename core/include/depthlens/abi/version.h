@@ -5,6 +5,6 @@
 #define DLENS_ABI_VERSION_H
 
 #define DLENS_ABI_MAJOR 0
-#define DLENS_ABI_MINOR 4
+#define DLENS_ABI_MINOR 5
 
 #endif

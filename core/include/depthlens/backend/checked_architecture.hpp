@@ -17,8 +17,8 @@ namespace depthlens {
 // Errors: status::internal for a description of another interface, status::data for one that cannot be
 // computed with.
 inline const dlens_architecture& checked_architecture(const dlens_weights& weights) {
-  if (weights.size < sizeof(dlens_weights) || !weights.architecture ||
-      weights.architecture->size < sizeof(dlens_architecture)) {
+  if (!DLENS_HAS(dlens_weights, &weights, n_tensors) || !weights.architecture ||
+      !DLENS_HAS(dlens_architecture, weights.architecture, rope_scale)) {
     fail(status::internal, "the weights come without an architecture that this backend understands");
   }
   const dlens_architecture& arch = *weights.architecture;

@@ -27,7 +27,7 @@ inline std::span<const dlens_transport* const> checked_transports(std::uint64_t 
                                                                   std::uint32_t n_layers) {
   for (std::uint64_t i = 0; i < n; ++i) {
     const dlens_transport* t = given ? given[i] : nullptr;
-    if (!t || t->size < sizeof(dlens_transport))
+    if (!t || !DLENS_HAS(dlens_transport, t, b))
       fail(status::internal, "layer ", i, " of a lens is not described");
     if (t->layer > n_layers)
       fail(status::internal, "a lens reads layer ", t->layer, "; the model has layers 0..", n_layers);

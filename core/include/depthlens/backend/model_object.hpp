@@ -47,7 +47,7 @@ class model_object {
   // A model that its `destroy` frees. prefix_release and trainer_create are NULL until the caller sets them.
   // Errors: those of Model's constructor, status::internal for options of an older interface.
   static dlens_model& create(const dlens_weights& weights, const dlens_model_options& options) {
-    if (options.size < sizeof(dlens_model_options))
+    if (!DLENS_HAS(dlens_model_options, &options, device_memory))
       fail(status::internal, "the options are of an older interface");
     return (new model_object(weights, options))->table_;
   }
@@ -114,10 +114,10 @@ class model_object {
   // Errors: status::internal for a batch or readings of an older interface.
   static std::vector<const lens_type*> lenses_of(const dlens_batch& batch,
                                                  const dlens_readings* const* readings) {
-    if (batch.size < sizeof(dlens_batch)) fail(status::internal, "a pack is of an older interface");
+    if (!DLENS_HAS(dlens_batch, &batch, hidden)) fail(status::internal, "a pack is of an older interface");
     std::vector<const lens_type*> lenses;
     for (std::uint32_t i = 0; i < batch.n_lenses; ++i) {
-      if (!readings || !readings[i] || readings[i]->size < sizeof(dlens_readings))
+      if (!readings || !readings[i] || !DLENS_HAS(dlens_readings, readings[i], top_logprob))
         fail(status::internal, "lens ", i, " of a pack has no room for its readings");
       lenses.push_back(&static_cast<const lens_object*>(batch.lenses[i])->lens);
     }

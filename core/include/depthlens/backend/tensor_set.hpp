@@ -41,7 +41,7 @@ class tensor_set {
 inline tensor_set::tensor_set(const dlens_weights& given) {
   for (std::uint64_t i = 0; i < given.n_tensors; ++i) {
     const dlens_tensor* tensor = given.tensors ? given.tensors[i] : nullptr;
-    if (!tensor || tensor->size < sizeof(dlens_tensor))
+    if (!tensor || !DLENS_HAS(dlens_tensor, tensor, column_stride))
       fail(status::internal, "tensor ", i, " is not described");
     tensors_.emplace(to_view(tensor->name), tensor);
   }

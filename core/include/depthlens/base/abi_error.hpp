@@ -15,9 +15,11 @@
 namespace depthlens {
 
 inline void write_error(dlens_error* out, status code, std::string_view text) noexcept {
-  if (out == nullptr || out->size < sizeof(dlens_error)) return;
+  if (out == nullptr || !DLENS_HAS(dlens_error, out, message)) return;
   out->code = static_cast<dlens_status>(code);
-  const std::size_t n = std::min(text.size(), sizeof out->message - 1);
+  std::size_t n = std::min(text.size(), sizeof out->message - 1);
+  const auto continues = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80; };
+  while (n > 0 && n < text.size() && continues(n)) --n;  // at a character
   std::memcpy(out->message, text.data(), n);
   out->message[n] = '\0';
 }
@@ -41,6 +43,24 @@ dlens_status guarded(dlens_error* out, Function&& fn) noexcept {
   return DLENS_INTERNAL;
 }
 
+// What a plugin says of a call that failed; internal where it has no name.
+inline status status_of(dlens_status code) noexcept {
+  switch (code) {
+    case DLENS_USAGE:
+    case DLENS_DATA:
+    case DLENS_NO_INPUT:
+    case DLENS_UNAVAILABLE:
+    case DLENS_CANNOT_CREATE:
+    case DLENS_IO:
+    case DLENS_CANCELLED:
+    case DLENS_NO_PERMISSION:
+    case DLENS_CONFIG:
+      return static_cast<status>(code);
+    default:
+      return status::internal;
+  }
+}
+
 // Calls a C function whose last parameter is a dlens_error*; throws what it reports.
 //   checked_call(sink->append, sink, table, values, n);
 template <class Function, class... Arguments>
@@ -51,7 +71,7 @@ void checked_call(Function* fn, Arguments... arguments) {
   const dlens_status code = fn(arguments..., &e);
   if (code == DLENS_OK) return;
   e.message[sizeof e.message - 1] = '\0';
-  throw error(static_cast<status>(code), e.message[0] != '\0' ? e.message : "no reason was given");
+  throw error(status_of(code), e.message[0] != '\0' ? e.message : "no reason was given");
 }
 
 inline dlens_text to_text(std::string_view s) noexcept { return {s.data(), s.size()}; }

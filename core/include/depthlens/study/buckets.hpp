@@ -49,7 +49,7 @@ inline token_counts read_token_counts(const dlens_run& run, const option_values&
          "--token-counts is missing: make it from a text with `depthlens tokens count "
          "--model M --text FILE --out JSON`, M the model of this run, and add `--token-counts JSON`");
   token_counts counts =
-      token_counts::read(*file, run.published != 0 ? token_order::stored_ratio : token_order::count);
+      token_counts::read(*file, is_published(run) ? token_order::stored_ratio : token_order::count);
   const tokenizer_view tokenizer(run.tokenizer);
   counts.check_tokenizer([&](std::int32_t id) -> std::optional<std::string> {
     if (static_cast<std::uint32_t>(id) >= tokenizer.size()) return std::nullopt;

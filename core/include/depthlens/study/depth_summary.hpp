@@ -234,7 +234,7 @@ inline std::vector<figure> depth_figures(const std::string& experiment, const de
                  .y = "k",
                  .x_label = "Layer",
                  .y_label = "k (rank k or better)",
-                 .flags = DLENS_FIGURE_LAYER_X | DLENS_FIGURE_LOG_Y,
+                 .flags = DLENS_PANEL_LAYER_X | DLENS_PANEL_LOG_Y,
                  .title = title};
   };
   earliest.panels = {onset("mean_first", "First crossing"), onset("mean_stable", "Stable onset")};
@@ -242,7 +242,7 @@ inline std::vector<figure> depth_figures(const std::string& experiment, const de
     density.panels.push_back({.x = "first",
                               .x_label = "Layer",
                               .y_label = "Density",
-                              .flags = DLENS_FIGURE_LAYER_X,
+                              .flags = DLENS_PANEL_LAYER_X,
                               .title = cat("k = ", k),
                               .where = cat("k=", k)});
   const auto measure = [](const char* mean, const char* label, const char* title, std::uint32_t flags = 0) {
@@ -250,10 +250,10 @@ inline std::vector<figure> depth_figures(const std::string& experiment, const de
                  .y = mean,
                  .x_label = "Layer",
                  .y_label = label,
-                 .flags = DLENS_FIGURE_LAYER_X | flags,
+                 .flags = DLENS_PANEL_LAYER_X | flags,
                  .title = title};
   };
-  layers.panels = {measure("mean_rank", "Mean rank", "Rank", DLENS_FIGURE_LOG_Y)};
+  layers.panels = {measure("mean_rank", "Mean rank", "Rank", DLENS_PANEL_LOG_Y)};
   if (style.probability)
     layers.panels.push_back(measure("mean_probability", "Mean probability", "Probability"));
   if (style.entropy) layers.panels.push_back(measure("mean_entropy", "Mean entropy (nats)", "Entropy"));

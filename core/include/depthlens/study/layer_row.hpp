@@ -61,7 +61,7 @@ class layer_row {
         position_(position),
         reading_(reading),
         gold_(gold) {
-    target_ = gold && run.target_gold != 0 ? *gold : reading.final_top;
+    target_ = gold && targets_gold(run) ? *gold : reading.final_top;
     place_ = target_index(reading, target_);
     if (gold) gold_place_ = target_index(reading, *gold);
     target_text_ = visible(tokenizer.bytes(target_));

@@ -50,11 +50,11 @@ class next_token_reads {
         all_(options.at("positions") == "all") {
     if (all_ && rule_ == white_space_rule::retry)
       fail(status::usage, "--positions all cannot go with ",
-           run.published != 0 ? "--seed-compat" : "--whitespace retry",
+           is_published(run) ? "--seed-compat" : "--whitespace retry",
            ", which is about the end of a prompt");
   }
 
-  void plan(const record_view& record, const answers_view& answers, const request_view& request) const {
+  void plan(const record_view& record, const tops_view& answers, const request_view& request) const {
     const prompt_state state = state_of(record, answers);
     if (state.stage != prompt_state::ask) return;
     const prompt_ids prompt = encode_prompt(run_, tokenizer_, state.prompt);
@@ -74,7 +74,7 @@ class next_token_reads {
     out.reason = reason::empty;  // until a position is found
     std::uint32_t read = 0;
     for (const std::uint64_t position : positions_of(out.ids)) {
-      const dlens_reading& reading = answers.reading(state.round, read++, lens);
+      const dlens_reading& reading = answers.reading(state.round, read++);
       const bool dropped = all_ && rule_ == white_space_rule::drop && is_blank_(reading.final_top);
       if (dropped && out.reads.empty()) out.reason = reason::white_space;
       if (!dropped) out.reads.push_back({position, &reading});
@@ -85,7 +85,7 @@ class next_token_reads {
 
  private:
   // With all positions the rule is about each of them, not about the prompt.
-  prompt_state state_of(const record_view& record, const answers_view& answers) const {
+  prompt_state state_of(const record_view& record, const tops_view& answers) const {
     return settle(all_ ? white_space_rule::keep : rule_, is_blank_, record.at("prompt"), answers);
   }
 

@@ -40,7 +40,7 @@ inline dlens_option whitespace_option(const char* fallback) {
 // From the option "whitespace": keep, retry or drop; "auto" gives `automatic`. --seed-compat always retries.
 inline white_space_rule white_space_rule_of(std::string_view option, const dlens_run& run,
                                             white_space_rule automatic = white_space_rule::drop) {
-  if (run.published != 0 || option == "retry") return white_space_rule::retry;
+  if (is_published(run) || option == "retry") return white_space_rule::retry;
   if (option == "keep") return white_space_rule::keep;
   return option == "drop" ? white_space_rule::drop : automatic;
 }
@@ -49,7 +49,7 @@ inline white_space_rule white_space_rule_of(std::string_view option, const dlens
 class white_space_test {
  public:
   explicit white_space_test(const dlens_run& run)
-      : tokenizer_(run.tokenizer), decoder_(tokenizer_), published_(run.published != 0) {}
+      : tokenizer_(run.tokenizer), decoder_(tokenizer_), published_(is_published(run)) {}
   bool published() const { return published_; }
   bool operator()(std::int32_t id) const {
     return published_ ? decoder_.is_white_space(id) : is_white_space(tokenizer_.bytes(id));
@@ -76,7 +76,7 @@ struct prompt_ids {
 inline prompt_ids encode_prompt(const dlens_run& run, const tokenizer_view& tokenizer,
                                 std::string_view prompt) {
   prompt_ids out{tokenizer.encode_prompt(prompt), {}};
-  if (run.published != 0 && out.ids.size() > published_max_ids) out.ids.resize(published_max_ids);
+  if (is_published(run) && out.ids.size() > published_max_ids) out.ids.resize(published_max_ids);
   if (out.ids.empty()) out.reason = reason::empty;
   if (out.ids.size() > run.max_positions) out.reason = reason::too_long;
   if (!has_rows(run, out.ids)) out.reason = reason::no_row;
@@ -101,15 +101,15 @@ struct prompt_state {
 // For a record that asks for its one prompt in round 0 and, if need be, again in round 1, with the prompt's
 // last position as read number `read` of both.
 inline prompt_state settle(white_space_rule rule, const white_space_test& is_blank, std::string_view prompt,
-                           const answers_view& answers, std::uint32_t read = 0) {
+                           const tops_view& answers, std::uint32_t read = 0) {
   if (answers.rounds() == 0) return {prompt_state::ask, 0, std::string(prompt)};
-  if (rule == white_space_rule::keep || !is_blank(answers.reading(0, read).final_top))
+  if (rule == white_space_rule::keep || !is_blank(answers.final_top(0, read)))
     return {prompt_state::settled, 0, std::string(prompt)};
   if (rule == white_space_rule::drop || !can_retry(is_blank, prompt))
     return {prompt_state::dropped, 0, std::string(prompt)};
   std::string retried = std::string(prompt) + ' ';
   if (answers.rounds() == 1) return {prompt_state::ask, 1, std::move(retried)};
-  const bool again = is_blank(answers.reading(1, read).final_top);
+  const bool again = is_blank(answers.final_top(1, read));
   return {again ? prompt_state::dropped : prompt_state::settled, 1, std::move(retried)};
 }
 

@@ -216,4 +216,5 @@ void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_v
 }  // namespace depthlens::facts
 
 DEPTHLENS_EXPERIMENT(depthlens::facts::facts_study, "experiment.facts", DEPTHLENS_VERSION,
-                     "At which depth the first, second and third token of a fact become readable", "Apache-2.0");
+                     "At which depth the first, second and third token of a fact become readable",
+                     "Apache-2.0");

@@ -95,8 +95,7 @@ class published_facts {
   }
 
  private:
-  published_course follow(std::string_view prompt, std::string_view answer,
-                          const tops_view& answers) const {
+  published_course follow(std::string_view prompt, std::string_view answer, const tops_view& answers) const {
     const std::vector<std::int32_t> bare = published_answer_ids(tokenizer_, answer);
     const std::vector<std::int32_t> blank = published_answer_ids(tokenizer_, ' ' + std::string(answer));
     const prompt_state start = settle(white_space_rule::retry, is_blank_, prompt, answers);

@@ -91,4 +91,5 @@ class flips final : public guess_study {
 }  // namespace depthlens
 
 DEPTHLENS_EXPERIMENT(depthlens::flips, "experiment.flips", DEPTHLENS_VERSION,
-                     "How often the guesses of a layer differ from the final one, by token frequency", "Apache-2.0");
+                     "How often the guesses of a layer differ from the final one, by token frequency",
+                     "Apache-2.0");

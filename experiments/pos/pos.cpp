@@ -157,8 +157,7 @@ std::vector<target_state> pos_study::states_of(const std::vector<target>& target
   });
 }
 
-void pos_study::plan(const record_view& record, const tops_view& answers,
-                     const request_view& request) const {
+void pos_study::plan(const record_view& record, const tops_view& answers, const request_view& request) const {
   const std::vector<target> targets = targets_of(record);
   for (const target_state& s : states_of(targets, answers)) {
     if (!s.ask) continue;

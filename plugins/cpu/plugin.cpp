@@ -38,5 +38,5 @@ constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create
 
 }  // namespace depthlens::cpu
 
-DEPTHLENS_PLUGIN("backend.cpu", DEPTHLENS_VERSION, "Runs models on the CPU with oneDNN and oneTBB.", "Apache-2.0",
-                 DLENS_BACKEND_INTERFACE, &depthlens::cpu::backend, nullptr);
+DEPTHLENS_PLUGIN("backend.cpu", DEPTHLENS_VERSION, "Runs models on the CPU with oneDNN and oneTBB.",
+                 "Apache-2.0", DLENS_BACKEND_INTERFACE, &depthlens::cpu::backend, nullptr);

@@ -96,5 +96,5 @@ constexpr dlens_backend backend = {sizeof(dlens_backend), 0, probe, model_create
 
 }  // namespace depthlens::torch_backend
 
-DEPTHLENS_PLUGIN("backend.torch", DEPTHLENS_VERSION, "Runs models with libtorch, on NVIDIA GPUs or the CPU.", "Apache-2.0",
-                 DLENS_BACKEND_INTERFACE, &depthlens::torch_backend::backend, nullptr);
+DEPTHLENS_PLUGIN("backend.torch", DEPTHLENS_VERSION, "Runs models with libtorch, on NVIDIA GPUs or the CPU.",
+                 "Apache-2.0", DLENS_BACKEND_INTERFACE, &depthlens::torch_backend::backend, nullptr);

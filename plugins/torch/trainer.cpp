@@ -17,7 +17,8 @@ namespace {
 
 dlens_trainer_options checked(const dlens_trainer_options& o) {
   const auto share = [](double x) { return x >= 0 && x < 1; };
-  if (!DLENS_HAS(dlens_trainer_options, &o, gradient_limit)) fail(status::internal, "the options are of an older interface");
+  if (!DLENS_HAS(dlens_trainer_options, &o, gradient_limit))
+    fail(status::internal, "the options are of an older interface");
   if (o.optimizer != DLENS_OPTIMIZER_SGD && o.optimizer != DLENS_OPTIMIZER_ADAM)
     fail(status::internal, "there is no optimizer ", o.optimizer);
   if (!share(o.momentum) || !share(o.second_momentum) || !(o.weight_decay >= 0) || !(o.gradient_limit >= 0))

@@ -14,7 +14,7 @@ typedef struct entropy_study {
   const dlens_run *run;
 } entropy_study;
 
-static const dlens_column id_column = {sizeof(dlens_column), DLENS_I64, "prompt_id", "row of the input, from 0"};
+static const dlens_column id_column = {sizeof(dlens_column), DLENS_I64, "prompt_id", "row, from 0"};
 static const dlens_column layer_column = {sizeof(dlens_column), DLENS_I64, "layer", "0 = embeddings"};
 static const dlens_column entropy_column = {sizeof(dlens_column), DLENS_F32, "entropy", "of the guess, nats"};
 static const dlens_column *const columns[] = {&id_column, &layer_column, &entropy_column};

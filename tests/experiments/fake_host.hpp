@@ -11,6 +11,7 @@
 #include "depthlens/abi/plugin.h"
 #include "depthlens/data/record.hpp"
 #include "depthlens/experiment.hpp"
+#include "fake_rows.hpp"
 #include "toy_tokenizer.hpp"
 
 #include <algorithm>
@@ -97,19 +98,15 @@ class fake_host {
     static std::vector<std::string>* lines = nullptr;
     return lines;
   }
-  static constexpr dlens_host host_{
-      .size = sizeof(dlens_host), .name = "test", .log = [](const dlens_host*, std::int32_t level, dlens_text line) {
-        if (level == DLENS_LOG_WARNING) heard()->emplace_back(to_view(line));
-      }};
+  static constexpr dlens_host host_{.size = sizeof(dlens_host),
+                                    .name = "test",
+                                    .log = [](const dlens_host*, std::int32_t level, dlens_text line) {
+                                      if (level == DLENS_LOG_WARNING) heard()->emplace_back(to_view(line));
+                                    }};
 
   struct data_set {
     std::string set, kind;
     std::vector<record> records;
-  };
-  struct stored_row {
-    std::uint32_t table, dataset;
-    std::uint64_t record;
-    std::vector<dlens_value> values;
   };
   // A reading with the arrays behind it.
   struct reading_data {
@@ -304,15 +301,15 @@ inline void fake_host::run_record(const data_set& set, const record& r) {
     if (rounds_.size() > 16) fail(status::internal, "the study never stops asking");
   }
   const dlens_tops tops = c_tops();
-  const dlens_answers answers{
-      sizeof answers, 0, &tops, this,
-      [](const dlens_answers* a, std::uint32_t at, std::uint32_t read, const dlens_reading** out,
-         dlens_error*) -> dlens_status {
-        const auto& rounds = static_cast<const fake_host*>(a->self)->rounds_;
-        if (at >= rounds.size() || read >= rounds[at].readings.size()) return DLENS_USAGE;
-        *out = &rounds[at].readings[read]->c;
-        return DLENS_OK;
-      }};
+  const dlens_answers answers{sizeof answers, 0, &tops, this,
+                              [](const dlens_answers* a, std::uint32_t at, std::uint32_t read,
+                                 const dlens_reading** out, dlens_error*) -> dlens_status {
+                                const auto& rounds = static_cast<const fake_host*>(a->self)->rounds_;
+                                if (at >= rounds.size() || read >= rounds[at].readings.size())
+                                  return DLENS_USAGE;
+                                *out = &rounds[at].readings[read]->c;
+                                return DLENS_OK;
+                              }};
   const dlens_sink sink = c_sink(true);
   for (lens_ = 0; lens_ < lenses.size(); ++lens_)
     checked_call(study_->consume, study_, &c, &answers, lens_, &sink);
@@ -365,32 +362,9 @@ inline void fake_host::append(std::uint32_t table, const dlens_value* values, st
 inline void fake_host::finish(std::uint32_t lens) {
   lens_ = lens;
   if (study_->finish == nullptr) return;
-  struct cursor {
-    const std::vector<stored_row>* rows;
-    std::size_t at = 0;
-    dlens_row row{};
-  } state{&log_[lens]};
-  const dlens_rows rows{sizeof rows, 0, log_[lens].size(), &state,
-                        [](const dlens_rows* r, const dlens_row** out, dlens_error*) -> dlens_status {
-                          cursor& c = *static_cast<cursor*>(r->self);
-                          *out = nullptr;
-                          if (c.at == c.rows->size()) return DLENS_OK;
-                          const stored_row& from = (*c.rows)[c.at++];
-                          c.row = {.size = sizeof c.row,
-                                   .table = from.table,
-                                   .dataset = from.dataset,
-                                   .record = from.record,
-                                   .values = from.values.data(),
-                                   .n_values = from.values.size()};
-                          *out = &c.row;
-                          return DLENS_OK;
-                        },
-                        [](const dlens_rows* r, dlens_error*) -> dlens_status {
-                          static_cast<cursor*>(r->self)->at = 0;
-                          return DLENS_OK;
-                        }};
+  const fake_rows rows(log_[lens]);
   const dlens_sink sink = c_sink(false);
-  checked_call(study_->finish, study_, &rows, lens, &sink);
+  checked_call(study_->finish, study_, rows.c(), lens, &sink);
 }
 
 inline std::vector<std::string> fake_host::column(std::string_view table, std::string_view id,

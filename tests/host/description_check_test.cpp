@@ -88,7 +88,8 @@ BOOST_AUTO_TEST_CASE(columns_that_are_doubled_or_drawn_and_not_there_are_refused
 BOOST_AUTO_TEST_CASE(structs_smaller_than_their_first_form_are_refused) {
   check_refused("table 0 is incomplete",
                 [](changed& c) { c.table.size = offsetof(dlens_table, n_columns) + 4; });
-  check_refused("figure 0 is incomplete", [](changed& c) { c.figure.size = offsetof(dlens_figure, baseline); });
+  check_refused("figure 0 is incomplete",
+                [](changed& c) { c.figure.size = offsetof(dlens_figure, baseline); });
   check_refused("has an incomplete panel", [](changed& c) { c.panel.size = offsetof(dlens_panel, where); });
   check_refused("it describes nothing",
                 [](changed& c) { c.whole.size = offsetof(dlens_description, n_figures); });

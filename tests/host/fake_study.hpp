@@ -95,6 +95,9 @@ class fake_study final : public study {
                      rank = description_.column_of(rows, "rank");
     std::map<std::int64_t, std::array<std::int64_t, 2>> layers;  // sum of ranks, number
     std::uint64_t n = 0;
+    for (int i = 0; i < 3 && all.next() != nullptr; ++i) {
+    }
+    all.rewind();
     while (const dlens_row* row = all.next()) {
       n += row->table == prompts ? 1 : 0;
       if (row->table != rows) continue;

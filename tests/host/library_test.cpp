@@ -241,11 +241,14 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_refuses_to_start_says_why) {
   plugin_source source;
   source.init = "start";
   source.more =
-      "struct dlens_host;\nstatic dlens_status start(const struct dlens_host* h, const char* path, dlens_error* e) {\n"
-      "  (void)h; (void)path; e->code = DLENS_UNAVAILABLE; strcpy(e->message, \"no such device\"); return e->code; }\n";
+      "struct dlens_host;\n"
+      "static dlens_status start(const struct dlens_host* h, const char* path, dlens_error* e) {\n"
+      "  (void)h; (void)path; e->code = DLENS_UNAVAILABLE; strcpy(e->message, \"no such device\"); return "
+      "e->code; }\n";
   check_loaded(maker.make("experiment-init", source), "no such device");
   source.more =
-      "struct dlens_host;\nstatic dlens_status start(const struct dlens_host* h, const char* path, dlens_error* e) {\n"
+      "struct dlens_host;\n"
+      "static dlens_status start(const struct dlens_host* h, const char* path, dlens_error* e) {\n"
       "  (void)h; (void)path; (void)e; return DLENS_INTERNAL; }\n";
   check_loaded(maker.make("experiment-mute", source), "no reason");
 }
@@ -262,8 +265,8 @@ BOOST_AUTO_TEST_CASE(init_gets_the_host_and_deinit_is_called_once_at_the_end_new
         "static void say(const char* a, const char* b) { FILE* f = fopen(\"" +
         list.string() +
         "\", \"a\"); fprintf(f, \"%s %s\\n\", a, b); fclose(f); }\n"
-        "static dlens_status start(const dlens_host* h, const char* path, dlens_error* e) { (void)e; (void)path; say(h->name, h->version);"
-        " return DLENS_OK; }\n"
+        "static dlens_status start(const dlens_host* h, const char* path, dlens_error* e) {\n"
+        "  (void)e; say(strrchr(path, '/') + 1, h->version); return DLENS_OK; }\n"
         "static void stop(void) { say(\"end\", \"" +
         name + "\"); }\n";
     plugin_verdict v = judge_file(maker.make(cat("experiment-", name), source));
@@ -272,8 +275,9 @@ BOOST_AUTO_TEST_CASE(init_gets_the_host_and_deinit_is_called_once_at_the_end_new
   }
   end_plugins();
   end_plugins();
-  const std::string hello = "depthlens " DEPTHLENS_VERSION "\n";
-  BOOST_TEST(test::read_bytes(list) == hello + hello + "end second\nend first\n");
+  const std::string version = " " DEPTHLENS_VERSION "\n";
+  BOOST_TEST(test::read_bytes(list) ==
+             "experiment-first.so" + version + "experiment-second.so" + version + "end second\nend first\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -30,7 +30,8 @@ BOOST_AUTO_TEST_CASE(an_experiment_in_c_is_built_from_the_interface_alone_and_ru
 
   const tiny_folder model;
   model.make_random();
-  const std::string rows = folder.write("rows.json", R"([{"prompt": "abc"}, {"prompt": "abd"}, {"prompt": ""}])");
+  const std::string rows =
+      folder.write("rows.json", R"([{"prompt": "abc"}, {"prompt": "abd"}, {"prompt": ""}])");
   must_work({"run", "entropy", "--plugin-path", folder.path(), "--model", model.path(), "--data",
              "entropy=" + rows, "--bos", "never", "--format", "svg", "--out", folder.path() / "run"});
   const auto table = lines_of(read_bytes(folder.path() / "run/data/entropy_logit.csv"));

@@ -72,8 +72,8 @@ dlens_status add_read(const dlens_request* r, const dlens_read* read, std::uint3
       if (id < -1 || id >= static_cast<std::int64_t>(s.vocab_size))
         fail(status::internal, "target id ", id, " is outside the vocabulary of ", s.vocab_size, " rows");
     *number = static_cast<std::uint32_t>(s.to.reads.size());
-    s.to.reads.push_back({read->sequence, static_cast<std::uint32_t>(read->position),
-                          {targets.begin(), targets.end()}});
+    s.to.reads.push_back(
+        {read->sequence, static_cast<std::uint32_t>(read->position), {targets.begin(), targets.end()}});
   });
 }
 

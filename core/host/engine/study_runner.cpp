@@ -41,9 +41,7 @@ record_key study_runner::key_of(const record_job& job) const {
           job.content_hash()};
 }
 
-bool study_runner::plan(record_job& job) const {
-  return studies_[job.study()].session->plan_record(job);
-}
+bool study_runner::plan(record_job& job) const { return studies_[job.study()].session->plan_record(job); }
 
 std::vector<char> study_runner::lenses_missing(std::size_t study, const record_key& key) const {
   if (options_.only_count) return std::vector<char>(lenses_.size(), 1);

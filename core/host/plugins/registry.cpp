@@ -172,7 +172,8 @@ registry::backend registry::open_backend(std::string_view word) {
   b.table =
       static_cast<const dlens_backend*>(load_interface("backend", word, DLENS_BACKEND_INTERFACE, b.about));
   if (!DLENS_HAS(dlens_backend, b.table, model_create) || b.table->reserved != 0)
-    fail(status::unavailable, "plugin ", b.about.path.string(), ": its backend table is too small, or of another interface");
+    fail(status::unavailable, "plugin ", b.about.path.string(),
+         ": its backend table is too small, or of another interface");
   return b;
 }
 

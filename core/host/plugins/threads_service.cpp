@@ -20,12 +20,11 @@ dlens_status run_all(const dlens_threads*, std::uint64_t n, task run, void* cont
 }  // namespace
 
 const dlens_threads* threads_service() {
-  static const dlens_threads service = {
-      .size = sizeof(dlens_threads),
-      .count = static_cast<std::uint32_t>(
-          tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism)),
-      .self = nullptr,
-      .parallel_for = &run_all};
+  static const dlens_threads service = {.size = sizeof(dlens_threads),
+                                        .count = static_cast<std::uint32_t>(tbb::global_control::active_value(
+                                            tbb::global_control::max_allowed_parallelism)),
+                                        .self = nullptr,
+                                        .parallel_for = &run_all};
   return &service;
 }
 

@@ -108,10 +108,7 @@ class log_rows {
  public:
   using on_record = std::function<void(const entry&)>;
   log_rows(const table_request& request, table_numbers& numbers, on_record take)
-      : numbers_(numbers),
-        take_record_(std::move(take)),
-        sets_(request.session.sets()),
-        request_(request) {
+      : numbers_(numbers), take_record_(std::move(take)), sets_(request.session.sets()), request_(request) {
     begin();
     c_ = {.size = sizeof c_,
           .reserved = 0,
@@ -173,7 +170,7 @@ class log_rows {
   const table_request& request_;
   std::optional<record_log::reader> records_;
   std::uint32_t dataset_ = 0;
-  std::size_t at_ = 0;                 // in the record
+  std::size_t at_ = 0;                  // in the record
   std::uint64_t read_ = 0, taken_ = 0;  // records since the beginning, and by take_record_
   std::unique_ptr<entry> current_;
   dlens_row row_{};

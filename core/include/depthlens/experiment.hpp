@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
-// inputs, and write DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence", "MIT"), where the last
-// is the SPDX expression of your license. See share/skeleton/experiment, which has all of it in one file.
+// inputs, and write
+//   DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence", "MIT");
+// where the last is your license as SPDX writes it. See share/skeleton/experiment, which has all of it in one
+// file.
 #pragma once
 
 #include "depthlens/abi/experiment.h"
@@ -261,8 +263,8 @@ dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::
     table->describe = [](const dlens_study* s, const dlens_description** d, dlens_error* err) noexcept {
       return guarded(err, [&] { *d = study_of(s).describe().c(); });
     };
-    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_tops* t,
-                     const dlens_request* q, dlens_error* err) noexcept {
+    table->plan = [](const dlens_study* s, const dlens_record* r, const dlens_tops* t, const dlens_request* q,
+                     dlens_error* err) noexcept {
       return guarded(err, [&] {
         const record_view record(r);
         if (record.left_out().empty()) study_of(s).plan(record, tops_view(t), request_view(q));

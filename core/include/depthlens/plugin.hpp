@@ -13,8 +13,9 @@
 #define DEPTHLENS_BUILD "C++"
 #endif
 
-// ID: "experiment.flips". LICENSE: an SPDX expression, "MIT". INTERFACE: id of the one interface offered; TABLE: pointer to its static table.
-// INIT: a function `dlens_status(const dlens_host*, const char* path, dlens_error*)` or nullptr.
+// ID: "experiment.flips". LICENSE: as SPDX writes it, "MIT". INTERFACE: id of the one interface offered;
+// TABLE: pointer to its static table. INIT: a function `dlens_status(const dlens_host*, const char* path,
+// dlens_error*)` or nullptr.
 #define DEPTHLENS_PLUGIN(ID, VERSION, SUMMARY, LICENSE, INTERFACE, TABLE, INIT)                   \
   extern "C" DLENS_EXPORT const dlens_plugin* dlens_entry_v1(void) {                              \
     static const dlens_plugin plugin = {                                                          \

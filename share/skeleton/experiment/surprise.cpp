@@ -44,8 +44,7 @@ class surprise final : public study {
   // 3. What to ask of the model for a record: token sequences, and positions of them at which every lens
   //    reads every layer. A read names the tokens (targets) whose rank and log-probability are wanted; -1 is
   //    the model's own final top-1. plan is called again with the answers, until it asks for nothing more.
-  void plan(const record_view& record, const tops_view& answers,
-            const request_view& request) const override {
+  void plan(const record_view& record, const tops_view& answers, const request_view& request) const override {
     const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));  // --bos included
     if (answers.rounds() > 0 || ids.size() < 2) return;
     // The token before the last says what comes next: how likely is it that this is the last?
@@ -61,7 +60,7 @@ class surprise final : public study {
     if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason
     sink.count("", "");
     const dlens_reading& reading = answers.reading(0, 0);  // of round 0, its read 0
-    const float* logprob = reading.logprob[0];                   // of its target 0: (L), nats
+    const float* logprob = reading.logprob[0];             // of its target 0: (L), nats
     for (std::uint32_t i = 0; i < reading.n_layers; ++i)
       sink.append(
           rows, std::array{i64_value(static_cast<std::int64_t>(record.index())), i64_value(reading.layers[i]),
@@ -94,5 +93,7 @@ class surprise final : public study {
         .series = "prompt_id"}}};
 };
 
-// The one symbol of the plugin. The last argument is your license, as SPDX writes it. The id says the word for the command line, `depthlens run surprise`.
-DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is", "Apache-2.0");
+// The one symbol of the plugin. The id says the word for the command line, `depthlens run surprise`; the last
+// argument is your license, as SPDX writes it.
+DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is",
+                     "Apache-2.0");

@@ -2,11 +2,11 @@
 // The interface "depthlens.experiment/1": what to run for each record, and what to make of the readings.
 //
 // For each record the host calls plan, runs what was asked for, and calls plan again with the model's own
-// top-1 at what it asked for, until it asks for nothing more, at most DLENS_MOST_ROUNDS times; then it calls consume once for each lens and keeps the rows in the record log. At
-// the end finish gets all rows of one lens in record order. plan and consume may depend on their arguments
-// and on what study_create and survey left: a record can be planned on one thread and consumed on another, or
-// in a later process. [main], [worker] and [any] are the threads that call: types.h says which those are, and
-// who owns what.
+// top-1 at what it asked for, until it asks for nothing more, at most DLENS_MOST_ROUNDS times; then it calls
+// consume once for each lens and keeps the rows in the record log. At the end finish gets all rows of one
+// lens in record order. plan and consume may depend on their arguments and on what study_create and survey
+// left: a record can be planned on one thread and consumed on another, or in a later process. [main],
+// [worker] and [any] are the threads that call: types.h says which those are, and who owns what.
 #ifndef DLENS_ABI_EXPERIMENT_H
 #define DLENS_ABI_EXPERIMENT_H
 
@@ -76,7 +76,7 @@ typedef struct dlens_run {
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t flags;     // DLENS_RUN_PUBLISHED, DLENS_RUN_TARGET_GOLD
+  uint32_t flags;  // DLENS_RUN_PUBLISHED, DLENS_RUN_TARGET_GOLD
   uint32_t reserved;
   uint32_t n_lenses;
   uint32_t n_datasets;
@@ -90,7 +90,7 @@ typedef struct dlens_run {
 // A position 0..n-1 of a sequence, to be read by every lens of the run at every layer.
 typedef struct dlens_read {
   uint32_t size;
-  uint32_t sequence;       // of the same request
+  uint32_t sequence;  // of the same request
   uint64_t position;
   const int32_t *targets;  // (n_targets) ids, -1 = the model's own final top-1
   uint64_t n_targets;

@@ -33,8 +33,8 @@ extern "C" {
 // Is `member` inside what the provider of *ptr knows?
 #define DLENS_HAS(type, ptr, member) ((ptr)->size >= offsetof(type, member) + sizeof((ptr)->member))
 
-// 0 is success. Other values are those of sysexits.h and end the program with that exit code; a value that has
-// no name here counts as DLENS_INTERNAL. On an error the other results of a call are left as they were.
+// 0 is success. Other values are those of sysexits.h and end the program with that exit code; a value that
+// has no name here counts as DLENS_INTERNAL. On an error the other results of a call are left as they were.
 typedef int32_t dlens_status;
 enum {
   DLENS_OK = 0,

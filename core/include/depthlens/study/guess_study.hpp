@@ -37,8 +37,7 @@ class guess_study : public study {
   const description& describe() override { return description_; }
 
   // A prompt is read at its last position, or at all but position 0 and special tokens.
-  void plan(const record_view& record, const tops_view& answers,
-            const request_view& request) const override {
+  void plan(const record_view& record, const tops_view& answers, const request_view& request) const override {
     reads_.plan(record, answers, request);
   }
 

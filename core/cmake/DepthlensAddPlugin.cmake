@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # depthlens_add_plugin(NAME SOURCES file...): a plugin as a shared library without prefix, with one exported symbol.
-# NAME is the id with "-" for ".": experiment-flips. Works in depthlens' own tree and through find_package(depthlens).
+# NAME is the id with "-" for ".": experiment-flips. It is built with depthlens::plugin; what uses the core's readers links
+# depthlens::core (find_package(depthlens COMPONENTS core)) besides. Works in depthlens' own tree and through find_package(depthlens).
 # The plugins of the tree have the program's version, as DEPTHLENS_VERSION; others have versions of their own.
 set(DEPTHLENS_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
@@ -17,7 +18,7 @@ function(depthlens_add_plugin name)
       install(TARGETS ${name} LIBRARY DESTINATION ${DEPTHLENS_PLUGIN_DIR} COMPONENT plugins)
     endif()
   else()
-    target_link_libraries(${name} PRIVATE depthlens::core)
+    target_link_libraries(${name} PRIVATE depthlens::plugin)
   endif()
   target_compile_features(${name} PRIVATE cxx_std_20)
   set_target_properties(${name} PROPERTIES

@@ -79,6 +79,36 @@ BOOST_AUTO_TEST_CASE(an_experiment_built_against_the_installed_headers_is_loaded
   BOOST_TEST(counts.at("too short").to_number<int>() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_new_experiment_is_built_and_run_by_the_commands_that_are_printed) {
+  const scratch_folder folder;
+  const fs::path place = folder.path() / "a place", mine = folder.path() / "my words";
+  for (const char* component : {"runtime", "plugins", "devel"}) install(place, component);
+  const std::string installed = place / "bin/depthlens";
+  const outcome made = run({installed, "new", "experiment", "words", mine, "--license", "MIT"});
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.err);
+  BOOST_TEST(read_bytes(mine / "words.cpp").find("surprise") == std::string::npos);
+  BOOST_TEST(read_bytes(mine / "words.cpp").find("\"MIT\"") != std::string::npos);
+  std::string steps = made.out;
+  const std::string last = "--model M\n";
+  BOOST_REQUIRE(steps.ends_with(last));
+  steps.replace(steps.size() - last.size(), last.size(), "--format svg --model '" + demo_model() + "'\n");
+  must_run({"/bin/sh", "-e", "-c", steps});
+  BOOST_TEST(lines_of(tables_of(mine / "results").at("words_logit.csv")).size() == 1U + 2U * 31U);
+  BOOST_TEST(fs::exists(mine / "results/plots/words_logit.svg"));
+
+  const auto refused = [&](const words& more, int code) {
+    const outcome o = run(words{installed, "new"} + more);
+    BOOST_TEST(o.code == code, o.out << o.err);
+  };
+  refused({"experiment", "words", mine}, 73);
+  refused({"experiment", "my-words", folder.path() / "x"}, 64);
+  refused({"experiment", "Words", folder.path() / "x"}, 64);
+  refused({"backend", "words", folder.path() / "x"}, 64);
+  refused({"experiment", "words"}, 64);
+  BOOST_TEST(!fs::exists(folder.path() / "x"));
+  BOOST_TEST(run({program(), "new", "experiment", "words", folder.path() / "x"}).code == 69);
+}
+
 BOOST_AUTO_TEST_CASE(an_installed_program_finds_its_plugins_wherever_it_is_moved) {
   const scratch_folder folder;
   install(folder.path() / "first", "runtime");

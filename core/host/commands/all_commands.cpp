@@ -14,6 +14,7 @@ std::span<const command> all_commands() {
       {"lens", "train a lens, what one holds, how close it comes to the output", &lens_command},
       {"plugins", "list backend and experiment plugins, and why any was refused", &plugins_command},
       {"models", "what a model file or folder holds; without one, those in the cache", &models_command},
+      {"new", "a project of your own that builds an experiment plugin", &new_command},
       {"env", "versions and machine, for bug reports", &env_command},
       {"help", "this list, or the options of a command or an experiment", &help_command},
   };

@@ -35,6 +35,7 @@ int tokens_command(const arguments&);
 int lens_command(const arguments&);
 int plugins_command(const arguments&);
 int models_command(const arguments&);
+int new_command(const arguments&);
 int env_command(const arguments&);
 int help_command(const arguments&);
 

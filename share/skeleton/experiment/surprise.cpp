@@ -12,7 +12,7 @@
 
 using namespace depthlens;
 
-class surprise final : public study {
+class surprise_study final : public study {
   enum : std::uint32_t { rows };  // the tables of part 5 by number; here there is one
 
  public:
@@ -38,7 +38,7 @@ class surprise final : public study {
   // 2. The object lives as long as the run, whose model and tokenizer `run` describes. plan and consume are
   //    called from several threads, and again when a run is continued: they may use what is set here, and
   //    change nothing.
-  surprise(const dlens_run& run, const option_values& options)
+  surprise_study(const dlens_run& run, const option_values& options)
       : tokenizer_(run.tokenizer), scale_(std::stod(options.at("scale"))) {}
 
   // 3. What to ask of the model for a record: token sequences, and positions of them at which every lens
@@ -95,5 +95,5 @@ class surprise final : public study {
 
 // The one symbol of the plugin. The id says the word for the command line, `depthlens run surprise`; the last
 // argument is your license, as SPDX writes it.
-DEPTHLENS_EXPERIMENT(surprise, "experiment.surprise", "0.0.1", "How surprising the last token is",
+DEPTHLENS_EXPERIMENT(surprise_study, "experiment.surprise", "0.0.1", "How surprising the last token is",
                      "Apache-2.0");

@@ -87,7 +87,7 @@ class downstream_study final : public study {
   bool published() const { return is_published(run_); }
   question question_of(const record_view&, const tops_view&) const;
   void append_rows(const question&, std::size_t gold, const record_view&, const answers_view&,
-                   std::uint32_t lens, const sink_view&) const;
+                   const sink_view&) const;
   template <class Reader>
   std::vector<option_summary> sum_up(const rows_view&) const;
   void write_summary(std::uint32_t task, option_summary&, const sink_view&) const;
@@ -128,7 +128,7 @@ void downstream_study::plan(const record_view& record, const tops_view& answers,
   ask_options(q.options, published() ? option_score::first : score_, request);
 }
 
-void downstream_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+void downstream_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                                const sink_view& sink) const {
   const question q = question_of(record, answers);
   prompt_line line{.prompt_id = record.index(),
@@ -142,16 +142,15 @@ void downstream_study::consume(const record_view& record, const answers_view& an
       append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0), tokenizer_,
                             sink);
     else
-      append_rows(q, gold, record, answers, lens, sink);
+      append_rows(q, gold, record, answers, sink);
   }
   append_prompt(sink, q.of.table(task_table::prompts), line, q.of.name);
 }
 
 void downstream_study::append_rows(const question& q, std::size_t gold, const record_view& record,
-                                   const answers_view& answers, std::uint32_t lens,
-                                   const sink_view& sink) const {
+                                   const answers_view& answers, const sink_view& sink) const {
   const dlens_reading& reading = answers.reading(q.state.round, q.options.read());
-  const std::vector<option_scores> scores = score_options(q.options, score_, answers, q.state.round, lens);
+  const std::vector<option_scores> scores = score_options(q.options, score_, answers, q.state.round);
   layer_row row(run_, tokenizer_, record.index(), q.options.position(), reading, q.options.token(gold));
   std::vector<std::string> names, texts;
   for (std::size_t o = 0; o < scores.size(); ++o) {

@@ -161,8 +161,7 @@ inline void ask_options(const prompt_options& options, option_score score, const
 
 // The scores of all options, from the reads that ask_options asked for in a round.
 inline std::vector<option_scores> score_options(const prompt_options& options, option_score score,
-                                                const answers_view& answers, std::uint32_t round,
-                                                std::uint32_t lens) {
+                                                const answers_view& answers, std::uint32_t round) {
   const dlens_reading& main = answers.reading(round, options.read());
   std::vector<option_scores> out;
   std::uint32_t read = 1;

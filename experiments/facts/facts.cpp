@@ -56,7 +56,7 @@ class facts_study final : public study {
   }
   bool duplicate(const record_view&) const;
   void append_rows(const attempt&, const fact_answer&, const record_view&, const answers_view&,
-                   std::uint32_t lens, const sink_view&) const;
+                   const sink_view&) const;
 
   const dlens_run& run_;
   tokenizer_view tokenizer_;
@@ -124,9 +124,9 @@ void facts_study::plan(const record_view& record, const tops_view& answers,
   if (a.reason.empty() && a.state.stage == prompt_state::ask) a.reads->request(request);
 }
 
-void facts_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+void facts_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                           const sink_view& sink) const {
-  if (published_) return published_->consume(record, answers, lens, sink);
+  if (published_) return published_->consume(record, answers, sink);
   const attempt a = attempt_of(record, answers);
   std::string_view why = a.reason;
   if (why.empty() && a.state.stage == prompt_state::dropped) why = reason::white_space;
@@ -141,7 +141,7 @@ void facts_study::consume(const record_view& record, const answers_view& answers
       {.prompt_id = record.index(), .text = a.state.prompt, .ids = a.ids, .gold = gold, .reason = why}, "",
       std::array{answer_value(record)});
   if (!why.empty()) return;
-  for (const fact_answer& one : a.answers) append_rows(a, one, record, answers, lens, sink);
+  for (const fact_answer& one : a.answers) append_rows(a, one, record, answers, sink);
 }
 
 void facts_study::left_out(const record_view& record, const sink_view& sink) const {
@@ -149,7 +149,7 @@ void facts_study::left_out(const record_view& record, const sink_view& sink) con
 }
 
 void facts_study::append_rows(const attempt& a, const fact_answer& what, const record_view& record,
-                              const answers_view& answers, std::uint32_t lens, const sink_view& sink) const {
+                              const answers_view& answers, const sink_view& sink) const {
   const answer_form& chosen = *choose_form(what.forms, answers.final_top(a.state.round, 0));
   const std::size_t n = std::min(chosen.ids.size(), attempts_.tokens());
   std::vector<const dlens_reading*> readings;

@@ -79,8 +79,7 @@ class published_facts {
       request.add_read(request.add_sequence(prompt.ids), prompt.ids.size() - 1, std::array{-1});
   }
 
-  void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
-               const sink_view& sink) const {
+  void consume(const record_view& record, const answers_view& answers, const sink_view& sink) const {
     const std::string_view answer = record.find("answer").value_or("");
     const published_course course = follow(record.at("prompt"), answer, answers);
     const prompt_ids prompt = encode_prompt(run_, tokenizer_, course.prompt);

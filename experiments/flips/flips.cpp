@@ -24,9 +24,9 @@ class flips final : public guess_study {
                      .bars = bars(run)}) {}
 
   // A row for each layer: did its guess flip?
-  void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+  void consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                const sink_view& sink) const override {
-    append_prompt_and_rows(record, answers, lens, sink, [](const dlens_reading& reading, std::size_t i) {
+    append_prompt_and_rows(record, answers, sink, [](const dlens_reading& reading, std::size_t i) {
       return i64_value(reading.guess[i] != reading.final_top ? 1 : 0);
     });
   }

@@ -20,9 +20,9 @@ class freq final : public guess_study {
                      .sums = sums(),
                      .bars = bars(run)}) {}
 
-  void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+  void consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                const sink_view& sink) const override {
-    append_prompt_and_rows(record, answers, lens, sink, [&](const dlens_reading& reading, std::size_t) {
+    append_prompt_and_rows(record, answers, sink, [&](const dlens_reading& reading, std::size_t) {
       return text_value(bucket_name(counts().bucket_of(reading.final_top)));
     });
   }

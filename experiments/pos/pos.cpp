@@ -176,7 +176,7 @@ std::optional<std::int32_t> pos_study::gold_of(const target_state& s, const dlen
   return top ? std::optional(reading->final_top) : std::nullopt;
 }
 
-void pos_study::consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
+void pos_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                         const sink_view& sink) const {
   const std::vector<target> targets = targets_of(record);
   for (const target_state& s : states_of(targets, answers)) {

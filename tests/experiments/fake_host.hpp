@@ -172,7 +172,7 @@ inline void fake_host::create() {
           .n_layers = n_layers,
           .vocab_size = 1000,
           .max_positions = max_positions,
-          .flags = (published ? DLENS_RUN_PUBLISHED : 0u) | (target_gold ? DLENS_RUN_TARGET_GOLD : 0u),
+          .flags = published * DLENS_RUN_PUBLISHED + target_gold * DLENS_RUN_TARGET_GOLD,
           .n_lenses = static_cast<std::uint32_t>(lenses.size()),
           .n_datasets = static_cast<std::uint32_t>(sets_.size()),
           .name = "toy",

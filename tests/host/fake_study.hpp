@@ -71,7 +71,7 @@ class fake_study final : public study {
       }
   }
 
-  void consume(const record_view& r, const answers_view& a, std::uint32_t lens,
+  void consume(const record_view& r, const answers_view& a, std::uint32_t /*lens*/,
                const sink_view& sink) const override {
     const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(r.at("prompt"));
     append_prompt(

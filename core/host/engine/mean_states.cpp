@@ -20,7 +20,7 @@ struct first_reads {
 };
 
 // What the study asks for in its first round for a record.
-void add_reads(const study_session& session, record_job& job, const run_context& context, first_reads& out) {
+void add_reads(const study_session& session, record_job& job, first_reads& out) {
   if (!session.plan_record(job)) return;
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
@@ -57,7 +57,7 @@ std::optional<mean_states> mean_of_states(const run_context& context,
       std::uint64_t row = 0;
       for (record r; n < records && row < limit && reader->next(r); ++n, ++row) {
         record_job job(std::move(r), d, s);
-        add_reads(*sessions[s], job, context, reads);
+        add_reads(*sessions[s], job, reads);
         if ((n + 1) % at_once == 0) add();
         if (stop) return std::nullopt;
       }

@@ -14,6 +14,17 @@
 
 namespace depthlens {
 
+namespace {
+
+std::uint32_t flags_of(const run_context& context) {
+  std::uint32_t flags = 0;
+  if (context.published) flags |= DLENS_RUN_PUBLISHED;
+  if (context.target_gold) flags |= DLENS_RUN_TARGET_GOLD;
+  return flags;
+}
+
+}  // namespace
+
 study_session::study_session(const run_context& context, study_plan& plan) : context_(context), plan_(plan) {
   for (const std::string& label : context.lens_labels) labels_.push_back(label.c_str());
   datasets_.reserve(plan.datasets.size());
@@ -25,8 +36,7 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           .n_layers = context.n_layers,
           .vocab_size = context.vocab_size,
           .max_positions = context.max_positions,
-          .flags = (context.published ? DLENS_RUN_PUBLISHED : 0u) |
-                   (context.target_gold ? DLENS_RUN_TARGET_GOLD : 0u),
+          .flags = flags_of(context),
           .n_lenses = static_cast<std::uint32_t>(labels_.size()),
           .n_datasets = static_cast<std::uint32_t>(datasets_.size()),
           .name = context.name.c_str(),

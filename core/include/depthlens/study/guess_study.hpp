@@ -72,9 +72,9 @@ class guess_study : public study {
   // A line about the prompt, which counts it too, and, where it is kept, a row for each layer of each read.
   // last(reading, i) is the value of the last column for the reading's layer i.
   template <class Last>
-  void append_prompt_and_rows(const record_view& record, const answers_view& answers, std::uint32_t lens,
-                              const sink_view& sink, const Last& last) const {
-    const next_token_result result = reads_.result(record, answers, lens);
+  void append_prompt_and_rows(const record_view& record, const answers_view& answers, const sink_view& sink,
+                              const Last& last) const {
+    const next_token_result result = reads_.result(record, answers);
     append_prompt(
         sink, prompts,
         {.prompt_id = record.index(), .text = result.prompt, .ids = result.ids, .reason = result.reason}, "");

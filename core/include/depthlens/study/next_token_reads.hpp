@@ -65,7 +65,7 @@ class next_token_reads {
     for (const std::uint64_t position : positions) request.add_read(sequence, position, std::array{-1});
   }
 
-  next_token_result result(const record_view& record, const answers_view& answers, std::uint32_t lens) const {
+  next_token_result result(const record_view& record, const answers_view& answers) const {
     prompt_state state = state_of(record, answers);
     prompt_ids prompt = encode_prompt(run_, tokenizer_, state.prompt);
     next_token_result out{std::move(state.prompt), std::move(prompt.ids), prompt.reason, {}};

@@ -217,7 +217,9 @@ void downstream_study::write_summary(std::uint32_t number, option_summary& summa
   const auto share = [](std::uint64_t part, const option_shares& s) {
     return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
   };
-  for (auto& [layer, s] : summary.layers()) {
+  for (auto& at : summary.layers()) {
+    const auto layer = at.first;  // names that lambdas of every compiler can capture
+    auto& s = at.second;
     for (std::size_t o = 0; o < s.ranks.size(); ++o) {
       const std::string name = visible(of.options[o]);
       sink.append(

@@ -18,8 +18,8 @@ inline void require_code_room() {
   void* const pages = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED)
     fail(status::internal,
-         "out of memory: there is no room for the kernels of a matrix product; give more "
-         "memory or address space (ulimit -v)");
+         "out of memory: there is no room for compiled matrix products; give more "
+         "memory or address space (ulimit -d, ulimit -v)");
   ::munmap(pages, room);
 }
 

@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE(a_budget_in_bytes_counts_up_to_a_limit_that_is_set_and_beyo
   BOOST_TEST(granted("7K").source == "--memory 7K");
   BOOST_TEST(!granted("7K").is_less);
   BOOST_TEST(granted("9K").bytes == 8000U);
-  BOOST_TEST(granted("9K").source == "8 KiB, a");
+  BOOST_TEST(granted("9K").source == "--memory 9K, cut by a");
+  BOOST_TEST(granted("7K").most.source == "a");
   BOOST_TEST(granted("9K").is_less);
 }
 

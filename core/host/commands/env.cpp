@@ -53,7 +53,7 @@ int env_command(const arguments& args) {
   out["system"] = cat(system.sysname, ' ', system.release, ' ', system.machine);
   out["cpu"] = cpu_name();
   out["threads"] = thread_count(o);
-  const std::vector<memory_bound> bounds = memory_bounds();
+  const std::vector<memory_bound> bounds = memory_bounds(thread_count(o));
   for (const memory_bound& b : bounds) out["memory, " + b.source] = memory_words(b.bytes);
   const granted_memory may_take = grant(default_memory(), bounds);
   out["memory budget"] = cat(memory_words(may_take.bytes), " (", may_take.source, ")");

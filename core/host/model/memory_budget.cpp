@@ -109,15 +109,21 @@ memory_budget parse_memory(std::string_view option, const std::string& text) {
   return out;
 }
 
-std::vector<memory_bound> memory_bounds() {
+std::vector<memory_bound> memory_bounds(unsigned threads) {
   std::vector<memory_bound> out;
   if (const auto free = kilobytes_in(own_status, "RssAnon:"))
     if (const auto available = kilobytes_in("/proc/meminfo", "MemAvailable:"))
       out.push_back({*available + *free, "MemAvailable", false});
   add_cgroups(out);
+  const auto add_less = [&](std::uint64_t limit, std::uint64_t less, const char* source) {
+    out.push_back({limit - std::min(limit, less), source});
+  };
+  constexpr std::uint64_t reserved_once = 32u << 20, reserved_by_thread = 32u << 20;
+  const std::uint64_t reserved = reserved_once + threads * reserved_by_thread;
   if (const auto limit = resource_limit(RLIMIT_AS))
-    out.push_back({*limit - std::min(*limit, mapped_bytes()), "RLIMIT_AS, less the files that are mapped"});
-  if (const auto limit = resource_limit(RLIMIT_DATA)) out.push_back({*limit, "RLIMIT_DATA"});
+    add_less(*limit, mapped_bytes() + reserved, "ulimit -v, less files that are mapped and what is reserved");
+  if (const auto limit = resource_limit(RLIMIT_DATA))
+    add_less(*limit, reserved, "ulimit -d, less what is reserved");
   return out;
 }
 
@@ -147,17 +153,17 @@ memory_budget default_device_memory() {
 granted_memory grant(const memory_budget& budget, const std::vector<memory_bound>& bounds) {
   const memory_bound* least = smallest(bounds, false);
   const memory_bound* most = smallest(bounds, true);
-  const memory_bound there_is =
-      least ? *least : memory_bound{std::numeric_limits<std::uint64_t>::max(), "no limit found"};
+  const memory_bound none{std::numeric_limits<std::uint64_t>::max(), "no limit found"};
+  const memory_bound there_is = least ? *least : none, fixed = most ? *most : none;
   if (budget.bytes == 0) {
     const std::string said = budget.said.empty() ? cat(std::lround(100 * budget.share), '%') : budget.said;
     return {static_cast<std::uint64_t>(static_cast<double>(there_is.bytes) * std::min(budget.share, 1.0)),
-            cat(said, " of ", memory_words(there_is.bytes), ", ", there_is.source), there_is,
+            cat(said, " of ", memory_words(there_is.bytes), ", ", there_is.source), there_is, fixed,
             budget.share > 1};
   }
-  if (most != nullptr && most->bytes < budget.bytes)
-    return {most->bytes, cat(memory_words(most->bytes), ", ", most->source), there_is, true};
-  return {budget.bytes, budget.said, there_is};
+  if (fixed.bytes < budget.bytes)
+    return {fixed.bytes, cat(budget.said, ", cut by ", fixed.source), there_is, fixed, true};
+  return {budget.bytes, budget.said, there_is, fixed};
 }
 
 std::uint64_t peak_memory() { return kilobytes_in(own_status, "VmHWM:").value_or(0); }

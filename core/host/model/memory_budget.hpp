@@ -32,19 +32,21 @@ memory_budget default_device_memory();
 // Something that bounds what this process may have in all, and what it is.
 struct memory_bound {
   std::uint64_t bytes;
-  std::string source;  // "MemAvailable", "cgroup /sys/fs/cgroup/...", "RLIMIT_DATA"
+  std::string source;  // "MemAvailable", "cgroup /sys/fs/cgroup/...", "ulimit -d, less ..."
   bool fixed = true;   // a limit that is set; false: what happens to be free
 };
 
 // All that is found: MemAvailable with what this process has already, the limits of its cgroups (v1 and v2)
-// and of all above them, RLIMIT_AS less the files that are mapped, and RLIMIT_DATA.
-std::vector<memory_bound> memory_bounds();
+// and of all above them, and RLIMIT_AS and RLIMIT_DATA, which count also what is mapped of files, or is only
+// reserved, as every thread of so many does: less that.
+std::vector<memory_bound> memory_bounds(unsigned threads);
 
 // What a budget comes to.
 struct granted_memory {
   std::uint64_t bytes;    // at most the smallest bound that is fixed
-  std::string source;     // "80% of 24.2 GiB, MemAvailable", "--memory 6G", "2.0 GiB, RLIMIT_DATA"
+  std::string source;     // "80% of 24.2 GiB, MemAvailable", "--memory 6G", with ", cut by ..."
   memory_bound there_is;  // the smallest bound; the largest number where nothing is found
+  memory_bound most;      // the smallest that is fixed, likewise
   bool is_less = false;   // than the user asked for
 };
 granted_memory grant(const memory_budget& budget, const std::vector<memory_bound>& bounds);

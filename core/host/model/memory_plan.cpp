@@ -25,7 +25,7 @@ bool is_on_device(const dlens_model_needs& needs) { return needs.device_bytes > 
 granted_memory granted(const work_rules& rules, const dlens_model_needs& needs) {
   if (is_on_device(needs))
     return grant(rules.device_memory, {{needs.device_bytes, "free on the device", false}});
-  return grant(rules.memory, memory_bounds());
+  return grant(rules.memory, memory_bounds(rules.threads));
 }
 
 std::uint64_t calls_in_flight(const work_rules& rules, const dlens_model_needs& needs) {
@@ -98,7 +98,9 @@ void require_fit(const memory_plan& plan) {
   if (plan.fits()) return;
   const std::uint64_t least = (plan.least >> 20) + 1;
   fail(status::unavailable, "the model does not fit: ", memory_words(plan.budget), " may be taken (",
-       plan.source, "); the least that would do is ", plan.option(), " ", least, "M", plan.remedy);
+       plan.source, "); the least that would do is ", plan.option(), " ", least, "M",
+       plan.least > plan.most.bytes ? cat(", for which a limit must be raised: ", plan.most.source) : "",
+       plan.remedy);
 }
 
 std::string words_of(const memory_plan& plan) {
@@ -128,6 +130,7 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.source = may_take.source;
   plan.there_is = may_take.there_is.bytes;
   plan.asked = (plan.on_device ? rules.device_memory : rules.memory).said;
+  plan.most = may_take.most;
   plan.asked_more = may_take.is_less || plan.budget > plan.there_is;
   plan.all_weights = needs.held_bytes;
   const std::uint64_t calls = calls_in_flight(rules, needs);
@@ -142,8 +145,9 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.kept = kept;
   plan.weights = needs.held_bytes;
   plan.least = held;
+  plan.least_held = held + kept / 4;
   if (needs.stages == 0 || !rules.streaming || held + plan.kept <= plan.budget) return plan;
-  if (held + kept / 4 <= plan.budget) {
+  if (plan.least_held <= plan.budget) {
     plan.kept = plan.budget - held;
     return plan;
   }

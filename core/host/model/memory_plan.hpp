@@ -23,7 +23,9 @@ struct memory_plan {
   std::uint64_t program = 0, weights = 0, calls = 0, kept = 0, wave = 0;
   std::uint64_t all_weights = 0;  // those in memory if all were held
   std::uint64_t least = 0;        // budget that would do
+  std::uint64_t least_held = 0;   // and with all weights held
   std::uint64_t there_is = 0;     // what the system leaves this process, or what is free on the device
+  memory_bound most{};            // what a limit that is set allows
   std::string asked;              // the user's own words for the budget, if any
   bool asked_more = false;        // than there is
   std::string remedy;             // what would need less, where it does not fit: "; ..."

@@ -65,7 +65,9 @@ void print_counts(const run_inputs& inputs, const evaluation_counts& c) {
 void print_memory(const memory_plan& plan, const evaluation_counts& counts, std::uint64_t kept_token_bytes) {
   const std::uint64_t kept = counts.most_kept_tokens * kept_token_bytes;
   const std::string form =
-      plan.streamed ? cat(" at a time of ", memory_words(plan.all_weights), ", streamed") : ", held";
+      plan.streamed ? cat(" at a time of ", memory_words(plan.all_weights), ", streamed; held from ",
+                          plan.option(), " ", (plan.least_held >> 20) + 1, "M")
+                    : ", held";
   print_line("weights", memory_words(plan.weights) + form);
   print_line("kept prefixes", kept > 0 ? "at most " + memory_words(kept) : "none");
   if (plan.streamed) {

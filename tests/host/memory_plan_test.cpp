@@ -154,19 +154,19 @@ BOOST_AUTO_TEST_CASE(weights_on_a_device_are_planned_with_its_own_budget) {
   const memory_plan held = device_plan(rules);
   BOOST_TEST(held.on_device);
   BOOST_TEST(!held.streamed);
-  BOOST_TEST(held.budget == 1800 * mega);
-  BOOST_TEST(held.source == "90% of 2.0 GiB, free on the device");
+  BOOST_TEST(held.budget.bytes == 1800 * mega);
+  BOOST_TEST(held.budget.source == "90% of 2.0 GiB, free on the device");
   BOOST_TEST(held.program == 0U);
   BOOST_TEST(held.calls == 180 * mega);  // by the budget, not by what is free
   BOOST_TEST(device_plan(rules, 7 * mega).program == 7 * mega);
   const memory_plan small = device_plan(device_rules("800M"));
   BOOST_TEST(small.streamed);
-  BOOST_TEST(small.source == "--device-memory 800M");
+  BOOST_TEST(small.budget.source == "--device-memory 800M");
   BOOST_TEST(small.calls == 80 * mega);
   BOOST_TEST(small.weights + small.calls + small.kept + small.wave <= 800 * mega);
   BOOST_TEST(words_of(small).find(" on the device at a time") != std::string::npos);
   const memory_plan half = device_plan(device_rules("50%"));
-  BOOST_TEST(half.budget == 1000 * mega);
+  BOOST_TEST(half.budget.bytes == 1000 * mega);
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_on_a_device_is_refused_with_its_own_option) {
@@ -176,11 +176,11 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_on_a_device_is_refused_with_its_own_optio
 }
 
 BOOST_AUTO_TEST_CASE(a_devices_budget_is_refused_where_weights_lie_in_the_process) {
-  test::check_fails([] { require_use(device_rules("1G"), needs); }, status::usage,
+  test::check_fails([] { require_use(device_rules("1G"), &needs); }, status::usage,
                     "--device-memory 1G: the weights lie in the process's own memory here; use --memory");
   work_rules rules{.threads = 2};
   rules.device_memory = parse_memory("DEPTHLENS_DEVICE_MEMORY", "1G");
-  require_use(rules, needs);
+  require_use(rules, &needs);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

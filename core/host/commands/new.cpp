@@ -2,15 +2,13 @@
 // depthlens new: a project of one's own that builds a plugin, copied from the skeleton that was installed.
 #include "commands/command.hpp"
 
-#include "depthlens/base/io_error.hpp"
-
-#include <boost/dll/runtime_symbol_info.hpp>
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/mapped_file.hpp"
+#include "process/own_prefix.hpp"
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 namespace depthlens {
 namespace {
@@ -18,9 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view skeleton_name = "surprise";
-
-// The folder that bin/depthlens lies in: an installed prefix, or a build tree.
-fs::path prefix() { return fs::path(boost::dll::program_location().string()).parent_path().parent_path(); }
 
 void check_name(const std::string& name) {
   const auto allowed = [](unsigned char c) { return std::islower(c) || std::isdigit(c) || c == '_'; };
@@ -40,16 +35,8 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
 }
 
 std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail(status::no_input, file.string(), ": cannot be read");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_new(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) fail(status::cannot_create, file.string(), ": cannot be written");
+  const mapped_file mapped(file);
+  return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
 }
 
 // Every file of the skeleton, under the new name and license, into a folder that is new or empty.
@@ -65,12 +52,14 @@ void copy_skeleton(const fs::path& from, const fs::path& to, const std::string& 
     text = replaced(std::move(text), "\"Apache-2.0\"", '"' + license + '"');
     text = replaced(std::move(text), "SPDX-License-Identifier: Apache-2.0",
                     "SPDX-License-Identifier: " + license);
-    write_new(to / replaced(e.path().filename().string(), skeleton_name, name), text);
+    atomic_file out(to / replaced(e.path().filename().string(), skeleton_name, name));
+    out.write(text);
+    out.commit();
   }
 }
 
 void print_steps(const fs::path& to, const std::string& name) {
-  const std::string at = prefix().string();
+  const std::string at = own_prefix().string();
   std::cout << "cd '" << to.string() << "'\n"
             << "cmake -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH='" << at << "'\n"
             << "cmake --build build\n"
@@ -100,10 +89,12 @@ int new_command(const arguments& args) {
   if (o.text("kind") != "experiment" || !o.has("name") || !o.has("folder"))
     fail(status::usage, "expected: depthlens new experiment NAME DIR");
   check_name(o.text("name"));
-  const fs::path skeleton = prefix() / "share/depthlens/skeleton/experiment";
-  if (!fs::exists(skeleton / "CMakeLists.txt") || !fs::exists(prefix() / "include/depthlens/experiment.hpp"))
+  const fs::path skeleton = own_prefix() / "share/depthlens/skeleton/experiment";
+  if (!fs::exists(skeleton / "CMakeLists.txt") ||
+      !fs::exists(own_prefix() / "include/depthlens/experiment.hpp"))
     fail(status::unavailable,
-         "the headers and the skeleton are not installed beside this program: looked in ", prefix().string(),
+         "the headers and the skeleton are not installed beside this program: looked in ",
+         own_prefix().string(),
          "; from a build tree: cmake --install BUILD --prefix PREFIX, then PREFIX/bin/depthlens new");
   copy_skeleton(skeleton, o.text("folder"), o.text("name"), o.text("license"));
   print_steps(o.text("folder"), o.text("name"));

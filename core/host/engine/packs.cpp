@@ -30,11 +30,11 @@ class cutter {
   std::vector<pack> cut() {
     for (std::int32_t begin = 0; begin < n_;) {
       pack p = pack_from(begin);
-      if (rules_.wave_bytes > 0 && wave_bytes_ > 0 && wave_bytes_ + bytes_of(p) > rules_.wave_bytes) {
+      if (rules_.wave_bytes > 0 && wave_bytes_ > 0 && wave_bytes_ + p.state_bytes > rules_.wave_bytes) {
         begin_wave();
         p = pack_from(begin);
       }
-      wave_bytes_ += bytes_of(p);
+      wave_bytes_ += p.state_bytes;
       keep_path(p);
       begin = p.end;
       packs_.push_back(std::move(p));
@@ -49,11 +49,8 @@ class cutter {
     find_ancestors(p);
     p.end = end_of_trunk(p, choose_end(p));
     p.weight = before_[p.end] - before_[p.begin] + static_cast<double>(p.ancestors.size());
+    p.state_bytes = bytes_before_[p.end] - bytes_before_[p.begin] + p.ancestors.size() * rules_.token_bytes;
     return p;
-  }
-
-  std::uint64_t bytes_of(const pack& p) const {
-    return bytes_before_[p.end] - bytes_before_[p.begin] + p.ancestors.size() * rules_.token_bytes;
   }
 
   // Nobody continues what the last pack would keep.

@@ -26,6 +26,7 @@ struct pack {
   std::int32_t keep = -1;               // the node whose path is kept for later packs
   std::size_t kept_tokens = 0;          // tokens which that adds to the memory
   double weight = 0;                    // of its nodes
+  std::uint64_t state_bytes = 0;        // of its tokens and of what is read of them
   std::size_t size() const { return ancestors.size() + static_cast<std::size_t>(end - begin); }
 };
 

@@ -69,8 +69,7 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   std::size_t kept = 0;
   std::vector<std::uint64_t> wave_bytes(counts.waves, 0);
   for (const pack& p : packs) {
-    if (rules.wave_bytes > 0)
-      wave_bytes[p.wave] += p.size() * rules.token_bytes + sites_of(p).size() * rules.read_bytes;
+    if (rules.wave_bytes > 0) wave_bytes[p.wave] += p.state_bytes;
     kept += p.kept_tokens;
     if (p.keep >= 0 || !sites_of(p).empty()) counts.tokens_computed += p.size();
   }

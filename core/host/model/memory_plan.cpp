@@ -22,7 +22,7 @@ constexpr std::uint64_t fewest_tokens = 256, fewest_reads = 64;
 bool is_on_device(const dlens_model_needs& needs) { return needs.device_bytes > 0; }
 
 // The user's budget of the memory that the weights lie in, by what bounds that.
-granted_memory granted(const work_rules& rules, const dlens_model_needs& needs) {
+granted_memory grant_for(const work_rules& rules, const dlens_model_needs& needs) {
   if (is_on_device(needs))
     return grant(rules.device_memory, {{needs.device_bytes, "free on the device", false}});
   return grant(rules.memory, memory_bounds(rules.threads));
@@ -62,14 +62,14 @@ std::optional<dlens_model_needs> needs_of(const dlens_backend* backend, const dl
   const plugin_call call("backend", backend_name(), "needs");
   checked_call(backend->needs, weights, &std::as_const(options), &needs);
   if (!is_on_device(needs)) return needs;
-  options.device_memory = granted(rules, needs).bytes;
+  options.device_memory = grant_for(rules, needs).bytes;
   needs.size = sizeof needs;
   checked_call(backend->needs, weights, &std::as_const(options), &needs);
   return needs;
 }
 
-void require_use(const work_rules& rules, const std::optional<dlens_model_needs>& needs) {
-  if (!needs) {
+void require_use(const work_rules& rules, const dlens_model_needs* needs) {
+  if (needs == nullptr) {
     for (const memory_budget* budget : {&rules.memory, &rules.device_memory})
       if (!budget->said.empty())
         log_warning(cat(budget->said, ": backend ", backend_name(),
@@ -94,19 +94,21 @@ void require_fit(const memory_plan& plan) {
   if (plan.asked_more)
     log_warning(cat(plan.asked, " is more than ",
                     plan.on_device ? "is free on the device" : "this process may have", ": ",
-                    memory_words(plan.there_is)));
+                    memory_words(plan.budget.there_is.bytes)));
   if (plan.fits()) return;
   const std::uint64_t least = (plan.least >> 20) + 1;
-  fail(status::unavailable, "the model does not fit: ", memory_words(plan.budget), " may be taken (",
-       plan.source, "); the least that would do is ", plan.option(), " ", least, "M",
-       plan.least > plan.most.bytes ? cat(", for which a limit must be raised: ", plan.most.source) : "",
+  fail(status::unavailable, "the model does not fit: ", memory_words(plan.budget.bytes), " may be taken (",
+       plan.budget.source, "); the least that would do is ", plan.option(), " ", least, "M",
+       plan.least > plan.budget.most.bytes
+           ? cat(", for which a limit must be raised: ", plan.budget.most.source)
+           : "",
        plan.remedy);
 }
 
 std::string words_of(const memory_plan& plan) {
   return cat("weights are streamed: ", memory_words(plan.weights), " of ", memory_words(plan.all_weights),
              plan.on_device ? " on the device" : " in memory", " at a time, waves of at most ",
-             memory_words(plan.wave), " (", plan.source, " = ", memory_words(plan.budget), ")");
+             memory_words(plan.wave), " (", plan.budget.source, " = ", memory_words(plan.budget.bytes), ")");
 }
 
 namespace {
@@ -124,14 +126,10 @@ std::string remedy(const work_rules& rules) {
 memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t program_bytes,
                         std::uint64_t lens_bytes) {
   memory_plan plan;
-  const granted_memory may_take = granted(rules, needs);
+  plan.budget = grant_for(rules, needs);
   plan.on_device = is_on_device(needs);
-  plan.budget = may_take.bytes;
-  plan.source = may_take.source;
-  plan.there_is = may_take.there_is.bytes;
   plan.asked = (plan.on_device ? rules.device_memory : rules.memory).said;
-  plan.most = may_take.most;
-  plan.asked_more = may_take.is_less || plan.budget > plan.there_is;
+  plan.asked_more = plan.budget.is_less || plan.budget.bytes > plan.budget.there_is.bytes;
   plan.all_weights = needs.held_bytes;
   const std::uint64_t calls = calls_in_flight(rules, needs);
   plan.program = lens_bytes + (plan.on_device ? 0 : program_bytes);
@@ -146,9 +144,9 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.weights = needs.held_bytes;
   plan.least = held;
   plan.least_held = held + kept / 4;
-  if (needs.stages == 0 || !rules.streaming || held + plan.kept <= plan.budget) return plan;
-  if (plan.least_held <= plan.budget) {
-    plan.kept = plan.budget - held;
+  if (needs.stages == 0 || !rules.streaming || held + plan.kept <= plan.budget.bytes) return plan;
+  if (plan.least_held <= plan.budget.bytes) {
+    plan.kept = plan.budget.bytes - held;
     return plan;
   }
   plan.streamed = true;
@@ -159,10 +157,18 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
     plan.remedy = remedy(rules);
     return plan;
   }
-  const std::uint64_t left = plan.budget - fixed - plan.weights;
+  const std::uint64_t left = plan.budget.bytes - fixed - plan.weights;
   plan.kept = std::min<std::uint64_t>(kept, left / 8);
   plan.wave = left - plan.kept;
   return plan;
+}
+
+std::optional<model_plan> plan_model(const dlens_backend* backend, const dlens_weights* weights,
+                                     const work_rules& rules, std::uint64_t lens_bytes) {
+  const auto needs = needs_of(backend, weights, rules);
+  if (!needs) return std::nullopt;
+  const std::uint64_t program = program_bytes(rules, weights->architecture->vocab_size);
+  return model_plan{*needs, plan_memory(rules, *needs, program, lens_bytes)};
 }
 
 }  // namespace depthlens

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "model/memory_budget.hpp"
 #include "model/work_rules.hpp"
 
 #include <cstdint>
@@ -13,8 +14,7 @@
 namespace depthlens {
 
 struct memory_plan {
-  std::uint64_t budget = 0;
-  std::string source;      // what the budget comes from
+  granted_memory budget{};
   bool on_device = false;  // it is of each device's own memory, where the weights lie; else of this process
   bool streamed = false;
   // Bytes for: this program, its tables (where it is of this process) and lenses; weights in memory; scratch
@@ -24,12 +24,10 @@ struct memory_plan {
   std::uint64_t all_weights = 0;  // those in memory if all were held
   std::uint64_t least = 0;        // budget that would do
   std::uint64_t least_held = 0;   // and with all weights held
-  std::uint64_t there_is = 0;     // what the system leaves this process, or what is free on the device
-  memory_bound most{};            // what a limit that is set allows
   std::string asked;              // the user's own words for the budget, if any
   bool asked_more = false;        // than there is
   std::string remedy;             // what would need less, where it does not fit: "; ..."
-  bool fits() const { return budget >= least; }
+  bool fits() const { return budget.bytes >= least; }
   const char* option() const { return on_device ? "--device-memory" : "--memory"; }
 };
 
@@ -45,8 +43,8 @@ std::optional<dlens_model_needs> needs_of(const dlens_backend* backend, const dl
 std::uint64_t kept_bytes_for(std::uint64_t weight_bytes);
 
 // Throws status::usage for a device's budget where the weights lie in this process's memory; warns where a
-// budget counts for nothing.
-void require_use(const work_rules& rules, const std::optional<dlens_model_needs>& needs);
+// budget counts for nothing. needs: null where the backend does not say them.
+void require_use(const work_rules& rules, const dlens_model_needs* needs);
 
 // What the program, its threads and its tables take beside a model of that many ids, about and rather more.
 std::uint64_t program_bytes(const work_rules& rules, std::uint32_t vocab_size);
@@ -54,6 +52,16 @@ std::uint64_t program_bytes(const work_rules& rules, std::uint32_t vocab_size);
 // lens_bytes: of the matrices of lenses.
 memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs, std::uint64_t program_bytes,
                         std::uint64_t lens_bytes);
+
+struct model_plan {
+  dlens_model_needs needs;
+  memory_plan memory;
+};
+
+// All of the above. Nothing where the backend does not say its needs before it has the model. Throws what
+// needs_of throws.
+std::optional<model_plan> plan_model(const dlens_backend* backend, const dlens_weights* weights,
+                                     const work_rules& rules, std::uint64_t lens_bytes);
 
 // The user's rules with what the plan leaves for the work.
 work_rules with_plan(work_rules rules, const memory_plan& plan);

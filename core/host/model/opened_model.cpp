@@ -59,8 +59,7 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   m.hash = std::async(std::launch::deferred, [files = m.files.get()] {
     std::uint64_t bytes = 0;
     for (const tensor_view& t : files->tensors()) bytes += t.bytes;
-    constexpr std::uint64_t takes_seconds = 2ull << 30;
-    if (bytes > takes_seconds) log_info("hashing the model's files");
+    if (bytes > bytes_that_take_seconds) log_info("hashing the model's files");
     return files->content_hash();
   });
   for (const std::string& key : policy.ignored)

@@ -6,12 +6,16 @@
 #include "depthlens/model/model_files.hpp"
 #include "model/tokenizer_service.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 
 namespace depthlens {
+
+// Of weights: to read so many takes seconds, and the user hears what is done.
+constexpr std::uint64_t bytes_that_take_seconds = 2ull << 30;
 
 struct opened_model {
   std::string name;            // for file names and titles

@@ -24,7 +24,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
   plan(lens_bytes);
   dlens_model_options options = options_of(rules_);
   options.stream = memory_.streamed ? 1 : 0;
-  options.device_memory = memory_.on_device ? memory_.budget : 0;
+  options.device_memory = memory_.on_device ? memory_.budget.bytes : 0;
   const plugin_call call("backend", about_.word, "model_create");
   checked_call(table_->model_create, views_.c(), &std::as_const(options), &model_);
   opened.files->require_unchanged();  // it has what the files hold that were opened
@@ -45,15 +45,14 @@ running_model::~running_model() {
 }
 
 void running_model::plan(std::uint64_t lens_bytes) {
-  const auto needs = needs_of(table_, views_.c(), rules_);
-  require_use(rules_, needs);
-  if (!needs) return;
-  memory_ = plan_memory(rules_, *needs, program_bytes(rules_, opened_.files->arch().vocab_size), lens_bytes);
+  const auto planned = plan_model(table_, views_.c(), rules_, lens_bytes);
+  require_use(rules_, planned ? &planned->needs : nullptr);
+  if (!planned) return;
+  memory_ = planned->memory;
   require_fit(memory_);
-  constexpr std::uint64_t takes_seconds = 2ull << 30;
   if (memory_.streamed)
     log_info(words_of(memory_));
-  else if (memory_.weights > takes_seconds)
+  else if (memory_.weights > bytes_that_take_seconds)
     log_info(cat("loading ", memory_words(memory_.weights), " of weights"));
   rules_ = with_plan(std::move(rules_), memory_);
 }

@@ -7,10 +7,10 @@
 #include "depthlens/base/text.hpp"
 #include "plugins/description_check.hpp"
 #include "plugins/plugin_trial.hpp"
+#include "process/own_prefix.hpp"
 #include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -28,10 +28,8 @@ namespace fs = std::filesystem;
 
 // Beside the program; empty = there is none.
 fs::path own_folder() {
-  const fs::path program = boost::dll::program_location().string();
-  const fs::path folder = program.parent_path().parent_path() / "lib/depthlens/plugins";
   std::error_code code;
-  fs::path real = fs::canonical(folder, code);
+  fs::path real = fs::canonical(own_prefix() / "lib/depthlens/plugins", code);
   if (code == std::errc::not_enough_memory) throw std::bad_alloc();
   return real;
 }

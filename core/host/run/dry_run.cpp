@@ -79,7 +79,8 @@ void print_memory(const memory_plan& plan, const evaluation_counts& counts, std:
              "at most " + memory_words(plan.program + plan.calls));
   const std::uint64_t all = plan.weights + kept + counts.most_wave_bytes + plan.program + plan.calls;
   print_line(plan.on_device ? "device memory" : "memory",
-             cat("at most ", memory_words(all), " of ", memory_words(plan.budget), " (", plan.source, ")"));
+             cat("at most ", memory_words(all), " of ", memory_words(plan.budget.bytes), " (",
+                 plan.budget.source, ")"));
 }
 
 }  // namespace
@@ -91,9 +92,12 @@ int dry_run(run_inputs& inputs, registry& plugins) {
       plugins.choose_backend(backend_word(earlier.fields, inputs.request.work.backend));
   name_backend(backend.about.word);
   const auto plan = plan_run(inputs, backend.table);
+  require_use(inputs.request.work, plan ? &plan->needs : nullptr);
   if (plan) require_fit(plan->memory);
   const auto told = told_before(earlier.fields, backend.about.word, inputs.request.work.precision);
-  const backend_advice advice = plan ? plan->advice : told ? *told : assumed_advice(*inputs.model.files);
+  const backend_advice advice = plan   ? advice_of(plan->needs, plan->memory.streamed)
+                                : told ? *told
+                                       : assumed_advice(*inputs.model.files);
   check_file_names(inputs.sessions, inputs.context);
   const work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
   study_runner counter = make_counter(inputs, wishes, advice);

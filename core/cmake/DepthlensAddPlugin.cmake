@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # depthlens_add_plugin(NAME SOURCES file...): a plugin as a shared library without prefix, with one exported symbol.
-# NAME is the id with "-" for ".": experiment-flips. It is built with depthlens::plugin; what uses the core's readers links
-# depthlens::core (find_package(depthlens COMPONENTS core)) besides. Works in depthlens' own tree and through find_package(depthlens).
-# The plugins of the tree have the program's version, as DEPTHLENS_VERSION; others have versions of their own.
+# NAME is the id with "-" for ".": experiment-flips. It is built with depthlens::plugin; with depthlens::core besides, for the
+# readers of models and tables, after find_package(depthlens COMPONENTS core). Works in depthlens' own tree and through
+# find_package(depthlens). DEPTHLENS_VERSION is that of the program or package that it is built with; plugins of others
+# have versions of their own.
 set(DEPTHLENS_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(depthlens_add_plugin name)
@@ -19,6 +20,10 @@ function(depthlens_add_plugin name)
     endif()
   else()
     target_link_libraries(${name} PRIVATE depthlens::plugin)
+    if(depthlens_core_FOUND)
+      target_link_libraries(${name} PRIVATE depthlens::core)
+    endif()
+    target_compile_definitions(${name} PRIVATE DEPTHLENS_VERSION="${depthlens_VERSION}")
   endif()
   target_compile_features(${name} PRIVATE cxx_std_20)
   set_target_properties(${name} PROPERTIES

@@ -94,7 +94,7 @@ int dispatch(const depthlens::arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  depthlens::spare_address_space();
+  depthlens::spare_address_space();  // under ulimit -v: the threads' allocators would reserve it
   occupy_standard_streams();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();  // SIGBUS: a mapped file has been cut short

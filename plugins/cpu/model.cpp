@@ -56,7 +56,7 @@ class whole_pass {
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
     : arch_(checked_architecture(weights)),
-      tables_(take_tables(arch_)),
+      tables_(own_tables(arch_)),
       kernels_(kernels()),
       precision_(checked_options(options)),
       shapes_(precision_),
@@ -181,8 +181,8 @@ double model::product_rate(std::string_view form, std::uint32_t threads, double 
     of_block.push_back({l->matrix.inputs(), l->matrix.outputs()});
   std::size_t weights = v * d;
   for (const product_shape& s : of_block) weights += arch_.n_layers * s.inputs * s.outputs;
-  const product_counts counts =
-      counts_of_round(arch_.n_layers, n_chunks(v, tile_width), flops_of_round(static_cast<double>(weights)));
+  const product_counts counts = counts_of_timing(arch_.n_layers, n_chunks(v, tile_width),
+                                                 flops_of_timing(static_cast<double>(weights)));
   for (const product_shape& s : of_block) shapes.insert(shapes.end(), counts.blocks, s);
   shapes.insert(shapes.end(), counts.tiles, {d, std::min(tile_width, v)});
   return measure_product_rate(shapes, form, threads, seconds);

@@ -17,8 +17,8 @@ struct product_shape {
 
 constexpr std::size_t rate_rows = 256;  // of every product
 
-// Flop that a round of products with so many weights in all takes.
-inline double flops_of_round(double weights) { return 2.0 * rate_rows * weights; }
+// Flop of one timing of products with so many weights in all.
+inline double flops_of_timing(double weights) { return 2.0 * rate_rows * weights; }
 
 // Flop per second of all threads together, where a multiply-add is two. Every shape is run once for each time
 // it stands in `shapes`, with rate_rows rows, again and again for about `seconds`; large ones are narrowed.

@@ -47,7 +47,7 @@ class model {
   // Copies the weights. Errors: status::data for a tensor whose bytes do not hold it; those of
   // checked_architecture.
   explicit model(const dlens_weights& weights)
-      : arch_(checked_architecture(weights)), tables_(take_tables(arch_)) {
+      : arch_(checked_architecture(weights)), tables_(own_tables(arch_)) {
     for (std::uint64_t i = 0; i < weights.n_tensors; ++i) {
       const dlens_tensor& t = *weights.tensors[i];
       const std::string name(to_view(t.name));

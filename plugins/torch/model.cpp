@@ -31,7 +31,7 @@ precision asked_precision(const dlens_model_options& options, at::Device device)
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
     : arch_(checked_architecture(weights)),
-      tables_(take_tables(arch_)),
+      tables_(own_tables(arch_)),
       devices_(asked_devices(options)),
       form_(asked_precision(options, devices_[0])) {
   const c10::InferenceMode guard;
@@ -194,8 +194,8 @@ double model::product_rate(std::string_view form, std::uint32_t threads, double 
   std::int64_t weights = vocabulary * d;
   for (const product_shape& s : of_block) weights += arch_.n_layers * s.inputs * s.outputs;
   const product_counts counts =
-      counts_of_round(arch_.n_layers, static_cast<std::size_t>((vocabulary + width - 1) / width),
-                      flops_of_round(static_cast<double>(weights), devices_[0]));
+      counts_of_timing(arch_.n_layers, static_cast<std::size_t>((vocabulary + width - 1) / width),
+                       flops_of_timing(static_cast<double>(weights), devices_[0]));
   std::vector<product_shape> shapes;
   for (const product_shape& s : of_block) shapes.insert(shapes.end(), counts.blocks, s);
   shapes.insert(shapes.end(), counts.tiles, {d, std::min(width, vocabulary)});

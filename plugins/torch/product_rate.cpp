@@ -55,7 +55,7 @@ products make_products(const std::vector<product_shape>& shapes, at::ScalarType 
   return made;
 }
 
-// Flop of a round of all shapes.
+// Flop of one timing of all shapes.
 double run_products(const std::vector<product_shape>& shapes, const products& made, at::Device device) {
   double flops = 0;
   for (const product_shape& s : shapes) {
@@ -106,7 +106,7 @@ double rate_of_processor(const std::vector<product_shape>& shapes, at::ScalarTyp
 
 }  // namespace
 
-double flops_of_round(double weights, at::Device device) {
+double flops_of_timing(double weights, at::Device device) {
   return 2.0 * static_cast<double>(rows_at_once(device)) * weights;
 }
 

@@ -13,8 +13,8 @@ struct product_shape {
   std::int64_t inputs, outputs;
 };
 
-// Flop that a round of products with so many weights in all takes on the device.
-double flops_of_round(double weights, at::Device device);
+// Flop of one timing of products with so many weights in all on the device.
+double flops_of_timing(double weights, at::Device device);
 
 // Flop per second of products of these shapes, one after the other on each of `threads` threads (on a GPU: of
 // one), with weights packed as the model's are, for about `seconds`; on the CPU large ones are narrowed.

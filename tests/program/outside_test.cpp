@@ -79,6 +79,24 @@ BOOST_AUTO_TEST_CASE(an_experiment_built_against_the_installed_headers_is_loaded
   BOOST_TEST(counts.at("too short").to_number<int>() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_shipped_experiment_builds_outside_the_tree_against_the_installed_core) {
+  const scratch_folder folder;
+  install(folder.path() / "prefix", "devel");
+  fs::copy(source_tree() / "experiments/flips", folder.path() / "flips");
+  folder.write("CMakeLists.txt",
+               "cmake_minimum_required(VERSION 3.24)\nproject(outside LANGUAGES CXX)\n"
+               "find_package(depthlens REQUIRED COMPONENTS core)\nadd_subdirectory(flips)\n");
+  must_run({"cmake", "-G", "Ninja", "-S", folder.path(), "-B", folder.path() / "build",
+            "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O0",
+            "-DCMAKE_PREFIX_PATH=" + (folder.path() / "prefix").string()});
+  must_run({"cmake", "--build", folder.path() / "build"});
+  const outcome listed = must_work({"plugins", "--json", "--plugin-path", folder.path() / "build/flips"});
+  const boost::json::value all = boost::json::parse(listed.out);
+  const boost::json::object& first = all.at(0).as_object();
+  BOOST_TEST((first.at("id") == "experiment.flips"), listed.out);
+  BOOST_TEST((first.at("verdict") == "ok"), listed.out);
+}
+
 BOOST_AUTO_TEST_CASE(a_new_experiment_is_built_and_run_by_the_commands_that_are_printed) {
   const scratch_folder folder;
   const fs::path place = folder.path() / "a place", mine = folder.path() / "my words";

@@ -44,7 +44,7 @@ void tell_what_is_kept(const boost::json::object& manifest) {
   }
 }
 
-bool warn_if_nothing_kept(const boost::json::object& manifest) {
+bool warn_if_nothing_read(const boost::json::object& manifest) {
   const boost::json::object* studies = object_at(&manifest, "counts");
   if (studies == nullptr || studies->empty()) return false;
   for (const auto& [word, sets] : *studies)

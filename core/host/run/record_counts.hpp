@@ -24,6 +24,6 @@ void tell_what_is_kept(const boost::json::object& manifest);
 
 // From "counts" and "last_work" of a manifest: true where no record is kept and no position was read. Then a
 // warning says why the records were not kept.
-bool warn_if_nothing_kept(const boost::json::object& manifest);
+bool warn_if_nothing_read(const boost::json::object& manifest);
 
 }  // namespace depthlens

@@ -11,7 +11,7 @@ std::optional<model_plan> plan_run(const run_inputs& inputs, const dlens_backend
 }
 
 // Silent where it does: the running model warns of what there is to warn of.
-void refuse_what_does_not_fit(const run_inputs& inputs, const dlens_backend* backend) {
+void refuse_over_budget(const run_inputs& inputs, const dlens_backend* backend) {
   const auto plan = plan_run(inputs, backend);
   if (!plan || plan->memory.fits()) return;
   require_use(inputs.request.work, &plan->needs);

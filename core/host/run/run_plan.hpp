@@ -12,7 +12,8 @@ namespace depthlens {
 // See plan_model().
 std::optional<model_plan> plan_run(const run_inputs& inputs, const dlens_backend* backend);
 
-// Throws where the budget does not do for a run that begins, before anything is hashed or written for it.
-void refuse_what_does_not_fit(const run_inputs& inputs, const dlens_backend* backend);
+// Throws where the memory budget does not do for a run that begins, before anything is hashed or written for
+// it.
+void refuse_over_budget(const run_inputs& inputs, const dlens_backend* backend);
 
 }  // namespace depthlens

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One run in order: its folder is taken, the model loaded (at once for a new run, else by the first work that
-// needs it), the records that no log has yet are computed, and tables and figures made of the logs. A run
-// that is stopped, or fails, before all its tables are there says so in run.json; it can be continued.
+// needs it), the records that no log has yet are computed, tables made of the logs, figures of the tables. A
+// run that is stopped, or fails, before all its tables are there says so in run.json; it can be continued.
 #include "run/run_session.hpp"
 
 #include "engine/study_runner.hpp"
@@ -78,7 +78,8 @@ int run_session::execute() {
 }
 
 int run_session::work() {
-  // Before anything is computed, or written into a folder that is another run's.
+  // Before anything is computed, or of another run's folder more is touched than its lock and what an ended
+  // process left unfinished.
   run_.refuse_other_configuration(inputs_, backend_.word());
   if (!take_means()) return stopped("the mean states were not complete");
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
@@ -163,7 +164,7 @@ int run_session::finish(bool grown) {
   if (!drawn) return static_cast<int>(status::stopped);
   std::cout << run_.folder().root().string() << '\n';
   const bool not_finite = warn_of_not_finite(run_.fields());
-  const bool nothing = warn_if_nothing_kept(run_.fields());
+  const bool nothing = warn_if_nothing_read(run_.fields());
   return static_cast<int>(not_finite || nothing ? status::partial : status::ok);
 }
 
@@ -193,8 +194,9 @@ int execute_run(run_request request, registry& plugins) {
                                                                   .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
+  // A run that goes on comes to the same check when, and if, it loads its model.
   if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json"))
-    refuse_what_does_not_fit(inputs, plugins.choose_backend(inputs.request.work.backend).table);
+    refuse_over_budget(inputs, plugins.choose_backend(inputs.request.work.backend).table);
   return run_session(inputs, plugins, state, ending).execute();
 }
 

@@ -41,9 +41,10 @@ class surprise_study final : public study {
   surprise_study(const dlens_run& run, const option_values& options)
       : tokenizer_(run.tokenizer), scale_(std::stod(options.at("scale"))) {}
 
-  // 3. What to ask of the model for a record: token sequences, and positions of them at which every lens
-  //    reads every layer. A read names the tokens (targets) whose rank and log-probability are wanted; -1 is
-  //    the model's own final top-1. plan is called again with the answers, until it asks for nothing more.
+  // 3. What to ask of the model for a record: token sequences, and positions of them which every lens reads
+  //    at every layer that it has. A read names the tokens (targets) whose rank and log-probability are
+  //    wanted; -1 is the model's own final top-1. plan is called again with the answers, until it asks for
+  //    nothing more.
   void plan(const record_view& record, const tops_view& answers, const request_view& request) const override {
     const std::vector<std::int32_t> ids = tokenizer_.encode_prompt(record.at("prompt"));  // --bos included
     if (answers.rounds() > 0 || ids.size() < 2) return;
@@ -57,7 +58,7 @@ class surprise_study final : public study {
   //    left_out instead, which counts them.
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
-    if (answers.rounds() == 0) return sink.count("", "too short");  // set, reason
+    if (answers.rounds() == 0) return sink.count("", "too short");  // under "" in run.json
     sink.count("", "");
     const dlens_reading& reading = answers.reading(0, 0);  // of round 0, its read 0
     const float* logprob = reading.logprob[0];             // of its target 0: (L), nats

@@ -14,6 +14,10 @@
 #include "host.h"
 #include "types.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DLENS_BACKEND_INTERFACE "depthlens.backend/1"
 
 enum { DLENS_ROPE_HALF = 1, DLENS_ROPE_INTERLEAVED = 2 };
@@ -348,5 +352,9 @@ typedef struct dlens_backend {
   dlens_status (*needs)(const dlens_weights *weights, const dlens_model_options *options,
                         dlens_model_needs *needs, dlens_error *error);
 } dlens_backend;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

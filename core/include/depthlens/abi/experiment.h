@@ -7,6 +7,10 @@
 // lens in record order. plan and consume may depend on their arguments and on what study_create and survey
 // left: a record can be planned on one thread and consumed on another, or in a later process. [main],
 // [worker] and [any] are the threads that call: types.h says which those are, and who owns what.
+//
+// No experiment need look for NaN: where a record's readings of a lens are not all finite, consume is called
+// (twice), but of its rows only those stay that list prompts which are not kept; what it would keep is
+// counted as "not finite", and so is an error that it returns.
 #ifndef DLENS_ABI_EXPERIMENT_H
 #define DLENS_ABI_EXPERIMENT_H
 
@@ -45,7 +49,9 @@ typedef struct dlens_word {
 typedef struct dlens_record {
   uint32_t size;
   uint32_t dataset;  // which of dlens_run.datasets
-  uint64_t index;    // row number in the input, from 0
+  // From 0: among the whole records that a reader makes of the input, in its order (of a cut, the prompt's);
+  // records that are left out are numbered after them.
+  uint64_t index;
   const dlens_pair *fields;
   uint64_t n_fields;
   const dlens_word *words;
@@ -87,7 +93,8 @@ typedef struct dlens_run {
   const dlens_host *host;
 } dlens_run;
 
-// A position 0..n-1 of a sequence, to be read by every lens of the run at every layer.
+// A position 0..n-1 of a sequence, to be read by every lens of the run at every layer that it has (a Jacobian
+// lens may lack some).
 typedef struct dlens_read {
   uint32_t size;
   uint32_t sequence;  // of the same request
@@ -110,7 +117,8 @@ typedef struct dlens_request {
                            dlens_error *error);
 } dlens_request;
 
-// One position read by one lens, over its L layers; K targets as asked for.
+// One position read by one lens, over its L layers; K targets as asked for. Where a layer has no finite
+// logits its floats are NaN; a target with a logit that is NaN has rank V and no ties.
 typedef struct dlens_reading {
   uint32_t size;
   uint32_t n_layers;            // L
@@ -121,7 +129,7 @@ typedef struct dlens_reading {
   const uint32_t *const *rank;  // [K] -> (L) 1 + number of larger logits
   const uint32_t *const *ties;  // [K] -> (L) other tokens with an equal logit
   const float *const *logprob;  // [K] -> (L) nats; -inf where a probability is below the smallest float
-  const float *entropy;         // (L) nats; NaN, as all others here, where the model gave no finite logits
+  const float *entropy;         // (L) nats
   const float *kl;              // (L) KL(final || layer), nats
   const int32_t *guess;         // (L) top-1 of the layer
 } dlens_reading;
@@ -155,8 +163,10 @@ typedef struct dlens_sink {
   // Adds a row to a table of the study's description. Values are copied; n must be its number of columns.
   dlens_status (*append)(const struct dlens_sink *, uint32_t table, const dlens_value *values, uint64_t n,
                          dlens_error *error);
-  // Only in consume: counts this record (or a part of it) as kept (reason "") or not kept, by reason and set.
-  // Each call of consume counts, for every lens; run.json has the counts of the first lens.
+  // Only in consume: counts n records, or parts of this one, as kept (reason "") or not kept, by reason. set:
+  // what run.json shows them under, as the experiment likes: "", the set of the data key, a part of speech.
+  // Each call of consume counts, for every lens; run.json has the counts of the first lens, and beside them
+  // what was not finite for each other one.
   dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n,
                         dlens_error *error);
   // Only in finish: how many prompts a figure is about, for its title.

@@ -62,8 +62,8 @@ struct architecture_tables {
   std::uint32_t window(std::uint32_t layer) const { return windows.empty() ? 0 : windows[layer]; }
 };
 
-// Copies the tables of a checked architecture and takes its pointers to the host's from it.
-inline architecture_tables take_tables(dlens_architecture& arch) {
+// Of a checked architecture, whose pointers to the host's tables become null.
+inline architecture_tables own_tables(dlens_architecture& arch) {
   const std::size_t half = arch.rope_dims / 2;
   const auto copy = []<class T>(const T* from, std::size_t n) {
     return from ? std::vector<T>(from, from + n) : std::vector<T>();

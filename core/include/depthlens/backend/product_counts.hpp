@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For backends that measure the rate of plain products (dlens_model.product_rate): how many of a model's
-// products are made in a round, so that it is over in seconds for the largest model too, and of what width,
-// so that it takes little memory beside the model.
+// products are made for one timing, so that it is over in seconds for the largest model too, and of what
+// width, so that it takes little memory beside the model.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct product_counts {
 
 // In the proportion of n_layers blocks and n_tiles tiles of the unembedding, as far as whole numbers are, at
 // least one of each. flops: of the products of all.
-inline product_counts counts_of_round(std::size_t n_layers, std::size_t n_tiles, double flops) {
+inline product_counts counts_of_timing(std::size_t n_layers, std::size_t n_tiles, double flops) {
   constexpr double most = 5e11;
   const double share = std::min(1.0, most / flops);
   const auto of = [share](std::size_t n) {

@@ -128,7 +128,7 @@ study_runner run_session::make_runner() {
 bool run_session::compute(study_runner& runner) {
   const records_at_work at_work(state_, runner);
   const stopwatch watch;
-  const bool finished = runner.run(stop_asked());  // a flag that is looked at all the time
+  const bool finished = runner.run(stop_asked());
   const double seconds = watch.seconds();
   note_not_finite(runner, inputs_.model, inputs_.lenses.with_weights(), inputs_.sessions, run_.fields());
   if (finished)

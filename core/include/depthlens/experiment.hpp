@@ -71,7 +71,7 @@ class record_view {
  public:
   explicit record_view(const dlens_record* r) : r_(r) {}
   std::uint32_t dataset() const { return r_->dataset; }
-  std::uint64_t index() const { return r_->index; }  // row number in the input, from 0
+  std::uint64_t index() const { return r_->index; }  // see dlens_record
   std::optional<std::string_view> find(std::string_view key) const {
     for (const dlens_pair& f : std::span(r_->fields, r_->n_fields))
       if (to_view(f.key) == key) return to_view(f.value);

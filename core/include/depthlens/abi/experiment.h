@@ -2,15 +2,17 @@
 // The interface "depthlens.experiment/1": what to run for each record, and what to make of the readings.
 //
 // For each record the host calls plan, runs what was asked for, and calls plan again with the model's own
-// top-1 at what it asked for, until it asks for nothing more, at most DLENS_MOST_ROUNDS times; then it calls
-// consume once for each lens and keeps the rows in the record log. At the end finish gets all rows of one
-// lens in record order. plan and consume may depend on their arguments and on what study_create and survey
-// left: a record can be planned on one thread and consumed on another, or in a later process. [main],
-// [worker] and [any] are the threads that call: types.h says which those are, and who owns what.
+// top-1 at what it asked for, until it asks for nothing more (to go on after DLENS_MOST_ROUNDS times is an
+// error); then it calls consume once for each lens and keeps the rows in the record log. At the end finish
+// gets all rows of one lens in record order. plan and consume may depend on their arguments and on what
+// study_create and survey left: a record can be planned on one thread and consumed on another, or in a later
+// process. [main], [worker] and [any] are the threads that call: types.h says which those are, and who owns
+// what.
 //
-// No experiment need look for NaN: where a record's readings of a lens are not all finite, consume is called
-// (twice), but of its rows only those stay that list prompts which are not kept; what it would keep is
-// counted as "not finite", and so is an error that it returns.
+// No experiment need look for NaN. Where a record's readings of a lens are not all finite, consume is called
+// twice, first to see whether it would keep anything. Of its rows only those stay that go to a
+// DLENS_TABLE_SHARED table with columns "kept" and "reason", as not kept, "not finite"; what it would keep is
+// counted as that, and so is the record where consume returns an error.
 #ifndef DLENS_ABI_EXPERIMENT_H
 #define DLENS_ABI_EXPERIMENT_H
 
@@ -25,8 +27,8 @@ extern "C" {
 
 // Which records an experiment takes under --data EXPERIMENT[.set]=FILE. The host picks the first kind that a
 // reader can make of the file. The kinds, what gives them, and the fields of their records:
-//   "prompt"    a row of JSON, JSONL, CSV or TSV: prompt; answer, text where given; further scalar values of
-//               the row; options (JSON only)
+//   "prompt"    a row of JSON, JSONL, CSV or TSV: prompt; answer, text where given; further texts, integers
+//               and booleans of the row; options (JSON only)
 //   "fact"      MQuAKE, CounterFact: prompt, answer; other (the counterfactual answer), relation and case_id
 //               where given
 //   "sentence"  CoNLL-U: text, and the tagged words
@@ -103,7 +105,7 @@ typedef struct dlens_read {
   uint64_t n_targets;
 } dlens_read;
 
-// Collects what a record needs. All ids are copied.
+// Collects what a record needs, during plan and on its thread. All ids are copied.
 typedef struct dlens_request {
   uint32_t size;
   uint32_t reserved;
@@ -156,6 +158,7 @@ typedef struct dlens_answers {
                           const dlens_reading **reading, dlens_error *error);
 } dlens_answers;
 
+// During consume or finish, and on its thread.
 typedef struct dlens_sink {
   uint32_t size;
   uint32_t reserved;

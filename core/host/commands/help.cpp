@@ -41,11 +41,11 @@ int help_command(const arguments& args) {
                "usage: depthlens [-q] [--plugin-path DIR] COMMAND [OPTION...]\n\n";
   for (const command& c : all_commands())
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
-  std::cout << "\nExit codes: 0 done; 1 done, but no prompt could be read or some gave NaN or infinity;\n"
+  std::cout << "\nExit codes: 0 done; 1 done, but no prompt could be read, or some gave NaN;\n"
                "64 usage; 65 bad input file; 66 input not found; 69 backend, plugin or enough\n"
-               "memory not available; 70 internal, out of memory; 73 cannot create output; 74 I/O;\n"
-               "75 stopped, run again to continue; 77 no permission; 78 folder belongs to another\n"
-               "run; 141 (SIGPIPE) the reader of stdout has gone.\n"
+               "memory not available; 70 internal, out of memory; 73 cannot create output;\n"
+               "74 I/O; 75 stopped, run again to continue; 77 no permission; 78 folder belongs\n"
+               "to another run; 141 (SIGPIPE) the reader of stdout has gone.\n"
                "depthlens help COMMAND shows its options, depthlens help EXPERIMENT those of\n"
                "an experiment.\n";
   return 0;

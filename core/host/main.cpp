@@ -8,6 +8,7 @@
 #include "process/cut_file_guard.hpp"
 #include "process/last_words.hpp"
 #include "terminal/log.hpp"
+#include "terminal/results_stream.hpp"
 #include "version.hpp"
 
 #include <poll.h>
@@ -25,7 +26,7 @@ namespace {
 
 // `| head` has read what it wanted: the program ends as others do, by SIGPIPE and without a word.
 bool reader_has_gone() {
-  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  pollfd out{depthlens::results_descriptor(), POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
@@ -96,6 +97,7 @@ int dispatch(const depthlens::arguments& given) {
 int main(int argc, char** argv) {
   depthlens::spare_address_space();  // under ulimit -v: the threads' allocators would reserve it
   occupy_standard_streams();
+  depthlens::keep_stdout_for_results();
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // the write fails, and says why
   depthlens::end_cleanly_on_cut_files();  // SIGBUS: a mapped file has been cut short
   depthlens::say_why_on_crashes();

@@ -75,8 +75,8 @@ std::span<const dlens_option> facts_study::options() {
                    .type = DLENS_OPTION_I64,
                    .fallback = "3",
                    .help = "How many tokens of an answer are read.",
-                   .min = 1,
-                   .max = 64}),
+                   .least = 1,
+                   .most = 64}),
       make_option({.id = "duplicates",
                    .type = DLENS_OPTION_CHOICE,
                    .fallback = "once",
@@ -205,7 +205,7 @@ void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_v
       most = std::max(most, summary.readings(category_of(length, token)));
     n += most;
   }
-  for (std::uint32_t figure = 0; figure < description_.c()->n_figures; ++figure)
+  for (std::uint32_t figure = 0; figure < description_.figures().size(); ++figure)
     sink.figure_prompts(figure, n);
   if (!published_ && lens == 0 && n == 0)
     warn(run_, "facts: none is in the figures and summary tables: they count true answers of up to ",

@@ -10,6 +10,10 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace depthlens {
 namespace {
@@ -70,11 +74,20 @@ class flips final : public guess_study {
             DLENS_TABLE_SUMMARY};
   }
 
+  // In the published code's file names "False" stands for the logit lens.
+  static std::vector<std::string> published_files(const dlens_run& run) {
+    std::vector<std::string> out;
+    for (const std::string_view lens : std::span(run.lens_labels, run.n_lenses))
+      out.push_back(cat("decision_flip_{name}", lens == "logit"   ? "False"
+                                                : lens == "tuned" ? ""
+                                                                  : "_{lens}"));
+    return out;
+  }
+
   static figure bars(const dlens_run& run) {
     return {.kind = DLENS_FIGURE_GROUPED_BARS,
             .id = "flips",
-            // The published code has "False" there in the logit lens's file name: see dlens_table.file.
-            .file = is_published(run) ? "decision_flip_{name}{False}" : "decision_flips_{lens}",
+            .file = "decision_flips_{lens}",
             .title = "Decision flips",
             .table = "summary",
             .panels = {{.x = "layer",
@@ -83,7 +96,8 @@ class flips final : public guess_study {
                         .y_label = "Decision flip rate",
                         .flags = DLENS_PANEL_PERCENT_Y}},
             .series = "label",
-            .flags = DLENS_DRAW_TRAINED_LENS};  // as in the paper, which shows it of the tuned lens
+            .flags = DLENS_DRAW_TRAINED_LENS,  // as in the paper, which shows it of the tuned lens
+            .lens_files = is_published(run) ? published_files(run) : std::vector<std::string>{}};
   }
 };
 

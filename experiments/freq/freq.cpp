@@ -7,6 +7,10 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace depthlens {
 namespace {
@@ -68,21 +72,31 @@ class freq final : public guess_study {
             DLENS_TABLE_SUMMARY};
   }
 
+  // As the published code calls the lenses.
+  static std::vector<std::string> published_files(const dlens_run& run) {
+    std::vector<std::string> out;
+    for (const std::string_view lens : std::span(run.lens_labels, run.n_lenses)) {
+      const std::string_view word = lens == "logit" ? "LogitLens" : lens == "tuned" ? "TunedLens" : "{lens}";
+      out.push_back(cat("{name}_original_final_plotly_", word, "_long"));
+    }
+    return out;
+  }
+
   static figure bars(const dlens_run& run) {
-    return {
-        .kind = DLENS_FIGURE_STACKED_BARS,
-        .id = "freq",
-        .file = is_published(run) ? "{name}_original_final_plotly_{Lens}_long" : "frequency_buckets_{lens}",
-        .title = "Token frequency of the guesses",
-        .table = "summary",
-        .panels = {{.x = "layer",
-                    .y = "share",
-                    .x_label = "Layer",
-                    .y_label = "Share of guesses",
-                    .flags = DLENS_PANEL_PERCENT_Y}},
-        .series = "label",
-        .flags = DLENS_DRAW_TRAINED_LENS,  // as the paper draws it
-        .baseline = "text_share"};
+    return {.kind = DLENS_FIGURE_STACKED_BARS,
+            .id = "freq",
+            .file = "frequency_buckets_{lens}",
+            .title = "Token frequency of the guesses",
+            .table = "summary",
+            .panels = {{.x = "layer",
+                        .y = "share",
+                        .x_label = "Layer",
+                        .y_label = "Share of guesses",
+                        .flags = DLENS_PANEL_PERCENT_Y}},
+            .series = "label",
+            .flags = DLENS_DRAW_TRAINED_LENS,  // as the paper draws it
+            .baseline = "text_share",
+            .lens_files = is_published(run) ? published_files(run) : std::vector<std::string>{}};
   }
 };
 

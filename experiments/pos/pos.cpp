@@ -88,8 +88,8 @@ std::span<const dlens_option> pos_study::options() {
                    .type = DLENS_OPTION_I64,
                    .fallback = "17",
                    .help = "Characters that must stand before a word of a tagged sentence.",
-                   .min = 1,
-                   .max = 1e6}),
+                   .least = 1,
+                   .most = 1'000'000}),
       make_option({.id = "whitespace",
                    .type = DLENS_OPTION_CHOICE,
                    .fallback = "auto",
@@ -260,7 +260,7 @@ void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_vie
                 description_.table_number("layers"));
   std::uint64_t n = 0;
   for (std::size_t set = 0; set < sets_.size(); ++set) n += summary.readings(set);
-  for (std::uint32_t figure = 0; figure < description_.c()->n_figures; ++figure)
+  for (std::uint32_t figure = 0; figure < description_.figures().size(); ++figure)
     sink.figure_prompts(figure, n);
   if (published())
     write_published_curve(summary, run_.lens_labels[lens], sink, description_.table_number("curve"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One block of the model, in the steps of plugins/reference/model.hpp. Everything but attention goes in
+// One block of the model, in the steps of depthlens/reference/model.hpp. Everything but attention goes in
 // chunks of rows that stay in the cache, the feed-forward layer in tiles of its inner values. What a product
 // takes is rounded, if the weights are: row by row where it is made, attention's outputs in the product.
 #include "pass.hpp"

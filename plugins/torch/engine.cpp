@@ -9,6 +9,8 @@
 #include "depthlens/abi/version.h"
 #include "depthlens/backend/model_object.hpp"
 
+#include <string_view>
+
 namespace depthlens::torch_backend {
 
 namespace {
@@ -20,11 +22,17 @@ dlens_status trainer_create(const dlens_model* self, const dlens_trainer_options
   return create_trainer(object::of(self), options, out, error);
 }
 
+const void* get_extension(const dlens_model* self, const char* id) noexcept {
+  static constexpr dlens_training training{sizeof training, 0, trainer_create};
+  const bool trains = !object::of(self).is_streamed() && std::string_view(id) == DLENS_TRAINER_INTERFACE;
+  return trains ? &training : nullptr;
+}
+
 dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options, dlens_model** out,
                           dlens_error* error) noexcept {
   return run_guarded(error, [&] {
     dlens_model& made = object::create(*weights, *options);
-    if (!object::of(&made).is_streamed()) made.trainer_create = trainer_create;
+    made.get_extension = get_extension;
     *out = &made;
   });
 }

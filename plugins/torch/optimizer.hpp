@@ -3,7 +3,7 @@
 // slice for each layer. The reference of the tests is the same in double.
 #pragma once
 
-#include "depthlens/abi/backend.h"
+#include "depthlens/abi/trainer.h"
 
 #include <ATen/ATen.h>
 

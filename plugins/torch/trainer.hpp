@@ -9,7 +9,7 @@
 #include "output_loss.hpp"
 #include "state_regression.hpp"
 
-#include "depthlens/abi/backend.h"
+#include "depthlens/abi/trainer.h"
 
 #include <ATen/ATen.h>
 

@@ -4,11 +4,11 @@
 
 #include "model.hpp"
 
-#include "depthlens/abi/backend.h"
+#include "depthlens/abi/trainer.h"
 
 namespace depthlens::torch_backend {
 
-// As dlens_model.trainer_create.
+// As dlens_training.trainer_create.
 dlens_status create_trainer(const model& of, const dlens_trainer_options* options, dlens_trainer** out,
                             dlens_error* error) noexcept;
 

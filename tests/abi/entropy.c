@@ -2,11 +2,12 @@
 // An experiment in plain C: how undecided is each layer about the next token? One row for each prompt and
 // layer. It includes the C interface alone.
 #include "depthlens/abi/experiment.h"
+#include "depthlens/abi/figures.h"
 #include "depthlens/abi/plugin.h"
 
+#include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 // What a study is made of: the C tables that the host sees, and what the functions need.
 typedef struct entropy_study {
@@ -18,11 +19,8 @@ static const dlens_column id_column = {sizeof(dlens_column), DLENS_I64, "prompt_
 static const dlens_column layer_column = {sizeof(dlens_column), DLENS_I64, "layer", "0 = embeddings"};
 static const dlens_column entropy_column = {sizeof(dlens_column), DLENS_F32, "entropy", "of the guess, nats"};
 static const dlens_column *const columns[] = {&id_column, &layer_column, &entropy_column};
-static const dlens_table rows = {.size = sizeof(dlens_table),
-                                 .id = "rows",
-                                 .file = "entropy_{lens}",
-                                 .columns = columns,
-                                 .n_columns = 3};
+static const dlens_table rows = {
+    .size = sizeof(dlens_table), .id = "rows", .file = "entropy_{lens}", .columns = columns, .n_columns = 3};
 static const dlens_panel panel = {.size = sizeof(dlens_panel),
                                   .flags = DLENS_PANEL_LAYER_X,
                                   .title = "",
@@ -42,11 +40,8 @@ static const dlens_figure figure = {.size = sizeof(dlens_figure),
                                     .n_panels = 1};
 static const dlens_table *const tables[] = {&rows};
 static const dlens_figure *const figures[] = {&figure};
-static const dlens_description description = {.size = sizeof(dlens_description),
-                                              .tables = tables,
-                                              .n_tables = 1,
-                                              .figures = figures,
-                                              .n_figures = 1};
+static const dlens_description description = {
+    .size = sizeof(dlens_description), .tables = tables, .n_tables = 1};
 
 static dlens_text text_of(const char *s) {
   const dlens_text out = {s, strlen(s)};
@@ -73,6 +68,20 @@ static dlens_status describe(const dlens_study *study, const dlens_description *
   return DLENS_OK;
 }
 
+static dlens_status list_figures(const dlens_study *study, const dlens_figure *const **out, uint64_t *n,
+                                 dlens_error *error) {
+  (void)study, (void)error;
+  *out = figures;
+  *n = 1;
+  return DLENS_OK;
+}
+
+static const void *get_extension(const dlens_study *study, const char *id) {
+  static const dlens_figures table = {.size = sizeof(dlens_figures), .list = list_figures};
+  (void)study;
+  return strcmp(id, DLENS_FIGURES_INTERFACE) == 0 ? &table : NULL;
+}
+
 static dlens_status plan(const dlens_study *study, const dlens_record *record, const dlens_tops *tops,
                          const dlens_request *request, dlens_error *error) {
   if (tops->n_rounds > 0) return DLENS_OK;
@@ -83,8 +92,7 @@ static dlens_status plan(const dlens_study *study, const dlens_record *record, c
   if (ids == NULL) return refuse(error, DLENS_INTERNAL, "out of memory");
   uint64_t n = 0;
   uint32_t sequence = 0, number = 0;
-  dlens_status status =
-      tokenizer->encode(tokenizer, prompt, DLENS_ENCODE_PROMPT, ids, room, &n, error);
+  dlens_status status = tokenizer->encode(tokenizer, prompt, DLENS_ENCODE_PROMPT, ids, room, &n, error);
   if (status == DLENS_OK && n > room) status = refuse(error, DLENS_INTERNAL, "a prompt of too many tokens");
   if (status == DLENS_OK && n > 0) {
     status = request->add_sequence(request, ids, n, &sequence, error);
@@ -128,6 +136,7 @@ static dlens_status study_create(const dlens_run *run, const dlens_pair *options
   made->table.plan = plan;
   made->table.consume = consume;
   made->table.destroy = destroy;
+  made->table.get_extension = get_extension;
   *out = &made->table;
   return DLENS_OK;
 }

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "backend_plugin.hpp"
-#include "random_model.hpp"
 
-#include "plugins/reference/model.hpp"
-#include "plugins/reference/reading.hpp"
+#include "depthlens/reference/model.hpp"
+#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/reading.hpp"
 
 #include <boost/test/unit_test.hpp>
 

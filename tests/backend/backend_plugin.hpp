@@ -2,11 +2,10 @@
 // The backend under test, as a host uses it: the plugin, models, lenses, packs and readings with owners.
 #pragma once
 
-#include "random_model.hpp"
-
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/plugin.h"
 #include "depthlens/base/abi_error.hpp"
+#include "depthlens/reference/random_model.hpp"
 
 #include <boost/dll/shared_library.hpp>
 
@@ -21,6 +20,8 @@
 #include <vector>
 
 namespace depthlens::testing {
+
+using namespace reference;  // random models
 
 // The plugin's backend table; loaded once and never unloaded, as its threads may still be winding down at
 // exit.
@@ -198,7 +199,7 @@ class test_model {
     }
     for (lens_readings& r : out.lenses) {
       tables.push_back({.size = sizeof(dlens_readings),
-                        .reserved = 0,
+                        .n_layers = static_cast<std::uint32_t>(r.layers),
                         .rank = r.rank.data(),
                         .ties = r.ties.data(),
                         .logprob = r.logprob.data(),

@@ -5,6 +5,8 @@
 
 #include "agreement.hpp"
 
+#include "depthlens/abi/trainer.h"
+
 #include <cmath>
 #include <map>
 #include <random>
@@ -12,6 +14,12 @@
 #include <vector>
 
 namespace depthlens::testing {
+
+// Null where the model's backend does not train.
+inline const dlens_training* training_of(const dlens_model& m) {
+  if (m.get_extension == nullptr) return nullptr;
+  return static_cast<const dlens_training*>(m.get_extension(&m, DLENS_TRAINER_INTERFACE));
+}
 
 // A trainer of a random model, on one pack of texts whose positions behind the first are read.
 class trained_model {
@@ -28,7 +36,7 @@ class trained_model {
     }
     options.size = sizeof options;
     options.threads = 2;
-    checked_call(model_.get().trainer_create, &model_.get(), &options, &trainer_);
+    checked_call(training_of(model_.get())->trainer_create, &model_.get(), &options, &trainer_);
   }
   ~trained_model() {
     if (trainer_) trainer_->destroy(trainer_);

@@ -74,6 +74,14 @@ class fake_host {
     return out;
   }
   const dlens_description& description() const { return *description_; }
+  std::span<const dlens_figure* const> figures() const {
+    const auto* table =
+        static_cast<const dlens_figures*>(study_->get_extension(study_, DLENS_FIGURES_INTERFACE));
+    const dlens_figure* const* all = nullptr;
+    std::uint64_t n = 0;
+    checked_call(table->list, study_, &all, &n);
+    return {all, n};
+  }
   std::map<std::string, std::uint64_t> counts;          // "set: reason" -> n
   std::map<std::string, std::uint64_t> figure_prompts;  // figure file -> n, of the last lens
   std::vector<std::string> asked;                       // decoded sequences, in order
@@ -330,7 +338,7 @@ inline dlens_sink fake_host::c_sink(bool in_consume) {
   sink.figure_prompts = [](const dlens_sink* s, std::uint32_t figure, std::uint64_t n,
                            dlens_error*) -> dlens_status {
     fake_host& host = *static_cast<fake_host*>(s->self);
-    host.figure_prompts[host.description_->figures[figure]->file] = n;
+    host.figure_prompts[host.figures()[figure]->file] = n;
     return DLENS_OK;
   };
   return sink;

@@ -31,8 +31,8 @@ const description good{
 struct changed {
   dlens_description whole = *good.c();
   dlens_table table = *good.c()->tables[0];
-  dlens_figure figure = *good.c()->figures[0];
-  dlens_panel panel = *good.c()->figures[0]->panels[0];
+  dlens_figure figure = *good.figures()[0];
+  dlens_panel panel = *good.figures()[0]->panels[0];
   dlens_column column = *good.c()->tables[0]->columns[1];
   const dlens_table* tables[1] = {&table};
   const dlens_figure* figures[1] = {&figure};
@@ -41,17 +41,21 @@ struct changed {
 
   changed() {
     whole.tables = tables;
-    whole.figures = figures;
     figure.panels = panels;
     table.columns = columns;
   }
   changed(const changed&) = delete;
 };
 
+void check_all(const changed& c) {
+  check_description(&c.whole);
+  check_figures(c.whole, c.figures, 2);
+}
+
 void check_refused(const std::string& with, const std::function<void(changed&)>& change) {
   changed c;
   change(c);
-  test::check_fails([&] { check_description(&c.whole); }, status::internal, with);
+  test::check_fails([&] { check_all(c); }, status::internal, with);
 }
 
 }  // namespace
@@ -62,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_good_description_passes_and_so_does_one_that_has_outgrown
   c.table.size += 16;
   c.figure.size += 8;
   c.whole.size += 8;
-  check_description(&c.whole);
+  check_all(c);
 }
 
 BOOST_AUTO_TEST_CASE(flags_kinds_and_reserved_places_without_a_meaning_are_refused) {
@@ -83,16 +87,27 @@ BOOST_AUTO_TEST_CASE(columns_that_are_doubled_or_drawn_and_not_there_are_refused
   check_refused("figure f draws a column \"nosuch\"", [](changed& c) { c.figure.series = "nosuch"; });
   check_refused("figure f draws a table \"nosuch\"", [](changed& c) { c.figure.table = "nosuch"; });
   check_refused("figure f has a panel without y", [](changed& c) { c.panel.y = nullptr; });
+  check_refused("figure f has an interval that is not two columns", [](changed& c) { c.panel.low = "n"; });
+  check_refused("figure f draws a column \"nosuch\"",
+                [](changed& c) { c.panel.low = c.panel.high = "nosuch"; });
+  static const char* const files[] = {"one", "a/b"};
+  check_refused("figure f: a file name with '/'", [](changed& c) { c.figure.lens_files = files; });
+}
+
+BOOST_AUTO_TEST_CASE(lists_that_are_said_to_have_something_and_are_not_there_are_refused) {
+  check_refused("table rows: columns should be 3", [](changed& c) { c.table.columns = nullptr; });
+  check_refused("figure f: panels should be 1", [](changed& c) { c.figure.panels = nullptr; });
+  check_refused("its tables should be 1", [](changed& c) { c.whole.tables = nullptr; });
 }
 
 BOOST_AUTO_TEST_CASE(structs_smaller_than_their_first_form_are_refused) {
   check_refused("table 0 is incomplete",
                 [](changed& c) { c.table.size = offsetof(dlens_table, n_columns) + 4; });
   check_refused("figure 0 is incomplete",
-                [](changed& c) { c.figure.size = offsetof(dlens_figure, baseline); });
-  check_refused("has an incomplete panel", [](changed& c) { c.panel.size = offsetof(dlens_panel, where); });
+                [](changed& c) { c.figure.size = offsetof(dlens_figure, lens_files); });
+  check_refused("has an incomplete panel", [](changed& c) { c.panel.size = offsetof(dlens_panel, high); });
   check_refused("it describes nothing",
-                [](changed& c) { c.whole.size = offsetof(dlens_description, n_figures); });
+                [](changed& c) { c.whole.size = offsetof(dlens_description, n_tables); });
 }
 
 BOOST_AUTO_TEST_CASE(options_and_inputs_are_looked_at_when_a_plugin_is_loaded) {
@@ -120,6 +135,16 @@ BOOST_AUTO_TEST_CASE(options_and_inputs_are_looked_at_when_a_plugin_is_loaded) {
   option.type = DLENS_OPTION_CHOICE;
   refused("option scale has no choices");
   option.type = DLENS_OPTION_I64;
+  option.min = 0;
+  option.max = 1;
+  refused("option scale has bounds of a number and is none");
+  option.max = 0;
+  option.flags = 64;
+  refused("option scale has the flag 64");
+  option.flags = 0;
+  option.reserved = 7;
+  refused("option scale has 7 in a reserved place");
+  option.reserved = 0;
   input.reserved = 7;
   refused("input 0 has 7 in a reserved place");
   input.reserved = 0;

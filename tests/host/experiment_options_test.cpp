@@ -30,8 +30,8 @@ const std::array kFirst = {
                  .type = DLENS_OPTION_I64,
                  .fallback = "4",
                  .help = "A number.",
-                 .min = 1,
-                 .max = 100}),
+                 .least = 1,
+                 .most = 100}),
     make_option({.id = "free", .type = DLENS_OPTION_I64, .fallback = "-7", .help = "Any number."}),
     make_option(
         {.id = "share", .type = DLENS_OPTION_F64, .fallback = "0.5", .help = "A share.", .min = 0, .max = 1}),
@@ -41,13 +41,20 @@ const std::array kFirst = {
                  .fallback = "keep",
                  .help = "A choice.",
                  .choices = kWays}),
-    make_option({.id = "table", .type = DLENS_OPTION_FILE, .help = "A file."})};
+    make_option({.id = "table", .type = DLENS_OPTION_FILE, .help = "A file."}),
+    make_option({.id = "word", .type = DLENS_OPTION_TEXT, .help = "Words.", .flags = DLENS_GIVEN_REPEATEDLY}),
+    make_option({.id = "large",
+                 .type = DLENS_OPTION_I64,
+                 .fallback = "9007199254740993",
+                 .help = "A number beyond 2^53.",
+                 .least = 9007199254740993,
+                 .most = 9223372036854775807})};
 const std::array kSecond = {make_option({.id = "count",
                                          .type = DLENS_OPTION_I64,
                                          .fallback = "2",
                                          .help = "Another number.",
-                                         .min = 1,
-                                         .max = 5})};
+                                         .least = 1,
+                                         .most = 5})};
 
 template <std::size_t N>
 dlens_experiment table_of(const std::array<dlens_option, N>& options,
@@ -78,8 +85,13 @@ struct two_studies {
 
 BOOST_AUTO_TEST_CASE(defaults_are_passed_on_and_an_absent_file_is_not_listed) {
   two_studies s;
-  const std::map<std::string, std::string> expected = {{"flag", "false"}, {"count", "4"}, {"free", "-7"},
-                                                       {"share", "0.5"},  {"text", ""},   {"way", "keep"}};
+  const std::map<std::string, std::string> expected = {{"flag", "false"},
+                                                       {"count", "4"},
+                                                       {"free", "-7"},
+                                                       {"share", "0.5"},
+                                                       {"text", ""},
+                                                       {"way", "keep"},
+                                                       {"large", "9007199254740993"}};
   BOOST_TEST((s.given({}) == expected));
   BOOST_TEST((s.given({}, 1) == std::map<std::string, std::string>{{"count", "2"}}));
 }
@@ -117,6 +129,23 @@ BOOST_AUTO_TEST_CASE(whole_numbers_are_checked) {
   BOOST_TEST(s.given({"--free=-9223372036854775808"})["free"] == "-9223372036854775808");
   for (const char* bad : {"0", "101", "", "x", "4.5", "4 ", " 4", "1e1", "0x10", "9223372036854775808"})
     check_fails([&] { s.given({cat("--count=", bad)}); }, status::usage, "--count");
+}
+
+BOOST_AUTO_TEST_CASE(bounds_of_whole_numbers_are_exact_beyond_what_doubles_hold) {
+  two_studies s;
+  BOOST_TEST(s.given({"--large", "9007199254740994"})["large"] == "9007199254740994");
+  check_fails([&] { s.given({"--large", "9007199254740992"}); }, status::usage, "from 9007199254740993");
+}
+
+BOOST_AUTO_TEST_CASE(an_option_that_may_be_repeated_has_a_value_for_each_time) {
+  two_studies s;
+  s.given({"--word", "a", "--word", "b"});
+  const std::vector<std::pair<std::string, std::string>> words = {{"word", "a"}, {"word", "b"}};
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& o : s.plans[0].options)
+    if (o.first == "word") found.push_back(o);
+  BOOST_TEST((found == words));
+  BOOST_CHECK_THROW(s.given({"--way", "drop", "--way", "keep"}), error);
 }
 
 BOOST_AUTO_TEST_CASE(numbers_are_checked) {

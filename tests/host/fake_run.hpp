@@ -95,6 +95,7 @@ class fake_run {
     run_context context;
     context.name = "model";
     context.n_layers = kLayers;
+    context.d_model = 4;
     context.vocab_size = kVocabulary;
     context.max_positions = 1000;
     context.lens_labels = s.lenses;

@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_good_plugin_is_loaded_once_and_described) {
   BOOST_TEST(again.version == "1.2.3");
 }
 
-BOOST_AUTO_TEST_CASE(the_word_is_all_that_follows_the_first_hyphen) {
+BOOST_AUTO_TEST_CASE(the_word_is_all_that_follows_the_first_hyphen_or_the_last_dot) {
   const plugin_maker maker;
   plugin_verdict v = judge_file(maker.make("experiment-next-word", {}));
   BOOST_TEST(v.id == "experiment.next-word");
@@ -197,19 +197,27 @@ BOOST_AUTO_TEST_CASE(files_of_another_user_are_refused, *boost::unit_test::preco
   check_unseen(file, "another user");
 }
 
-BOOST_AUTO_TEST_CASE(another_interface_version_is_refused_with_both_numbers) {
+BOOST_AUTO_TEST_CASE(another_major_version_of_the_interface_is_refused_with_both_numbers) {
+  const plugin_maker maker;
+  plugin_source source;
+  source.major = "DLENS_ABI_MAJOR + 7";
+  const plugin_verdict v = check_loaded(maker.make("experiment-major", source), "rebuild");
+  BOOST_TEST(v.reason.find(cat(DLENS_ABI_MAJOR + 7, ".", DLENS_ABI_MINOR)) != std::string::npos, v.reason);
+  BOOST_TEST(v.reason.find(cat(DLENS_ABI_MAJOR, ".x")) != std::string::npos, v.reason);
+  BOOST_TEST(v.abi_major == DLENS_ABI_MAJOR + 7);
+  BOOST_TEST(v.version == "1.2.3");
+}
+
+BOOST_AUTO_TEST_CASE(a_newer_minor_version_is_taken_unless_the_plugin_needs_it) {
   const plugin_maker maker;
   plugin_source source;
   source.minor = "DLENS_ABI_MINOR + 1";
-  const plugin_verdict v = check_loaded(maker.make("experiment-minor", source), "rebuild");
-  BOOST_TEST(v.reason.find(cat(DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR + 1)) != std::string::npos, v.reason);
-  BOOST_TEST(v.reason.find(cat(DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR, " only")) != std::string::npos,
-             v.reason);
+  plugin_verdict v = judge_file(maker.make("experiment-newer", source));
+  BOOST_TEST((load_plugin(v) != nullptr), v.reason);
   BOOST_TEST(v.abi_minor == DLENS_ABI_MINOR + 1);
-  BOOST_TEST(v.version == "1.2.3");
-  source.minor = "DLENS_ABI_MINOR";
-  source.major = "DLENS_ABI_MAJOR + 7";
-  check_loaded(maker.make("experiment-major", source), cat(DLENS_ABI_MAJOR + 7, "."));
+  source.least = "DLENS_ABI_MAJOR, DLENS_ABI_MINOR + 1";
+  check_loaded(maker.make("experiment-needy", source),
+               cat("needs interface ", DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR + 1, " at least"));
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_that_gives_nothing_or_too_little_is_refused) {

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -20,7 +21,8 @@ struct plugin_source {
   std::string returned = "&plugin";
   std::string size = "sizeof(dlens_plugin)";
   std::string major = "DLENS_ABI_MAJOR", minor = "DLENS_ABI_MINOR";
-  std::string id;  // "" = as the file name says
+  std::string least = "0, 0";  // interface of a host
+  std::string id;              // "" = as the file name says
   std::string init = "0", deinit = "0";
   std::string interface = "depthlens.experiment/1", offered = "&table";
   std::string table_size = "sizeof(dlens_experiment)";
@@ -37,7 +39,8 @@ struct plugin_source {
            "static const dlens_plugin plugin = {" +
            size + ", " + major + ", " + minor + ", \"" + (id.empty() ? file_id : id) +
            "\", \"1.2.3\", \"made by a test\", \"Apache-2.0\", \"cc\", " + init + ", " + deinit +
-           ", interface_of};\n"
+           ", interface_of, " + least +
+           ", 0};\n"
            "const dlens_plugin* " +
            entry + "(void) { return " + returned + "; }\n";
   }

@@ -35,7 +35,7 @@ bool has(const std::vector<std::string>& words, const char* word) {
 // A backend whose probe gives `score`.
 plugin_source backend(const std::string& score) {
   plugin_source s;
-  s.interface = "depthlens.backend/1";
+  s.interface = DLENS_BACKEND_INTERFACE;
   s.offered = "&backend_table";
   s.more =
       "#include \"depthlens/abi/backend.h\"\n"
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(bad_plugins_do_not_hinder_good_ones) {
   maker.make("experiment-good", {});
   maker.write("experiment-text.so", "not a library");
   plugin_source bad;
-  bad.minor = "77";
+  bad.major = "77";
   maker.make("experiment-old", bad);
   bad = {};
   bad.returned = "0";
@@ -68,6 +68,24 @@ BOOST_AUTO_TEST_CASE(bad_plugins_do_not_hinder_good_ones) {
   check_fails([&] { plugins.load_experiment("null"); }, status::unavailable, "experiment-null.so", "nothing");
   check_fails([&] { plugins.load_experiment("null"); }, status::unavailable, "experiment-null.so", "nothing");
   BOOST_TEST((plugins.load_experiment("good").table == e.table));
+}
+
+BOOST_AUTO_TEST_CASE(a_domain_may_stand_in_an_id_and_the_last_part_is_the_word) {
+  const plugin_maker maker;
+  maker.make("experiment-org.example.mine", {});
+  maker.make("experiment-yours", {});
+  maker.make("experiment-org.example.yours", {});
+  registry plugins({maker.path()});
+  BOOST_TEST(plugins.load_experiment("mine").about.id == "experiment.org.example.mine");
+  BOOST_TEST(plugins.load_experiment("org-example-mine").about.word == "mine");
+  BOOST_TEST(plugins.load_experiment("yours").about.id == "experiment.yours");
+  BOOST_TEST(plugins.load_experiment("org-example-yours").about.id == "experiment.org.example.yours");
+  const std::vector<std::string> words = {"mine", "org-example-yours", "yours"};
+  BOOST_TEST(plugins.words("experiment").size() >= 3U);
+  for (const std::string& w : words) {
+    const std::vector<std::string> all = plugins.words("experiment");
+    BOOST_TEST((std::find(all.begin(), all.end(), w) != all.end()), w);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_experiment_is_a_usage_error_that_lists_those_there_are) {

@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(experiments_and_backends_that_are_missing_are_said_with_tho
 BOOST_AUTO_TEST_CASE(plugins_of_another_version_or_none_at_all_are_refused_with_the_reason) {
   const plugin_maker plugins;
   plugin_source source;
-  source.minor = "DLENS_ABI_MINOR + 1";
+  source.major = "DLENS_ABI_MAJOR + 1";
   plugins.make("experiment-newer", source);
   source = {};
   source.entry = "no_entry";

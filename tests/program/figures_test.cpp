@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cstdlib>
 #include <set>
 #include <sstream>
@@ -197,7 +198,8 @@ BOOST_AUTO_TEST_CASE(texts_that_a_shell_or_gnuplot_would_run_are_only_text) {
 BOOST_AUTO_TEST_CASE(names_that_cannot_be_part_of_a_file_name_are_refused_before_any_work) {
   const scratch_folder folder;
   const std::string file = folder.write("rows.json", R"([{"prompt":"It is","answer":" one"}])");
-  for (const std::string bad : {"a\nb", "../b", "a/b", "\xff", "\x1b[31m", std::string(101, 'a').c_str()}) {
+  const std::array<std::string, 6> all = {"a\nb", "../b", "a/b", "\xff", "\x1b[31m", std::string(101, 'a')};
+  for (const std::string& bad : all) {
     const words start = {"run", "downstream", "--model", demo_model(), "--out", folder.path() / "run"};
     check_refused(start + words{"--data", "downstream." + bad + "=" + file}, status::usage,
                   "--data downstream.", "a name");

@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_ends_the_program_is_named_with_function_and_r
   must_work(made.command(made.out("whole")), made.with(""));
   const auto whole = tables_of(made.out("whole"));
   BOOST_TEST(whole.at("made_logit.csv").find("a\\xff") != std::string::npos);
-  for (const char* deed : {"throw", "throw int", "exit", "_exit", "quick_exit", "abort", "segfault", "trap"})
+  for (const char* deed : {"throw", "throw int", "exit", "_exit", "quick_exit", "abort", "segfault", "trap",
+                           "task throw", "task abort", "task exit"})
     for (const char* function : {"plan", "consume"}) {
       const fs::path out = made.out(cat(function, deed));
       BOOST_TEST_CONTEXT(function << ' ' << deed) {
@@ -86,6 +87,29 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_ends_the_program_is_named_with_function_and_r
   for (const char* function : {"describe", "finish"})
     check_named(depthlens_says(made.command(made.out(function)), made.with(cat(function, ":exit"))), 70,
                 cat("experiment made, ", function, ": called exit(0)"));
+  for (const char* function : {"create", "describe", "finish"})
+    for (const char* deed : {"throw", "abort"})
+      check_named(
+          depthlens_says(made.command(made.out(cat(function, deed))), made.with(cat(function, ":", deed))),
+          70, "made");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_plugin_prints_on_stdout_is_not_among_the_results) {
+  const made_run made;
+  for (const char* function : {"plan", "consume", "finish"}) {
+    const fs::path out = made.out(cat(function, "print"));
+    const outcome o = must_work(made.command(out), made.with(cat(function, ":print")));
+    BOOST_TEST(o.out == out.string() + "\n", o.out);
+    BOOST_TEST(o.err.find("spoilt") != std::string::npos, o.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(services_of_the_host_work_and_a_plugin_may_say_that_it_was_asked_to_end) {
+  const made_run made;
+  for (const char* function : {"plan", "consume", "finish", "describe"})
+    must_work(made.command(made.out(cat(function, "threads"))), made.with(cat(function, ":threads")));
+  const outcome o = run(words{program()} + made.command(made.out("cancelled")), made.with("consume:cancel"));
+  BOOST_TEST(o.code == 75, o.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_plugin_that_does_not_come_back_ends_with_the_run_when_it_is_stopped,
@@ -161,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_hangs_while_it_is_loaded_is_refused_after_som
 BOOST_AUTO_TEST_CASE(a_backend_that_cannot_run_here_is_not_called_ok) {
   const plugin_maker plugins;
   plugin_source source;
-  source.interface = "depthlens.backend/1";
+  source.interface = "depthlens.backend/2";
   source.offered = "&backend_table";
   source.more =
       "#include \"depthlens/abi/backend.h\"\n"

@@ -16,11 +16,46 @@ namespace depthlens::test {
 inline constexpr const char* made_study_source = R"(
 #include "depthlens/experiment.hpp"
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <stdexcept>
 #include <unistd.h>
 namespace {
 using namespace depthlens;
+const dlens_host* host = nullptr;
+// Adds up numbers on the host's threads, and has one of them fail.
+void use_threads() {
+  const auto* threads = static_cast<const dlens_threads*>(host->get_extension(host, DLENS_THREADS_SERVICE));
+  const void* service = host->get_extension(host, DLENS_PROGRESS_SERVICE);
+  const auto* progress = static_cast<const dlens_progress*>(service);
+  if (!threads || !progress || host->get_extension(host, "no.such/1")) throw std::runtime_error("no service");
+  std::atomic<long> sum{0};
+  const auto add = [](void* to, std::uint64_t i, dlens_error*) -> dlens_status {
+    *static_cast<std::atomic<long>*>(to) += static_cast<long>(i);
+    return DLENS_OK;
+  };
+  dlens_error e{};
+  e.size = sizeof e;
+  if (threads->parallel_for(threads, 1000, add, &sum, &e) != DLENS_OK || sum != 499500)
+    throw std::runtime_error("wrong sum");
+  progress->report(progress, 0.5, to_text("adding"));
+  const auto refuse = [](void*, std::uint64_t i, dlens_error* to) -> dlens_status {
+    if (i != 7) return DLENS_OK;
+    write_error(to, status::data, "seven");
+    return DLENS_DATA;
+  };
+  const bool refused = threads->parallel_for(threads, 1000, refuse, nullptr, &e) == DLENS_DATA;
+  if (!refused || std::string(e.message) != "seven") throw std::runtime_error("no refusal");
+  if (host->should_stop(host) != 0) throw std::runtime_error("nobody asked to stop");
+}
+// On a thread of the host, which may be another one.
+template <class Task>
+void in_task(Task task) {
+  const auto* threads = static_cast<const dlens_threads*>(host->get_extension(host, DLENS_THREADS_SERVICE));
+  checked_call(threads->parallel_for, threads, std::uint64_t{64},
+               +[](void*, std::uint64_t i, dlens_error*) -> dlens_status { return i == 40 ? Task{}() : 0; },
+               static_cast<void*>(&task));
+}
 void act(const std::string& function) {
   const char* fault = std::getenv("FAULT");
   const std::string wish = fault ? fault : "";
@@ -34,6 +69,12 @@ void act(const std::string& function) {
   if (deed == "abort") std::abort();
   if (deed == "segfault") *const_cast<volatile int*>(static_cast<int*>(nullptr)) = 1;
   if (deed == "trap") __builtin_trap();
+  if (deed == "print") std::puts("spoilt"), std::fflush(stdout);
+  if (deed == "cancel") fail(static_cast<status>(DLENS_CANCELLED), "it was asked to end");
+  if (deed == "threads") use_threads();
+  if (deed == "task throw") in_task([]() -> dlens_status { throw std::runtime_error("boom"); });
+  if (deed == "task abort") in_task([]() -> dlens_status { std::abort(); });
+  if (deed == "task exit") in_task([]() -> dlens_status { std::exit(0); });
   if (deed == "hang") {
     std::fclose(std::fopen(std::getenv("MARK"), "w"));
     for (;;) ::pause();
@@ -47,9 +88,12 @@ class made final : public study {
     static const std::array list = {make_input("", kinds)};
     return list;
   }
-  made(const dlens_run&, const option_values&)
+  made(const dlens_run& run, const option_values&)
       : description_({{"rows", "made_{lens}", {{"i", DLENS_I64}, {"text", DLENS_TEXT}}},
-                      {"sum", "sum_{lens}", {{"n", DLENS_I64}}, DLENS_TABLE_SUMMARY}}, {}) {}
+                      {"sum", "sum_{lens}", {{"n", DLENS_I64}}, DLENS_TABLE_SUMMARY}}, {}) {
+    host = run.host;
+    act("create");
+  }
   const description& describe() override { act("describe"); return description_; }
   void plan(const record_view& r, const tops_view& a, const request_view& q) const override {
     if (r.index() == 5) act("plan");

@@ -2,7 +2,7 @@
 // Weights as stages on several devices: a copy on each, and of streamed ones two stages at a time.
 #include "plugins/torch/stages.hpp"
 
-#include "backend/random_model.hpp"
+#include "depthlens/reference/random_model.hpp"
 #include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -17,8 +17,8 @@ namespace {
 
 using namespace depthlens;
 using namespace depthlens::torch_backend;
-using testing::random_model;
-using testing::weights_view;
+using reference::random_model;
+using reference::weights_view;
 
 bool is_there(const weight_stages& stages, std::uint32_t stage, std::size_t device) {
   const model_weights& w = stages.weights(device);

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "depthlens/abi/names.h"
 #include "depthlens/model/model_files.hpp"
 #include "support/model_bytes.hpp"
 #include "support/tiny_models.hpp"
@@ -283,6 +285,33 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST((with(m, R"("_sliding_window_pattern":6)").window == std::vector<std::uint32_t>{3}));
   BOOST_TEST(with(m, R"("_sliding_window_pattern":1,"layer_types":["full_attention"])").window.empty());
   BOOST_TEST(with(m, R"("_sliding_window_pattern":2,"sliding_window_pattern":1)").window.empty());
+}
+
+BOOST_AUTO_TEST_CASE(every_canonical_name_of_a_tensor_stands_in_the_interface) {
+  const std::set<std::string_view> outside = {DLENS_TENSOR_EMBED, DLENS_TENSOR_POSITION,
+                                              DLENS_TENSOR_FINAL_NORM, DLENS_TENSOR_UNEMBED};
+  const std::set<std::string_view> parts = {DLENS_PART_ATTN_NORM,
+                                            DLENS_PART_Q,
+                                            DLENS_PART_K,
+                                            DLENS_PART_V,
+                                            DLENS_PART_O,
+                                            DLENS_PART_Q_NORM,
+                                            DLENS_PART_K_NORM,
+                                            DLENS_PART_ATTN_POST_NORM,
+                                            DLENS_PART_FFN_NORM,
+                                            DLENS_PART_GATE,
+                                            DLENS_PART_UP,
+                                            DLENS_PART_DOWN,
+                                            DLENS_PART_FFN_POST_NORM};
+  std::set<std::string_view> used_outside, used_parts;
+  for (const model_family* f : families::all) {
+    for (const tensor_rule& r : f->tensors.outside) used_outside.insert(r.canonical);
+    for (const tensor_rule& r : f->tensors.block) used_parts.insert(r.canonical);
+    used_outside.insert(f->tensors.final_norm.canonical);
+    used_outside.insert(f->tensors.head.canonical);
+  }
+  BOOST_TEST((used_outside == outside));
+  BOOST_TEST((used_parts == parts));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -142,10 +142,10 @@ constexpr floor_of_folder house[] = {
     {"core/include/depthlens/tokenizer/", 4},
     {"core/include/depthlens/backend/", 4},
     {"core/include/depthlens/study/", 5},
+    {"core/include/depthlens/reference/", 5},
     {"core/include/depthlens/", 2},  // experiment.hpp and plugin.hpp
     {"plugins/kernels/", 6},
     {"plugins/cpu/", 7},
-    {"plugins/reference/", 7},
     {"plugins/torch/", 7},
     {"experiments/downstream/", 7},
     {"experiments/facts/", 7},
@@ -162,6 +162,7 @@ constexpr floor_of_folder house[] = {
     {"core/host/engine/", 14},
     {"core/host/results/", 15},
     {"core/host/run/", 16},
+    {"core/host/validate/", 16},
     {"core/host/training/", 16},
     {"core/host/commands/", 17},
     {"core/host/", 18},  // main

@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(models_and_lenses_are_freed_by_the_functions_of_the_table) 
   {
     const auto model = make_model();
     BOOST_TEST(model->info(model.get())->pack_tokens == 7u);
-    BOOST_TEST((model->prefix_release == nullptr && model->trainer_create == nullptr));
+    BOOST_TEST((model->prefix_release == nullptr && model->get_extension == nullptr));
     dlens_lens* lenses[2] = {};
     told e;
     for (std::uint64_t i = 0; i < 2; ++i)

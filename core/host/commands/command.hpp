@@ -34,6 +34,8 @@ int bench_command(const arguments&);
 int tokens_command(const arguments&);
 int lens_command(const arguments&);
 int plugins_command(const arguments&);
+// depthlens plugins check, under the name that it was called by.
+int check_plugins_command(const arguments& args, const std::string& name);
 int models_command(const arguments&);
 int new_command(const arguments&);
 int env_command(const arguments&);

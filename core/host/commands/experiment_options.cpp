@@ -4,6 +4,8 @@
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 
+#include <boost/any.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -42,7 +44,10 @@ const char* value_name(const dlens_option& o) {
   }
 }
 
-po::typed_value<std::string>* semantic(const dlens_option& o) {
+bool is_repeated(const dlens_option& o) { return (o.flags & DLENS_GIVEN_REPEATEDLY) != 0; }
+
+const po::value_semantic* semantic(const dlens_option& o, bool repeated) {
+  if (repeated) return po::value<std::vector<std::string>>()->value_name(value_name(o));
   auto* v = po::value<std::string>()->value_name(value_name(o));
   return o.type == DLENS_OPTION_BOOL ? v->implicit_value("true", "true") : v;
 }
@@ -61,6 +66,7 @@ struct declared_option {
   std::vector<std::string> choices;                        // of any of them, in the order in which they come
   std::map<std::string, std::vector<std::string>> takers;  // choice -> experiments
   std::map<std::string, std::vector<std::string>> defaults;  // value -> experiments
+  std::vector<std::string> repeated;                         // experiments that take it several times
 
   void add(const dlens_option& o, const std::string& word) {
     if (first == nullptr) first = &o;
@@ -76,6 +82,7 @@ struct declared_option {
       takers[c].push_back(word);
     }
     if (o.fallback != nullptr) defaults[o.fallback].push_back(word);
+    if (is_repeated(o)) repeated.push_back(word);
   }
 
   std::string help() const {
@@ -95,25 +102,27 @@ struct declared_option {
       out += cat("; default ", value);
       if (defaults.size() > 1) out += " for " + joined(of);
     }
+    if (!repeated.empty()) out += "; may be given several times";
+    if (!repeated.empty() && repeated.size() < words.size()) out += " for " + joined(repeated);
     return out + ")";
   }
 };
 
+// min >= max: no bounds.
 template <class Number>
-void check_number(const std::string& where, const dlens_option& o, const std::string& value) {
+void check_number(const std::string& where, const std::string& value, Number min, Number max) {
   Number n{};
   const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), n);
-  const bool bounded = o.min <= o.max;
-  const auto as_double = static_cast<double>(n);
-  if (code != std::errc{} || end != value.data() + value.size() || !std::isfinite(as_double) ||
-      (bounded && (as_double < o.min || as_double > o.max)))
+  const bool bounded = min < max;
+  if (code != std::errc{} || end != value.data() + value.size() || !std::isfinite(static_cast<double>(n)) ||
+      (bounded && (n < min || n > max)))
     fail(status::usage, where, ' ', value, ": expected a ", std::is_integral_v<Number> ? "whole " : "",
-         "number", bounded ? cat(" from ", o.min, " to ", o.max) : "");
+         "number", bounded ? cat(" from ", min, " to ", max) : "");
 }
 
 std::string checked_value(const std::string& where, const dlens_option& o, const std::string& value) {
-  if (o.type == DLENS_OPTION_I64) check_number<std::int64_t>(where, o, value);
-  if (o.type == DLENS_OPTION_F64) check_number<double>(where, o, value);
+  if (o.type == DLENS_OPTION_I64) check_number(where, value, o.least, o.most);
+  if (o.type == DLENS_OPTION_F64) check_number(where, value, o.min, o.max);
   if (o.type == DLENS_OPTION_BOOL) {
     if (value == "true" || value == "yes" || value == "1") return "true";
     if (value == "false" || value == "no" || value == "0") return "false";
@@ -132,6 +141,25 @@ std::string checked_value(const std::string& where, const dlens_option& o, const
   return value;
 }
 
+// What the command line gives for an option of an experiment; its default where nothing is.
+std::vector<std::string> values_of(const parsed_options& given, const dlens_option& o,
+                                   const std::string& word) {
+  const std::string own = cat(word, ".", o.id);
+  const std::string id = given.has(own.c_str()) ? own : o.id;
+  if (!given.has(id.c_str()))
+    return o.fallback == nullptr ? std::vector<std::string>{} : std::vector<std::string>{o.fallback};
+  const boost::any& any = given.values[id].value();
+  std::vector<std::string> out;
+  if (const auto* several = boost::any_cast<std::vector<std::string>>(&any))
+    out = *several;
+  else
+    out = {boost::any_cast<std::string>(any)};
+  if (out.size() > 1 && !is_repeated(o))
+    fail(status::usage, "--", id, " is given ", out.size(), " times; ", word, " takes it once");
+  for (std::string& value : out) value = checked_value("--" + id, o, value);
+  return out;
+}
+
 }  // namespace
 
 experiment_options::experiment_options(const std::vector<study_plan>& studies)
@@ -140,23 +168,20 @@ experiment_options::experiment_options(const std::vector<study_plan>& studies)
   for (const study_plan& s : studies)
     for (const dlens_option* o : options_of(s)) shared[o->id].add(*o, s.word);
   for (const auto& [id, option] : shared)
-    description_.add_options()(id.c_str(), semantic(*option.first), option.help().c_str());
+    description_.add_options()(id.c_str(), semantic(*option.first, !option.repeated.empty()),
+                               option.help().c_str());
   for (const study_plan& s : studies)
     for (const dlens_option* o : options_of(s))
-      description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o),
+      description_.add_options()(cat(s.word, ".", o->id).c_str(), semantic(*o, is_repeated(*o)),
                                  cat("--", o->id, " for ", s.word, " alone").c_str());
 }
 
 void experiment_options::apply(const parsed_options& given, study_plan& study) const {
-  for (const dlens_option* o : options_of(study)) {
-    const std::string own = cat(study.word, ".", o->id);
-    const std::string id = given.has(own.c_str()) ? own : o->id;
-    if (!given.has(id.c_str()) && o->fallback == nullptr) continue;
-    const std::string value = given.has(id.c_str()) ? checked_value("--" + id, *o, given.text(id.c_str()))
-                                                    : std::string(o->fallback);
-    study.options.emplace_back(o->id, value);
-    if (o->type == DLENS_OPTION_FILE) study.file_hashes.emplace_back(o->id, sha256_file(value));
-  }
+  for (const dlens_option* o : options_of(study))
+    for (const std::string& value : values_of(given, *o, study.word)) {
+      study.options.emplace_back(o->id, value);
+      if (o->type == DLENS_OPTION_FILE) study.file_hashes.emplace_back(o->id, sha256_file(value));
+    }
 }
 
 }  // namespace depthlens

@@ -8,7 +8,9 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <string>
 
 namespace depthlens {
 namespace {
@@ -20,13 +22,18 @@ std::string reason_of(const plugin_verdict& v) {
   return v.cannot_run.empty() ? v.reason : "cannot run here: " + v.cannot_run;
 }
 
+// That it was built for; "" = it says none.
+std::string interface_of(const plugin_verdict& v) {
+  return v.abi_major < 0 ? "" : cat(v.abi_major, ".", v.abi_minor);
+}
+
 boost::json::object to_json(const plugin_verdict& v) {
   boost::json::object o;
   o["id"] = v.id;
   o["kind"] = v.kind;
   o["path"] = v.path.string();
   o["version"] = v.version;
-  o["abi"] = v.abi_major < 0 ? "" : cat(v.abi_major, ".", v.abi_minor);
+  o["abi"] = interface_of(v);
   o["verdict"] = usable(v) ? "ok" : "refused";
   o["reason"] = reason_of(v);
   o["summary"] = v.summary;
@@ -34,14 +41,23 @@ boost::json::object to_json(const plugin_verdict& v) {
   return o;
 }
 
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
 }  // namespace
 
 int plugins_command(const arguments& args) {
   namespace po = boost::program_options;
+  if (!args.empty() && args[0] == "check")
+    return check_plugins_command({args.begin() + 1, args.end()}, "depthlens plugins check");
   po::options_description d("Options");
   d.add_options()("json", po::bool_switch(), "one JSON list");
   d.add(common_options());
-  const parsed_options o = parse_options(args, "usage: depthlens plugins [--json]\n", d);
+  const parsed_options o = parse_options(
+      args, "usage: depthlens plugins [--json]\n       depthlens plugins check FILE... (see its --help)\n",
+      d);
   if (o.done) return 0;
   registry plugins(o.plugin_paths());
   boost::json::array list;
@@ -51,10 +67,12 @@ int plugins_command(const arguments& args) {
     std::cout << boost::json::serialize(list) << '\n';
     return 0;
   }
+  if (!plugins.files().empty()) std::cout << "verdict  plugin                  version  abi  file\n";
   for (const plugin_verdict& v : plugins.files()) {
-    std::cout << (usable(v) ? "ok       " : "refused  ") << v.id
-              << std::string(v.id.size() < 24 ? 24 - v.id.size() : 1, ' ')
-              << (v.version.empty() ? "-" : v.version) << "  " << v.path.string() << '\n';
+    std::cout << (usable(v) ? "ok       " : "refused  ") << padded(v.id, 22) << "  "
+              << padded(v.version.empty() ? "-" : v.version, 7) << "  "
+              << padded(interface_of(v).empty() ? "-" : interface_of(v), 3) << "  " << v.path.string()
+              << '\n';
     if (!usable(v)) std::cout << "         " << visible_line(reason_of(v)) << '\n';
   }
   if (plugins.files().empty()) std::cout << "no plugins found\n";

@@ -9,6 +9,12 @@
 #include <utility>
 
 namespace depthlens {
+namespace {
+
+constexpr std::size_t most_states = 16u
+                                    << 20;  // floats of the residual streams that a pack gives back, about
+
+}  // namespace
 
 evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
                      const reading_options& options)
@@ -21,9 +27,15 @@ evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, 
 evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequences,
                                  std::span<const read_request> requests, const on_result& done,
                                  const on_stage& at_stage) const {
-  const planned_work work(sequences, requests, rules_);
-  const call_options options{
-      .lenses = lenses_, .top_k = options_.top_k, .state_floats = options_.state_floats};
+  call_options options{.lenses = lenses_, .requests = requests, .top_k = options_.top_k, .state_floats = 0};
+  for (const read_request& r : requests) {
+    options.top_k = std::max(options.top_k, r.top_k);
+    if (r.hidden) options.state_floats = options_.state_floats;
+  }
+  pack_rules rules = rules_;
+  if (options.state_floats > 0)
+    rules.pack_reads = std::max<std::size_t>(1, most_states / options.state_floats);
+  const planned_work work(sequences, requests, rules);
   evaluation_counts counts = work.counts;
   counts.most_kept_tokens = 0;
   const std::vector<std::span<const pack>> waves = work.waves();

@@ -34,13 +34,16 @@ struct site_readings {
   std::int32_t final_top = -1;
   std::vector<std::int32_t> targets;  // (K) sorted, as asked for: -1 = final top-1
   std::vector<lens_reading> lenses;   // in the order of the evaluator's lenses
-  std::vector<float> hidden;          // (n_layers + 1, D), where the evaluator was asked for states
+  std::uint32_t top_k = 1;            // of the lenses' lists
+  std::vector<float> hidden;          // (n_layers + 1, D), where a request wants it
 };
 
 struct read_request {
   std::uint32_t sequence;
   std::uint32_t position;
   std::vector<std::int32_t> targets;  // ids; -1 = the model's own final top-1
+  std::uint32_t top_k = 0;            // most likely tokens that are wanted, at least
+  bool hidden = false;                // the residual stream is wanted, at all layers
 };
 
 struct evaluation_counts {
@@ -70,9 +73,9 @@ evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequence
                              std::span<const read_request> requests, const pack_rules& rules);
 
 struct reading_options {
-  std::uint32_t top_k = 1;       // most likely tokens of every reading
+  std::uint32_t top_k = 1;       // most likely tokens of every reading, or as many as a request wants
   double row_weight = 0.25;      // what reading one layer costs, in tokens
-  std::size_t state_floats = 0;  // (n_layers + 1) * D to get the residual stream at every read
+  std::size_t state_floats = 0;  // (n_layers + 1) * D: the residual stream of a read, where one is wanted
 };
 
 class evaluator {

@@ -25,7 +25,8 @@ void add_reads(const study_session& session, record_job& job, first_reads& out) 
   const auto first = static_cast<std::uint32_t>(out.sequences.size());
   for (auto& ids : job.last_round().sequences) out.sequences.push_back(std::move(ids));
   for (const read_request& request : job.last_round().reads)
-    if (request.position > 0) out.requests.push_back({first + request.sequence, request.position, {-1}});
+    if (request.position > 0)
+      out.requests.push_back({first + request.sequence, request.position, {-1}, 0, true});
 }
 
 }  // namespace

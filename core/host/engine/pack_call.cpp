@@ -91,6 +91,7 @@ void pack_call::make_batch() {
     lens_reading& b =
         out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, options_.top_k));
     views_.push_back({.size = sizeof(dlens_readings),
+                      .n_layers = static_cast<std::uint32_t>(l.n_layers),
                       .rank = b.rank.data(),
                       .ties = b.ties.data(),
                       .logprob = b.logprob.data(),
@@ -146,14 +147,19 @@ std::shared_ptr<const site_readings> pack_call::result(std::size_t read) const {
   auto one = std::make_shared<site_readings>();
   one->final_top = final_top_[read];
   one->targets = sites_[read].targets;
+  one->top_k = options_.top_k;
   for (std::size_t l = 0; l < options_.lenses.size(); ++l) {
     lens_reading& part =
         one->lenses.emplace_back(cut_out(out_[l], read, target_begin_[read], target_begin_[read + 1],
                                          options_.lenses[l].n_layers, options_.top_k));
     part.finite = all_finite(part.entropy) && all_finite(part.kl);
   }
-  const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * options_.state_floats);
-  one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(options_.state_floats));
+  const auto& reads = sites_[read].reads;
+  const auto wants_states = [&](std::size_t request) { return options_.requests[request].hidden; };
+  if (std::any_of(reads.begin(), reads.end(), wants_states)) {
+    const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * options_.state_floats);
+    one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(options_.state_floats));
+  }
   return one;
 }
 

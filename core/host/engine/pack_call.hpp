@@ -16,8 +16,9 @@ namespace depthlens {
 // What every pack of an evaluation is asked for.
 struct call_options {
   const std::vector<active_lens>& lenses;
+  std::span<const read_request> requests;
   std::uint32_t top_k;
-  std::size_t state_floats;  // of a read, 0 = not wanted
+  std::size_t state_floats;  // of a read, 0 = none wants them
 };
 
 class pack_call {

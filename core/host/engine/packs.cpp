@@ -19,11 +19,13 @@ class cutter {
         rules_(rules),
         n_(static_cast<std::int32_t>(f.size())),
         before_(f.size() + 1, 0),
-        bytes_before_(f.size() + 1, 0) {
+        bytes_before_(f.size() + 1, 0),
+        reads_before_(f.size() + 1, 0) {
     for (std::size_t i = 0; i < f.size(); ++i) {
       before_[i + 1] = before_[i] + (weight.empty() ? 1 : weight[i]);
       const bool read = !reads.empty() && reads[i] != 0;
       bytes_before_[i + 1] = bytes_before_[i] + rules.token_bytes + (read ? rules.read_bytes : 0);
+      reads_before_[i + 1] = reads_before_[i] + (read ? 1 : 0);
     }
   }
 
@@ -95,12 +97,19 @@ class cutter {
     return std::clamp(n, std::min(fewest_nodes, last - begin), last - begin);
   }
 
-  // `last`, or the node before it where a thread's share of a wave is full.
+  // `last`, or the node before it where a thread's share of a wave is full, or where there are reads enough.
   std::int32_t room_from(std::int32_t begin, std::int32_t last) const {
-    if (rules_.wave_bytes == 0) return last;
-    const std::uint64_t most = bytes_before_[begin] + rules_.wave_bytes / (2 * std::uint64_t{rules_.threads});
-    const auto end = std::upper_bound(bytes_before_.begin() + begin, bytes_before_.begin() + last + 1, most);
-    const auto n = static_cast<std::int32_t>(end - bytes_before_.begin()) - 1 - begin;
+    if (rules_.wave_bytes > 0)
+      last = last_within(bytes_before_, begin, last, rules_.wave_bytes / (2 * std::uint64_t{rules_.threads}));
+    return rules_.pack_reads > 0 ? last_within(reads_before_, begin, last, rules_.pack_reads) : last;
+  }
+
+  // The last node up to which `before` has grown by no more than `most` since `begin`.
+  static std::int32_t last_within(const std::vector<std::uint64_t>& before, std::int32_t begin,
+                                  std::int32_t last, std::uint64_t most) {
+    const auto end =
+        std::upper_bound(before.begin() + begin, before.begin() + last + 1, before[begin] + most);
+    const auto n = static_cast<std::int32_t>(end - before.begin()) - 1 - begin;
     return begin + std::clamp(n, std::min(fewest_nodes, last - begin), last - begin);
   }
 
@@ -168,6 +177,7 @@ class cutter {
   const std::int32_t n_;
   std::vector<double> before_;               // (N + 1) weight of all nodes before
   std::vector<std::uint64_t> bytes_before_;  // (N + 1) of their states
+  std::vector<std::uint64_t> reads_before_;  // (N + 1) of them that are read
   std::vector<pack> packs_;
   std::uint32_t wave_ = 0;  // that is being filled
   std::size_t first_of_wave_ = 0;

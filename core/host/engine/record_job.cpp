@@ -53,6 +53,7 @@ dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::
                           std::uint32_t* sequence, dlens_error* e) noexcept {
   auto& s = *static_cast<request_state*>(r->self);
   return answer(s, e, [&] {
+    if (ids == nullptr && n > 0) fail(status::internal, "a sequence of ", n, " ids has none");
     check_ids({ids, n}, s.vocab_size);
     *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
     s.to.sequences.emplace_back(ids, ids + n);
@@ -63,17 +64,29 @@ dlens_status add_read(const dlens_request* r, const dlens_read* read, std::uint3
                       dlens_error* e) noexcept {
   auto& s = *static_cast<request_state*>(r->self);
   return answer(s, e, [&] {
-    if (read == nullptr || !DLENS_HAS(dlens_read, read, n_targets))
+    if (read == nullptr || !DLENS_HAS(dlens_read, read, flags))
       fail(status::internal, "a read is incomplete");
+    refuse_unknown_members(*read, "a read");
     if (read->sequence >= s.to.sequences.size() || read->position >= s.to.sequences[read->sequence].size())
       fail(status::internal, "position ", read->position, " is outside its sequence");
+    if (read->targets == nullptr && read->n_targets > 0)
+      fail(status::internal, "a read of ", read->n_targets, " targets has none");
     const std::span targets(read->targets, read->n_targets);
     for (const std::int32_t id : targets)
       if (id < -1 || id >= static_cast<std::int64_t>(s.vocab_size))
         fail(status::internal, "target id ", id, " is outside the vocabulary of ", s.vocab_size, " rows");
+    if ((read->flags & ~DLENS_READ_HIDDEN) != 0)
+      fail(status::internal, "a read has the unknown flag ", read->flags);
+    constexpr std::uint32_t most_top = 64;
+    if (read->n_top > most_top)
+      fail(status::internal, "the ", read->n_top, " likeliest tokens are wanted; ", most_top, " at most are");
     *number = static_cast<std::uint32_t>(s.to.reads.size());
-    s.to.reads.push_back(
-        {read->sequence, static_cast<std::uint32_t>(read->position), {targets.begin(), targets.end()}});
+    s.to.reads.push_back({read->sequence,
+                          static_cast<std::uint32_t>(read->position),
+                          {targets.begin(), targets.end()},
+                          std::max(read->n_top, 1u),
+                          (read->flags & DLENS_READ_HIDDEN) != 0});
+    s.to.n_top.push_back(read->n_top);
   });
 }
 
@@ -100,8 +113,8 @@ class tops_state {
 // Builds the readings of a lens on demand and keeps them for the length of one consume call.
 class answers_state {
  public:
-  answers_state(const std::vector<round>& rounds, const lens_slot& lens)
-      : rounds_(rounds), lens_(lens), tops_(rounds) {
+  answers_state(const std::vector<round>& rounds, const lens_slot& lens, std::size_t n_states)
+      : rounds_(rounds), lens_(lens), n_states_(n_states), tops_(rounds) {
     c_ = {sizeof c_, 0, tops_.c(), this, &reading};
   }
   const dlens_answers* c() const { return &c_; }
@@ -111,6 +124,9 @@ class answers_state {
     std::vector<std::int32_t> targets;
     std::vector<const std::uint32_t*> rank, ties;
     std::vector<const float*> logprob;
+    std::vector<std::int32_t> guess;
+    std::vector<const std::int32_t*> top;
+    std::vector<const float*> top_logprob, hidden;
     dlens_reading c;
   };
 
@@ -138,6 +154,17 @@ class answers_state {
       out.ties.push_back(result.ties.data() + k * L);
       out.logprob.push_back(result.logprob.data() + k * L);
     }
+    const std::uint32_t n_top = rounds_[r].n_top[read];
+    for (std::size_t l = 0; l < L; ++l) {
+      out.guess.push_back(result.top[l * site.top_k]);
+      if (n_top == 0) continue;
+      out.top.push_back(result.top.data() + l * site.top_k);
+      out.top_logprob.push_back(result.top_logprob.data() + l * site.top_k);
+    }
+    if (rounds_[r].reads[read].hidden) {
+      const std::size_t width = site.hidden.size() / n_states_;
+      for (std::size_t l = 0; l < n_states_; ++l) out.hidden.push_back(site.hidden.data() + l * width);
+    }
     out.c = {.size = sizeof(dlens_reading),
              .n_layers = static_cast<std::uint32_t>(L),
              .n_targets = static_cast<std::uint32_t>(out.targets.size()),
@@ -149,12 +176,18 @@ class answers_state {
              .logprob = out.logprob.data(),
              .entropy = result.entropy.data(),
              .kl = result.kl.data(),
-             .guess = result.top.data()};
+             .guess = out.guess.data(),
+             .n_top = n_top,
+             .reserved = 0,
+             .top = n_top > 0 ? out.top.data() : nullptr,
+             .top_logprob = n_top > 0 ? out.top_logprob.data() : nullptr,
+             .hidden = out.hidden.empty() ? nullptr : out.hidden.data()};
     return &out.c;
   }
 
   const std::vector<round>& rounds_;
   const lens_slot& lens_;
+  const std::size_t n_states_;  // layers 0..n of the model
   const tops_state tops_;
   mutable std::map<std::pair<std::uint32_t, std::uint32_t>, view> views_;
   dlens_answers c_{};
@@ -219,8 +252,8 @@ std::vector<std::int32_t> record_job::not_finite_ids() const {
 }
 
 void record_job::consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
-                         const dlens_sink& sink) const {
-  const answers_state answers(rounds_, lenses[lens]);
+                         std::uint32_t n_layers, const dlens_sink& sink) const {
+  const answers_state answers(rounds_, lenses[lens], n_layers + std::size_t{1});
   checked_call(study.consume, &study, c_record(), answers.c(), lens, &sink);
 }
 

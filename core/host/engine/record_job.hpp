@@ -32,6 +32,7 @@ class record_abi {
 struct round {
   std::vector<std::vector<std::int32_t>> sequences;
   std::vector<read_request> reads;
+  std::vector<std::uint32_t> n_top;  // (reads) likeliest tokens that the study asked for
   std::vector<std::shared_ptr<const site_readings>>
       results;  // (reads), set by different threads at different indices
 };
@@ -58,8 +59,9 @@ class record_job {
   round& last_round() { return rounds_.back(); }
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
+  // n_layers: of the model.
   void consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
-               const dlens_sink& sink) const;
+               std::uint32_t n_layers, const dlens_sink& sink) const;
   // Are all its readings by a lens finite?
   bool finite(const std::vector<lens_slot>& lenses, std::uint32_t lens) const;
   // The tokens up to the first position that is read as numbers that are not finite.

@@ -49,7 +49,8 @@ class study_runner {
     // Called before a record is written to a log; throws where that is not allowed any more. [any thread]
     std::function<void()> before_writing = [] {};
   };
-  // Makes an evaluator that reads the lenses with the given numbers; called when the first window needs it.
+  // Makes an evaluator that reads the lenses with the given numbers; called for every window that reads by
+  // them.
   using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
 
   study_runner(std::vector<running_study> studies, std::vector<running_lens> lenses, make_evaluator make,

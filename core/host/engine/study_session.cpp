@@ -37,6 +37,7 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           .vocab_size = context.vocab_size,
           .max_positions = context.max_positions,
           .flags = flags_of(context),
+          .d_model = context.d_model,
           .n_lenses = static_cast<std::uint32_t>(labels_.size()),
           .n_datasets = static_cast<std::uint32_t>(datasets_.size()),
           .name = context.name.c_str(),
@@ -80,9 +81,23 @@ void study_session::survey() {
   try {
     checked_call(study_->describe, study_, &description_);
     check_description(description_);
+    take_figures();
   } catch (const error& e) {
     blame(e, "describe");
   }
+}
+
+void study_session::take_figures() {
+  if (study_->get_extension == nullptr) return;
+  const auto* table =
+      static_cast<const dlens_figures*>(study_->get_extension(study_, DLENS_FIGURES_INTERFACE));
+  if (table == nullptr) return;
+  if (!DLENS_HAS(dlens_figures, table, list)) fail(status::internal, "its table of figures is too small");
+  const dlens_figure* const* all = nullptr;
+  std::uint64_t n = 0;
+  checked_call(table->list, study_, &all, &n);
+  figures_ = {all, n};
+  check_figures(*description_, figures_, run_.n_lenses);
 }
 
 void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dlens_sink* sink) const {
@@ -125,7 +140,7 @@ bool study_session::plan_record(record_job& job) const {
 void study_session::consume_record(const record_job& job, const std::vector<lens_slot>& lenses,
                                    std::uint32_t lens, const dlens_sink& sink) const {
   about_record("consume", plan_.datasets[job.dataset()], job.data().index,
-               [&] { job.consume(*study_, lenses, lens, sink); });
+               [&] { job.consume(*study_, lenses, lens, context_.n_layers, sink); });
 }
 
 std::vector<std::string> study_session::sets() const {

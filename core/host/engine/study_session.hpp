@@ -3,6 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/experiment.h"
+#include "depthlens/abi/figures.h"
 #include "depthlens/data/reader.hpp"
 #include "engine/record_job.hpp"
 #include "plugins/registry.hpp"
@@ -14,6 +15,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +39,7 @@ struct dataset_plan {
 struct study_plan {
   std::string word;  // "flips"
   registry::experiment plugin;
-  std::vector<std::pair<std::string, std::string>> options;      // every declared one, as text
+  std::vector<std::pair<std::string, std::string>> options;      // those with a value, as text
   std::vector<std::pair<std::string, std::string>> file_hashes;  // option id, sha256 of the file it names
   std::vector<dataset_plan> datasets;
 };
@@ -45,7 +47,7 @@ struct study_plan {
 // What all studies of a run have in common.
 struct run_context {
   std::string name;  // of the model, in file names and titles
-  std::uint32_t n_layers = 0, vocab_size = 0, max_positions = 0;
+  std::uint32_t n_layers = 0, d_model = 0, vocab_size = 0, max_positions = 0;
   bool published = false, target_gold = false;
   std::vector<std::string> lens_labels;
   const dlens_tokenizer* tokenizer = nullptr;
@@ -74,6 +76,11 @@ class study_session {
                       const dlens_sink& sink) const;
 
   const dlens_description& description() const { return *description_; }
+  std::span<const dlens_figure* const> figures() const { return figures_; }
+  // The name of a figure's file for a lens, {name} and so on not yet replaced.
+  static const char* file_of(const dlens_figure& f, std::size_t lens) {
+    return f.lens_files != nullptr ? f.lens_files[lens] : f.file;
+  }
   // The table of a row that the study writes. One that does not fit it, by number or types of values, is
   // status::internal.
   const dlens_table& check_row(std::uint32_t table, const dlens_value* values, std::uint64_t n) const;
@@ -86,6 +93,7 @@ class study_session {
 
  private:
   void survey(dataset_plan& d, std::uint32_t number);
+  void take_figures();
   // fn(), which calls the study's `function` about a record of the data set; see blame.
   template <class Function>
   auto about_record(const char* function, const dataset_plan& d, std::uint64_t record, Function&& fn) const {
@@ -110,6 +118,7 @@ class study_session {
   dlens_run run_{};
   dlens_study* study_ = nullptr;
   const dlens_description* description_ = nullptr;
+  std::span<const dlens_figure* const> figures_;
 };
 
 // Tells the user, once for each file, which records are left out and how many prompts end in a blank.

@@ -20,8 +20,8 @@ panel_spec panel_from_abi(const dlens_panel& from) {
           .x_label = text_of(from.x_label),
           .y_label = text_of(from.y_label),
           .where = text_of(from.where),
-          .low = {},
-          .high = {}};
+          .low = text_of(from.low),
+          .high = text_of(from.high)};
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 // series.hpp, drawing draw.hpp.
 #pragma once
 
-#include <depthlens/abi/types.h>
+#include <depthlens/abi/figures.h>
 
 #include <boost/json/object.hpp>
 
@@ -54,7 +54,7 @@ struct figure_spec {
 // is wrong, and throws.
 void check_rules(const figure_spec& figure, const std::function<void(const std::string&)>& broken);
 
-// Throws status::internal, naming the figure, for a description that breaks the rules of types.h.
+// Throws status::internal, naming the figure, for a description that breaks the rules of figures.h.
 figure_spec from_abi(const dlens_figure& figure);
 
 // Kind and flags are written as words; members that are "" are left out.

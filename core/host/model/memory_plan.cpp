@@ -91,7 +91,7 @@ work_rules with_plan(work_rules rules, const memory_plan& plan) {
 }
 
 void require_fit(const memory_plan& plan) {
-  if (plan.asked_more)
+  if (plan.asks_more_than_there_is())
     log_warning(cat(plan.asked, " is more than ",
                     plan.on_device ? "is free on the device" : "this process may have", ": ",
                     memory_words(plan.budget.there_is.bytes)));
@@ -129,7 +129,6 @@ memory_plan plan_memory(const work_rules& rules, const dlens_model_needs& needs,
   plan.budget = grant_for(rules, needs);
   plan.on_device = is_on_device(needs);
   plan.asked = (plan.on_device ? rules.device_memory : rules.memory).said;
-  plan.asked_more = plan.budget.is_less || plan.budget.bytes > plan.budget.there_is.bytes;
   plan.all_weights = needs.held_bytes;
   const std::uint64_t calls = calls_in_flight(rules, needs);
   plan.program = lens_bytes + (plan.on_device ? 0 : program_bytes);

@@ -25,9 +25,9 @@ struct memory_plan {
   std::uint64_t least = 0;        // budget that would do
   std::uint64_t least_held = 0;   // and with all weights held
   std::string asked;              // the user's own words for the budget, if any
-  bool asked_more = false;        // than there is
   std::string remedy;             // what would need less, where it does not fit: "; ..."
   bool fits() const { return budget.bytes >= least; }
+  bool asks_more_than_there_is() const { return budget.is_less || budget.bytes > budget.there_is.bytes; }
   const char* option() const { return on_device ? "--device-memory" : "--memory"; }
 };
 

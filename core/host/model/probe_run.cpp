@@ -69,6 +69,7 @@ class probe_lens {
     entropy_.resize(L);
     top_logprob_.resize(L);
     readings_ = {.size = sizeof readings_,
+                 .n_layers = static_cast<std::uint32_t>(L),
                  .rank = rank_.data(),
                  .ties = ties_.data(),
                  .logprob = p.logprob.data(),

@@ -2,6 +2,7 @@
 #include "model/running_model.hpp"
 
 #include "depthlens/base/abi_error.hpp"
+#include "depthlens/base/hash.hpp"
 #include "model/backend_advice.hpp"
 #include "model/self_check.hpp"
 #include "model/slow_precision.hpp"
@@ -78,6 +79,7 @@ boost::json::object running_model::describe() const {
   boost::json::object about;
   about["id"] = about_.id;
   about["version"] = about_.version;
+  about["sha256"] = sha256_file(about_.path);
   about["device"] = info().device;
   about["weights"] = info().weights;
   depthlens::describe(advice_of(model_), about);

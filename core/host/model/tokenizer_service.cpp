@@ -40,6 +40,15 @@ dlens_status prefix_ids(const dlens_tokenizer* t, std::int32_t* ids, std::uint64
   return guarded(e, [&] { give(service(t).prefix(), ids, capacity, count); });
 }
 
+dlens_status decode(const dlens_tokenizer* t, const std::int32_t* ids, std::uint64_t n, char* bytes,
+                    std::uint64_t capacity, std::uint64_t* size, dlens_error* e) noexcept {
+  return guarded(e, [&] {
+    const std::string text = service(t).get().decode({ids, n});
+    std::copy_n(text.begin(), std::min<std::uint64_t>(capacity, text.size()), bytes);
+    *size = text.size();
+  });
+}
+
 }  // namespace
 
 bos_policy parse_bos_policy(std::string_view text) {
@@ -59,7 +68,8 @@ tokenizer_service::tokenizer_service(tokenizer t, bos_policy policy)
         .encode = &encode,
         .bytes = &bytes,
         .is_special = &is_special,
-        .prefix = &prefix_ids};
+        .prefix = &prefix_ids,
+        .decode = &decode};
 }
 
 std::vector<std::int32_t> tokenizer_service::prefix() const {

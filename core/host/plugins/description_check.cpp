@@ -29,6 +29,10 @@ void check_flags(const std::string& whose, std::uint32_t flags, std::uint32_t kn
     wrong(whose, " has the flag ", flags & ~known, ", which this program does not know");
 }
 
+void check_list(const std::string& whose, const void* list, std::uint64_t n) {
+  if (n > 0 && list == nullptr) wrong(whose, " should be ", n, ", and are not there");
+}
+
 void check_reserved(const std::string& whose, std::uint32_t reserved) {
   if (reserved != 0) wrong(whose, " has ", reserved, " in a reserved place, which must be 0");
 }
@@ -64,6 +68,7 @@ void check_table(const dlens_table& t, std::uint64_t number) {
   if (const std::string problem = name_problem(t.file); !problem.empty())
     wrong(whose, ": ", problem, ": \"", visible_line(t.file), '"');
   if (t.n_columns == 0) wrong(whose, " has no columns");
+  check_list(whose + ": columns", t.columns, t.n_columns);
   std::set<std::string_view> ids;
   for (std::uint64_t c = 0; c < t.n_columns; ++c) {
     check_column(whose, t.columns[c], c);
@@ -85,7 +90,7 @@ void check_drawn_column(const std::string& whose, const dlens_table& t, std::str
 
 void check_panel(const std::string& whose, const dlens_table& t, const dlens_figure& f,
                  const dlens_panel* p) {
-  if (p == nullptr || !DLENS_HAS(dlens_panel, p, where) || p->x == nullptr || p->title == nullptr ||
+  if (p == nullptr || !DLENS_HAS(dlens_panel, p, high) || p->x == nullptr || p->title == nullptr ||
       p->x_label == nullptr || p->y_label == nullptr)
     wrong(whose, " has an incomplete panel");
   check_flags(whose + ", a panel,", p->flags, panel_flags);
@@ -94,6 +99,10 @@ void check_panel(const std::string& whose, const dlens_table& t, const dlens_fig
     check_drawn_column(whose, t, p->y);
   else if (f.kind != DLENS_FIGURE_DENSITY)
     wrong(whose, " has a panel without y");
+  if ((p->low == nullptr) != (p->high == nullptr) || (p->low != nullptr && f.kind != DLENS_FIGURE_LINES))
+    wrong(whose, " has an interval that is not two columns behind lines");
+  if (p->low != nullptr) check_drawn_column(whose, t, p->low);
+  if (p->high != nullptr) check_drawn_column(whose, t, p->high);
   if (p->where == nullptr) return;
   const std::string_view where = p->where;
   if (where.find('=') == std::string_view::npos)
@@ -101,13 +110,20 @@ void check_panel(const std::string& whose, const dlens_table& t, const dlens_fig
   check_drawn_column(whose, t, where.substr(0, where.find('=')));
 }
 
-void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64_t number) {
-  if (!DLENS_HAS(dlens_figure, &f, baseline) || f.id == nullptr || f.file == nullptr || f.title == nullptr ||
-      f.table == nullptr)
+void check_file(const std::string& whose, const char* file) {
+  if (file == nullptr) wrong(whose, " has no file name");
+  if (const std::string problem = name_problem(file); !problem.empty())
+    wrong(whose, ": ", problem, ": \"", visible_line(file), '"');
+}
+
+void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64_t number,
+                  std::uint32_t n_lenses) {
+  if (!DLENS_HAS(dlens_figure, &f, lens_files) || f.id == nullptr || f.file == nullptr ||
+      f.title == nullptr || f.table == nullptr)
     wrong("figure ", number, " is incomplete");
   const std::string whose = "figure " + visible_line(f.id);
-  if (const std::string problem = name_problem(f.file); !problem.empty())
-    wrong(whose, ": ", problem, ": \"", visible_line(f.file), '"');
+  check_file(whose, f.file);
+  for (std::uint32_t i = 0; f.lens_files != nullptr && i < n_lenses; ++i) check_file(whose, f.lens_files[i]);
   if (f.kind < DLENS_FIGURE_LINES || f.kind > DLENS_FIGURE_DENSITY)
     wrong(whose, " is of kind ", f.kind, ", which this program does not know");
   check_flags(whose, f.flags, figure_flags);
@@ -115,16 +131,22 @@ void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64
   const dlens_table& table = table_of(d, f, whose);
   for (const char* column : {f.series, f.color, f.dash, f.count, f.never, f.baseline})
     if (column != nullptr) check_drawn_column(whose, table, column);
+  check_list(whose + ": panels", f.panels, f.n_panels);
   for (const dlens_panel* p : std::span(f.panels, f.n_panels)) check_panel(whose, table, f, p);
 }
 
 void check_option(const dlens_option* o, std::uint64_t number, std::set<std::string_view>& ids) {
-  if (o == nullptr || !DLENS_HAS(dlens_option, o, max) || o->id == nullptr || *o->id == '\0' ||
+  if (o == nullptr || !DLENS_HAS(dlens_option, o, reserved) || o->id == nullptr || *o->id == '\0' ||
       o->help == nullptr)
     wrong("option ", number, " is incomplete");
   const std::string whose = "option " + visible_line(o->id);
   if (o->type < DLENS_OPTION_BOOL || o->type > DLENS_OPTION_FILE)
     wrong(whose, " is of type ", o->type, ", which this program does not know");
+  check_flags(whose, o->flags, DLENS_GIVEN_REPEATEDLY);
+  check_reserved(whose, o->reserved);
+  if (o->type != DLENS_OPTION_F64 && o->min < o->max) wrong(whose, " has bounds of a number and is none");
+  if (o->type != DLENS_OPTION_I64 && o->least < o->most)
+    wrong(whose, " has bounds of a whole number and is none");
   if (o->type == DLENS_OPTION_CHOICE && (o->choices == nullptr || *o->choices == nullptr))
     wrong(whose, " has no choices");
   if (!ids.insert(o->id).second) wrong("two options are called ", visible_line(o->id));
@@ -133,23 +155,33 @@ void check_option(const dlens_option* o, std::uint64_t number, std::set<std::str
 }  // namespace
 
 void check_description(const dlens_description* d) {
-  if (d == nullptr || !DLENS_HAS(dlens_description, d, n_figures)) wrong("it describes nothing");
+  if (d == nullptr || !DLENS_HAS(dlens_description, d, n_tables)) wrong("it describes nothing");
   check_reserved("its description", d->reserved);
+  check_list("its tables", d->tables, d->n_tables);
   std::set<std::string_view> ids;
   for (std::uint64_t i = 0; i < d->n_tables; ++i) {
     if (d->tables[i] == nullptr) wrong("table ", i, " is incomplete");
     check_table(*d->tables[i], i);
     if (!ids.insert(d->tables[i]->id).second) wrong("two tables are called ", visible_line(d->tables[i]->id));
   }
-  for (std::uint64_t i = 0; i < d->n_figures; ++i) {
-    if (d->figures[i] == nullptr) wrong("figure ", i, " is incomplete");
-    check_figure(*d, *d->figures[i], i);
+}
+
+void check_figures(const dlens_description& d, std::span<const dlens_figure* const> figures,
+                   std::uint32_t n_lenses) {
+  check_list("its figures", figures.data(), figures.size());
+  std::set<std::string_view> ids;
+  for (std::uint64_t i = 0; i < figures.size(); ++i) {
+    if (figures[i] == nullptr) wrong("figure ", i, " is incomplete");
+    check_figure(d, *figures[i], i, n_lenses);
+    if (!ids.insert(figures[i]->id).second) wrong("two figures are called ", visible_line(figures[i]->id));
   }
 }
 
 void check_experiment(const dlens_experiment& e) {
   if (!DLENS_HAS(dlens_experiment, &e, study_create)) wrong("its experiment table is too small");
   check_reserved("its experiment table", e.reserved);
+  check_list("its options", e.options, e.n_options);
+  check_list("its inputs", e.inputs, e.n_inputs);
   std::set<std::string_view> ids;
   for (std::uint64_t i = 0; i < e.n_options; ++i) check_option(e.options[i], i, ids);
   for (std::uint64_t i = 0; i < e.n_inputs; ++i) {

@@ -4,6 +4,7 @@
 #include "depthlens/abi/host.h"
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/io_error.hpp"
+#include "plugins/progress_service.hpp"
 #include "plugins/threads_service.hpp"
 #include "process/plugin_call.hpp"
 #include "process/stop_signal.hpp"
@@ -20,6 +21,7 @@
 #include <fstream>
 #include <map>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace depthlens {
@@ -128,19 +130,32 @@ const dlens_plugin* entry_of(const std::filesystem::path& path, std::string& rea
   }
 }
 
+// Without ".so".
+std::string file_name_of(std::string id) {
+  std::replace(id.begin(), id.end(), '.', '-');
+  return id;
+}
+
 std::string contract_problem(const dlens_plugin* p, const std::string& id) {
   if (p == nullptr) return "its entry returned nothing";
-  if (!DLENS_HAS(dlens_plugin, p, get_interface)) return "its entry table is too small for this interface";
-  if (p->abi_major != DLENS_ABI_MAJOR || p->abi_minor != DLENS_ABI_MINOR)
+  if (!DLENS_HAS(dlens_plugin, p, reserved)) return "its entry table is too small for this interface";
+  if (p->abi_major != DLENS_ABI_MAJOR)
     return cat("made for interface ", p->abi_major, ".", p->abi_minor, ", this program takes ",
-               DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR, " only: rebuild it");
-  if (p->id == nullptr || p->id != id) return cat("calls itself ", p->id ? p->id : "(nothing)", ", not ", id);
+               DLENS_ABI_MAJOR, ".x: rebuild it");
+  if (p->reserved != 0) return cat("has ", p->reserved, " in a reserved place, which must be 0");
+  const auto least = std::pair(p->least_major, p->least_minor);
+  if (least > std::pair<std::uint16_t, std::uint16_t>(DLENS_ABI_MAJOR, DLENS_ABI_MINOR))
+    return cat("needs interface ", p->least_major, ".", p->least_minor, " at least; this program has ",
+               DLENS_ABI_MAJOR, ".", DLENS_ABI_MINOR);
+  if (p->id == nullptr || file_name_of(p->id) != file_name_of(id))
+    return cat("calls itself ", p->id ? p->id : "(nothing)", ", not ", id);
   return "";
 }
 
 void describe(plugin_verdict& v, const dlens_plugin& p) {
   v.abi_major = p.abi_major;
   v.abi_minor = p.abi_minor;
+  if (p.id) v.id = p.id;
   if (p.version) v.version = p.version;
   if (p.summary) v.summary = p.summary;
   if (p.build) v.build = p.build;
@@ -159,7 +174,10 @@ const dlens_host* plugin_host() {
       .log = &write_log,
       .should_stop = [](const dlens_host*) -> std::uint32_t { return stop_asked() ? 1 : 0; },
       .get_extension = [](const dlens_host*, const char* id) -> const void* {
-        return id != nullptr && std::string_view(id) == DLENS_THREADS_SERVICE ? threads_service() : nullptr;
+        const std::string_view asked = id != nullptr ? id : "";
+        if (asked == DLENS_THREADS_SERVICE) return threads_service();
+        if (asked == DLENS_PROGRESS_SERVICE) return progress_service();
+        return nullptr;
       }};
   return &host;
 }
@@ -176,8 +194,10 @@ plugin_verdict judge_file(const std::filesystem::path& path) {
     v.reason = "its name is not backend-NAME.so or experiment-NAME.so";
     return v;
   }
-  v.word = stem.substr(hyphen + 1);
-  v.id = v.kind + "." + v.word;
+  v.id = cat(v.kind, ".", stem.substr(hyphen + 1));
+  v.word = v.id.substr(v.id.rfind('.') + 1);
+  v.full_word = stem.substr(hyphen + 1);
+  std::replace(v.full_word.begin(), v.full_word.end(), '.', '-');
   v.reason = file_problem(path);
   if (v.reason.empty()) v.reason = permission_problem(path);
   if (v.reason.empty()) v.reason = export_problem(path);
@@ -194,7 +214,7 @@ const dlens_plugin* load_plugin(plugin_verdict& v) {
   const plugin_call call("plugin", v.path.filename().string(), "loading");
   const dlens_plugin* p = entry_of(v.path, v.reason);
   if (v.reason.empty()) v.reason = contract_problem(p, v.id);
-  if (p != nullptr && DLENS_HAS(dlens_plugin, p, get_interface)) describe(v, *p);
+  if (p != nullptr && DLENS_HAS(dlens_plugin, p, reserved)) describe(v, *p);
   if (v.reason.empty() && p->init != nullptr) {
     try {
       checked_call(p->init, plugin_host(), v.path.c_str());

@@ -16,7 +16,9 @@ namespace depthlens {
 struct plugin_verdict {
   std::string id;    // "experiment.flips", from the file name
   std::string kind;  // "backend" | "experiment" | "" for other names
-  std::string word;  // what follows the first hyphen: the word of the command line
+  // The word of the command line: what follows the last dot of the id, or full_word where another has that.
+  std::string word;
+  std::string full_word;  // all that follows the kind, with "-" for "."
   std::filesystem::path path;
   std::string version, summary, build;
   int abi_major = -1, abi_minor = -1;

@@ -96,6 +96,18 @@ registry::registry(const std::vector<fs::path>& extra) {
       files_.push_back(std::move(v));
     }
   }
+  give_words();
+}
+
+// Whose word is short needs its full one where that is another's full one, or an earlier one's short one.
+void registry::give_words() {
+  for (plugin_verdict& v : files_) {
+    const auto takes = [&](const plugin_verdict& other) {
+      if (&other == &v || !other.ok || other.kind != v.kind) return false;
+      return other.full_word == v.word || (other.word == v.word && &other < &v);
+    };
+    if (v.word != v.full_word && std::any_of(files_.begin(), files_.end(), takes)) v.word = v.full_word;
+  }
 }
 
 void registry::try_all() {
@@ -119,9 +131,17 @@ std::string registry::list(std::string_view kind) const {
 }
 
 plugin_verdict* registry::find(std::string_view kind, std::string_view word) {
-  const auto at = std::find_if(files_.begin(), files_.end(),
-                               [&](const plugin_verdict& v) { return v.kind == kind && v.word == word; });
+  const auto at = std::find_if(files_.begin(), files_.end(), [&](const plugin_verdict& v) {
+    return v.kind == kind && (v.word == word || v.full_word == word);
+  });
   return at == files_.end() ? nullptr : &*at;
+}
+
+void registry::warn_of_hidden(const plugin_verdict& taken) const {
+  for (const plugin_verdict& v : files_)
+    if (v.path != taken.path && v.kind == taken.kind && v.full_word == taken.full_word)
+      log_warning(cat(taken.kind, " ", taken.word, " is that of ", taken.path.string(), "; it hides ",
+                      v.path.string()));
 }
 
 const void* registry::load_interface(std::string_view kind, std::string_view word, const char* interface,
@@ -133,7 +153,8 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
     fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word, "\"",
          suggestion(word, words(kind)), "; there are: ", list(kind), " (looked for ", kind, "-", word,
          ".so in ", where.empty() ? "no folder" : where,
-         kind == "backend" ? cat("; it may come as the package depthlens-backend-", word) : "", ")");
+         kind == "backend" ? cat("; others: --plugin-path DIR; of conda: depthlens-backend-", word) : "",
+         ")");
   }
   if (::access(v->path.c_str(), R_OK) != 0)
     fail_errno(errno, file_use::read, "plugin ", v->path.string(), " was refused");
@@ -162,6 +183,7 @@ registry::experiment registry::load_experiment(std::string_view word) {
   } catch (const error& wrong) {
     fail(status::unavailable, "plugin ", e.about.path.string(), " was refused: ", wrong.what());
   }
+  warn_of_hidden(e.about);
   return e;
 }
 
@@ -182,6 +204,7 @@ registry::backend registry::load_backend(std::string_view word) {
   const plugin_call call("backend", word, "probe");
   if (b.table->probe(&reason) == 0)
     fail(status::unavailable, "backend ", word, " cannot run here: ", reason.message);
+  warn_of_hidden(b.about);
   return b;
 }
 
@@ -223,6 +246,7 @@ registry::backend registry::choose_backend(std::string_view word_or_auto) {
   }
   if (usable.empty())
     fail(status::unavailable, "no backend can run here; there are: ", list("backend"), reasons);
+  warn_of_hidden(usable.front().about);
   return std::move(usable.front());
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds plugins: --plugin-path folders, then DEPTHLENS_PLUGIN_PATH, then lib/depthlens/plugins beside the
-// program. Never the current folder. The first file of a name wins. Plugins of other folders than the
-// program's own are tried in a child process before they are loaded.
+// program. Never the current folder. The first file of a name wins, with a warning where it is loaded.
+// Plugins of other folders than the program's own are tried in a child process before they are loaded.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -49,6 +49,8 @@ class registry {
 
  private:
   plugin_verdict* find(std::string_view kind, std::string_view word);
+  void give_words();
+  void warn_of_hidden(const plugin_verdict& taken) const;
   const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
                              plugin_verdict& about);
   struct passed_over {

@@ -199,9 +199,9 @@ struct finish_sink {
                                      dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<finish_sink*>(s->self);
-      const dlens_description& d = self.request.session.description();
-      if (figure >= d.n_figures) fail(status::internal, "it named a figure that is not declared");
-      self.out.prompts[d.figures[figure]->id] = n;
+      const auto figures = self.request.session.figures();
+      if (figure >= figures.size()) fail(status::internal, "it named a figure that is not declared");
+      self.out.prompts[figures[figure]->id] = n;
     });
   }
 };
@@ -232,8 +232,6 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
     };
     if (replace("{lens}", lens) || replace("{name}", name)) continue;
     if (replace("{_lens}", lens == "logit" ? "" : "_" + lens)) continue;
-    if (replace("{Lens}", lens == "logit" ? "LogitLens" : lens == "tuned" ? "TunedLens" : lens)) continue;
-    if (replace("{False}", lens == "logit" ? "False" : lens == "tuned" ? "" : "_" + lens)) continue;
     out += rest.front();
     rest.remove_prefix(1);
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -19,9 +20,9 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
   const std::string& label = o.context.lens_labels[o.lens];
   if (!manifest["figures"].is_object()) manifest["figures"].emplace_object();
   boost::json::object& figures = manifest["figures"].get_object();
-  for (std::uint64_t i = 0; i < d.n_figures; ++i) {
-    const dlens_figure& f = *d.figures[i];
-    const std::string stem = file_stem(f.file, label, o.context.name);
+  for (const dlens_figure* figure : o.study.figures()) {
+    const dlens_figure& f = *figure;
+    const std::string stem = file_stem(study_session::file_of(f, o.lens), label, o.context.name);
     const bool not_of_logit = (f.flags & DLENS_DRAW_TRAINED_LENS) != 0 && o.lenses.has_tuned();
     // One that is listed already was drawn when the run had no tuned lens, and stays.
     if (not_of_logit && !o.lenses.is_trained(o.lens) && !figures.contains(stem)) continue;
@@ -58,10 +59,11 @@ void check_file_names(const std::vector<std::unique_ptr<study_session>>& studies
            "; give a data set or a lens another name");
   };
   for (const auto& s : studies)
-    for (const std::string& lens : context.lens_labels) {
+    for (std::size_t i = 0; i < context.lens_labels.size(); ++i) {
+      const std::string& lens = context.lens_labels[i];
       const dlens_description& d = s->description();
-      for (std::uint64_t i = 0; i < d.n_tables; ++i) claim(d.tables[i]->file, d.tables[i], lens, ".csv");
-      for (std::uint64_t i = 0; i < d.n_figures; ++i) claim(d.figures[i]->file, d.figures[i], lens, "");
+      for (const dlens_table* t : std::span(d.tables, d.n_tables)) claim(t->file, t, lens, ".csv");
+      for (const dlens_figure* f : s->figures()) claim(study_session::file_of(*f, i), f, lens, "");
     }
 }
 

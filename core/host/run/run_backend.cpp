@@ -4,12 +4,12 @@
 #include "model/model_size.hpp"
 #include "results/run_device.hpp"
 
+#include <utility>
+
 namespace depthlens {
 
-run_backend::run_backend(registry& plugins, run_inputs& inputs, held_run& run)
-    : inputs_(inputs),
-      run_(run),
-      backend_(plugins.choose_backend(backend_word(run.fields(), inputs.request.work.backend))) {}
+run_backend::run_backend(registry::backend chosen, run_inputs& inputs, held_run& run)
+    : inputs_(inputs), run_(run), backend_(std::move(chosen)) {}
 
 running_model& run_backend::model() {
   if (running_) return *running_;
@@ -32,14 +32,17 @@ evaluator run_backend::evaluator_of(const std::vector<std::size_t>& lenses) {
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
-  return evaluator(on.c(), std::move(active), on.rules(), {.row_weight = row_weight(*inputs_.model.files)});
+  return evaluator(on.c(), std::move(active), on.rules(), reading());
 }
 
 evaluator run_backend::evaluator_of_states() {
+  return evaluator(model().c(), {}, model().rules(), reading());
+}
+
+reading_options run_backend::reading() const {
   const architecture& a = inputs_.model.files->arch();
-  return evaluator(model().c(), {}, model().rules(),
-                   {.row_weight = row_weight(*inputs_.model.files),
-                    .state_floats = (a.n_layers + std::size_t{1}) * a.d_model});
+  return {.row_weight = row_weight(*inputs_.model.files),
+          .state_floats = (a.n_layers + std::size_t{1}) * a.d_model};
 }
 
 }  // namespace depthlens

@@ -18,18 +18,20 @@ namespace depthlens {
 // [main]; its evaluators run on many threads.
 class run_backend {
  public:
-  // Chooses the backend and loads nothing. All outlive it.
-  run_backend(registry& plugins, run_inputs& inputs, held_run& run);
+  // Loads nothing. Inputs and run outlive it.
+  run_backend(registry::backend chosen, run_inputs& inputs, held_run& run);
 
   const std::string& word() const { return backend_.about.word; }
   // The first call loads and checks the model, and notes it in run.json. Throws what take_model throws.
   running_model& model();
   // Reads the lenses with these numbers; their files give up their values to the model.
   evaluator evaluator_of(const std::vector<std::size_t>& lenses);
-  // Reads no lens and gives the states of all layers.
+  // Reads no lens.
   evaluator evaluator_of_states();
 
  private:
+  reading_options reading() const;
+
   run_inputs& inputs_;
   held_run& run_;
   registry::backend backend_;

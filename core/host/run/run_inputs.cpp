@@ -13,6 +13,7 @@ run_context context_of(const run_request& request, const opened_model& model, co
   const architecture& a = model.files->arch();
   return {.name = model.name,
           .n_layers = a.n_layers,
+          .d_model = a.d_model,
           .vocab_size = a.vocab_size,
           .max_positions = a.max_positions,
           .published = request.published,

@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_key.hpp"
 
+#include "depthlens/base/hash.hpp"
 #include "depthlens/base/text.hpp"
 #include "results/model_description.hpp"
 
 namespace depthlens {
 namespace {
 
+// The values of an option that was given several times become an array.
+void add_value(boost::json::object& to, const std::string& key, const std::string& value) {
+  boost::json::value* there = to.if_contains(key);
+  if (there == nullptr)
+    to[key] = value;
+  else if (there->is_array())
+    there->get_array().emplace_back(value);
+  else
+    *there = boost::json::array{*there, value};
+}
+
 boost::json::object study_key(const study_plan& s) {
   boost::json::object out, options, files, datasets;
   out["version"] = s.plugin.about.version;
-  for (const auto& [key, value] : s.options) options[key] = value;
+  // Whoever writes a plugin builds it again under the same version; shipped ones have the program's.
+  if (s.plugin.about.foreign) out["plugin_sha256"] = sha256_file(s.plugin.about.path);
+  for (const auto& [key, value] : s.options) add_value(options, key, value);
   for (const auto& [key, hash] : s.file_hashes) {
     options.erase(key);  // a file counts by its content, not by its name
-    files[key] = hash;
+    add_value(files, key, hash);
   }
   for (const dataset_plan& d : s.datasets) {
     boost::json::object data;
@@ -55,9 +69,11 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
 }
 
 boost::json::object describe_run(const run_request& r, const opened_model& model) {
-  boost::json::object out, data;
+  boost::json::object out, data, experiments;
   describe_model(model, out);
   for (const study_plan& s : r.studies) {
+    const plugin_verdict& about = s.plugin.about;
+    experiments[s.word] = {{"id", about.id}, {"version", about.version}, {"sha256", sha256_file(about.path)}};
     boost::json::object sets;
     for (const dataset_plan& d : s.datasets) {
       boost::json::object one;
@@ -69,6 +85,7 @@ boost::json::object describe_run(const run_request& r, const opened_model& model
     data[s.word] = std::move(sets);
   }
   out["data"] = std::move(data);
+  out["experiments"] = std::move(experiments);
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "model/thread_limit.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
+#include "results/run_device.hpp"
 #include "run/dry_run.hpp"
 #include "run/held_run.hpp"
 #include "run/listed_outputs.hpp"
@@ -37,12 +38,17 @@ namespace {
 // The computing part of a run: from its folder to its figures.
 class run_session {
  public:
-  run_session(run_inputs& inputs, registry& plugins, run_state& state, std::optional<quick_end>& ending)
+  // chosen: of a new run, where that is known.
+  run_session(run_inputs& inputs, registry& plugins, const std::optional<registry::backend>& chosen,
+              run_state& state, std::optional<quick_end>& ending)
       : inputs_(inputs),
         state_(state),
         quick_end_(ending),
         run_(inputs, state),
-        backend_(plugins, inputs, run_) {}
+        backend_(chosen && run_.is_new()
+                     ? *chosen
+                     : plugins.choose_backend(backend_word(run_.fields(), inputs.request.work.backend)),
+                 inputs, run_) {}
   ~run_session() { quick_end_.reset(); }  // first: until then it may save what the members hold
   run_session(const run_session&) = delete;
 
@@ -195,9 +201,12 @@ int execute_run(run_request request, registry& plugins) {
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
   // A run that goes on comes to the same check when, and if, it loads its model.
-  if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json"))
-    refuse_over_budget(inputs, plugins.choose_backend(inputs.request.work.backend).table);
-  return run_session(inputs, plugins, state, ending).execute();
+  std::optional<registry::backend> chosen;
+  if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json")) {
+    chosen = plugins.choose_backend(inputs.request.work.backend);
+    refuse_over_budget(inputs, chosen->table);
+  }
+  return run_session(inputs, plugins, chosen, state, ending).execute();
 }
 
 }  // namespace depthlens

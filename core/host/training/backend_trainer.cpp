@@ -14,11 +14,17 @@ constexpr const char* step_array = "step";  // of a checkpoint: two floats, low 
 
 std::vector<std::uint64_t> shape_of(const dlens_trainer_array& a) { return {a.shape, a.shape + a.n_dims}; }
 
+// Null where the model does not offer it.
+const dlens_training* training_of(const dlens_model* model) {
+  if (!DLENS_HAS(dlens_model, model, get_extension) || model->get_extension == nullptr) return nullptr;
+  const auto* table =
+      static_cast<const dlens_training*>(model->get_extension(model, DLENS_TRAINER_INTERFACE));
+  return table != nullptr && DLENS_HAS(dlens_training, table, trainer_create) ? table : nullptr;
+}
+
 }  // namespace
 
-bool can_train(const dlens_model* model) {
-  return DLENS_HAS(dlens_model, model, trainer_create) && model->trainer_create != nullptr;
-}
+bool can_train(const dlens_model* model) { return training_of(model) != nullptr; }
 
 void refuse_untrainable(const dlens_model* model, const std::string& backend) {
   if (!can_train(model))
@@ -28,7 +34,7 @@ void refuse_untrainable(const dlens_model* model, const std::string& backend) {
 }
 
 backend_trainer::backend_trainer(const dlens_model* model, const dlens_trainer_options& options) {
-  checked_call(model->trainer_create, model, &options, &trainer_);
+  checked_call(training_of(model)->trainer_create, model, &options, &trainer_);
 }
 
 backend_trainer::~backend_trainer() {

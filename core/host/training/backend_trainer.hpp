@@ -2,7 +2,7 @@
 // A trainer held by a backend's model, and its state as named arrays, for checkpoints and the finished lens.
 #pragma once
 
-#include "depthlens/abi/backend.h"
+#include "depthlens/abi/trainer.h"
 #include "training/array_file.hpp"
 
 #include <cstdint>

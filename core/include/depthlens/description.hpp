@@ -4,7 +4,7 @@
 // figure{.kind = DLENS_FIGURE_LINES, .id = "onset", ...}; `description` owns the C form that the host reads.
 #pragma once
 
-#include "depthlens/abi/experiment.h"
+#include "depthlens/abi/figures.h"
 #include "depthlens/base/abi_error.hpp"
 
 #include <cstdint>
@@ -23,7 +23,9 @@ struct option_fields {
   const char* fallback = nullptr;        // the default as text; nullptr = none (a FILE that may be absent)
   const char* help = "";                 // one sentence
   const char* const* choices = nullptr;  // of a CHOICE; the last is nullptr
-  double min = 1, max = 0;               // bounds of a number; min > max = none
+  double min = 0, max = 0;               // bounds of an F64; min >= max = none
+  std::int64_t least = 0, most = 0;      // of an I64; likewise
+  std::uint32_t flags = 0;               // DLENS_GIVEN_REPEATEDLY
 };
 inline dlens_option make_option(const option_fields& o) {
   return {.size = sizeof(dlens_option),
@@ -33,7 +35,11 @@ inline dlens_option make_option(const option_fields& o) {
           .fallback = o.fallback,
           .choices = o.choices,
           .min = o.min,
-          .max = o.max};
+          .max = o.max,
+          .least = o.least,
+          .most = o.most,
+          .flags = o.flags,
+          .reserved = 0};
 }
 // The kinds of records, the last nullptr, that are taken for a set: "" = the bare key, "*" = any set.
 inline dlens_input make_input(const char* set, const char* const* kinds) {
@@ -58,7 +64,8 @@ struct panel {
   std::string x_label = {}, y_label = {};
   std::uint32_t flags = 0;  // DLENS_PANEL_LOG_Y | ...
   std::string title = {};
-  std::string where = {};  // "column=value"
+  std::string where = {};           // "column=value"
+  std::string low = {}, high = {};  // columns with an interval around y
 };
 
 struct figure {
@@ -68,6 +75,7 @@ struct figure {
   std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
   std::uint32_t flags = 0;                                                 // DLENS_DRAW_TRAINED_LENS
   std::string baseline = {};                                               // column id; empty = none
+  std::vector<std::string> lens_files = {};  // lens by lens, in place of `file`; empty = none
 };
 
 // A column of a table, found by its id once and then read from any row of that table. The value must be of
@@ -93,14 +101,14 @@ class description {
     for (const table& t : tables_) add(t);
     for (const figure& f : figures_) add(f);
     c_ = {.size = sizeof c_,
+          .reserved = 0,
           .tables = table_pointers_.data(),
-          .n_tables = table_pointers_.size(),
-          .figures = figure_pointers_.data(),
-          .n_figures = figure_pointers_.size()};
+          .n_tables = table_pointers_.size()};
   }
   description(const description&) = delete;
   description& operator=(const description&) = delete;
   const dlens_description* c() const { return &c_; }
+  const std::vector<const dlens_figure*>& figures() const { return figure_pointers_; }
   // The number by which append names a table.
   std::uint32_t table_number(std::string_view id) const {
     for (std::uint32_t i = 0; i < tables_.size(); ++i)
@@ -143,22 +151,29 @@ class description {
                                                    .y = or_null(p.y),
                                                    .x_label = p.x_label.c_str(),
                                                    .y_label = p.y_label.c_str(),
-                                                   .where = or_null(p.where)}));
-    figure_pointers_.push_back(keep(c_figures_, dlens_figure{.size = sizeof(dlens_figure),
-                                                             .kind = f.kind,
-                                                             .id = f.id.c_str(),
-                                                             .file = f.file.c_str(),
-                                                             .title = f.title.c_str(),
-                                                             .table = f.table.c_str(),
-                                                             .series = or_null(f.series),
-                                                             .color = or_null(f.color),
-                                                             .dash = or_null(f.dash),
-                                                             .count = or_null(f.count),
-                                                             .never = or_null(f.never),
-                                                             .panels = pointers.data(),
-                                                             .n_panels = pointers.size(),
-                                                             .flags = f.flags,
-                                                             .baseline = or_null(f.baseline)}));
+                                                   .where = or_null(p.where),
+                                                   .low = or_null(p.low),
+                                                   .high = or_null(p.high)}));
+    auto& files = *lens_files_.emplace_back(std::make_unique<std::vector<const char*>>());
+    for (const std::string& file : f.lens_files) files.push_back(file.c_str());
+    figure_pointers_.push_back(
+        keep(c_figures_, dlens_figure{.size = sizeof(dlens_figure),
+                                      .kind = f.kind,
+                                      .id = f.id.c_str(),
+                                      .file = f.file.c_str(),
+                                      .title = f.title.c_str(),
+                                      .table = f.table.c_str(),
+                                      .series = or_null(f.series),
+                                      .color = or_null(f.color),
+                                      .dash = or_null(f.dash),
+                                      .count = or_null(f.count),
+                                      .never = or_null(f.never),
+                                      .panels = pointers.data(),
+                                      .n_panels = pointers.size(),
+                                      .flags = f.flags,
+                                      .reserved = 0,
+                                      .baseline = or_null(f.baseline),
+                                      .lens_files = files.empty() ? nullptr : files.data()}));
   }
 
   std::vector<table> tables_;
@@ -169,6 +184,7 @@ class description {
   std::vector<std::unique_ptr<dlens_figure>> c_figures_;
   std::vector<std::unique_ptr<std::vector<const dlens_column*>>> column_pointers_;
   std::vector<std::unique_ptr<std::vector<const dlens_panel*>>> panel_pointers_;
+  std::vector<std::unique_ptr<std::vector<const char*>>> lens_files_;
   std::vector<const dlens_table*> table_pointers_;
   std::vector<const dlens_figure*> figure_pointers_;
   dlens_description c_{};

@@ -2,11 +2,12 @@
 // For authors of experiments: the C++ face of abi/experiment.h. Derive from `study`, declare options and
 // inputs, and write
 //   DEPTHLENS_EXPERIMENT(my_study, "experiment.mine", "0.1.0", "one sentence", "MIT");
-// where the last is your license as SPDX writes it. See share/skeleton/experiment, which has all of it in one
-// file.
+// where the last is your license as SPDX writes it. `depthlens new experiment` makes a project that has all
+// of it in one file. Give a new version where code changes: rows of two versions do not mix.
 #pragma once
 
 #include "depthlens/abi/experiment.h"
+#include "depthlens/abi/figures.h"
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/description.hpp"
 #include "depthlens/plugin.hpp"
@@ -39,6 +40,21 @@ class tokenizer_view {
     return all_ids(8, [&](std::int32_t* ids, std::uint64_t room, std::uint64_t* n) {
       checked_call(t_->prefix, t_, ids, room, n);
     });
+  }
+  // The text of a sequence of ids; may be invalid UTF-8.
+  std::string decode(std::span<const std::int32_t> ids) const {
+    std::string out(8 * ids.size() + 8, '\0');
+    std::uint64_t n = 0;
+    const auto fill = [&] {
+      checked_call(t_->decode, t_, ids.data(), ids.size(), out.data(), out.size(), &n);
+    };
+    fill();
+    if (n > out.size()) {
+      out.resize(n);
+      fill();
+    }
+    out.resize(n);
+    return out;
   }
   // The bytes a token stands for inside a text; may be invalid UTF-8. Lives as long as the tokenizer.
   std::string_view bytes(std::int32_t id) const { return to_view(t_->bytes(t_, id)); }
@@ -99,14 +115,18 @@ class request_view {
     checked_call(r_->add_sequence, r_, ids.data(), ids.size(), &sequence);
     return sequence;
   }
-  // targets: ids, -1 = the model's own final top-1. Returns the number of the read.
+  // targets: ids, -1 = the model's own final top-1; may be none. n_top: how many of each layer's likeliest
+  // tokens are wanted, 64 at most. flags: DLENS_READ_HIDDEN. Returns the number of the read.
   std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position,
-                         std::span<const std::int32_t> targets) const {
+                         std::span<const std::int32_t> targets, std::uint32_t n_top = 0,
+                         std::uint32_t flags = 0) const {
     const dlens_read read = {.size = sizeof read,
                              .sequence = sequence,
                              .position = position,
                              .targets = targets.data(),
-                             .n_targets = targets.size()};
+                             .n_targets = targets.size(),
+                             .n_top = n_top,
+                             .flags = flags};
     std::uint32_t number = 0;
     checked_call(r_->add_read, r_, &read, &number);
     return number;
@@ -146,6 +166,23 @@ class answers_view : public tops_view {
  private:
   const dlens_answers* a_;
 };
+
+// What a read asked for besides, at row i of its lens's layers or layer l of the model; errors where it did
+// not.
+inline std::span<const std::int32_t> top_of(const dlens_reading& r, std::uint32_t i) {
+  if (r.top == nullptr) fail(status::internal, "likeliest tokens were not asked for: n_top of add_read is 0");
+  return {r.top[i], r.n_top};
+}
+inline std::span<const float> top_logprob_of(const dlens_reading& r, std::uint32_t i) {
+  if (r.top_logprob == nullptr)
+    fail(status::internal, "likeliest tokens were not asked for: n_top of add_read is 0");
+  return {r.top_logprob[i], r.n_top};
+}
+inline const float* hidden_of(const dlens_reading& r, std::uint32_t l) {
+  if (r.hidden == nullptr)
+    fail(status::internal, "hidden states were not asked for: add_read without DLENS_READ_HIDDEN");
+  return r.hidden[l];
+}
 
 inline dlens_value null_value() { return {DLENS_NULL, 0, {.i64 = 0}}; }
 inline dlens_value i64_value(std::int64_t v) { return {DLENS_I64, 0, {.i64 = v}}; }
@@ -216,6 +253,13 @@ class option_values {
       if (key == id) return value;
     return std::nullopt;
   }
+  // Of an option that may be repeated, in the order in which they were given.
+  std::vector<std::string> all(std::string_view id) const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : values_)
+      if (key == id) out.push_back(value);
+    return out;
+  }
   std::string at(std::string_view id) const {
     if (auto v = find(id)) return *v;
     fail(status::internal, "option \"", id, "\" was not passed on");
@@ -249,6 +293,20 @@ class study {
 namespace detail {
 
 inline study& study_of(const dlens_study* s) { return *static_cast<study*>(s->self); }
+
+inline dlens_status list_figures(const dlens_study* s, const dlens_figure* const** figures, std::uint64_t* n,
+                                 dlens_error* e) noexcept {
+  return guarded(e, [&] {
+    const std::vector<const dlens_figure*>& all = study_of(s).describe().figures();
+    *figures = all.data();
+    *n = all.size();
+  });
+}
+
+inline const void* study_extension(const dlens_study*, const char* id) noexcept {
+  static constexpr dlens_figures figures{sizeof(dlens_figures), 0, list_figures};
+  return std::string_view(id) == DLENS_FIGURES_INTERFACE ? &figures : nullptr;
+}
 
 template <class Study>
 dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::uint64_t n, dlens_study** out,
@@ -286,6 +344,7 @@ dlens_status create_study(const dlens_run* run, const dlens_pair* options, std::
       delete &study_of(s);
       delete s;
     };
+    table->get_extension = study_extension;
     *out = table.release();
   });
 }
@@ -303,6 +362,7 @@ const dlens_experiment* experiment_table() {
     return v;
   }();
   static const dlens_experiment e = {.size = sizeof e,
+                                     .reserved = 0,
                                      .options = options.data(),
                                      .n_options = options.size(),
                                      .inputs = inputs.data(),

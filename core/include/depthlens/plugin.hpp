@@ -31,7 +31,10 @@
         nullptr,                                                                                  \
         [](const char* id) -> const void* {                                                       \
           return std::string_view(id) == (INTERFACE) ? static_cast<const void*>(TABLE) : nullptr; \
-        }};                                                                                       \
+        },                                                                                        \
+        0,                                                                                        \
+        0,                                                                                        \
+        0};                                                                                       \
     return &plugin;                                                                               \
   }                                                                                               \
   static_assert(true)

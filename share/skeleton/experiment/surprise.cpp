@@ -68,6 +68,12 @@ class surprise_study final : public study {
                            f64_value(-scale_ * static_cast<double>(logprob[i]))});
   }
 
+  //    At the end finish gets all rows of a lens, for tables that sum up; here it says how many prompts the
+  //    figure is about.
+  void finish(const rows_view& all, std::uint32_t /*lens*/, const sink_view& sink) const override {
+    sink.figure_prompts(0, all.most_records());
+  }
+
   // 5. The tables, one CSV file each, and the figures, which the host draws from those files alone. {lens}
   //    stands for the label of the lens, {name} would for the model's.
   const description& describe() override { return description_; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface "depthlens.backend/1": a model's forward pass over a tree of tokens, and the readout of
+// The interface "depthlens.backend/2": a model's forward pass over a tree of tokens, and the readout of
 // lenses at the positions asked for. Only measurements leave a backend, never logits.
 //
 // Layer i = 0..n is the residual stream entering block i; layer n is the output of the last block.
@@ -12,13 +12,14 @@
 #define DLENS_ABI_BACKEND_H
 
 #include "host.h"
+#include "names.h"
 #include "types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define DLENS_BACKEND_INTERFACE "depthlens.backend/1"
+#define DLENS_BACKEND_INTERFACE "depthlens.backend/2"
 
 enum { DLENS_ROPE_HALF = 1, DLENS_ROPE_INTERLEAVED = 2 };
 enum { DLENS_NORM_RMS = 1, DLENS_NORM_LAYER = 2 };
@@ -33,7 +34,7 @@ enum {
   DLENS_BLOCK_PARALLEL = 2     // h += attention(h) + mlp(h)
 };
 
-// A decoder of n_layers blocks, put together from these parts; tensors by the names of model_files.hpp:
+// A decoder of n_layers blocks, put together from these parts; tensors by the names of names.h:
 //   h = embed[token] * embed_scale (+ position[position + position_offset], where there is such a tensor)
 //   attention(h): x = attn_norm(h), or h where there is none; q, k, v = W x (+ bias); q_norm and k_norm over
 //     each head, or over the whole width if the norm's weight has that width; rotary, times rope_scale;
@@ -75,8 +76,7 @@ typedef struct dlens_architecture {
   double rope_scale;
 } dlens_architecture;
 
-// The weights by canonical names, see core/include/depthlens/model/model_files.hpp. Valid as long as the
-// model.
+// The weights, by the names of names.h. Valid as long as the model.
 typedef struct dlens_weights {
   uint32_t size;
   uint32_t reserved;
@@ -180,7 +180,7 @@ typedef struct dlens_batch {
 // wanted.
 typedef struct dlens_readings {
   uint32_t size;
-  uint32_t reserved;
+  uint32_t n_layers;   // L
   uint32_t *rank;      // (K, L)
   uint32_t *ties;      // (K, L)
   float *logprob;      // (K, L)
@@ -217,67 +217,6 @@ typedef struct dlens_work {
   uint64_t load_ns;        // in loading the stages of a streamed model: reading the files, unpacking
 } dlens_work;
 
-enum { DLENS_OPTIMIZER_SGD = 1, DLENS_OPTIMIZER_ADAM = 2 };
-enum { DLENS_TRAINER_BIAS_ONLY = 1 };
-enum {
-  DLENS_FIT_TRANSLATORS = 1,  // the least-squares prediction of the normed final state from each layer's
-  DLENS_FIT_COORDINATES =
-      2  // steps are taken where a layer's states have mean 0, variance 1 and no correlations
-};
-
-// How translators are trained: t = h + A h + b at every layer 0..n-1, from A = 0, b = 0. With p the
-// parameters, which are A and b in the coordinates of fit, and g their gradient,
-//   SGD: m = momentum m + g; p -= rate (g + momentum m), which is Nesterov's form
-//   Adam: m = momentum m + (1 - momentum) g; v likewise of g^2; p -= rate m' / (sqrt(v') + 1e-8), m', v'
-//     without bias
-// Before that, p -= rate * weight_decay * p.
-typedef struct dlens_trainer_options {
-  uint32_t size;
-  uint32_t optimizer;  // DLENS_OPTIMIZER_...
-  uint32_t flags;      // DLENS_TRAINER_BIAS_ONLY: A stays as it is
-  uint32_t threads;    // that a call may use
-  double momentum;
-  double second_momentum;  // of Adam's v
-  double weight_decay;     // 0 = none
-  double gradient_limit;   // a layer's gradient of a larger norm is scaled down to it; 0 = no limit
-} dlens_trainer_options;
-
-// A part of a trainer's state: float32, row-major.
-typedef struct dlens_trainer_array {
-  uint32_t size;
-  uint32_t n_dims;   // 1..4
-  const char *name;  // "weight" (n, D, D) and "bias" (n, D) are the translators, others the optimizer's
-  uint64_t shape[4];
-} dlens_trainer_array;
-
-// Trains the translators of a tuned lens, of all layers together. Losses are KL(final || lens) in nats at
-// layers 0..n-1, means over the distinct tokens that the pack reads; its lenses, targets, kept path and
-// hidden states are not used. One call at a time; the same calls give the same state to the bit where the
-// device computes so.
-typedef struct dlens_trainer {
-  uint32_t size;
-  uint32_t reserved;
-  void *self;
-
-  // loss (n + 1): of the translators as they are; the last is that of the unigram predictor, which says at
-  // every token the mean of the final outputs that were trained on, NaN before the first step. [main]
-  dlens_status (*measure)(struct dlens_trainer *, const dlens_batch *batch, float *loss, dlens_error *error);
-  // loss (n): of the translators before the step, which the optimizer takes down their gradient. [main]
-  dlens_status (*step)(struct dlens_trainer *, const dlens_batch *batch, double learning_rate, float *loss,
-                       dlens_error *error);
-  // Gathers the states of a pack for fit. [main]
-  dlens_status (*observe)(struct dlens_trainer *, const dlens_batch *batch, dlens_error *error);
-  // Sets what is asked for (DLENS_FIT_...) from all that was observed, which is forgotten. `ridge` is added
-  // to the variances of a layer's states, as a share of their mean. [main]
-  dlens_status (*fit)(struct dlens_trainer *, uint32_t what, double ridge, dlens_error *error);
-  // How many arrays the state has; *arrays is valid until destroy. [main]
-  uint64_t (*arrays)(const struct dlens_trainer *, const dlens_trainer_array *const **arrays);
-  // read copies an array to the caller's buffer of its shape, write from one. Both [main]
-  dlens_status (*read)(const struct dlens_trainer *, uint64_t array, float *values, dlens_error *error);
-  dlens_status (*write)(struct dlens_trainer *, uint64_t array, const float *values, dlens_error *error);
-  void (*destroy)(struct dlens_trainer *);  // [main]
-} dlens_trainer;
-
 typedef struct dlens_model {
   uint32_t size;
   uint32_t reserved;
@@ -312,11 +251,6 @@ typedef struct dlens_model {
   dlens_status (*product_rate)(const struct dlens_model *, const char *precision, uint32_t threads,
                                double seconds, double *flops_per_second, dlens_error *error);
 
-  // Makes a trainer of tuned lenses; *trainer is freed by its destroy before the model is. NULL: this backend
-  // cannot train. [main], no forward call while one of its functions runs.
-  dlens_status (*trainer_create)(const struct dlens_model *, const dlens_trainer_options *options,
-                                 dlens_trainer **trainer, dlens_error *error);
-
   // Of a streamed model; NULL in one whose weights are held.
   // In how many parts the weights of a stage are loaded, in any order and at once. [any]
   uint32_t (*stage_parts)(const struct dlens_model *, uint32_t stage);
@@ -334,6 +268,10 @@ typedef struct dlens_model {
   dlens_status (*pass_run)(const struct dlens_model *, dlens_pass *pass, uint32_t stage,
                            const dlens_prefix *prefix, dlens_prefix **kept, dlens_error *error);
   void (*pass_end)(const struct dlens_model *, dlens_pass *pass);  // frees it, done or not. [worker]
+
+  // What this model does besides, by the id of its interface (trainer.h); NULL, or NULL for an id that it
+  // does not know. [any]
+  const void *(*get_extension)(const struct dlens_model *, const char *id);
 } dlens_model;
 
 typedef struct dlens_backend {

@@ -17,6 +17,7 @@
 #define DLENS_ABI_EXPERIMENT_H
 
 #include "host.h"
+#include "names.h"
 #include "types.h"
 
 #ifdef __cplusplus
@@ -84,8 +85,8 @@ typedef struct dlens_run {
   uint32_t n_layers;    // blocks: layers are 0..n_layers
   uint32_t vocab_size;  // V
   uint32_t max_positions;
-  uint32_t flags;  // DLENS_RUN_PUBLISHED, DLENS_RUN_TARGET_GOLD
-  uint32_t reserved;
+  uint32_t flags;    // DLENS_RUN_PUBLISHED, DLENS_RUN_TARGET_GOLD
+  uint32_t d_model;  // D
   uint32_t n_lenses;
   uint32_t n_datasets;
   const char *name;                // of the model in file names
@@ -95,6 +96,12 @@ typedef struct dlens_run {
   const dlens_host *host;
 } dlens_run;
 
+enum {
+  // The residual stream at the position is wanted, before the final norm. It takes (n_layers + 1) D floats
+  // until the record is consumed, beside what --memory is for.
+  DLENS_READ_HIDDEN = 1
+};
+
 // A position 0..n-1 of a sequence, to be read by every lens of the run at every layer that it has (a Jacobian
 // lens may lack some).
 typedef struct dlens_read {
@@ -102,7 +109,9 @@ typedef struct dlens_read {
   uint32_t sequence;  // of the same request
   uint64_t position;
   const int32_t *targets;  // (n_targets) ids, -1 = the model's own final top-1
-  uint64_t n_targets;
+  uint64_t n_targets;      // may be 0
+  uint32_t n_top;          // 0..64: so many of each layer's most likely tokens are wanted
+  uint32_t flags;          // DLENS_READ_HIDDEN
 } dlens_read;
 
 // Collects what a record needs, during plan and on its thread. All ids are copied.
@@ -134,6 +143,12 @@ typedef struct dlens_reading {
   const float *entropy;         // (L) nats
   const float *kl;              // (L) KL(final || layer), nats
   const int32_t *guess;         // (L) top-1 of the layer
+  uint32_t n_top;               // as asked for
+  uint32_t reserved;
+  const int32_t *const *top;        // [L] -> (n_top) ids, the likeliest first; NULL where n_top is 0
+  const float *const *top_logprob;  // [L] -> (n_top) nats; likewise
+  // [layer 0..n of the model] -> (D): the same for every lens. NULL where it was not asked for.
+  const float *const *hidden;
 } dlens_reading;
 
 // What plan may go by: the model's own top-1 at the reads of a record's rounds so far. It is the same with
@@ -172,7 +187,8 @@ typedef struct dlens_sink {
   // what was not finite for each other one.
   dlens_status (*count)(const struct dlens_sink *, dlens_text set, dlens_text reason, uint64_t n,
                         dlens_error *error);
-  // Only in finish: how many prompts a figure is about, for its title.
+  // Only in finish: how many prompts a figure is about, for its title; `figure` is its place in the
+  // study's list (figures.h).
   dlens_status (*figure_prompts)(const struct dlens_sink *, uint32_t figure, uint64_t n, dlens_error *error);
 } dlens_sink;
 
@@ -198,14 +214,12 @@ typedef struct dlens_rows {
   dlens_status (*rewind)(const struct dlens_rows *, dlens_error *error);
 } dlens_rows;
 
-// Tables and figures of a study; valid until the study is destroyed.
+// Tables of a study; valid until the study is destroyed.
 typedef struct dlens_description {
   uint32_t size;
   uint32_t reserved;
   const dlens_table *const *tables;
   uint64_t n_tables;
-  const dlens_figure *const *figures;
-  uint64_t n_figures;
 } dlens_description;
 
 typedef struct dlens_study {
@@ -229,7 +243,8 @@ typedef struct dlens_study {
   dlens_status (*finish)(const struct dlens_study *, const dlens_rows *rows, uint32_t lens,
                          const dlens_sink *sink, dlens_error *error);
   void (*destroy)(struct dlens_study *);  // [main]
-  // What a later interface asks of a study; NULL, or NULL for an id that it does not know. [any]
+  // What the study does besides, by the id of its interface (figures.h); NULL, or NULL for an id that it does
+  // not know. [any]
   const void *(*get_extension)(const struct dlens_study *, const char *id);
 } dlens_study;
 
@@ -242,7 +257,8 @@ typedef struct dlens_experiment {
   uint64_t n_options;
   const dlens_input *const *inputs;
   uint64_t n_inputs;
-  // options: every declared option with its value as text, checked by the host; an absent FILE is not listed.
+  // options: every declared option with its value as text, checked by the host, one pair for each time that
+  // it was given; what was not given and has no default is not listed.
   // *study is freed with its destroy. [main]
   dlens_status (*study_create)(const dlens_run *run, const dlens_pair *options, uint64_t n_options,
                                dlens_study **study, dlens_error *error);
@@ -253,15 +269,15 @@ DLENS_ASSERT(offsetof(dlens_input, kinds) == 16);
 DLENS_ASSERT(offsetof(dlens_record, left_out) == 64);
 DLENS_ASSERT(offsetof(dlens_dataset, kind) == 16);
 DLENS_ASSERT(offsetof(dlens_run, host) == 64);
-DLENS_ASSERT(offsetof(dlens_read, n_targets) == 24);
+DLENS_ASSERT(offsetof(dlens_read, flags) == 36);
 DLENS_ASSERT(offsetof(dlens_request, add_read) == 24);
-DLENS_ASSERT(offsetof(dlens_reading, guess) == 72);
+DLENS_ASSERT(offsetof(dlens_reading, hidden) == 104);
 DLENS_ASSERT(offsetof(dlens_tops, final_top) == 16);
 DLENS_ASSERT(offsetof(dlens_answers, reading) == 24);
 DLENS_ASSERT(offsetof(dlens_sink, figure_prompts) == 32);
 DLENS_ASSERT(offsetof(dlens_row, n_values) == 32);
 DLENS_ASSERT(offsetof(dlens_rows, rewind) == 32);
-DLENS_ASSERT(offsetof(dlens_description, n_figures) == 32);
+DLENS_ASSERT(offsetof(dlens_description, n_tables) == 16);
 DLENS_ASSERT(offsetof(dlens_study, get_extension) == 64);
 DLENS_ASSERT(offsetof(dlens_experiment, study_create) == 40);
 

@@ -38,6 +38,17 @@ typedef struct dlens_threads {
                                void *context, dlens_error *error);
 } dlens_threads;
 
+// The service "depthlens.progress/1": what a function that takes long is at.
+#define DLENS_PROGRESS_SERVICE "depthlens.progress/1"
+typedef struct dlens_progress {
+  uint32_t size;
+  uint32_t reserved;
+  const void *self;
+  // share: 0..1 of the work that `what` names, or NaN where it is not known. The user sees it now and then.
+  // [any]
+  void (*report)(const struct dlens_progress *, double share, dlens_text what);
+} dlens_progress;
+
 enum {
   DLENS_ENCODE_PROMPT = 1,  // special tokens added as --bos says, special strings recognised
   DLENS_ENCODE_TEXT = 2     // nothing added; special strings are plain text
@@ -61,11 +72,16 @@ typedef struct dlens_tokenizer {
   // The special ids that DLENS_ENCODE_PROMPT puts in front of every text. [any]
   dlens_status (*prefix)(const struct dlens_tokenizer *, int32_t *ids, uint64_t capacity, uint64_t *count,
                          dlens_error *error);
+  // The bytes of a sequence of ids as the tokenizer puts them together, which may be invalid UTF-8: up to
+  // `capacity` are written, *size is set to the number there are. [any]
+  dlens_status (*decode)(const struct dlens_tokenizer *, const int32_t *ids, uint64_t n, char *bytes,
+                         uint64_t capacity, uint64_t *size, dlens_error *error);
 } dlens_tokenizer;
 
 DLENS_ASSERT(offsetof(dlens_host, get_extension) == 48);
 DLENS_ASSERT(offsetof(dlens_threads, parallel_for) == 16);
-DLENS_ASSERT(offsetof(dlens_tokenizer, prefix) == 40);
+DLENS_ASSERT(offsetof(dlens_progress, report) == 16);
+DLENS_ASSERT(offsetof(dlens_tokenizer, decode) == 48);
 
 #ifdef __cplusplus
 }

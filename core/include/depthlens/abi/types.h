@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain data of the plugin interface: status and error, texts, values, tensors, options, tables and figures.
+// Plain data of the plugin interface: status and error, texts, values, tensors, options and tables.
 //
 // Rules for every header of this folder:
 //  - C11, fixed-width types, no padding, UTF-8 texts; includes only <stddef.h> and <stdint.h>.
 //  - `size` comes first in every struct that may grow: its provider writes sizeof(it), its reader asks
-//    DLENS_HAS for every member that was added after the struct's first form. New members stand at the tail.
+//    DLENS_HAS for every member that was added after the struct's first form. New members stand at the tail,
+//    and 0 there means what was so before. Where members change numbers (dlens_architecture, dlens_weights,
+//    dlens_model_options, dlens_transport, dlens_batch, dlens_read), a reader refuses a tail that it does not
+//    know unless it is all 0; elsewhere it passes over it.
 //  - Only dlens_text, dlens_pair, dlens_value and dlens_word have no size: they never grow and may stand in
 //    arrays.
 //  - What is called reserved is 0, and so are bits of flags that have no name here: the host refuses others,
@@ -32,6 +35,14 @@ extern "C" {
 
 // Is `member` inside what the provider of *ptr knows?
 #define DLENS_HAS(type, ptr, member) ((ptr)->size >= offsetof(type, member) + sizeof((ptr)->member))
+
+// Does the provider of a struct that changes numbers ask for what this side does not know? *ptr is of `type`.
+#define DLENS_ASKS_MORE(type, ptr) dlens_asks_more((ptr), (ptr)->size, sizeof(type))
+static inline int dlens_asks_more(const void *given, uint32_t size, size_t known) {
+  int asked = 0;
+  for (size_t i = known; i < size; ++i) asked |= ((const unsigned char *)given)[i];
+  return asked != 0;
+}
 
 // 0 is success. Other values are those of sysexits.h and end the program with that exit code; a value that
 // has no name here counts as DLENS_INTERNAL. On an error the other results of a call are left as they were.
@@ -85,7 +96,7 @@ typedef struct dlens_value {
   } as;
 } dlens_value;
 
-// Element and block types of weights; the numbers of depthlens::dtype.
+// Element and block types of weights. All numbers are given out here; who meets another refuses the tensor.
 enum {
   DLENS_DTYPE_F32 = 0,
   DLENS_DTYPE_F16 = 1,
@@ -132,6 +143,10 @@ enum {
   DLENS_OPTION_FILE = 6  // the host checks that it can be read and puts its content hash in the manifest
 };
 
+enum {
+  DLENS_GIVEN_REPEATEDLY = 1  // the user may give it several times; each time is a value of its own
+};
+
 // An option as its plugin declares it; the host parses, checks and documents it.
 typedef struct dlens_option {
   uint32_t size;
@@ -140,7 +155,10 @@ typedef struct dlens_option {
   const char *help;            // one sentence
   const char *fallback;        // the default, as text; NULL = none (a FILE that may be absent)
   const char *const *choices;  // NULL-terminated for DLENS_OPTION_CHOICE, else NULL
-  double min, max;             // for numbers; min > max = no bounds
+  double min, max;             // of an F64; min >= max = no bounds
+  int64_t least, most;         // of an I64; least >= most = no bounds
+  uint32_t flags;              // DLENS_GIVEN_REPEATEDLY
+  uint32_t reserved;
 } dlens_option;
 
 typedef struct dlens_column {
@@ -159,64 +177,12 @@ typedef struct dlens_table {
   uint32_t size;
   uint32_t flags;
   const char *id;  // unique within its study, kept in the record log: stable between versions
-  // CSV file name without ".csv". The host replaces {lens} and {name}, and {_lens} by "" for the label logit
-  // and by "_label" for others. As published figures are named: {Lens} by LogitLens and TunedLens for the
-  // labels logit and tuned, {False} by "False" and "" for them, both by the label for others.
+  // CSV file name without ".csv". The host replaces {lens} by the label of the lens, {name} by the name of
+  // the model, and {_lens} by "" for the label logit and by "_label" for others.
   const char *file;
   const dlens_column *const *columns;
   uint64_t n_columns;
 } dlens_table;
-
-// Kinds of figures.
-enum {
-  DLENS_FIGURE_LINES = 1,         // y against x, a line for each series
-  DLENS_FIGURE_STACKED_BARS = 2,  // y stacked over series, a bar for each x
-  DLENS_FIGURE_GROUPED_BARS = 3,  // y beside each other for each series, a group for each x
-  DLENS_FIGURE_DENSITY = 4        // gaussian kernel density of x for each series (Scott's bandwidth)
-};
-enum {
-  DLENS_PANEL_LOG_X = 1,
-  DLENS_PANEL_LOG_Y = 2,
-  DLENS_PANEL_PERCENT_Y = 4,  // y is a share in 0..1, drawn as 0..100 %
-  DLENS_PANEL_LAYER_X = 8,    // x is a layer: the axis spans 0..n
-  DLENS_PANEL_MARKERS = 16,   // points on the lines
-  DLENS_PANEL_REVERSED_Y = 32
-};
-
-// One panel of a figure: which columns of its table it draws.
-typedef struct dlens_panel {
-  uint32_t size;
-  uint32_t flags;     // DLENS_PANEL_LOG_X ...
-  const char *title;  // may be ""
-  const char *x, *y;  // column ids; y is NULL for densities
-  const char *x_label, *y_label;
-  const char *where;  // "column=value": only these rows; NULL = all
-} dlens_panel;
-
-enum {
-  DLENS_DRAW_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned lens
-};
-
-// A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.
-typedef struct dlens_figure {
-  uint32_t size;
-  uint32_t kind;
-  const char *id;
-  const char *file;    // file name without extension; {lens}, {name} and so on as in dlens_table.file
-  const char *title;   // what is shown; the host adds model, lens and number of prompts
-  const char *table;   // id of the table it draws
-  const char *series;  // column that names the series; NULL = one series
-  const char *color;   // column whose values share a colour; NULL = the series itself
-  const char *dash;    // column whose values share a dash pattern; NULL = solid
-  const char *count;   // column with the number of prompts behind a series, for the legend; NULL = none
-  const char *never;   // column with the number of prompts that never get there, for the legend; NULL = none
-  const dlens_panel *const *panels;
-  uint64_t n_panels;
-  uint32_t flags;  // DLENS_DRAW_TRAINED_LENS
-  uint32_t reserved;
-  // Column with what y would be of the text alone, drawn beside the controls; NULL = none.
-  const char *baseline;
-} dlens_figure;
 
 // What may never change: sizes of what has no size, and where the first forms of the others end.
 DLENS_ASSERT(sizeof(void *) == 8);
@@ -224,11 +190,9 @@ DLENS_ASSERT(sizeof(dlens_error) == 1024);
 DLENS_ASSERT(sizeof(dlens_text) == 16);
 DLENS_ASSERT(sizeof(dlens_pair) == 32);
 DLENS_ASSERT(sizeof(dlens_value) == 24);
-DLENS_ASSERT(offsetof(dlens_option, max) == 48);
+DLENS_ASSERT(offsetof(dlens_option, reserved) == 76);
 DLENS_ASSERT(offsetof(dlens_column, help) == 16);
 DLENS_ASSERT(offsetof(dlens_table, n_columns) == 32);
-DLENS_ASSERT(offsetof(dlens_panel, where) == 48);
-DLENS_ASSERT(offsetof(dlens_figure, baseline) == 104);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/base/error.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/model/architecture.hpp"
 
 #include <cmath>
@@ -14,14 +14,16 @@
 
 namespace depthlens {
 
-// Errors: status::internal for a description of another interface, status::data for one that cannot be
-// computed with.
+// Errors: status::internal for a description of another interface, or with what this one does not know,
+// status::data for one that cannot be computed with.
 inline const dlens_architecture& checked_architecture(const dlens_weights& weights) {
   if (!DLENS_HAS(dlens_weights, &weights, n_tensors) || !weights.architecture ||
       !DLENS_HAS(dlens_architecture, weights.architecture, rope_scale)) {
     fail(status::internal, "the weights come without an architecture that this backend understands");
   }
   const dlens_architecture& arch = *weights.architecture;
+  refuse_unknown_members(weights, "the weights");
+  refuse_unknown_members(arch, "the architecture");
   const auto need = [](bool ok, const char* what) {
     if (!ok) fail(status::data, "the model's architecture is not usable: ", what);
   };

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/base/error.hpp"
+#include "depthlens/base/abi_error.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +29,7 @@ inline std::span<const dlens_transport* const> checked_transports(std::uint64_t 
     const dlens_transport* t = given ? given[i] : nullptr;
     if (!t || !DLENS_HAS(dlens_transport, t, b))
       fail(status::internal, "layer ", i, " of a lens is not described");
+    refuse_unknown_members(*t, "a lens");
     if (t->layer > n_layers)
       fail(status::internal, "a lens reads layer ", t->layer, "; the model has layers 0..", n_layers);
     if (i > 0 && t->layer <= given[i - 1]->layer)

@@ -44,11 +44,12 @@ struct plain_guard {
 template <class Model, class Guard = plain_guard>
 class model_object {
  public:
-  // A model that its `destroy` frees. prefix_release and trainer_create are NULL until the caller sets them.
+  // A model that its `destroy` frees. prefix_release and get_extension are NULL until the caller sets them.
   // Errors: those of Model's constructor, status::internal for options of an older interface.
   static dlens_model& create(const dlens_weights& weights, const dlens_model_options& options) {
     if (!DLENS_HAS(dlens_model_options, &options, device_memory))
       fail(status::internal, "the options are of an older interface");
+    refuse_unknown_members(options, "an option of the model");
     return (new model_object(weights, options))->table_;
   }
 
@@ -115,6 +116,7 @@ class model_object {
   static std::vector<const lens_type*> lenses_of(const dlens_batch& batch,
                                                  const dlens_readings* const* readings) {
     if (!DLENS_HAS(dlens_batch, &batch, hidden)) fail(status::internal, "a pack is of an older interface");
+    refuse_unknown_members(batch, "a pack");
     std::vector<const lens_type*> lenses;
     for (std::uint32_t i = 0; i < batch.n_lenses; ++i) {
       if (!readings || !readings[i] || !DLENS_HAS(dlens_readings, readings[i], top_logprob))

@@ -7,6 +7,7 @@
 #include "depthlens/base/error.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -72,6 +73,15 @@ void checked_call(Function* fn, Arguments... arguments) {
   if (code == DLENS_OK) return;
   e.message[sizeof e.message - 1] = '\0';
   throw error(status_of(code), e.message[0] != '\0' ? e.message : "no reason was given");
+}
+
+// For a struct whose members change numbers: throws status::internal where its provider has set a member that
+// this side does not know, behind those that it knows. (What is 0 there asks for nothing.)
+template <class Struct>
+void refuse_unknown_members(const Struct& given, std::string_view what) {
+  if (DLENS_ASKS_MORE(Struct, &given))
+    fail(status::internal, what,
+         " asks for something of a newer interface, which is not understood here: a newer version is needed");
 }
 
 inline dlens_text to_text(std::string_view s) noexcept { return {s.data(), s.size()}; }

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The canonical names of a model's tensors and their logical shapes:
-//   embed (V, D)   position (positions + offset, D)   final_norm (D)   unembed (V, D)
-//   block.{i}.attn_norm (D)  .q (H hd, D)  .k .v (Hkv hd, D)  .o (D, H hd)  .attn_post_norm (D)
-//   block.{i}.q_norm .k_norm (hd), or (H hd) and (Hkv hd)
-//   block.{i}.ffn_norm (D)  .gate .up (F, D)  .down (D, F)  .ffn_post_norm (D)
-// each with .bias (rows) where the model has one; absent where the family has no such part. And the words in
-// which a family's table (families/) says under which names and in which layout its files store them.
+// The words in which a family's table (families/) says under which names and in which layout its files store
+// the tensors of a model, whose canonical names and logical shapes stand in abi/names.h.
 #pragma once
 
 #include <algorithm>

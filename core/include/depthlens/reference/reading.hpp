@@ -4,7 +4,7 @@
 //   entropy = -sum p log p                        KL(last || row) = sum p_last (log p_last - log p)
 #pragma once
 
-#include "model.hpp"
+#include "depthlens/reference/model.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The place to read first: the forward pass and the readout of a lens, written down plainly, in double
-// precision, one sequence and one position after the other. No run uses it; tests/backend compares every
-// backend with it. h (D) is the residual stream at a position; the last columns say where it is done fast.
+// precision, one sequence and one position after the other. No run uses it; tests/backend and
+// depthlens plugins check compare backends with it. h (D) is the residual stream at a position; the last
+// columns say where it is done fast.
 //
 //   here          formula                                     plugins/cpu             plugins/torch
 //   embed         h = E[id] scale + P[position]               pass.cpp embed          model.cpp embed

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace depthlens::testing {
+namespace depthlens::reference {
 
 enum class qk_norm { none, each_head, all_heads };
 
@@ -175,7 +175,7 @@ class weights_view {
     for (dlens_tensor& t : tensors_) {
       if (std::string(t.name.data, t.name.size) == name) return t;
     }
-    fail(status::internal, "the test's model has no tensor ", name);
+    fail(status::internal, "the random model has no tensor ", name);
   }
 
   dlens_architecture architecture;
@@ -186,4 +186,4 @@ class weights_view {
   std::vector<const dlens_tensor*> pointers_;
 };
 
-}  // namespace depthlens::testing
+}  // namespace depthlens::reference

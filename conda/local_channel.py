@@ -181,7 +181,7 @@ def all_recipes(work, libtorch):
     for path in sorted(pathlib.Path("/lib", ARCH).glob("*.so.*")):
         if FROM_MACHINE.match(path.name):
             shutil.copy(path, sysroot / "x86_64-conda-linux-gnu/sysroot/lib64")
-    yield recipe("sysroot_linux-64", "1.0", sysroot, [], [])
+    yield recipe("sysroot_linux-64", "2.34", sysroot, [], [])
     yield tool(work, "cxx-compiler", [], [COMPILER])
 
 

@@ -130,6 +130,11 @@ BOOST_AUTO_TEST_CASE(options_and_inputs_are_looked_at_when_a_plugin_is_loaded) {
   e.n_options = 2;
   refused("two options are called scale");
   e.n_options = 1;
+  option.fallback = "x";
+  refused("option scale has the default x");
+  option.min = 2, option.max = 3, option.fallback = "1";
+  refused("option scale has the default 1");
+  option.min = option.max = 0;
   option.type = 77;
   refused("option scale is of type 77");
   option.type = DLENS_OPTION_CHOICE;

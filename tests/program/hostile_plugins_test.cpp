@@ -71,8 +71,10 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_ends_the_program_is_named_with_function_and_r
   const auto whole = tables_of(made.out("whole"));
   BOOST_TEST(whole.at("made_logit.csv").find("a\\xff") != std::string::npos);
   for (const char* deed : {"throw", "throw int", "exit", "_exit", "quick_exit", "abort", "segfault", "trap",
-                           "task throw", "task abort", "task exit"})
+                           "task throw", "task abort", "task exit", "summary", "nul"})
     for (const char* function : {"plan", "consume"}) {
+      const bool in_rows = std::string_view(deed) == "summary" || std::string_view(deed) == "nul";
+      if (in_rows && std::string_view(function) == "plan") continue;
       const fs::path out = made.out(cat(function, deed));
       BOOST_TEST_CONTEXT(function << ' ' << deed) {
         const outcome o = depthlens_says(made.command(out), made.with(cat(function, ":", deed)));

@@ -10,6 +10,15 @@
 namespace depthlens {
 namespace {
 
+// The table of a row of consume, which checks it; summaries are made by finish.
+const dlens_table& row_table(const study_session& study, std::uint32_t table, const dlens_value* values,
+                             std::uint64_t n) {
+  const dlens_table& t = study.check_row(table, values, n);
+  if ((t.flags & DLENS_TABLE_SUMMARY) != 0)
+    fail(status::internal, "it wrote to table ", t.id, ", a summary, which finish alone does");
+  return t;
+}
+
 // Checks rows against the study's tables and serialises them.
 class plain_sink {
  public:
@@ -21,7 +30,7 @@ class plain_sink {
                              std::uint64_t n, dlens_error* e) noexcept {
     return guarded(e, [&] {
       auto& self = *static_cast<plain_sink*>(s->self);
-      const dlens_table& t = self.study_.check_row(table, values, n);
+      const dlens_table& t = row_table(self.study_, table, values, n);
       self.out_.row(t.id, row_values(values, n).data(), n);
     });
   }
@@ -75,7 +84,7 @@ class refusing_sink {
     auto& self = *static_cast<refusing_sink*>(s->self);
     std::vector<dlens_value> line;
     const dlens_status checked = guarded(e, [&] {
-      const auto columns = verdict_columns_of(self.study_.check_row(table, values, n));
+      const auto columns = verdict_columns_of(row_table(self.study_, table, values, n));
       if (!columns) return;
       self.would_keep_ |= values[columns->kept].type == DLENS_I64 && values[columns->kept].as.i64 != 0;
       if (self.out_ == nullptr) return;

@@ -8,7 +8,10 @@
 #include "plugins/description_check.hpp"
 #include "terminal/log.hpp"
 
+#include <cxxabi.h>
+
 #include <algorithm>
+#include <new>
 #include <set>
 #include <string_view>
 
@@ -21,6 +24,29 @@ std::uint32_t flags_of(const run_context& context) {
   if (context.published) flags |= DLENS_RUN_PUBLISHED;
   if (context.target_gold) flags |= DLENS_RUN_TARGET_GOLD;
   return flags;
+}
+
+// Runs call(), which calls the plugin: what that throws through its C interface is an error of it.
+template <class Call>
+auto guarded_call(Call&& call) {
+  try {
+    return call();
+  } catch (const error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& e) {
+    fail(status::internal, "it throws an exception: ", e.what());
+  } catch (...) {
+    fail(status::internal, "it throws an exception of unknown type");
+  }
+}
+
+// What is asked of a record or of the user says so itself; all else needs to be told of whom it is.
+bool speaks_for_itself(const error& e) {
+  return e.code() != status::internal && std::string_view(e.what()) != "no reason was given";
 }
 
 }  // namespace
@@ -49,7 +75,9 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
   for (const auto& [key, value] : plan.options) options.push_back({to_text(key), to_text(value)});
   const plugin_call in_flight("experiment", word(), "study_create");
   try {
-    checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
+    guarded_call([&] {
+      checked_call(plan.plugin.table->study_create, &run_, options.data(), options.size(), &study_);
+    });
     if (study_ == nullptr || !DLENS_HAS(dlens_study, study_, get_extension) || study_->reserved != 0)
       fail(status::internal, "it gave no study, or one of another interface");
   } catch (const error& e) {
@@ -65,23 +93,23 @@ study_session::~study_session() {
 void study_session::blame(const error& e, const char* function, const dataset_plan& data,
                           std::uint64_t record) const {
   if (e.code() == status::data) fail(status::data, data.file.string(), ": record ", record, ": ", e.what());
-  if (e.code() != status::internal) throw e;
-  fail(status::internal, "experiment ", word(), ", ", function, ", record ", record, " of ",
-       data.file.string(), ": ", e.what());
+  if (static_cast<dlens_status>(e.code()) == DLENS_CANCELLED && speaks_for_itself(e)) throw e;
+  fail(e.code(), "experiment ", word(), ", ", function, ", record ", record, " of ", data.file.string(), ": ",
+       e.what());
 }
 
 void study_session::blame(const error& e, const char* function) const {
-  if (e.code() != status::internal) throw e;
-  fail(status::internal, "experiment ", word(), ", ", function, ": ", e.what());
+  if (speaks_for_itself(e)) throw e;
+  fail(e.code(), "experiment ", word(), ", ", function, ": ", e.what());
 }
 
 void study_session::survey() {
   for (std::uint32_t i = 0; i < plan_.datasets.size(); ++i) survey(plan_.datasets[i], i);
   const plugin_call in_flight("experiment", word(), "describe");
   try {
-    checked_call(study_->describe, study_, &description_);
+    guarded_call([&] { checked_call(study_->describe, study_, &description_); });
     check_description(description_);
-    take_figures();
+    guarded_call([&] { take_figures(); });
   } catch (const error& e) {
     blame(e, "describe");
   }
@@ -104,7 +132,7 @@ void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dle
   if (study_->finish == nullptr) return;
   const plugin_call in_flight("experiment", word(), "finish");
   try {
-    checked_call(study_->finish, study_, rows, lens, sink);
+    guarded_call([&] { checked_call(study_->finish, study_, rows, lens, sink); });
   } catch (const error& e) {
     blame(e, "finish");
   }
@@ -125,7 +153,8 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
     d.blank_ends += prompt != nullptr && d.records < limit_of(d) && ends_in_blank(*prompt);
     if (study_->survey == nullptr) continue;
     const record_abi view(r, number);
-    about_record("survey", d, r.index, [&] { checked_call(study_->survey, study_, view.c()); });
+    about_record("survey", d, r.index,
+                 [&] { guarded_call([&] { checked_call(study_->survey, study_, view.c()); }); });
   }
   if (whole == 0)
     fail(status::data, d.file.string(), ": holds no records for ", plan_.word,
@@ -134,13 +163,13 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
 
 bool study_session::plan_record(record_job& job) const {
   return about_record("plan", plan_.datasets[job.dataset()], job.data().index,
-                      [&] { return job.plan(*study_, context_.vocab_size); });
+                      [&] { return guarded_call([&] { return job.plan(*study_, context_.vocab_size); }); });
 }
 
 void study_session::consume_record(const record_job& job, const std::vector<lens_slot>& lenses,
                                    std::uint32_t lens, const dlens_sink& sink) const {
   about_record("consume", plan_.datasets[job.dataset()], job.data().index,
-               [&] { job.consume(*study_, lenses, lens, context_.n_layers, sink); });
+               [&] { guarded_call([&] { job.consume(*study_, lenses, lens, context_.n_layers, sink); }); });
 }
 
 std::vector<std::string> study_session::sets() const {
@@ -161,10 +190,17 @@ const dlens_table& study_session::check_row(std::uint32_t table, const dlens_val
   const dlens_table& t = *description_->tables[table];
   if (n != t.n_columns)
     fail(status::internal, "a row of ", n, " values for table ", t.id, " of ", t.n_columns);
-  for (std::uint64_t i = 0; i < n; ++i)
-    if (values[i].type != DLENS_NULL && values[i].type != t.columns[i]->type)
-      fail(status::internal, "table ", t.id, ", column ", t.columns[i]->id, ": a value of type ",
-           values[i].type, " instead of ", t.columns[i]->type);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    const auto wrong = [&](const auto&... parts) {
+      fail(status::internal, "table ", t.id, ", column ", t.columns[i]->id, ": ", parts...);
+    };
+    const dlens_value& v = values[i];
+    if (v.type != DLENS_NULL && v.type != t.columns[i]->type)
+      wrong("a value of type ", v.type, " instead of ", t.columns[i]->type);
+    if (v.reserved != 0) wrong("a value with ", v.reserved, " in a reserved place, which must be 0");
+    if (v.type == DLENS_TEXT && to_view(v.as.text).find('\0') != std::string_view::npos)
+      wrong("a text with a NUL byte");
+  }
   return t;
 }
 

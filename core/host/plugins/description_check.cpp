@@ -6,10 +6,12 @@
 #include "depthlens/base/utf8.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace depthlens {
 namespace {
@@ -30,6 +32,8 @@ void check_flags(const std::string& whose, std::uint32_t flags, std::uint32_t kn
 }
 
 void check_list(const std::string& whose, const void* list, std::uint64_t n) {
+  constexpr std::uint64_t most = 4096;
+  if (n > most) wrong(whose, " are ", n, "; ", most, " at most may be");
   if (n > 0 && list == nullptr) wrong(whose, " should be ", n, ", and are not there");
 }
 
@@ -135,6 +139,31 @@ void check_figure(const dlens_description& d, const dlens_figure& f, std::uint64
   for (const dlens_panel* p : std::span(f.panels, f.n_panels)) check_panel(whose, table, f, p);
 }
 
+template <class Number>
+bool is_number_within(std::string_view text, Number least, Number most) {
+  Number value{};
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return problem == std::errc() && end == text.data() + text.size() &&
+         (least >= most || (value >= least && value <= most));
+}
+
+bool is_value_of(const dlens_option& o, std::string_view text) {
+  switch (o.type) {
+    case DLENS_OPTION_BOOL:
+      return text == "true" || text == "false";
+    case DLENS_OPTION_I64:
+      return is_number_within(text, o.least, o.most);
+    case DLENS_OPTION_F64:
+      return is_number_within(text, o.min, o.max);
+    case DLENS_OPTION_CHOICE:
+      for (const char* const* c = o.choices; *c != nullptr; ++c)
+        if (text == *c) return true;
+      return false;
+    default:
+      return true;
+  }
+}
+
 void check_option(const dlens_option* o, std::uint64_t number, std::set<std::string_view>& ids) {
   if (o == nullptr || !DLENS_HAS(dlens_option, o, reserved) || o->id == nullptr || *o->id == '\0' ||
       o->help == nullptr)
@@ -149,6 +178,8 @@ void check_option(const dlens_option* o, std::uint64_t number, std::set<std::str
     wrong(whose, " has bounds of a whole number and is none");
   if (o->type == DLENS_OPTION_CHOICE && (o->choices == nullptr || *o->choices == nullptr))
     wrong(whose, " has no choices");
+  if (o->fallback != nullptr && !is_value_of(*o, o->fallback))
+    wrong(whose, " has the default ", visible_line(o->fallback), ", which it does not take");
   if (!ids.insert(o->id).second) wrong("two options are called ", visible_line(o->id));
 }
 

@@ -168,7 +168,13 @@ const void* registry::load_interface(std::string_view kind, std::string_view wor
   const dlens_plugin* p = load_plugin(*v);
   if (p == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " was refused: ", v->reason);
   const plugin_call call("plugin", v->path.filename().string(), "get_interface");
-  const void* table = p->get_interface ? p->get_interface(interface) : nullptr;
+  const void* table = nullptr;
+  try {
+    if (p->get_interface != nullptr) table = p->get_interface(interface);
+  } catch (const std::exception& e) {
+    fail(status::unavailable, "plugin ", v->path.string(),
+         ", get_interface: it throws an exception: ", e.what());
+  }
   if (table == nullptr) fail(status::unavailable, "plugin ", v->path.string(), " does not offer ", interface);
   about = *v;
   return table;

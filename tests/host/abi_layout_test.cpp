@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface as compilers see it: its headers in every language they are for, and the place of every
 // member and the value of every name in a file (tests/abi/layout-x86_64.txt), which structs may only outgrow.
-// A change that is meant is noted there: DEPTHLENS_NEW_LAYOUT=FILE writes a new one.
+// A change that is meant is noted there: DEPTHLENS_NEW_LAYOUT=FILE writes a new one. And the
+// declarations of the frozen headers, which stay word for word.
 #include "host/made_plugins.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -13,6 +14,7 @@
 #include <regex>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(abi_headers)
@@ -121,6 +123,38 @@ std::vector<std::string> changes(const std::vector<std::string>& noted, const st
   return out;
 }
 
+// A header without its comments, cut at every line of the preprocessor, ";", ",", "{" and "}".
+std::vector<std::string> pieces_of(const std::string& header) {
+  std::string text;
+  for (std::string line : split_lines(header)) {
+    line = line.substr(0, line.find("//"));
+    text += line.starts_with('#') ? ";" + line + ";" : line + " ";
+  }
+  text = std::regex_replace(text, std::regex("\\s+"), " ");
+  std::vector<std::string> out;
+  std::string piece;
+  for (const char c : text + ";")
+    if (std::string_view(";,{}").find(c) == std::string_view::npos) {
+      piece += c;
+    } else {
+      piece = std::regex_replace(piece, std::regex("^ | $"), "");
+      if (!piece.empty()) out.push_back(piece);
+      piece.clear();
+    }
+  return out;
+}
+
+// The first piece of `frozen` that does not stand in `now` behind those before it; "" = all do.
+std::string lost_piece(const std::vector<std::string>& frozen, const std::vector<std::string>& now) {
+  auto at = now.begin();
+  for (const std::string& piece : frozen) {
+    at = std::find(at, now.end(), piece);
+    if (at == now.end()) return piece;
+    ++at;
+  }
+  return "";
+}
+
 fs::path noted_layout() {
   return include_folder().parent_path().parent_path() / "tests/abi/layout-x86_64.txt";
 }
@@ -162,6 +196,29 @@ BOOST_AUTO_TEST_CASE(the_layout_shows_a_moved_member_another_type_a_lost_one_and
   BOOST_TEST(shown({"dlens_a 24", "dlens_a.x 0 8", "DLENS_ONE 1"}) == 1U);
   BOOST_TEST(shown({"dlens_a 16", "dlens_a.x 0 8", "dlens_a.y 8 8", "DLENS_ONE 1"}) == 1U);
   BOOST_TEST(shown({"dlens_a 24", "dlens_a.x 0 8", "dlens_a.y 8 8", "DLENS_ONE 2"}) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(every_declaration_of_the_frozen_headers_stands_where_it_did) {
+  const fs::path frozen = noted_layout().parent_path() / "v1/include/depthlens/abi";
+  for (const char* name : {"types.h", "plugin.h", "host.h", "names.h", "experiment.h"}) {
+    const auto then = pieces_of(read_bytes(frozen / name));
+    BOOST_TEST(then.size() > 10U, name);
+    const std::string lost =
+        lost_piece(then, pieces_of(read_bytes(include_folder() / "depthlens/abi" / name)));
+    BOOST_TEST(lost.empty(), name << " no longer has, in its place: " << lost);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_changes_a_frozen_declaration_is_shown_and_what_adds_one_is_not) {
+  const auto lost = [](const std::string& now) {
+    return lost_piece(pieces_of("struct a {\n  const float *x;  // one\n  int y;\n};\nenum { B = 1 };\n"),
+                      pieces_of(now));
+  };
+  BOOST_TEST(lost("struct a { const float *x; int y; int z; }; enum { B = 1, C = 2 };") == "");
+  BOOST_TEST(lost("struct a { const double *x; int y; }; enum { B = 1 };") == "const float *x");
+  BOOST_TEST(lost("struct a { int y; const float *x; }; enum { B = 1 };") == "int y");
+  BOOST_TEST(lost("struct a { const float *x; }; enum { B = 1 };") == "int y");
+  BOOST_TEST(lost("struct a { const float *x; int y; }; enum { B = 2 };") == "B = 1");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,7 +2,7 @@
 // Weights as stages on several devices: a copy on each, and of streamed ones two stages at a time.
 #include "plugins/torch/stages.hpp"
 
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 #include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -5,7 +5,7 @@
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/experiment.h"
 #include "depthlens/base/abi_error.hpp"
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 #include "plugins/description_check.hpp"
 #include "validate/experiment_trial.hpp"
 #include "validate/trial_tokenizer.hpp"

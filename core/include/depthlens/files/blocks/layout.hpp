@@ -26,7 +26,7 @@ struct dtype_row {
   block_layout block;
 };
 
-inline constexpr std::array<dtype_row, 16> dtype_rows = {{
+inline constexpr std::array<dtype_row, 17> dtype_rows = {{
     {dtype::f32, "F32", {1, 4}},
     {dtype::f16, "F16", {1, 2}},
     {dtype::bf16, "BF16", {1, 2}},
@@ -43,6 +43,7 @@ inline constexpr std::array<dtype_row, 16> dtype_rows = {{
     {dtype::iq4_nl, "IQ4_NL", {32, 18}},
     {dtype::iq4_xs, "IQ4_XS", {256, 136}},
     {dtype::mxfp4, "MXFP4", {32, 17}},
+    {dtype::mxfp4_pairs, "MXFP4 in pairs", {32, 16}},
 }};
 
 constexpr bool dtype_rows_are_in_order() {

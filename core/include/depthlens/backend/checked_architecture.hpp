@@ -43,6 +43,7 @@ struct owned_architecture {
   std::vector<block_shape> blocks;  // (n_layers)
   std::vector<rope_table> ropes;    // different ones
   std::optional<dlens_layer_inputs> layer_inputs;
+  bool final_norm = true;  // else the model says that it has none
 
   std::uint32_t n_layers() const { return all.n_layers; }
   // Do blocks after this one take its keys and values?
@@ -215,7 +216,10 @@ inline owned_architecture checked_architecture(const dlens_weights& weights,
     if (std::find(known.begin(), known.end(), op) == known.end())
       fail(status::unavailable, "the model asks for \"", op, "\", which this backend does not compute");
   }
-  return detail::architecture_checker(from).check();
+  owned_architecture out = detail::architecture_checker(from).check();
+  for (std::uint64_t i = 0; i < from.n_ops; ++i)
+    if (from.ops[i] == std::string_view(DLENS_OP_NO_FINAL_NORM)) out.final_norm = false;
+  return out;
 }
 
 }  // namespace depthlens

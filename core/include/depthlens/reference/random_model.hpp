@@ -84,7 +84,7 @@ class random_model {
       tensors["unembed"] = tensors["embed"];
       for (float& x : tensors["unembed"].values) x *= static_cast<float>(shape.embed_scale);
     } else {
-      make("unembed", shape.vocabulary, e, 0, 1);
+      make("unembed", shape.vocabulary, e, 0, shape.final_norm ? 1 : 0.1);  // states grow where no norm is
     }
     if (shape.biased_unembed) make_vector("unembed.bias", shape.vocabulary, 0, 0.5);
   }

@@ -44,7 +44,8 @@ struct attention_part {
   rope_kind rope = rope_kind::half;
   std::uint32_t rope_dims = 0;  // 0: no rotary positions
   std::uint32_t rope_begin = 0;
-  std::uint32_t kv_layer = 0;  // the block whose keys and values it takes
+  std::uint32_t kv_layer = 0;    // the block whose keys and values it takes
+  bool values_are_keys = false;  // before norms and rotation: no W_v is stored
   std::uint32_t q_rank = 0, kv_rank = 0;
   alibi_kind alibi = alibi_kind::none;
   double scale = 0;       // 1 / sqrt(head_dim) in most families
@@ -64,6 +65,7 @@ struct expert_part {
   std::uint32_t n_experts = 0, n_used = 0;
   std::uint32_t d_ff = 0;      // of each
   std::uint32_t d_shared = 0;  // of the shared expert, 0 = none
+  bool shared_router = false;
   router_kind router = router_kind::softmax;
   bool normalised = false;
   group_kind groups = group_kind::none;
@@ -107,11 +109,21 @@ struct architecture {
   bool tied = false;            // the unembedding is the embedding
   bool attention_bias = false;  // where it depends on the model
   bool mlp_bias = false;
+  bool head_norms = false;
   std::uint32_t position_offset = 0;  // of the rows of learned positions
   std::vector<block_part> blocks;     // (n_layers)
   std::optional<layer_input_part> layer_inputs;
 
-  // fn(attention_part&) for each block that has it.
+  const attention_part* first_attention() const {
+    for (const block_part& b : blocks)
+      if (b.attention) return &*b.attention;
+    return nullptr;
+  }
+  // fn(block_part&) for each block; fn(attention_part&) for each that has it.
+  template <class Function>
+  void each_block(const Function& fn) {
+    for (block_part& b : blocks) fn(b);
+  }
   template <class Function>
   void each_attention(const Function& fn) {
     for (block_part& b : blocks)

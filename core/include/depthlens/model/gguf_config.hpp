@@ -18,6 +18,7 @@
 #include "depthlens/base/text.hpp"
 #include "depthlens/files/gguf.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/check_architecture.hpp"
 #include "depthlens/model/families/gguf_families.hpp"
 #include "depthlens/model/gguf_rope.hpp"
 
@@ -95,29 +96,37 @@ inline std::uint32_t gguf_size(const gguf_file& file, const std::string& key, st
   return value;
 }
 
-inline void read_gguf_sizes(const gguf_file& file, const gguf_family& f, architecture& a) {
+// Sets the sizes of the whole model; returns a block as all are, so far.
+inline block_part read_gguf_sizes(const gguf_file& file, const gguf_family& f, architecture& a) {
   using most = size_limits;
   const std::string prefix = std::string(f.name) + ".";
+  block_part block;
+  attention_part& t = block.attention.emplace();
   a.n_layers = gguf_size(file, prefix + "block_count", most::layers);
   a.d_model = gguf_size(file, prefix + "embedding_length", most::width);
-  a.n_heads = gguf_size(file, prefix + "attention.head_count", most::heads);
-  a.n_kv_heads = gguf_size(file, prefix + "attention.head_count_kv", a.n_heads, a.n_heads);
-  if (file.find(prefix + "attention.key_length") == nullptr && a.d_model % a.n_heads != 0) {
-    fail(status::data, file.path(), ": ", prefix, "attention.head_count is ", a.n_heads,
+  a.embed_dim = a.d_model;
+  t.n_heads = gguf_size(file, prefix + "attention.head_count", most::heads);
+  t.n_kv_heads = gguf_size(file, prefix + "attention.head_count_kv", t.n_heads, t.n_heads);
+  if (file.find(prefix + "attention.key_length") == nullptr && a.d_model % t.n_heads != 0) {
+    fail(status::data, file.path(), ": ", prefix, "attention.head_count is ", t.n_heads,
          ", which does not divide ", prefix, "embedding_length, ", a.d_model);
   }
-  a.head_dim = gguf_size(file, prefix + "attention.key_length", most::head_dim, a.d_model / a.n_heads);
-  if (file.find_u32(prefix + "attention.value_length").value_or(a.head_dim) != a.head_dim) {
+  t.head_dim = gguf_size(file, prefix + "attention.key_length", most::head_dim, a.d_model / t.n_heads);
+  t.value_dim = t.head_dim;
+  if (file.find_u32(prefix + "attention.value_length").value_or(t.head_dim) != t.head_dim) {
     fail(status::data, file.path(), ": values and keys of different head sizes are not supported");
   }
-  a.d_ff = gguf_size(file, prefix + "feed_forward_length", most::any);
+  t.scale = 1 / std::sqrt(static_cast<double>(std::max(t.head_dim, 1u)));
+  block.form = f.form;
+  block.activation = f.activation;
+  block.d_ff = gguf_size(file, prefix + "feed_forward_length", most::any);
   a.max_positions = gguf_size(file, prefix + "context_length", most::any);
   a.norm = f.norm;
   a.norm_eps = file.require_float(prefix + (f.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon"
                                                                      : "attention.layer_norm_epsilon"));
   a.vocab_size = embedding_rows(file);
   a.tied = file.find_tensor("output.weight") == nullptr;
-  a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));
+  return block;
 }
 
 // Has each layer a window? attention.sliding_window_pattern is the period, or a list of all layers.
@@ -137,7 +146,7 @@ inline std::vector<bool> gguf_windowed_layers(const gguf_file& file, const gguf_
   return out;
 }
 
-// Sets window. One that spans all positions is none; without any, no layer has frequencies of its own.
+// Sets the windows of blocks. One that spans all positions is none, but for which frequencies a layer has.
 inline void read_gguf_windows(const gguf_file& file, const gguf_family& f, architecture& a) {
   const std::string key = std::string(f.name) + ".attention.sliding_window";
   const std::uint32_t usual = f.window == nullptr ? 0 : f.window(a);
@@ -147,9 +156,10 @@ inline void read_gguf_windows(const gguf_file& file, const gguf_family& f, archi
     fail(status::data, file.path(), ": ", key, " is ", window,
          ": attention windows are not supported in this family");
   }
-  if (window == 0) a.local_rope_inv_freq.clear();
-  if (!hides && a.local_rope_inv_freq.empty()) return;
-  for (const bool one : gguf_windowed_layers(file, f, a)) a.window.push_back(one ? window : 0);
+  if (window == 0 || (!hides && f.local_theta == 0)) return;
+  const std::vector<bool> windowed = gguf_windowed_layers(file, f, a);
+  for (std::size_t i = 0; i < windowed.size(); ++i)
+    if (windowed[i] && a.blocks[i].attention) a.blocks[i].attention->window = window;
 }
 
 }  // namespace detail
@@ -165,12 +175,14 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
          " is not supported; supported are ", families::gguf_names());
   }
   detail::refuse_unknown_gguf_keys(file, *family);
-  detail::read_gguf_sizes(file, *family, a);
-  a.activation = family->activation;
+  const block_part block = detail::read_gguf_sizes(file, *family, a);
+  a.blocks.assign(a.n_layers, block);
+  for (std::uint32_t i = 0; i < a.n_layers; ++i) a.blocks[i].attention->kv_layer = i;
   check_architecture(a, file.path());
   if (family->more != nullptr) family->more(file, a);
-  detail::read_gguf_rope(file, *family, a);
   detail::read_gguf_windows(file, *family, a);
+  detail::read_gguf_rope(file, *family, a);
+  if (family->finish != nullptr) family->finish(file, a);
   check_architecture(a, file.path());
   return a;
 }

@@ -20,14 +20,13 @@
 
 namespace depthlens::detail {
 
-// The (rope_dims / 2) values of a tensor that divides the frequencies.
-inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor& tensor,
-                                        const architecture& a) {
+// The `n` values of a tensor that divides the frequencies.
+inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor& tensor, std::uint32_t n) {
   const tensor_view& view = tensor.view;
-  if (view.type != dtype::f32 || view.shape.size() != 1 || view.shape[0] != a.rope_dims / 2) {
-    fail(status::data, file.path(), ": ", view.name, " must hold ", a.rope_dims / 2, " F32 values");
+  if (view.type != dtype::f32 || view.shape.size() != 1 || view.shape[0] != n) {
+    fail(status::data, file.path(), ": ", view.name, " must hold ", n, " F32 values");
   }
-  std::vector<float> divisor(a.rope_dims / 2);
+  std::vector<float> divisor(n);
   dequantize(dtype::f32, view.data, divisor.size(), divisor.data());
   for (std::size_t i = 0; i < divisor.size(); ++i) {
     if (!(divisor[i] > 0) || !std::isfinite(divisor[i])) {
@@ -50,11 +49,11 @@ inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& pre
 // Phi-3 with long contexts: the divisors of short prompts and of long ones are tensors, the type is often not
 // said.
 inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string& prefix,
-                                       const architecture& a) {
+                                       const architecture& a, std::uint32_t dims) {
   const gguf_tensor* const factors = file.find_tensor("rope_factors_short.weight");
   if (factors == nullptr) fail(status::data, file.path(), ": tensor 'rope_factors_short.weight' is missing");
   rope_scaling out{.type = rope_scaling::kind::longrope};
-  out.divisors = rope_divisors(file, *factors, a);
+  out.divisors = rope_divisors(file, *factors, dims / 2);
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
   if (const auto by = file.find_float(prefix + "rope.scaling.attn_factor")) {
@@ -79,14 +78,15 @@ inline std::optional<double> gguf_rope_factor(const gguf_file& file, const std::
   return by == 1.0 || by == 0.0 ? std::nullopt : by;
 }
 
-inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a) {
+inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a,
+                                      std::uint32_t dims) {
   const std::string prefix = std::string(f.name) + ".";
   const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
   const std::optional<double> factor = gguf_rope_factor(file, prefix);
   const bool factors = f.long_factors && (file.find_tensor("rope_factors_short.weight") != nullptr ||
                                           file.find_tensor("rope_factors_long.weight") != nullptr);
   if (factors && is_listed("longrope none", type.empty() ? "none" : type)) {
-    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a);
+    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a, dims);
     fail(status::data, file.path(), ": a rope scaling factor of ", *factor, " under ", prefix,
          "rope.scaling.factor or ", prefix,
          "rope.scale_linear is not understood beside rope_factors_short.weight");
@@ -108,35 +108,46 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& 
   return {};
 }
 
-// Sets rope, rope_dims and the frequencies of an architecture whose sizes are checked.
+// Sets the rotary numbers of each block's attention; layers with a window have their own base where the family
+// has one. Windows are there.
 inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architecture& a) {
-  if (!f.rotary) return;
+  const attention_part* const first = a.first_attention();
+  if (!f.rotary || first == nullptr) return;
   const std::string prefix = std::string(f.name) + ".";
-  a.rope = f.rope;
-  a.rope_dims = file.find_u32(prefix + "rope.dimension_count").value_or(a.head_dim);
-  if (!f.part_varies && a.rope_dims != a.head_dim) {
-    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", a.rope_dims,
-         ", expected the head size ", a.head_dim);
+  const std::uint32_t head = first->head_dim;
+  const std::uint32_t dims = file.find_u32(prefix + "rope.dimension_count").value_or(head);
+  if (!f.part_varies && dims != head) {
+    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", dims,
+         ", expected the head size ", head);
   }
-  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
+  if (dims < 2 || dims % 2 != 0 || dims > head) {
     fail(status::data, file.path(), ": ", prefix, "rope.dimension_count, or the head size without it, is ",
-         a.rope_dims, ", expected an even number of 2 to the head size ", a.head_dim);
+         dims, ", expected an even number of 2 to the head size ", head);
   }
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
-  const rope_scaling scaling = read_gguf_scaling(file, f, a);
-  check_rope(theta, scaling, a.rope_dims, file.path());
-  a.rope_inv_freq = rope_frequencies(a.rope_dims, theta, scaling);
+  const rope_scaling scaling = read_gguf_scaling(file, f, a, dims);
+  check_rope(theta, scaling, dims, file.path());
+  std::vector<float> frequencies = rope_frequencies(dims, theta, scaling), local;
   const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr;
   if (factors != nullptr) {
-    const std::vector<float> divisor = rope_divisors(file, *factors, a);
-    for (std::size_t i = 0; i < divisor.size(); ++i) a.rope_inv_freq[i] /= divisor[i];
+    const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
+    for (std::size_t i = 0; i < divisor.size(); ++i) frequencies[i] /= divisor[i];
   }
   if (f.local_theta != 0) {
-    const double local = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
-    check_rope(local, {}, a.rope_dims, file.path());
-    a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
+    const double base = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
+    check_rope(base, {}, dims, file.path());
+    local = rope_frequencies(dims, base, {});
   }
-  apply_rope_limits(scaling, a, file.path(), prefix + "rope.scaling.original_context_length");
+  const double scale = rope_scale_of(scaling, file.path());
+  a.each_block([&](block_part& b) {
+    if (!b.attention) return;
+    const bool is_local = !local.empty() && b.attention->window != 0;
+    b.attention->rope = f.rope;
+    b.attention->rope_dims = dims;
+    b.attention->rope_inv_freq = is_local ? local : frequencies;
+    b.attention->rope_scale = is_local ? 1 : scale;
+  });
+  apply_rope_limits(scaling, a, prefix + "rope.scaling.original_context_length");
 }
 
 }  // namespace depthlens::detail

@@ -56,13 +56,14 @@ inline void read_gemma(const json_view& config, architecture& a) {
   const double scalar = config.find_double("query_pre_attn_scalar").value_or(256.0);
   if (!(scalar > 0))
     fail(status::data, config.place(), "query_pre_attn_scalar is ", scalar, ", expected more than 0");
-  a.attention_scale = 1 / std::sqrt(scalar);
   const bool second = a.family == "gemma2";
-  if (second) {
-    a.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50.0);
-  } else if (const auto cap = config.find("attn_logit_softcapping")) {
-    fail(status::data, cap->place(), "only null is supported: attention has no cap in Gemma 3");
-  }
+  const double cap = second ? read_softcap(config, "attn_logit_softcapping", 50.0) : 0.0;
+  a.each_block([&](block_part& b) {
+    b.attention->scale = 1 / std::sqrt(scalar);
+    b.attention->softcap = cap;
+  });
+  if (const auto other = config.find("attn_logit_softcapping"); other && !second)
+    fail(status::data, other->place(), "only null is supported: attention has no cap in Gemma 3");
   a.final_softcap = read_softcap(config, "final_logit_softcapping", second ? 30.0 : 0.0);
 }
 
@@ -100,7 +101,7 @@ inline constexpr model_family gemma3_text = {
     .harmless = "cache_implementation hidden_act",
     .norm_offset = 1,
     .tied = true,
-    .rope = {.used = true, .theta = 1000000, .local_theta_key = "rope_local_base_freq"},
+    .rope = {.used = true, .theta = 1000000, .local = true, .local_theta_key = "rope_local_base_freq"},
     .windows = windowed::patterned,
     .window = 4096,
     .pattern = 6,

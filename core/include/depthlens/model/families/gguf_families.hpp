@@ -16,18 +16,23 @@ namespace depthlens::families {
 // not say.
 inline void read_gguf_gptneox(const gguf_file& file, architecture& a) {
   const bool parallel = file.find_bool("gptneox.use_parallel_residual").value_or(true);
-  a.form = parallel ? block_form::parallel : block_form::sequential;
-  if (a.n_layers == 44) a.activation = activation_kind::gelu_tanh;
+  a.each_block([&](block_part& b) {
+    b.form = parallel ? block_form::parallel : block_form::sequential;
+    if (a.n_layers == 44) b.activation = activation_kind::gelu_tanh;
+  });
 }
 
 // Of both Gemmas the 27B, which files do not name, divides by the width per head instead of the head size.
 inline void read_gguf_gemma(const gguf_file& file, architecture& a) {
   const bool second = a.family == "gemma2";
   a.embed_scale = static_cast<double>(std::sqrt(static_cast<float>(a.d_model)));
-  if (a.n_layers == (second ? 46u : 62u)) {
-    a.attention_scale = 1 / std::sqrt(static_cast<double>(a.d_model / a.n_heads));
-  }
-  if (second) a.attention_softcap = file.find_float("gemma2.attn_logit_softcapping").value_or(50.0);
+  const double cap = second ? file.find_float("gemma2.attn_logit_softcapping").value_or(50.0) : 0.0;
+  a.each_block([&](block_part& b) {
+    attention_part& t = *b.attention;
+    if (a.n_layers == (second ? 46u : 62u))
+      t.scale = 1 / std::sqrt(static_cast<double>(a.d_model / t.n_heads));
+    t.softcap = cap;
+  });
   a.final_softcap = file.find_float(a.family + ".final_logit_softcapping").value_or(second ? 30.0 : 0.0);
 }
 

@@ -31,8 +31,15 @@ struct gguf_family {
   std::uint32_t (*window)(const architecture& a) =
       nullptr;                // without attention.sliding_window; 0 or null = none
   std::uint32_t pattern = 0;  // each so many layers one sees all
-  void (*more)(const gguf_file& file, architecture& a) = nullptr;  // what is peculiar to the family
+  block_form form = block_form::sequential;
+  // What is peculiar to the family; blocks are all alike when it is called, without windows and rotary numbers.
+  void (*more)(const gguf_file& file, architecture& a) = nullptr;
+  void (*finish)(const gguf_file& file, architecture& a) = nullptr;  // the same, at the end
   tensor_table tensors;
+  // Instead of `tensors`, where it depends on the model.
+  const tensor_table* (*table)(const architecture& a) = nullptr;
+
+  const tensor_table& table_of(const architecture& a) const { return table != nullptr ? *table(a) : tensors; }
 };
 
 }  // namespace depthlens

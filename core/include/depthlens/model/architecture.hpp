@@ -65,7 +65,8 @@ struct expert_part {
   std::uint32_t n_experts = 0, n_used = 0;
   std::uint32_t d_ff = 0;      // of each
   std::uint32_t d_shared = 0;  // of the shared expert, 0 = none
-  bool shared_router = false;
+  bool shared_router = false;  // decides how much of the shared expert is added
+  bool corrected = false;      // what experts are ranked by is not their score alone
   router_kind router = router_kind::softmax;
   bool normalised = false;
   group_kind groups = group_kind::none;

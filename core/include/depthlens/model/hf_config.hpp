@@ -61,8 +61,8 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
     if (one != nullptr && key == one) return true;
   }
   return is_listed("model_type tie_word_embeddings dual_chunk_attention_config", key) ||
-         is_listed(f.keys, key) || is_listed(f.harmless, key) || is_listed(f.only_true, key) ||
-         is_rope_key(f.rope, key) || is_window_key(f, key);
+         is_listed(f.keys, key) || is_listed(f.more_keys, key) || is_listed(f.harmless, key) ||
+         is_listed(f.only_true, key) || is_rope_key(f.rope, key) || is_window_key(f, key);
 }
 
 // `known` says of a key whether it is read, or may be passed over.
@@ -135,7 +135,7 @@ inline void read_dual_chunks(const json_view& root, architecture& a) {
 }
 
 inline activation_kind read_activation(const json_view& root, const model_family& f) {
-  const auto value = root.find(f.activation_key);
+  const auto value = f.activation_key == nullptr ? std::nullopt : root.find(f.activation_key);
   const std::string_view name = value ? value->as_string() : f.activation;
   if (name == "silu" || name == "swish") return activation_kind::silu;
   if (name == "gelu") return activation_kind::gelu;

@@ -20,13 +20,15 @@ namespace depthlens::detail {
 
 inline bool is_window_key(const model_family& f, std::string_view key) {
   if (key == "layer_types" || key == "sliding_window") return true;
+  if (f.windows == windowed::by_list && key == "use_sliding_window") return true;
   return f.windows == windowed::upper && is_listed("max_window_layers use_sliding_window", key);
 }
 
 // At most max_positions; nothing where the model has no window.
 inline std::optional<std::uint32_t> read_window(const json_view& root, const model_family& f,
                                                 const architecture& a) {
-  if (f.windows == windowed::upper && !root.find_bool("use_sliding_window").value_or(false)) return {};
+  const bool asked = f.windows == windowed::upper || f.windows == windowed::by_list;
+  if (asked && !root.find_bool("use_sliding_window").value_or(false)) return {};
   const auto given = root.find("sliding_window");
   if (!given && (f.window == 0 || root.as_object().contains("sliding_window"))) return {};
   const std::uint64_t window = given ? given->as_u64() : f.window;

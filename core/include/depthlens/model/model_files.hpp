@@ -198,13 +198,21 @@ class model_files {
   }
 
   void map_tensors() {
-    const tensor_table& table = gguf_ ? families::find_gguf(arch_->family)->table_of(*arch_)
-                                      : families::find(arch_->family)->table_of(*arch_);
+    const tensor_table& table = gguf_ ? families::find_gguf(arch_->family)->table_of(*arch_) : folder_table();
     if (!gguf_) pair_blocks_with_scales(raw_, paired_);
     mapped_tensors mapped = canonical_tensors(raw_, *arch_, table, path_.string());
     tensors_ = std::move(mapped.views);
     made_ = std::move(mapped.own);
     for (std::size_t i = 0; i < tensors_.size(); ++i) by_name_.emplace(tensors_[i].name, i);
+  }
+
+  const tensor_table& folder_table() const {
+    const model_family& family = *families::find(arch_->family);
+    const auto is_apart = [](const raw_tensor& t) {
+      return t.view->name.find(".experts.0.") != std::string::npos;
+    };
+    if (family.apart != nullptr && std::any_of(raw_.begin(), raw_.end(), is_apart)) return *family.apart;
+    return family.table_of(*arch_);
   }
 
   static std::string file_hash(const std::filesystem::path& path) {

@@ -56,7 +56,8 @@ class tensor_mapper {
 
   mapped_tensors map() {
     const block_part none;
-    for (const tensor_rule& rule : table_.outside) apply(rule, prefix_, rule.canonical, none);
+    for (const tensor_rule& rule : table_.outside)
+      if (holds_in(rule.only, arch_, none, 0)) apply(rule, prefix_, rule.canonical, none);
     for (std::uint32_t i = 0; i < arch_.n_layers; ++i) map_block(i);
     if (table_.final_norm.canonical != nullptr) {
       apply(table_.final_norm, prefix_, "final_norm", none);

@@ -70,17 +70,20 @@ enum class fused_in {
 // In which blocks a rule holds.
 enum class only_in {
   any,
-  attention,   // with attention of any kind
-  own_kv,      // attention that takes no keys and values of another block
-  own_v,       // the same, but not where values are the keys
-  v_of_k,      // where values are the keys, before norms and rotation
-  head_norms,  // attention, in models with norms of heads
-  low_rank_q,  // q_rank is not 0
+  attention,    // with attention of any kind
+  own_kv,       // attention that takes no keys and values of another block
+  own_v,        // the same, but not where values are the keys
+  v_of_k,       // where values are the keys, before norms and rotation
+  head_norms,   // attention, in models with norms of heads
+  low_rank_q,   // q_rank is not 0
+  full_rank_q,  // it is
   delta,
   dense,
   experts,
+  corrected_router,
   shared_expert,
   shared_router,
+  layer_inputs,
 };
 
 // What becomes of the stored numbers; where it is not as_stored, they are copied.
@@ -231,16 +234,22 @@ inline bool holds_in(only_in where, const architecture& a, const block_part& b, 
       return attention && a.head_norms;
     case only_in::low_rank_q:
       return attention && b.attention->q_rank > 0;
+    case only_in::full_rank_q:
+      return attention && b.attention->q_rank == 0;
     case only_in::delta:
       return b.delta.has_value();
     case only_in::dense:
       return b.d_ff > 0;
     case only_in::experts:
       return b.experts.has_value();
+    case only_in::corrected_router:
+      return b.experts && b.experts->corrected;
     case only_in::shared_expert:
       return b.experts && b.experts->d_shared > 0;
     case only_in::shared_router:
       return b.experts && b.experts->shared_router;
+    case only_in::layer_inputs:
+      return a.layer_inputs.has_value();
   }
   return false;
 }

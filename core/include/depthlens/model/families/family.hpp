@@ -27,8 +27,9 @@ struct size_key {
 enum class windowed {
   none,  // and a window that would hide anything is refused
   all,
-  upper,     // from layer max_window_layers on, where use_sliding_window is true
-  patterned  // all but each n-th
+  upper,      // from layer max_window_layers on, where use_sliding_window is true
+  patterned,  // all but each n-th
+  by_list     // layer_types alone
 };
 
 struct rope_rule {
@@ -75,6 +76,7 @@ struct model_family {
   std::string_view activation = "silu";
   std::string_view keys = "";       // further keys that are read
   std::string_view harmless = "";   // keys that change nothing in this family
+  std::string_view more_keys = "";  // read, as `keys`
   std::string_view only_true = "";  // keys of which only true, which is also meant without them, is supported
   norm_kind norm = norm_kind::rms;
   double norm_offset = 0;
@@ -92,6 +94,8 @@ struct model_family {
   void (*more)(const json_view& config, architecture& a) = nullptr;
   void (*finish)(const json_view& config, architecture& a) = nullptr;  // the same, at the end
   tensor_table tensors;
+  // Where each expert's tensors are by themselves.
+  const tensor_table* apart = nullptr;
   // Instead of `tensors`, where it depends on the model.
   const tensor_table* (*table)(const architecture& a) = nullptr;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part,
+// Gemma 1, 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part,
 // windows in most layers; soft caps (2), norms of q and k and other frequencies within windows (3).
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/model/families/llama.hpp"
 
 namespace depthlens::families {
@@ -67,6 +68,29 @@ inline void read_gemma(const json_view& config, architecture& a) {
   a.final_softcap = read_softcap(config, "final_logit_softcapping", second ? 30.0 : 0.0);
 }
 
+// The activation is the tanh form whatever hidden_act says.
+inline void read_gemma1(const json_view& config, architecture& a) {
+  a.embed_scale = static_cast<double>(static_cast<float>(std::sqrt(static_cast<double>(a.d_model))));
+  for (const char* key : {"hidden_act", "hidden_activation"})
+    if (const auto name = config.find(key);
+        name && !detail::is_listed("gelu gelu_pytorch_tanh", name->as_string()))
+      fail(status::data, name->place(), "is ", printable(name->as_string()),
+           "; supported is gelu_pytorch_tanh");
+}
+
+inline constexpr model_family gemma = {
+    .name = "gemma",
+    .kv_heads = {"num_key_value_heads", 16},
+    .head_dim = {"head_dim", 256},
+    .positions = {"max_position_embeddings", 8192},
+    .activation_key = nullptr,
+    .activation = "gelu_pytorch_tanh",
+    .keys = "attention_bias hidden_act hidden_activation",
+    .norm_offset = 1,
+    .tied = true,
+    .more = read_gemma1,
+    .tensors = llama_tensors,
+};
 inline constexpr model_family gemma2 = {
     .name = "gemma2",
     .kv_heads = {"num_key_value_heads", size_key::required},

@@ -24,7 +24,7 @@ struct gguf_family {
   bool rotary = true;
   rope_kind rope = rope_kind::half;
   bool part_varies = false;   // else rope.dimension_count must be the head size
-  bool freq_factors = false;  // rope_freqs.weight divides the frequencies, but those of layers with a window
+  bool freq_factors = false;  // rope_freqs.weight divides frequencies, not those of `local` layers
   bool long_factors = false;  // rope_factors_short.weight divides them in prompts of the original length
   bool yarn_truncates = true;
   bool local = false;      // layers with a window have a base of their own, never scaled:

@@ -3,6 +3,7 @@
 // reads like each text alone, to the bit.
 #include "agreement.hpp"
 #include "architectures.hpp"
+#include "further_architectures.hpp"
 #include "same_read.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -45,6 +46,12 @@ BOOST_AUTO_TEST_CASE(every_family_agrees_with_the_reference) { compare_all(famil
 BOOST_AUTO_TEST_CASE(with_every_part_a_tree_reads_like_each_text_alone) { compare_alone(single_parts()); }
 
 BOOST_AUTO_TEST_CASE(in_every_family_a_tree_reads_like_each_text_alone) { compare_alone(families()); }
+
+BOOST_AUTO_TEST_CASE(every_further_form_agrees_with_the_reference) { compare_all(further_shapes()); }
+
+BOOST_AUTO_TEST_CASE(with_every_further_form_a_tree_reads_like_each_text_alone) {
+  compare_alone(further_shapes());
+}
 
 BOOST_AUTO_TEST_CASE(a_position_reads_alike_whatever_else_of_its_text_is_read) {
   for (const named_shape& s : families()) {

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace depthlens::torch_backend {
@@ -155,9 +156,13 @@ std::vector<readout_stage> make_readouts(std::size_t vocabulary, std::size_t wid
   return out;
 }
 
+bool asks_for(const dlens_architecture& arch, std::string_view op) {
+  return std::any_of(arch.ops, arch.ops + arch.n_ops, [&](const char* asked) { return asked == op; });
+}
+
 // What is there before a stage is loaded.
 void load_fixed(model_weights& w, const tensor_set& tensors, const owned_architecture& arch,
-                stage_builder& builder) {
+                bool may_lack_final_norm, stage_builder& builder) {
   const std::size_t d = arch.all.d_model, v = arch.all.vocab_size, e = arch.all.embed_dim;
   const auto norm = [&](norm_weights& to, const char* name, std::size_t n) {
     builder.load(to, name, norm_form{n, arch.all.norm_kind, arch.all.norm_eps, arch.all.norm_offset});
@@ -170,6 +175,8 @@ void load_fixed(model_weights& w, const tensor_set& tensors, const owned_archite
         tensors.long_matrix("position", std::size_t{arch.all.max_positions} + arch.all.position_offset, d);
   norm(w.embed_norm, "embed_norm", d);
   norm(w.final_norm, "final_norm", d);
+  if (!w.final_norm.present() && !may_lack_final_norm)
+    fail(status::data, "the model has no tensor final_norm");
   if (e != d || tensors.has("in_projection")) w.in_projection = builder.load_now({{"in_projection"}, d, e});
   if (e != d || tensors.has("out_projection"))
     w.out_projection = builder.load_now({{"out_projection"}, e, d});
@@ -209,7 +216,7 @@ weight_stages::weight_stages(const dlens_weights& given, const owned_architectur
     builder.begin_copy(i);
     model_weights& w = copies_[i]->weights;
     w.type = type;
-    load_fixed(w, tensors, arch, builder);
+    load_fixed(w, tensors, arch, asks_for(*given.architecture, DLENS_OP_NO_FINAL_NORM), builder);
     w.readouts = make_readouts(arch.all.vocab_size, width, at_once);
   }
   const auto stage_of_all = [&](const auto& fill) {

@@ -46,8 +46,8 @@ std::uint64_t scratch_of_experts(const dlens_experts& e, std::uint64_t d) {
   return e.n_used * (3 * d + 4ull * e.d_ff) + 4ull * e.d_shared + 4ull * e.n_experts;
 }
 
-// Of a call, for each token of its pack: copies of the stream, what the widest parts of a block make of it, and
-// keys and values that several blocks share.
+// Of a call, for each token of its pack: copies of the stream, and what the widest parts of a block make of
+// it.
 std::uint64_t scratch_of_token(const owned_architecture& arch) {
   std::uint64_t mixer = 0, channel = 0;
   std::set<std::uint32_t> windows;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small models of the forms whose blocks are not all alike: experts, delta rules, attention of low rank, and
-// the other parts of architecture.h, alone and put together as the families do. None of them makes much more of
-// a rounding of its weights than those of architectures.hpp do: 1e-5 is to be what float32 can keep.
+// the other parts of architecture.h, alone and put together as the families do. None of them makes much more
+// of a rounding of its weights than those of architectures.hpp do: 1e-5 is to be what float32 can keep.
 #pragma once
 
 #include "architectures.hpp"

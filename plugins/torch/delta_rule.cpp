@@ -57,6 +57,15 @@ delta_inputs make_inputs(const block_work& work, const at::Tensor& channels, con
           .n_key_heads = r.n_key_heads};
 }
 
+// Sums along dimension 3 of (M, K, G, N, 1), each with twice as many addends as before: libtorch's cumsum has
+// no fixed order on GPUs.
+at::Tensor running_sums(at::Tensor x) {
+  const std::int64_t n = x.size(3);
+  for (std::int64_t step = 1; step < n; step *= 2)
+    x = x + at::constant_pad_nd(x.narrow(3, 0, n - step), {0, 0, step, 0});
+  return x;
+}
+
 // One group of paths at work.
 class path_step {
  public:
@@ -64,7 +73,7 @@ class path_step {
   path_step(const delta_inputs& in, const path_group& group, at::Tensor before)
       : before_(std::move(before)),
         k_(gathered(in.k, group, {in.n_key_heads, 1})),
-        sums_(gathered(in.log_g, group, in.value_heads()).cumsum(3)) {
+        sums_(running_sums(gathered(in.log_g, group, in.value_heads()))) {
     const at::Tensor q = gathered(in.q, group, {in.n_key_heads, 1});
     const at::Tensor beta = gathered(in.beta, group, in.value_heads());
     // exp(G_i - G_j), of which the triangle j <= i counts.

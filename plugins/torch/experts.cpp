@@ -24,8 +24,8 @@ at::Tensor in_best_groups(const dlens_experts& e, const at::Tensor& score) {
   const at::Tensor own = score.view({rows, groups, n});
   const std::int64_t counted = e.group_score == DLENS_GROUPS_BEST_TWO && n > 1 ? 2 : 1;
   const at::Tensor worth = std::get<0>(own.topk(counted, 2)).sum(2);
-  const at::Tensor left = at::ones({rows, groups}, score.options().dtype(at::kBool))
-                              .scatter(1, best(worth, e.groups_used), false);
+  const at::Tensor all = at::arange(groups, score.options().dtype(at::kLong));
+  const at::Tensor left = best(worth, e.groups_used).unsqueeze(2).ne(all).all(1);
   return own.masked_fill(left.unsqueeze(2), -std::numeric_limits<float>::infinity()).view({rows, groups * n});
 }
 

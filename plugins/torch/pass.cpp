@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pack goes through the model block by block (block.cpp) in tree order. Keys and values exist for one
-// block at a time. The last block computes them of all tokens, and the rest for the tokens that are read.
+// block at a time, but for those that later blocks take, which live until the last of these. The last block
+// computes them of all tokens, and the rest for the tokens that are read.
 #include "pass.hpp"
 
 #include "device.hpp"

@@ -44,7 +44,7 @@ inline std::vector<named_shape> block_parts_and_rules() {
   return {
       {"delta rules", {.seed = 110, .residual_scale = 0.4, .delta = delta_shape{}}},
       {"delta rules and attention in turn",
-       {.seed = 111, .delta = delta_shape{.layers = {true, false, true}}}},
+       {.seed = 111, .residual_scale = 0.4, .delta = delta_shape{.layers = {true, false, true}}}},
       {"delta rules of wide heads",
        {.layers = 2,
         .seed = 112,

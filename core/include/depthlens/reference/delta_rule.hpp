@@ -46,31 +46,33 @@ class delta_rule {
   }
 
   row step(const row& x, const row& qkv, std::vector<row>& states) const {
-    const std::size_t kd = r_.key_dim, vd = r_.value_dim, keys = r_.n_key_heads * kd;
     const row beta = w_.multiply(block_ + "delta_beta", x), step = w_.multiply(block_ + "delta_step", x);
-    row mixed;
+    row mixed(std::size_t{r_.n_value_heads} * r_.value_dim, 0.0);
     for (std::size_t head = 0; head < r_.n_value_heads; ++head) {
-      const std::size_t shared = head / (r_.n_value_heads / r_.n_key_heads);
-      const row q = unit(qkv, shared * kd, 1 / std::sqrt(static_cast<double>(kd)));
-      const row k = unit(qkv, keys + shared * kd, 1);
       const double raw = step[head] + w_.at(block_ + "step_bias").values[head];
       const double softplus = raw > 20 ? raw : std::log1p(std::exp(raw));
       const double g = std::exp(w_.at(block_ + "decay").values[head] * softplus);
-      row& s = states[head];
-      for (double& value : s) value *= g;
-      row out(vd, 0.0);
-      for (std::size_t j = 0; j < vd; ++j) {
-        double known = 0;
-        for (std::size_t i = 0; i < kd; ++i) known += s[i * vd + j] * k[i];
-        const double change = sigmoid(beta[head]) * (qkv[2 * keys + head * vd + j] - known);
-        for (std::size_t i = 0; i < kd; ++i) out[j] += (s[i * vd + j] += k[i] * change) * q[i];
-      }
-      mixed.insert(mixed.end(), out.begin(), out.end());
+      step_head(head, g, sigmoid(beta[head]), qkv, states[head], mixed);
     }
     mixed = w_.norm(block_ + "delta_norm", mixed, w_.arch().all.norm_eps, DLENS_NORM_RMS, 0);
     const row gate = w_.multiply(block_ + "delta_gate", x);
     for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] *= silu(gate[i]);
     return w_.multiply(block_ + "o", mixed);
+  }
+
+  // s (key_dim, value_dim) changes; the head's part of `mixed` is what it gives.
+  void step_head(std::size_t head, double g, double beta, const row& qkv, row& s, row& mixed) const {
+    const std::size_t kd = r_.key_dim, vd = r_.value_dim, keys = r_.n_key_heads * kd;
+    const std::size_t shared = head / (r_.n_value_heads / r_.n_key_heads);
+    const row q = unit(qkv, shared * kd, 1 / std::sqrt(static_cast<double>(kd)));
+    const row k = unit(qkv, keys + shared * kd, 1);
+    for (double& value : s) value *= g;
+    for (std::size_t j = 0; j < vd; ++j) {
+      double known = 0;
+      for (std::size_t i = 0; i < kd; ++i) known += s[i * vd + j] * k[i];
+      const double change = beta * (qkv[2 * keys + head * vd + j] - known);
+      for (std::size_t i = 0; i < kd; ++i) mixed[head * vd + j] += (s[i * vd + j] += k[i] * change) * q[i];
+    }
   }
 
   // key_dim values of x from `begin` on, of length `length`.

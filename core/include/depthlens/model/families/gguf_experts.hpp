@@ -57,10 +57,10 @@ inline expert_part read_gguf_experts(const gguf_file& file, const architecture& 
   const std::string prefix = a.family + ".";
   expert_part e{.n_experts = file.require_u32(prefix + "expert_count"),
                 .n_used = file.require_u32(prefix + "expert_used_count")};
-  const std::uint32_t dense = file.find_same_u32(prefix + "feed_forward_length").value_or(0);
-  const std::uint32_t usual = divided && e.n_used > 0 ? dense / e.n_used : dense;
   e.d_ff = file.find_same_u32(prefix + "expert_feed_forward_length").value_or(0);
-  if (e.d_ff == 0) e.d_ff = usual;
+  if (e.d_ff != 0) return e;
+  const std::uint32_t dense = a.blocks[0].d_ff;
+  e.d_ff = divided && e.n_used > 0 ? dense / e.n_used : dense;
   return e;
 }
 

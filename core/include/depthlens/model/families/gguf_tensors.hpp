@@ -36,13 +36,13 @@ inline constexpr auto gguf_post_norms =
 
 // One by one, or in one tensor if the converter was told to.
 constexpr std::array<tensor_rule, 6> gguf_queries(bias_of bias) {
-  constexpr const char* all = "attn_qkv";
-  return {without(all, {"q", "attn_q", extent::query, extent::width, bias}),
-          without(all, {"k", "attn_k", extent::key_value, extent::width, bias}),
-          without(all, {"v", "attn_v", extent::key_value, extent::width, bias}),
-          with(all, part_of(fused_in::qkv, 0, {"q", all, extent::query, extent::width, bias})),
-          with(all, part_of(fused_in::qkv, 1, {"k", all, extent::key_value, extent::width, bias})),
-          with(all, part_of(fused_in::qkv, 2, {"v", all, extent::key_value, extent::width, bias}))};
+  constexpr const char* one = "attn_qkv";
+  return {without(one, {"q", "attn_q", extent::query, extent::width, bias}),
+          without(one, {"k", "attn_k", extent::key_value, extent::width, bias}),
+          without(one, {"v", "attn_v", extent::key_value, extent::width, bias}),
+          with(one, part_of(fused_in::qkv, 0, {"q", one, extent::query, extent::width, bias})),
+          with(one, part_of(fused_in::qkv, 1, {"k", one, extent::key_value, extent::width, bias})),
+          with(one, part_of(fused_in::qkv, 2, {"v", one, extent::key_value, extent::width, bias}))};
 }
 constexpr std::array<tensor_rule, 1> gguf_output(bias_of bias) {
   return {tensor_rule{"o", "attn_output", extent::width, extent::mixed, bias}};

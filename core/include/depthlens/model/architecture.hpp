@@ -59,6 +59,9 @@ struct attention_part {
 
 struct delta_part {
   std::uint32_t n_key_heads = 0, n_value_heads = 0, key_dim = 0, value_dim = 0, conv_width = 0;
+  // Where the file has fewer key heads: value head i goes with its key head i % stored_key_heads, and
+  // n_key_heads counts them as often as they are taken.
+  std::uint32_t stored_key_heads = 0;
 };
 
 struct expert_part {

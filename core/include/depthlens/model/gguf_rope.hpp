@@ -37,12 +37,20 @@ inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor
   return divisor;
 }
 
-inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& prefix) {
-  rope_scaling out{.type = rope_scaling::kind::yarn};
+inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& prefix, const gguf_family& f) {
+  rope_scaling out{.type = rope_scaling::kind::yarn, .truncate = f.yarn_truncates};
   out.factor = file.require_float(prefix + "rope.scaling.factor");
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   out.beta_fast = file.find_float(prefix + "rope.scaling.yarn_beta_fast").value_or(out.beta_fast);
   out.beta_slow = file.find_float(prefix + "rope.scaling.yarn_beta_slow").value_or(out.beta_slow);
+  out.attention_factor = file.find_float(prefix + "rope.scaling.yarn_attn_factor").value_or(0.0);
+  if (const double by = file.find_float(prefix + "rope.scaling.yarn_ext_factor").value_or(1.0); by != 1) {
+    fail(status::data, file.path(), ": ", prefix, "rope.scaling.yarn_ext_factor is ", by,
+         ", but only 1 is supported");
+  }
+  // Ten times it is what folders call mscale_all_dim; their mscale is the same.
+  const double log_scale = file.find_float(prefix + "rope.scaling.yarn_log_multiplier").value_or(0.0);
+  out.mscale = out.mscale_all_dim = 10 * log_scale;
   return out;
 }
 
@@ -95,7 +103,7 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& 
     fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", by,
          ", which is understood with rope_factors_short.weight only");
   }
-  if (type == "yarn") return read_gguf_yarn(file, prefix);
+  if (type == "yarn") return read_gguf_yarn(file, prefix, f);
   if (type == "none") return {};
   if (!type.empty() && type != "linear") {
     fail(status::data, file.path(), ": rope scaling ", printable(type),
@@ -108,46 +116,71 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& 
   return {};
 }
 
-// Sets the rotary numbers of each block's attention; layers with a window have their own base where the family
-// has one. Windows are there.
-inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architecture& a) {
-  const attention_part* const first = a.first_attention();
-  if (!f.rotary || first == nullptr) return;
-  const std::string prefix = std::string(f.name) + ".";
-  const std::uint32_t head = first->head_dim;
-  const std::uint32_t dims = file.find_u32(prefix + "rope.dimension_count").value_or(head);
-  if (!f.part_varies && dims != head) {
-    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", dims,
-         ", expected the head size ", head);
-  }
+// How many dimensions of a head of size `head` are rotated.
+inline std::uint32_t gguf_rope_dims(const gguf_file& file, const gguf_family& f, const std::string& key,
+                                    std::uint32_t head) {
+  const std::uint32_t dims = file.find_u32(key).value_or(head);
+  if (!f.part_varies && dims != head)
+    fail(status::data, file.path(), ": ", key, " is ", dims, ", expected the head size ", head);
   if (dims < 2 || dims % 2 != 0 || dims > head) {
-    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count, or the head size without it, is ",
-         dims, ", expected an even number of 2 to the head size ", head);
+    fail(status::data, file.path(), ": ", key, ", or the head size without it, is ", dims,
+         ", expected an even number of 2 to the head size ", head);
   }
+  return dims;
+}
+
+// The rotary numbers of one kind of layer.
+struct gguf_rope {
+  std::uint32_t dims = 0;
+  std::vector<float> frequencies;
+  double scale = 1;
+};
+
+inline gguf_rope read_global_rope(const gguf_file& file, const gguf_family& f, architecture& a,
+                                  std::uint32_t head) {
+  const std::string prefix = std::string(f.name) + ".";
+  // Of attention of low rank the rotated dimensions are a part of the key by themselves.
+  const std::uint32_t dims = f.latent ? a.first_attention()->rope_dims
+                                      : gguf_rope_dims(file, f, prefix + "rope.dimension_count", head);
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
   const rope_scaling scaling = read_gguf_scaling(file, f, a, dims);
   check_rope(theta, scaling, dims, file.path());
-  std::vector<float> frequencies = rope_frequencies(dims, theta, scaling), local;
-  const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr;
-  if (factors != nullptr) {
+  gguf_rope out{dims, rope_frequencies(dims, theta, scaling), rope_scale_of(scaling, file.path())};
+  if (const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr) {
     const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
-    for (std::size_t i = 0; i < divisor.size(); ++i) frequencies[i] /= divisor[i];
+    for (std::size_t i = 0; i < divisor.size(); ++i) out.frequencies[i] /= divisor[i];
   }
-  if (f.local_theta != 0) {
-    const double base = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
-    check_rope(base, {}, dims, file.path());
-    local = rope_frequencies(dims, base, {});
-  }
-  const double scale = rope_scale_of(scaling, file.path());
-  a.each_block([&](block_part& b) {
-    if (!b.attention) return;
-    const bool is_local = !local.empty() && b.attention->window != 0;
-    b.attention->rope = f.rope;
-    b.attention->rope_dims = dims;
-    b.attention->rope_inv_freq = is_local ? local : frequencies;
-    b.attention->rope_scale = is_local ? 1 : scale;
-  });
   apply_rope_limits(scaling, a, prefix + "rope.scaling.original_context_length");
+  return out;
+}
+
+inline gguf_rope read_local_rope(const gguf_file& file, const gguf_family& f, std::uint32_t head) {
+  const std::string prefix = std::string(f.name) + ".";
+  const double usual =
+      f.local_theta != 0 ? f.local_theta : file.find_float(prefix + "rope.freq_base").value_or(10000.0);
+  const double theta = file.find_float(prefix + "rope.freq_base_swa").value_or(usual);
+  const std::uint32_t dims = gguf_rope_dims(file, f, prefix + "rope.dimension_count_swa", head);
+  check_rope(theta, {}, dims, file.path());
+  return {dims, rope_frequencies(dims, theta, {}), 1};
+}
+
+// Sets the rotary numbers of each block's attention; layers with a window have their own where the family has
+// such. Windows are there; heads of a kind of layer have one size.
+inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architecture& a) {
+  if (!f.rotary) return;
+  std::optional<gguf_rope> global, local;
+  for (block_part& b : a.blocks) {
+    if (!b.attention) continue;
+    attention_part& t = *b.attention;
+    const bool is_local = f.local && t.window != 0;
+    std::optional<gguf_rope>& rope = is_local ? local : global;
+    if (!rope)
+      rope = is_local ? read_local_rope(file, f, t.head_dim) : read_global_rope(file, f, a, t.head_dim);
+    t.rope = f.rope;
+    t.rope_dims = rope->dims;
+    t.rope_inv_freq = rope->frequencies;
+    t.rope_scale = rope->scale;
+  }
 }
 
 }  // namespace depthlens::detail

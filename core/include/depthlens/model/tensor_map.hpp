@@ -4,6 +4,7 @@
 // vectors whose numbers are made of stored ones. Tensors that the architecture does not explain are refused.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -74,6 +75,7 @@ class tensor_mapper {
     const block_part& block = arch_.blocks[layer];
     for (const tensor_rule& rule : table_.block) {
       const std::string canonical = cat("block.", layer, ".", rule.canonical);
+      if (!stored_so(rule, prefix)) continue;
       if (!holds_in(rule.only, arch_, block, layer)) {
         // Some files hold what a block that takes another one's keys and values has no use for.
         if (rule.only == only_in::own_kv || rule.only == only_in::own_v) pass_over(rule, prefix, block);
@@ -86,6 +88,18 @@ class tensor_mapper {
           apply(rule, prefix, cat(canonical.substr(0, at), e, canonical.substr(at + 1)), block, e);
       }
     }
+  }
+
+  bool stored_so(const tensor_rule& rule, const std::string& prefix) const {
+    const auto stored = [&](std::string_view name) {
+      return by_name_.contains(stored_name(prefix, name, 0, ".weight"));
+    };
+    std::string_view others = rule.without == nullptr ? "" : rule.without;
+    for (; !others.empty(); others.remove_prefix(std::min(others.size(), others.find(' ') + 1))) {
+      if (stored(others.substr(0, others.find(' ')))) return false;
+      if (others.find(' ') == std::string_view::npos) break;
+    }
+    return rule.with == nullptr || stored(rule.with);
   }
 
   void map_head(const block_part& none) {
@@ -125,7 +139,8 @@ class tensor_mapper {
   // The tensor and its bias.
   void apply(const tensor_rule& rule, std::string_view prefix, const std::string& canonical,
              const block_part& block, std::uint32_t number = 0) {
-    if (rule.make != made::as_stored) return make(rule, prefix, canonical, block);
+    const bool same_heads = rule.make == made::repeated && block.delta->stored_key_heads == 0;
+    if (rule.make != made::as_stored && !same_heads) return make(rule, prefix, canonical, block);
     add(rule, stored_name(prefix, rule.stored, number, ".weight"), canonical, block, number,
         rule.columns == extent::one);
     const std::string bias = stored_name(prefix, rule.stored, number, ".bias");
@@ -159,6 +174,13 @@ class tensor_mapper {
     // A convolution of every channel by itself has a dimension of 1.
     if (rule.columns == extent::conv_width && whole.shape.size() == 3 && whole.shape[1] == 1)
       whole.shape.erase(whole.shape.begin() + 1);
+    const bool by_head = rule.fused == fused_in::by_head || rule.fused == fused_in::by_head_turned;
+    if (by_head && raw.view->type != dtype::other)
+      return view_heads(whole, rule.fused == fused_in::by_head_turned, block.attention->n_heads, rows,
+                        length_of(rule.columns, arch_, block), cat(label_, ": tensor ", printable(stored)));
+    // A matrix of one row may be stored as a vector.
+    if (shape.size() == 2 && shape[0] == 1 && whole.shape.size() == 1)
+      whole.shape.insert(whole.shape.begin(), 1);
     if (whole.shape != shape) {
       fail(status::data, label_, ": tensor ", printable(stored), " has shape ", shape_text(raw.view->shape),
            ", expected ", shape_text(shape));
@@ -195,6 +217,7 @@ class tensor_mapper {
     const std::uint64_t rows = length_of(rule.rows, arch_, block);
     if (rule.make == made::ones) return add_own(std::vector<float>(rows, 1.0f), {rows}, canonical);
     if (rule.make == made::stacked) return make_stacked(rule, prefix, canonical, block);
+    if (rule.make == made::repeated) return make_repeated(rule, prefix, canonical, block);
     std::vector<float> values =
         values_of(part(rule, stored_name(prefix, rule.stored, 0, ".weight"), block, 0, true));
     const auto root = static_cast<float>(1 / std::sqrt(static_cast<double>(arch_.d_model)));
@@ -215,6 +238,30 @@ class tensor_mapper {
       all.insert(all.end(), row.begin(), row.end());
     }
     add_own(std::move(all), {rows, columns}, canonical);
+  }
+
+  // What belongs to key heads, for a delta rule that takes each several times.
+  void make_repeated(const tensor_rule& rule, std::string_view prefix, const std::string& canonical,
+                     const block_part& block) {
+    const delta_part& d = *block.delta;
+    const std::uint64_t times = d.n_key_heads / d.stored_key_heads;
+    tensor_view view = part(rule, stored_name(prefix, rule.stored, 0, ".weight"), block, 0, false);
+    view.name = canonical;
+    if (rule.columns != extent::conv_width) {
+      out_.own.push_back(repeat_rows(view, times));
+      return out_.views.push_back(std::move(view));
+    }
+    view.shape[0] =
+        raw_[by_name_.find(stored_name(prefix, rule.stored, 0, ".weight"))->second].view->shape[0];
+    const std::vector<float> all = values_of(view);
+    const auto keys =
+        static_cast<std::ptrdiff_t>(std::uint64_t{d.stored_key_heads} * d.key_dim * d.conv_width);
+    std::vector<float> values;
+    for (const std::ptrdiff_t of : {std::ptrdiff_t{0}, keys})
+      for (std::uint64_t i = 0; i < times; ++i)
+        values.insert(values.end(), all.begin() + of, all.begin() + of + keys);
+    values.insert(values.end(), all.begin() + 2 * keys, all.end());
+    add_own(std::move(values), {length_of(rule.rows, arch_, block), d.conv_width}, canonical);
   }
 
   double read_scalar(const std::string& stored) {

@@ -57,14 +57,17 @@ enum class bias_of { nothing, always, attention, mlp, present };
 // How a logical tensor lies in the stored one.
 enum class fused_in {
   nothing,
-  qkv,            // rows of q, then k, then v
-  qkv_by_group,   // for each key-value head its group of q, then its k and v
-  query_gate,     // for each head its q, then its gate
-  latent_kv,      // for each head its own part of k, then its v
-  kv_down_rope,   // rows of kv_down, then k_rope
-  delta_qkv,      // rows of q, then k, then v of a delta rule
-  gate_up,        // rows of gate, then up
-  gate_up_pairs,  // rows of gate and up in turn
+  qkv,             // rows of q, then k, then v
+  qkv_by_group,    // for each key-value head its group of q, then its k and v
+  query_gate,      // for each head its q, then its gate
+  latent_kv,       // for each head its own part of k, then its v
+  kv_down_rope,    // rows of kv_down, then k_rope
+  delta_qkv,       // rows of q, then k, then v of a delta rule
+  gate_up,         // rows of gate, then up
+  gate_up_pairs,   // rows of gate and up in turn
+  delta_ba,        // for each key head beta of its value heads, then their step
+  by_head,         // (H, rows / H, columns)
+  by_head_turned,  // (H, columns, rows / H)
 };
 
 // In which blocks a rule holds.
@@ -93,6 +96,7 @@ enum class made {
   stacked,       // one tensor for each row, '#' in the name
   minus_exp,     // -exp of it
   root_scaled,   // divided by the root of D
+  repeated,      // rows of the key heads that are stored, as often as they are taken
   output_scale,  // of its block, not a tensor
 };
 
@@ -109,6 +113,10 @@ struct tensor_rule {
   std::uint32_t slot = 0;  // which part of the fused tensor
   only_in only = only_in::any;
   made make = made::as_stored;
+  // Names like `stored`, '#' being 0: the rule holds in blocks with such a tensor, or without any of those that
+  // single spaces separate.
+  const char* with = nullptr;
+  const char* without = nullptr;
 };
 
 // Where a family keeps its tensors. Their names begin with the first of `prefixes` under which the embedding

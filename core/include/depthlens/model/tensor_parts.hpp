@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/files/blocks.hpp"
@@ -69,6 +71,40 @@ inline tensor_view slice_of(const tensor_view& whole, std::uint64_t number) {
   return out;
 }
 
+// A tensor of three dimensions, the first of which counts heads, as the matrix (rows, columns) of them all.
+// Errors: data, for another shape, and for blocks that would have to be turned.
+inline tensor_view view_heads(const tensor_view& whole, bool turned, std::uint64_t heads, std::uint64_t rows,
+                              std::uint64_t columns, const std::string& where) {
+  const std::uint64_t each = rows / heads;
+  const std::vector<std::uint64_t> shape{heads, turned ? columns : each, turned ? each : columns};
+  if (whole.shape != shape)
+    fail(status::data, where, " has shape ", shape_text(whole.shape), ", expected ", shape_text(shape));
+  if (turned && block_size(whole.type).values != 1)
+    fail(status::data, where, " is stored as ", dtype_name(whole.type),
+         " blocks that run along the dimension to be turned, which is not supported: store it as F32, F16 or "
+         "BF16 (llama-quantize --tensor-type attn_k_b=f16 keeps it so)");
+  tensor_view out = whole;
+  out.shape = {rows, columns};
+  out.row_group = turned ? each : rows;
+  out.group_stride = turned ? columns * each : rows;
+  out.row_stride = turned ? 1 : columns;
+  out.column_stride = turned ? each : 1;
+  return out;
+}
+
+// Whole rows of a matrix several times, one copy behind the other: its bytes, in a vector of floats that is
+// only room for them. The first copy is set in `view`.
+inline std::vector<float> repeat_rows(tensor_view& view, std::uint64_t times) {
+  std::vector<float> room((view.bytes * times + sizeof(float) - 1) / sizeof(float));
+  auto* to = reinterpret_cast<std::byte*>(room.data());
+  for (std::uint64_t i = 0; i < times; ++i) std::memcpy(to + i * view.bytes, view.data, view.bytes);
+  view.data = to;
+  view.bytes *= times;
+  view.shape[0] *= times;
+  view.row_group = view.group_stride = view.shape[0];
+  return room;
+}
+
 struct part_and_total {
   part_of_tensor part;
   std::uint64_t rows;  // of the stored tensor
@@ -119,10 +155,24 @@ inline part_and_total part_of_rule(const tensor_rule& rule, const architecture& 
       part.stride = 2;
       return {part, 2 * rows};
     case fused_in::delta_qkv: {
-      const std::uint64_t keys = delta_length(extent::delta_keys, *b.delta);
+      delta_part stored = *b.delta;
+      if (stored.stored_key_heads != 0) stored.n_key_heads = stored.stored_key_heads;
+      const std::uint64_t keys = delta_length(extent::delta_keys, stored);
       part.first = rule.slot * keys;
-      return {part, delta_length(extent::delta_channels, *b.delta)};
+      if (rule.make == made::repeated && b.delta->stored_key_heads != 0)
+        part.rows = part.group = part.stride = keys;
+      return {part, delta_length(extent::delta_channels, stored)};
     }
+    case fused_in::delta_ba: {
+      const std::uint64_t group = b.delta->n_value_heads / b.delta->n_key_heads;
+      part.first = rule.slot * group;
+      part.group = group;
+      part.stride = 2 * group;
+      return {part, 2 * rows};
+    }
+    case fused_in::by_head:
+    case fused_in::by_head_turned:
+      return {part, rows};
     default:
       return part_of_attention(rule, part, *b.attention);
   }

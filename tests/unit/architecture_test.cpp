@@ -11,6 +11,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
+#include "support/flat_architecture.hpp"
 #include "support/model_bytes.hpp"
 #include "support/tiny_models.hpp"
 
@@ -23,8 +24,8 @@ using depthlens::test::tiny_gguf_metadata;
 
 namespace {
 
-architecture from_config(std::string_view text) {
-  return architecture_from_config(json_document(text, "config.json", {}));
+test::flat_architecture from_config(std::string_view text) {
+  return test::flat(architecture_from_config(json_document(text, "config.json", {})));
 }
 
 bool refuses_config(std::string_view text, std::string_view part) {
@@ -41,9 +42,9 @@ std::string with_value(std::string_view key, std::string_view value) {
   return text.replace(at, text.find_first_of(",}", at) - at, value);
 }
 
-architecture from_gguf(const gguf_parts& parts) {
+test::flat_architecture from_gguf(const gguf_parts& parts) {
   const test::byte_writer bytes = parts.file();
-  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+  return test::flat(architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf")));
 }
 
 bool refuses_gguf(const gguf_parts& parts, std::string_view part) {
@@ -68,7 +69,7 @@ const std::vector<float> llama3_frequencies = {1.0f,           0.11089706f,    0
 BOOST_AUTO_TEST_SUITE(architecture_of_config_json)
 
 BOOST_AUTO_TEST_CASE(sizes_and_defaults_are_read) {
-  const architecture a = from_config(tiny_config_with());
+  const test::flat_architecture a = from_config(tiny_config_with());
   BOOST_TEST(a.family == "llama");
   BOOST_TEST(a.n_layers == 2u);
   BOOST_TEST(a.d_model == 8u);
@@ -198,7 +199,7 @@ BOOST_AUTO_TEST_SUITE(architecture_of_gguf)
 
 BOOST_AUTO_TEST_CASE(sizes_and_defaults_are_read_from_metadata_and_tensors) {
   gguf_parts p = tiny_gguf_metadata();
-  const architecture a = from_gguf(add_tiny_tensors(p));
+  const test::flat_architecture a = from_gguf(add_tiny_tensors(p));
   BOOST_TEST(a.n_layers == 2u);
   BOOST_TEST(a.head_dim == 4u);
   BOOST_TEST(a.n_kv_heads == 1u);

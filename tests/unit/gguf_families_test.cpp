@@ -13,6 +13,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/model_files.hpp"
+#include "support/flat_architecture.hpp"
 #include "support/gguf_twins.hpp"
 
 using namespace depthlens;
@@ -26,13 +27,6 @@ using depthlens::test::scratch_folder;
 namespace {
 
 using windows = std::vector<std::uint32_t>;
-
-const attention_part& mixer(const architecture& a) { return *a.blocks.at(0).attention; }
-windows windows_of(const architecture& a) {
-  windows out;
-  for (const block_part& b : a.blocks) out.push_back(b.attention->window);
-  return out;
-}
 
 std::vector<gguf_name> llama_names(conversion norm = conversion::none, conversion qk = conversion::none) {
   return {{"model.embed_tokens", "token_embd"},
@@ -151,38 +145,35 @@ test::values logical(const tensor_view& t) {
   return out;
 }
 
-void check_same_architecture(const architecture& a, const architecture& b) {
+void check_same_architecture(const test::flat_architecture& a, const test::flat_architecture& b) {
   BOOST_TEST(a.n_layers == b.n_layers);
   BOOST_TEST(a.d_model == b.d_model);
-  const block_part &one = a.blocks.at(0), &two = b.blocks.at(0);
-  const attention_part &s = *one.attention, &t = *two.attention;
-  BOOST_TEST(s.n_heads == t.n_heads);
-  BOOST_TEST(s.n_kv_heads == t.n_kv_heads);
-  BOOST_TEST(s.head_dim == t.head_dim);
-  BOOST_TEST(s.value_dim == t.value_dim);
-  BOOST_TEST(one.d_ff == two.d_ff);
+  BOOST_TEST(a.n_heads == b.n_heads);
+  BOOST_TEST(a.n_kv_heads == b.n_kv_heads);
+  BOOST_TEST(a.head_dim == b.head_dim);
+  BOOST_TEST(a.d_ff == b.d_ff);
   BOOST_TEST(a.vocab_size == b.vocab_size);
   BOOST_TEST(a.max_positions == b.max_positions);
-  BOOST_TEST((a.norm == b.norm && one.activation == two.activation && one.form == two.form));
+  BOOST_TEST((a.norm == b.norm && a.activation == b.activation && a.form == b.form));
   BOOST_TEST(static_cast<float>(a.norm_eps) == static_cast<float>(b.norm_eps));
   BOOST_TEST(a.embed_scale == b.embed_scale);
-  BOOST_TEST(s.scale == t.scale);
-  BOOST_TEST(s.softcap == t.softcap);
+  BOOST_TEST(a.attention_scale == b.attention_scale);
+  BOOST_TEST(a.attention_softcap == b.attention_softcap);
   BOOST_TEST(a.final_softcap == b.final_softcap);
   BOOST_TEST(a.tied == b.tied);
   BOOST_TEST(a.position_offset == b.position_offset);
-  BOOST_TEST(s.rope_dims == t.rope_dims);
-  BOOST_TEST(s.rope_inv_freq == t.rope_inv_freq, boost::test_tools::per_element());
-  BOOST_TEST(windows_of(a) == windows_of(b), boost::test_tools::per_element());
+  BOOST_TEST(a.rope_dims == b.rope_dims);
+  BOOST_TEST(a.rope_inv_freq == b.rope_inv_freq, boost::test_tools::per_element());
+  BOOST_TEST(a.window == b.window, boost::test_tools::per_element());
 }
 
-architecture with(const gguf_twin& twin, auto&& change) {
+test::flat_architecture with(const gguf_twin& twin, auto&& change) {
   gguf_parts p = gguf_of(twin);
   change(p);
   const test::byte_writer bytes = p.file();
-  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+  return test::flat(architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf")));
 }
-architecture as_is(gguf_twin twin, auto&& metadata) {
+test::flat_architecture as_is(gguf_twin twin, auto&& metadata) {
   twin.metadata = metadata;
   return with(twin, [](gguf_parts&) {});
 }
@@ -209,7 +200,7 @@ BOOST_AUTO_TEST_CASE(a_folder_and_its_gguf_are_the_same_model) {
         BOOST_TEST((ours.shape == theirs.shape), theirs.name);
         test::values want = logical(theirs);
         const bool qk = theirs.name == "block.0.q" || theirs.name == "block.0.k";
-        if (qk && mixer(gguf.arch()).rope == rope_kind::interleaved)
+        if (qk && test::flat(gguf.arch()).rope == rope_kind::interleaved)
           want = test::converted({"", theirs.shape}, want, conversion::permute, twin.head_dim);
         if (theirs.name.ends_with("norm")) {
           for (float& v : want) v += static_cast<float>(folder.arch().norm_offset - gguf.arch().norm_offset);
@@ -229,7 +220,7 @@ BOOST_AUTO_TEST_CASE(every_family_refuses_what_it_does_not_understand) {
       BOOST_TEST(refuses(twin, "only causal models",
                          [&](gguf_parts& p) { p.entry(a + ".attention.causal", 7).put(std::uint8_t{0}); }));
       BOOST_CHECK_NO_THROW(with(twin, [&](gguf_parts& p) {
-        p.u32(a + ".expert_chunks", 0).u32("other.logit_scale", 2).u32(a + ".pooling_type", 0);
+        p.u32(a + ".expert_count", 0).u32("other.logit_scale", 2).u32(a + ".pooling_type", 0);
         p.entry(a + ".attention.causal", 7).put(std::uint8_t{1});
       }));
       const scratch_folder scratch;
@@ -247,11 +238,10 @@ BOOST_AUTO_TEST_CASE(every_family_refuses_what_it_does_not_understand) {
 BOOST_AUTO_TEST_CASE(a_window_is_refused_where_the_family_has_none) {
   for (const gguf_twin& twin : twins()) {
     const std::string key = cat(twin.architecture, ".attention.sliding_window");
-    const bool has = twin.architecture == "phi3" || twin.architecture == "olmo2";
-    if (has || twin.architecture.starts_with("gemma")) continue;
+    if (twin.architecture.starts_with("gemma") || twin.architecture == "phi3") continue;
     BOOST_TEST(
         refuses(twin, cat(key, " is 7: attention windows are not"), [&](gguf_parts& p) { p.u32(key, 7); }));
-    BOOST_TEST((windows_of(with(twin, [&](gguf_parts& p) { p.u32(key, 16); })) == windows{0}), key);
+    BOOST_TEST(with(twin, [&](gguf_parts& p) { p.u32(key, 16); }).window.empty(), key);
   }
 }
 
@@ -263,29 +253,30 @@ BOOST_AUTO_TEST_CASE(gptneox_knows_its_form_and_the_activation_of_its_largest_mo
       p.entry("gptneox.use_parallel_residual", 7).put(parallel);
     };
   };
-  BOOST_TEST((as_is(twin, metadata(0)).blocks[0].form == block_form::sequential));
-  const architecture parallel = as_is(twin, metadata(1));
-  BOOST_TEST((parallel.blocks[0].form == block_form::parallel));
-  BOOST_TEST((parallel.blocks[0].activation == activation_kind::gelu));
-  BOOST_TEST(mixer(parallel).rope_dims == 4u);
+  BOOST_TEST((as_is(twin, metadata(0)).form == block_form::sequential));
+  const test::flat_architecture parallel = as_is(twin, metadata(1));
+  BOOST_TEST((parallel.form == block_form::parallel && parallel.activation == activation_kind::gelu));
+  BOOST_TEST(parallel.rope_dims == 4u);
   architecture twenty_b{.family = "gptneox", .n_layers = 44};
-  twenty_b.blocks.resize(44);
+  twenty_b.blocks.resize(1);
   const test::byte_writer bytes = gguf_of(twin).file();
   families::read_gguf_gptneox(gguf_file(bytes.bytes(), "m.gguf"), twenty_b);
-  BOOST_TEST((twenty_b.blocks[43].activation == activation_kind::gelu_tanh));
+  BOOST_TEST((twenty_b.blocks[0].activation == activation_kind::gelu_tanh));
 }
 
 BOOST_AUTO_TEST_CASE(phi3_has_a_window_in_all_layers_where_the_file_or_its_age_says_so) {
   const gguf_twin twin = phi3();
   const auto window = [&](std::uint32_t value) {
-    return windows_of(as_is(twin, [=](gguf_parts& p) {
-      rms("phi3", 1e-5f)(p);
-      p.u32("phi3.attention.sliding_window", value);
-    }));
+    return as_is(twin,
+                 [=](gguf_parts& p) {
+                   rms("phi3", 1e-5f)(p);
+                   p.u32("phi3.attention.sliding_window", value);
+                 })
+        .window;
   };
   BOOST_TEST((window(7) == windows{7}));
-  BOOST_TEST((window(0) == windows{0}));
-  BOOST_TEST((window(262144) == windows{0}));
+  BOOST_TEST(window(0).empty());
+  BOOST_TEST(window(262144).empty());
   BOOST_TEST(families::gguf_phi3_window({.n_layers = 32, .max_positions = 4096}) == 2047u);
   BOOST_TEST(families::gguf_phi3_window({.n_layers = 32, .max_positions = 131072}) == 0u);
   BOOST_TEST(families::gguf_phi3_window({.n_layers = 24, .max_positions = 4096}) == 0u);
@@ -296,10 +287,10 @@ BOOST_AUTO_TEST_CASE(gemma_has_the_scale_of_the_27b_by_its_depth) {
   const gguf_file file(bytes.bytes(), "m.gguf");
   const auto scale = [&](const char* name, std::uint32_t layers, std::uint32_t width, std::uint32_t heads) {
     architecture a{.family = name, .n_layers = layers, .d_model = width};
-    a.blocks.resize(layers);
-    for (block_part& b : a.blocks) b.attention.emplace(attention_part{.n_heads = heads, .scale = 0.5});
+    a.blocks.resize(1);
+    a.blocks[0].attention = attention_part{.n_heads = heads, .scale = 0.5};
     families::read_gguf_gemma(file, a);
-    return mixer(a).scale;
+    return a.blocks[0].attention->scale;
   };
   BOOST_TEST(scale("gemma2", 46, 4608, 32) == 1.0 / 12);  // query_pre_attn_scalar 144
   BOOST_TEST(scale("gemma3", 62, 5376, 32) == 1 / std::sqrt(168.0));
@@ -312,21 +303,19 @@ BOOST_AUTO_TEST_CASE(gemma_reads_caps_and_bases_and_has_defaults) {
     rms("gemma2", 1e-6f, 4)(p);
     p.f32("gemma2.attn_logit_softcapping", 5).f32("gemma2.final_logit_softcapping", 8);
   };
-  const architecture capped = as_is(gemma(test::gemma2_model(), "gemma2"), two);
-  BOOST_TEST(mixer(capped).softcap == 5.0);
+  const test::flat_architecture capped = as_is(gemma(test::gemma2_model(), "gemma2"), two);
+  BOOST_TEST(capped.attention_softcap == 5.0);
   BOOST_TEST(capped.final_softcap == 8.0);
   const gguf_twin three = gemma(test::gemma3_model(), "gemma3");
-  const auto scaled = [&](std::uint32_t pattern) {
-    return with(three, [=](gguf_parts& p) {
-      p.text("gemma3.rope.scaling.type", "linear").f32("gemma3.rope.scaling.factor", 8);
-      p.f32("gemma3.rope.freq_base_swa", 100).u32("gemma3.attention.sliding_window_pattern", pattern);
-    });
-  };
-  BOOST_TEST(mixer(scaled(1)).rope_inv_freq.at(0) == 0.125f);
-  BOOST_TEST((mixer(scaled(2)).rope_inv_freq == std::vector<float>{1.0f, 0.1f}));
-  const architecture global =
+  const test::flat_architecture scaled = with(three, [](gguf_parts& p) {
+    p.text("gemma3.rope.scaling.type", "linear").f32("gemma3.rope.scaling.factor", 8);
+    p.f32("gemma3.rope.freq_base_swa", 100);
+  });
+  BOOST_TEST(
+      (scaled.rope_inv_freq == std::vector<float>{1.0f, 0.1f}));  // of its one layer, which has a window
+  const test::flat_architecture global =
       as_is(three, [](gguf_parts& p) { p.f32("gemma3.attention.layer_norm_rms_epsilon", 1e-6f); });
-  BOOST_TEST((windows_of(global) == windows{0}));
+  BOOST_TEST(global.window.empty());
 }
 
 BOOST_AUTO_TEST_CASE(the_order_of_windows_is_the_family_s_or_the_file_s) {
@@ -340,12 +329,10 @@ BOOST_AUTO_TEST_CASE(the_order_of_windows_is_the_family_s_or_the_file_s) {
     a.blocks.resize(layers);
     for (block_part& b : a.blocks) b.attention.emplace();
     detail::read_gguf_windows(gguf_file(bytes.bytes(), "m.gguf"), *families::find_gguf(name), a);
-    return windows_of(a);
+    return test::flat(a).window;
   };
   const auto nothing = [](gguf_parts&) {};
   BOOST_TEST((of("gemma2", 4, nothing) == windows{7, 0, 7, 0}));
-  BOOST_TEST((of("olmo2", 5, nothing) == windows{7, 7, 7, 0, 7}));
-  BOOST_TEST((of("gpt-oss", 3, nothing) == windows{7, 0, 7}));
   BOOST_TEST((of("gemma3", 7, nothing) == windows{7, 7, 7, 7, 7, 0, 7}));
   const char* const key = "gemma3.attention.sliding_window_pattern";
   BOOST_TEST((of("gemma3", 4, [&](gguf_parts& p) { p.u32(key, 3); }) == windows{7, 7, 0, 7}));

@@ -18,17 +18,22 @@
 
 namespace depthlens::detail {
 
+// Has the family windows only where use_sliding_window is true?
+constexpr bool is_switched(windowed windows) noexcept {
+  return windows == windowed::switched || windows == windowed::upper || windows == windowed::lower_even ||
+         windows == windowed::by_list;
+}
+
 inline bool is_window_key(const model_family& f, std::string_view key) {
   if (key == "layer_types" || key == "sliding_window") return true;
-  if (f.windows == windowed::by_list && key == "use_sliding_window") return true;
-  return f.windows == windowed::upper && is_listed("max_window_layers use_sliding_window", key);
+  if (is_switched(f.windows) && key == "use_sliding_window") return true;
+  return (f.windows == windowed::upper || f.windows == windowed::lower_even) && key == "max_window_layers";
 }
 
 // At most max_positions; nothing where the model has no window.
 inline std::optional<std::uint32_t> read_window(const json_view& root, const model_family& f,
                                                 const architecture& a) {
-  const bool asked = f.windows == windowed::upper || f.windows == windowed::by_list;
-  if (asked && !root.find_bool("use_sliding_window").value_or(false)) return {};
+  if (is_switched(f.windows) && !root.find_bool("use_sliding_window").value_or(false)) return {};
   const auto given = root.find("sliding_window");
   if (!given && (f.window == 0 || root.as_object().contains("sliding_window"))) return {};
   const std::uint64_t window = given ? given->as_u64() : f.window;
@@ -71,10 +76,11 @@ inline std::vector<bool> listed_windows(const json_view& types, const model_fami
 
 // The same by the family's rule.
 inline std::vector<bool> usual_windows(const json_view& root, const model_family& f, const architecture& a) {
-  std::vector<bool> out(a.n_layers, f.windows == windowed::all);
-  if (f.windows == windowed::upper) {
-    const std::uint64_t first = root.find_u64("max_window_layers").value_or(28);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = i >= first;
+  std::vector<bool> out(a.n_layers, f.windows == windowed::all || f.windows == windowed::switched);
+  const std::uint64_t first = root.find_u64("max_window_layers").value_or(28);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (f.windows == windowed::upper) out[i] = i >= first;
+    if (f.windows == windowed::lower_even) out[i] = i < first && i % 2 == 0;
   }
   if (f.windows == windowed::patterned) {
     const std::uint32_t pattern = read_pattern(root, f);
@@ -98,7 +104,7 @@ inline std::vector<bool> read_windows(const json_view& root, const model_family&
   if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return sliding;
   if (!window && (types || own_rope)) {
     fail(status::data, root.place(), "there are layers of sliding_attention, but \"sliding_window\" is ",
-         f.windows == windowed::upper ? "not in use" : "missing");
+         is_switched(f.windows) ? "not in use" : "missing");
   }
   for (std::size_t i = 0; i < sliding.size() && hides; ++i)
     if (sliding[i] && a.blocks[i].attention) a.blocks[i].attention->window = *window;

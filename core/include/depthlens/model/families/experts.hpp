@@ -179,7 +179,7 @@ inline constexpr model_family qwen2_moe = {
         "decoder_sparse_step mlp_only_layers moe_intermediate_size norm_topk_prob num_experts "
         "num_experts_per_tok num_local_experts qkv_bias shared_expert_intermediate_size",
     .harmless = expert_training,
-    .windows = windowed::upper,
+    .windows = windowed::lower_even,
     .window = 4096,
     .more = read_qwen_moe,
     .tensors = {model_prefix, "layers.", llama_outside, qwen2_moe_block, llama_final_norm, llama_head,
@@ -192,8 +192,8 @@ inline constexpr model_family qwen3_moe = {
     .keys =
         "attention_bias decoder_sparse_step mlp_only_layers moe_intermediate_size norm_topk_prob "
         "num_experts num_experts_per_tok num_local_experts",
-    .harmless = expert_training,
-    .windows = windowed::upper,
+    .harmless = "max_window_layers output_router_logits router_aux_loss_coef router_jitter_noise",
+    .windows = windowed::switched,
     .window = 4096,
     .more = read_qwen_moe,
     .tensors = {model_prefix, "layers.", llama_outside, qwen3_moe_block, llama_final_norm, llama_head,

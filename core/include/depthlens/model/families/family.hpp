@@ -27,9 +27,11 @@ struct size_key {
 enum class windowed {
   none,  // and a window that would hide anything is refused
   all,
-  upper,      // from layer max_window_layers on, where use_sliding_window is true
-  patterned,  // all but each n-th
-  by_list     // layer_types alone
+  switched,    // all, where use_sliding_window is true; so also the next three
+  upper,       // from layer max_window_layers on
+  lower_even,  // below layer max_window_layers, every second one from layer 0 on
+  by_list,     // layer_types alone
+  patterned    // all but each n-th
 };
 
 struct rope_rule {

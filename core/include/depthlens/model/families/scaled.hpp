@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/model/families/experts.hpp"
@@ -33,10 +35,13 @@ inline void read_cohere(const json_view& config, architecture& a) {
   a.head_norms = config_flag(config, "use_qk_norm", false);
 }
 
-// no_rope_layers has a 1 for each layer that has rotary positions.
+// no_rope_layers has a 1 for each layer that has rotary positions; the others have a window where there is one
+// and layer_types says nothing.
 inline void finish_smollm3(const json_view& config, architecture& a) {
   const std::uint64_t interval = config.find_u64("no_rope_layer_interval").value_or(4);
   const auto list = config.find("no_rope_layers");
+  const bool windows = config_flag(config, "use_sliding_window", false);
+  const std::optional<std::uint64_t> window = windows ? config.find_u64("sliding_window") : std::nullopt;
   if (interval == 0) fail(status::data, config.place(), "no_rope_layer_interval is 0, expected at least 1");
   if (list && list->as_array().size() != a.n_layers)
     fail(status::data, list->place(), "has ", list->as_array().size(), " layers, expected ", a.n_layers);
@@ -44,6 +49,8 @@ inline void finish_smollm3(const json_view& config, architecture& a) {
     const bool turned = list ? list->at(i).as_u64() != 0 : (i + 1) % interval != 0;
     attention_part& t = *a.blocks[i].attention;
     if (turned) continue;
+    if (window && !config.find("layer_types") && *window < a.max_positions)
+      t.window = static_cast<std::uint32_t>(*window);
     t.rope_dims = 0;
     t.rope_inv_freq.clear();
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small tokenizers that cut text as published families do (tests/golden/make_tokenizers.py), against the ids
-// that Hugging Face's tokenizers library gives for them: from tokenizer.json, and from the same vocabulary as a
-// GGUF file that names the family.
+// that Hugging Face's tokenizers library gives for them: from tokenizer.json, and from the same vocabulary as
+// a GGUF file that names the family.
 #include "support/tokenizer_files.hpp"
 
 #include "depthlens/base/json.hpp"

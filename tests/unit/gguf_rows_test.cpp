@@ -400,6 +400,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_by_its_key) {
   BOOST_TEST(refuses("rope.dimension_count is 4, expected an even number below the head size 4",
                      with_key(deepseek(), "rope.dimension_count=4")));
   BOOST_TEST(refuses("do not divide each other", with_key(qwen35(), "ssm.group_count=3")));
+  BOOST_TEST(refuses("time_step_rank is 34, expected at most 16 times group_count, 2",
+                     with_key(with_key(qwen35(), "ssm.time_step_rank=34"), "ssm.inner_size=68")));
   BOOST_TEST(refuses("full_attention_interval is 0", with_key(qwen35(), "full_attention_interval=0")));
   BOOST_TEST(refuses("'qwen35.ssm.conv_kernel' is missing", [] {
     gguf_row r = qwen35();

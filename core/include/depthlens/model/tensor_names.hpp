@@ -113,8 +113,8 @@ struct tensor_rule {
   std::uint32_t slot = 0;  // which part of the fused tensor
   only_in only = only_in::any;
   made make = made::as_stored;
-  // Names like `stored`, '#' being 0: the rule holds in blocks with such a tensor, or without any of those that
-  // single spaces separate.
+  // Names like `stored`, '#' being 0: the rule holds in blocks with such a tensor, or without any of those
+  // that single spaces separate.
   const char* with = nullptr;
   const char* without = nullptr;
 };

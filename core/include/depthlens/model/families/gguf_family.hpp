@@ -37,7 +37,8 @@ struct gguf_family {
   bool lists = false;          // sizes may be lists by layer, which `more` reads
   bool latent = false;         // sizes of heads are not those of the usual keys; `more` reads them
   bool may_be_sparse = false;  // there may be no dense part, and no size of it
-  // What is peculiar to the family; blocks are all alike when it is called, without windows and rotary numbers.
+  // What is peculiar to the family; blocks are all alike when it is called, without windows and rotary
+  // numbers.
   void (*more)(const gguf_file& file, architecture& a) = nullptr;
   void (*finish)(const gguf_file& file, architecture& a) = nullptr;  // the same, at the end
   tensor_table tensors;

@@ -89,6 +89,11 @@ inline delta_part read_gguf_delta(const gguf_file& file, const architecture& a) 
     fail(status::data, file.path(), ": ", prefix, "inner_size ", inner, ", time_step_rank ", d.n_value_heads,
          " and group_count ", d.n_key_heads, " do not divide each other");
   d.value_dim = inner / d.n_value_heads;
+  // Keys are copied so many times.
+  constexpr std::uint32_t most = 16;
+  if (d.n_value_heads / d.n_key_heads > most)
+    fail(status::data, file.path(), ": ", prefix, "time_step_rank is ", d.n_value_heads,
+         ", expected at most ", most, " times group_count, ", d.n_key_heads);
   if (a.family == "qwen3next" || d.n_key_heads == d.n_value_heads) return d;
   d.stored_key_heads = d.n_key_heads;
   d.n_key_heads = d.n_value_heads;

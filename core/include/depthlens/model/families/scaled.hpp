@@ -35,8 +35,8 @@ inline void read_cohere(const json_view& config, architecture& a) {
   a.head_norms = config_flag(config, "use_qk_norm", false);
 }
 
-// no_rope_layers has a 1 for each layer that has rotary positions; the others have a window where there is one
-// and layer_types says nothing.
+// no_rope_layers has a 1 for each layer that has rotary positions; the others have a window where there is
+// one and layer_types says nothing.
 inline void finish_smollm3(const json_view& config, architecture& a) {
   const std::uint64_t interval = config.find_u64("no_rope_layer_interval").value_or(4);
   const auto list = config.find("no_rope_layers");

@@ -174,15 +174,22 @@ inline block_part read_sizes(const json_view& root, const model_family& f, archi
   return block;
 }
 
+// Weights that are stored otherwise than as numbers; MXFP4 is read where `mxfp4` says so.
+inline void refuse_quantized(const json_view& root, bool mxfp4) {
+  const auto given = root.find("quantization_config");
+  if (!given) return;
+  const std::string_view method = given->find_string("quant_method").value_or("");
+  if (mxfp4 && method == "mxfp4") return;
+  fail(status::data, root.place(), "key 'quantization_config' is not understood: quant_method is ",
+       method.empty() ? "missing" : printable(method), ", and the weights must be plain",
+       mxfp4 ? " or mxfp4" : "");
+}
+
 // Models that also see images hold their text model in text_config; what is said of its weights stands outside
 // of it.
 inline json_view text_part(const json_view& root) {
   if (!is_listed("gemma3 gemma4 qwen3_5 qwen3_5_moe", root.require_string("model_type"))) return root;
-  if (const auto quantized = root.find("quantization_config")) {
-    const json_view method = quantized->require("quant_method");
-    fail(status::data, method.place(), "is ", printable(method.as_string()),
-         ", which is not supported: the weights must be plain in models with a text_config");
-  }
+  refuse_quantized(root, false);
   static constexpr std::string_view known =
       "audio_config audio_token_id audio_token_index boa_token_id boa_token_index boi_token_id "
       "boi_token_index "
@@ -199,21 +206,6 @@ inline json_view text_part(const json_view& root) {
 
 }  // namespace detail
 
-namespace detail {
-
-// Weights that are stored otherwise than as numbers; MXFP4 is read, in families whose row has the key.
-inline void refuse_quantized(const json_view& root, const model_family& family) {
-  const auto given = root.find("quantization_config");
-  if (!given) return;
-  const json_view method = given->require("quant_method");
-  if (method.as_string() == "mxfp4" && is_listed(family.keys, "quantization_config")) return;
-  fail(status::data, method.place(), "is ", printable(method.as_string()),
-       ", which is not supported: the weights must be plain",
-       is_listed(family.keys, "quantization_config") ? " or mxfp4" : "", " in ", family.name, " models");
-}
-
-}  // namespace detail
-
 // The architecture in a parsed config.json. Errors: status::data with file and key.
 inline architecture architecture_from_config(const json_document& config) {
   const json_view root = detail::text_part(config.root());
@@ -224,7 +216,7 @@ inline architecture architecture_from_config(const json_document& config) {
     fail(status::data, root.place(), "model_type ", printable(a.family), " is not supported; supported are ",
          families::names());
   }
-  detail::refuse_quantized(root, *family);
+  detail::refuse_quantized(root, detail::is_listed(family->keys, "quantization_config"));
   detail::refuse_config_keys(root, *family);
   const block_part block = detail::read_sizes(root, *family, a);
   a.norm = family->norm;

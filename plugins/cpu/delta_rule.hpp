@@ -29,15 +29,15 @@ class delta_rule {
   delta_rule(const part_tools& tools, const block_weights& w, const dlens_delta_rule& shape,
              const token_tree& tree, const kept_path* prefix, std::uint32_t layer);
 
-  // The outputs of all heads, normed and gated, of all tokens: (T, values), in scratch.q. stream (T, D) enters
-  // the block.
+  // The outputs of all heads, normed and gated, of all tokens: (T, values), in scratch.q. stream (T, D)
+  // enters the block.
   float_rows run(const float_rows& stream);
   // Rows and states of a path in the pack whose first token is at position `begin`. tokens: ascending
   // positions. After run.
   void keep(const std::vector<std::uint32_t>& tokens, std::uint32_t begin, kept_layer& to);
 
  private:
-  // Tokens of a run that lie in one chunk: n of them from `token`, at `position`, the chunk begins at `chunk`.
+  // Tokens of a run in one chunk: n of them from `token`, at `position`; the chunk begins at `chunk`.
   struct piece {
     std::size_t token, n;
     std::uint32_t position, chunk;

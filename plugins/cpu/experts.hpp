@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The experts of a block: what its router chooses for each row, and the chosen ones' weighted sum. Rows are
-// gathered by expert, so that each one's weights are used once for all rows. A row's sum goes over its experts
-// by number: it does not depend on the other rows.
+// gathered by expert, so that each one's weights are used once for all rows. A row's sum goes over its
+// experts by number: it does not depend on the other rows.
 #pragma once
 
 #include "part_tools.hpp"

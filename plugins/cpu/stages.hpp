@@ -45,8 +45,8 @@ class weight_stages {
   std::uint32_t parts(std::uint32_t stage) const { return static_cast<std::uint32_t>(parts_[stage].size()); }
   // Parts may be loaded at once.
   void load(std::uint32_t stage, std::uint32_t part, workspace& scratch);
-  // Loads an expert of a block whose stage is loaded, if it is not there yet: experts of streamed weights come
-  // when they are first used. Thread-safe.
+  // Loads an expert of a block whose stage is loaded, if it is not there yet: experts of streamed weights
+  // come when they are first used. Thread-safe.
   void need_expert(std::uint32_t layer, std::size_t number, workspace& scratch);
   // All of it, by up to `threads` threads.
   void load_all(std::uint32_t threads);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of an architecture whose blocks have attention and are alike but for their windows, as members of
-// the whole: those of block 0.
+// The numbers of an architecture whose blocks have attention and are alike but for their windows, as members
+// of the whole: those of block 0.
 #pragma once
 
 #include "depthlens/model/architecture.hpp"

@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_type_that_is_said_twice_must_be_the_same) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   constexpr std::string_view yarn = R"("type":"yarn","factor":4,"original_max_position_embeddings":16)";
   BOOST_TEST(refuses(R"("type":"yarn","factor":4)", "\"original_max_position_embeddings\" is missing"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'rope_scaling.mscale'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"mscale_of_all":1)"), "key 'rope_scaling.mscale_of_all'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'rope_scaling.long_factor'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
   for (const char* by : {"-1", "0"}) {
@@ -205,8 +205,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   };
   BOOST_TEST(fails("is 4 here and 8",
                    [] { phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":8)")); }));
-  BOOST_TEST(fails("not supported where layers with a window",
-                   [&] { from_config(test::gemma3_model().config(cat(R"("rope_scaling":{)", yarn, "}"))); }));
+  BOOST_TEST(fails("not supported in layers with a window", [&] {
+    from_config(test::gemma3_model().config(
+        cat(R"("rope_parameters":{"full_attention":{},"sliding_attention":{)", yarn, "}}")));
+  }));
   BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
   BOOST_TEST(

@@ -185,8 +185,8 @@ inline void refuse_quantized(const json_view& root, bool mxfp4) {
        mxfp4 ? " or mxfp4" : "");
 }
 
-// Models that also see images hold their text model in text_config; what is said of its weights stands outside
-// of it.
+// Models that also see images hold their text model in text_config; what is said of its weights stands
+// outside of it.
 inline json_view text_part(const json_view& root) {
   if (!is_listed("gemma3 gemma4 qwen3_5 qwen3_5_moe", root.require_string("model_type"))) return root;
   refuse_quantized(root, false);

@@ -89,8 +89,8 @@ inline std::vector<bool> usual_windows(const json_view& root, const model_family
   return out;
 }
 
-// Sets the windows of blocks; returns which layers are sliding. Layers that layer_types calls sliding, or whose
-// frequencies depend on it (own_rope), need a window in the file.
+// Sets the windows of blocks; returns which layers are sliding. Layers that layer_types calls sliding, or
+// whose frequencies depend on it (own_rope), need a window in the file.
 inline std::vector<bool> read_windows(const json_view& root, const model_family& f, architecture& a) {
   const bool own_rope = f.rope.used && f.rope.local;
   const std::optional<std::uint32_t> window = read_window(root, f, a);

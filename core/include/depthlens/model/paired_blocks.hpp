@@ -16,8 +16,8 @@
 
 namespace depthlens {
 
-// Replaces each such pair in `raw` by a view in `made`. Errors: data, for shapes that do not go together; what
-// has no partner stays as it is.
+// Replaces each such pair in `raw` by a view in `made`. Errors: data, for shapes that do not go together;
+// what has no partner stays as it is.
 inline void pair_blocks_with_scales(std::vector<raw_tensor>& raw, std::deque<tensor_view>& made) {
   static constexpr std::string_view blocks = "_blocks", scales = "_scales";
   std::map<std::string_view, std::size_t> at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// BLOOM (ALiBi, a norm of embeddings) and Falcon in its three forms: one norm before a parallel block (7B), two
-// norms (40B, 180B), and blocks in sequence, with ALiBi (RW).
+// BLOOM (ALiBi, a norm of embeddings) and Falcon in its three forms: one norm before a parallel block (7B),
+// two norms (40B, 180B), and blocks in sequence, with ALiBi (RW).
 #pragma once
 
 #include <cmath>
@@ -10,11 +10,12 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/model/families/experts.hpp"
 #include "depthlens/model/families/gpt2.hpp"
+#include "depthlens/model/families/rules.hpp"
 
 namespace depthlens::families {
 
-// For n heads, as Press et al. 2022 (arXiv 2108.12409): a power of two has the geometric row from 2^(-8/n) on,
-// others take every second one of the next power of two for what is missing.
+// For n heads, as Press et al. 2022 (arXiv 2108.12409): a power of two has the geometric row from 2^(-8/n)
+// on, others take every second one of the next power of two for what is missing.
 inline std::vector<float> alibi_slopes(std::uint32_t n) {
   std::uint32_t power = 1;
   while (power * 2 <= n) power *= 2;
@@ -91,40 +92,27 @@ inline constexpr tensor_rule bloom_block[] = {
 
 inline constexpr tensor_rule falcon_outside[] = {
     {"embed", "word_embeddings", extent::vocabulary, extent::width}};
-#define DEPTHLENS_FALCON_PARTS                                                                               \
-  {"q", "self_attention.query_key_value", extent::query, extent::width, bias_of::attention, false, by_group, \
-   0},                                                                                                       \
-      {"k",                                                                                                  \
-       "self_attention.query_key_value",                                                                     \
-       extent::key_value,                                                                                    \
-       extent::width,                                                                                        \
-       bias_of::attention,                                                                                   \
-       false,                                                                                                \
-       by_group,                                                                                             \
-       1},                                                                                                   \
-      {"v",                                                                                                  \
-       "self_attention.query_key_value",                                                                     \
-       extent::key_value,                                                                                    \
-       extent::width,                                                                                        \
-       bias_of::attention,                                                                                   \
-       false,                                                                                                \
-       by_group,                                                                                             \
-       2},                                                                                                   \
-      {"o", "self_attention.dense", extent::width, extent::query, bias_of::attention},                       \
-      {"up", "mlp.dense_h_to_4h", extent::feed_forward, extent::width, bias_of::attention}, {                \
-    "down", "mlp.dense_4h_to_h", extent::width, extent::feed_forward, bias_of::attention                     \
-  }
-inline constexpr tensor_rule falcon_one_norm[] = {
-    {"attn_norm", "input_layernorm", extent::width, extent::one, bias_of::always}, DEPTHLENS_FALCON_PARTS};
-inline constexpr tensor_rule falcon_two_norms[] = {
+inline constexpr tensor_rule falcon_parts[] = {
+    {"q", "self_attention.query_key_value", extent::query, extent::width, bias_of::attention, false, by_group,
+     0},
+    {"k", "self_attention.query_key_value", extent::key_value, extent::width, bias_of::attention, false,
+     by_group, 1},
+    {"v", "self_attention.query_key_value", extent::key_value, extent::width, bias_of::attention, false,
+     by_group, 2},
+    {"o", "self_attention.dense", extent::width, extent::query, bias_of::attention},
+    {"up", "mlp.dense_h_to_4h", extent::feed_forward, extent::width, bias_of::attention},
+    {"down", "mlp.dense_4h_to_h", extent::width, extent::feed_forward, bias_of::attention}};
+inline constexpr tensor_rule falcon_one_norm_rules[] = {
+    {"attn_norm", "input_layernorm", extent::width, extent::one, bias_of::always}};
+inline constexpr auto falcon_one_norm = joined(falcon_one_norm_rules, falcon_parts);
+inline constexpr tensor_rule falcon_two_norms_rules[] = {
     {"attn_norm", "ln_attn", extent::width, extent::one, bias_of::always},
-    {"ffn_norm", "ln_mlp", extent::width, extent::one, bias_of::always},
-    DEPTHLENS_FALCON_PARTS};
-inline constexpr tensor_rule falcon_sequential[] = {
+    {"ffn_norm", "ln_mlp", extent::width, extent::one, bias_of::always}};
+inline constexpr auto falcon_two_norms = joined(falcon_two_norms_rules, falcon_parts);
+inline constexpr tensor_rule falcon_sequential_rules[] = {
     {"attn_norm", "input_layernorm", extent::width, extent::one, bias_of::always},
-    {"ffn_norm", "post_attention_layernorm", extent::width, extent::one, bias_of::always},
-    DEPTHLENS_FALCON_PARTS};
-#undef DEPTHLENS_FALCON_PARTS
+    {"ffn_norm", "post_attention_layernorm", extent::width, extent::one, bias_of::always}};
+inline constexpr auto falcon_sequential = joined(falcon_sequential_rules, falcon_parts);
 
 inline constexpr tensor_rule gpt_final_norm = {"final_norm", "ln_f", extent::width, extent::one,
                                                bias_of::always};

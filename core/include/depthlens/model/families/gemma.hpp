@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 1, 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part,
-// windows in most layers; soft caps (2), norms of q and k and other frequencies within windows (3).
+// Gemma 1, 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight; from 2 on also behind
+// each part, and windows in most layers; soft caps (2), norms of q and k and other frequencies within windows
+// (3).
 #pragma once
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text model of Gemma 4: plain norms, also of values, head sizes by kind of layer, keys and values that the
-// last layers share, inputs of each layer, a scale of each layer's output, experts beside the dense part where
-// asked.
+// The text model of Gemma 4: plain norms, also of values, head sizes by kind of layer, keys and values that
+// the last layers share, inputs of each layer, a scale of each layer's output, experts beside the dense part
+// where asked.
 #pragma once
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text models of Qwen 3.5 and 3.6: gated delta rules, every fourth layer gated attention; dense, or experts
-// beside a shared one.
+// The text models of Qwen 3.5 and 3.6: gated delta rules, every fourth layer gated attention; dense, or with
+// experts beside a shared one.
 #pragma once
 
 #include <cstdint>
@@ -8,88 +8,56 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/model/families/experts.hpp"
+#include "depthlens/model/families/rules.hpp"
 #include "depthlens/model/hf_rope.hpp"
 
 namespace depthlens::families {
 
 inline constexpr auto in_attention = only_in::attention;
 inline constexpr auto in_delta = only_in::delta;
-#define DEPTHLENS_QWEN3_5_MIXERS                                                                               \
-  {"attn_norm", "input_layernorm", extent::width, extent::one}, {"q",                                          \
-                                                                 "self_attn.q_proj",                           \
-                                                                 extent::query,                                \
-                                                                 extent::width,                                \
-                                                                 bias_of::attention,                           \
-                                                                 false,                                        \
-                                                                 fused_in::query_gate,                         \
-                                                                 0,                                            \
-                                                                 in_attention},                                \
-      {"attn_gate",          "self_attn.q_proj",                                                               \
-       extent::query,        extent::width,                                                                    \
-       bias_of::attention,   false,                                                                            \
-       fused_in::query_gate, 1,                                                                                \
-       in_attention},                                                                                          \
-      {"k", "self_attn.k_proj", extent::key_value, extent::width, bias_of::attention, false, whole,            \
-       0,   in_attention},                                                                                     \
-      {"v", "self_attn.v_proj", extent::key_value, extent::width, bias_of::attention, false, whole,            \
-       0,   in_attention},                                                                                     \
-      {"o", "self_attn.o_proj", extent::width, extent::mixed, bias_of::attention, false, whole,                \
-       0,   in_attention},                                                                                     \
-      {"q_norm", "self_attn.q_norm", extent::head, extent::one, plain, false, whole, 0, in_attention},         \
-      {"k_norm", "self_attn.k_norm", extent::head, extent::one, plain, false, whole, 0, in_attention},         \
-      {"delta_q",                                                                                              \
-       "linear_attn.in_proj_qkv",                                                                              \
-       extent::delta_keys,                                                                                     \
-       extent::width,                                                                                          \
-       plain,                                                                                                  \
-       false,                                                                                                  \
-       fused_in::delta_qkv,                                                                                    \
-       0,                                                                                                      \
-       in_delta},                                                                                              \
-      {"delta_k",                                                                                              \
-       "linear_attn.in_proj_qkv",                                                                              \
-       extent::delta_keys,                                                                                     \
-       extent::width,                                                                                          \
-       plain,                                                                                                  \
-       false,                                                                                                  \
-       fused_in::delta_qkv,                                                                                    \
-       1,                                                                                                      \
-       in_delta},                                                                                              \
-      {"delta_v",                                                                                              \
-       "linear_attn.in_proj_qkv",                                                                              \
-       extent::delta_values,                                                                                   \
-       extent::width,                                                                                          \
-       plain,                                                                                                  \
-       false,                                                                                                  \
-       fused_in::delta_qkv,                                                                                    \
-       2,                                                                                                      \
-       in_delta},                                                                                              \
-      {"delta_gate", "linear_attn.in_proj_z", extent::delta_values, extent::width, plain, false, whole, 0,     \
-       in_delta},                                                                                              \
-      {"delta_beta", "linear_attn.in_proj_b", extent::delta_heads, extent::width, plain, false, whole, 0,      \
-       in_delta},                                                                                              \
-      {"delta_step", "linear_attn.in_proj_a", extent::delta_heads, extent::width, plain, false, whole, 0,      \
-       in_delta},                                                                                              \
-      {"delta_conv", "linear_attn.conv1d", extent::delta_channels, extent::conv_width, plain, false, whole, 0, \
-       in_delta},                                                                                              \
-      {"decay",  "=linear_attn.A_log", extent::delta_heads, extent::one, plain, false, whole, 0,               \
-       in_delta, made::minus_exp},                                                                             \
-      {"step_bias", "=linear_attn.dt_bias", extent::delta_heads, extent::one, plain, false, whole, 0,          \
-       in_delta},                                                                                              \
-      {"delta_norm", "linear_attn.norm", extent::delta_value_head, extent::one, plain, false, whole, 0,        \
-       in_delta},                                                                                              \
-      {"o", "linear_attn.out_proj", extent::width, extent::mixed, plain, false, whole, 0, in_delta}, {         \
-    "ffn_norm", "post_attention_layernorm", extent::width, extent::one                                         \
-  }
+inline constexpr tensor_rule qwen3_5_mixers[] = {
+    {"attn_norm", "input_layernorm", extent::width, extent::one},
+    {"q", "self_attn.q_proj", extent::query, extent::width, bias_of::attention, false, fused_in::query_gate,
+     0, in_attention},
+    {"attn_gate", "self_attn.q_proj", extent::query, extent::width, bias_of::attention, false,
+     fused_in::query_gate, 1, in_attention},
+    {"k", "self_attn.k_proj", extent::key_value, extent::width, bias_of::attention, false, whole, 0,
+     in_attention},
+    {"v", "self_attn.v_proj", extent::key_value, extent::width, bias_of::attention, false, whole, 0,
+     in_attention},
+    {"o", "self_attn.o_proj", extent::width, extent::mixed, bias_of::attention, false, whole, 0,
+     in_attention},
+    {"q_norm", "self_attn.q_norm", extent::head, extent::one, plain, false, whole, 0, in_attention},
+    {"k_norm", "self_attn.k_norm", extent::head, extent::one, plain, false, whole, 0, in_attention},
+    {"delta_q", "linear_attn.in_proj_qkv", extent::delta_keys, extent::width, plain, false,
+     fused_in::delta_qkv, 0, in_delta},
+    {"delta_k", "linear_attn.in_proj_qkv", extent::delta_keys, extent::width, plain, false,
+     fused_in::delta_qkv, 1, in_delta},
+    {"delta_v", "linear_attn.in_proj_qkv", extent::delta_values, extent::width, plain, false,
+     fused_in::delta_qkv, 2, in_delta},
+    {"delta_gate", "linear_attn.in_proj_z", extent::delta_values, extent::width, plain, false, whole, 0,
+     in_delta},
+    {"delta_beta", "linear_attn.in_proj_b", extent::delta_heads, extent::width, plain, false, whole, 0,
+     in_delta},
+    {"delta_step", "linear_attn.in_proj_a", extent::delta_heads, extent::width, plain, false, whole, 0,
+     in_delta},
+    {"delta_conv", "linear_attn.conv1d", extent::delta_channels, extent::conv_width, plain, false, whole, 0,
+     in_delta},
+    {"decay", "=linear_attn.A_log", extent::delta_heads, extent::one, plain, false, whole, 0, in_delta,
+     made::minus_exp},
+    {"step_bias", "=linear_attn.dt_bias", extent::delta_heads, extent::one, plain, false, whole, 0, in_delta},
+    {"delta_norm", "linear_attn.norm", extent::delta_value_head, extent::one, plain, false, whole, 0,
+     in_delta},
+    {"o", "linear_attn.out_proj", extent::width, extent::mixed, plain, false, whole, 0, in_delta},
+    {"ffn_norm", "post_attention_layernorm", extent::width, extent::one}};
 
-inline constexpr tensor_rule qwen3_5_block[] = {
-    DEPTHLENS_QWEN3_5_MIXERS,
+inline constexpr tensor_rule qwen3_5_dense[] = {
     {"gate", "mlp.gate_proj", extent::feed_forward, extent::width},
     {"up", "mlp.up_proj", extent::feed_forward, extent::width},
     {"down", "mlp.down_proj", extent::width, extent::feed_forward},
 };
-inline constexpr tensor_rule qwen3_5_moe_block[] = {
-    DEPTHLENS_QWEN3_5_MIXERS,
+inline constexpr auto qwen3_5_block = joined(qwen3_5_mixers, qwen3_5_dense);
+inline constexpr tensor_rule qwen3_5_experts[] = {
     {"router", "mlp.gate", extent::experts, extent::width},
     {"expert.#.gate", "=mlp.experts.gate_up_proj", extent::expert_feed_forward, extent::width, plain, false,
      fused_in::gate_up, 0},
@@ -101,9 +69,9 @@ inline constexpr tensor_rule qwen3_5_moe_block[] = {
     {"shared_down", "mlp.shared_expert.down_proj", extent::width, extent::shared_feed_forward},
     {"shared_router", "mlp.shared_expert_gate", extent::one, extent::width},
 };
+inline constexpr auto qwen3_5_moe_block = joined(qwen3_5_mixers, qwen3_5_experts);
 // The same with each expert's tensors by themselves, as some files are written.
-inline constexpr tensor_rule qwen3_5_moe_apart_block[] = {
-    DEPTHLENS_QWEN3_5_MIXERS,
+inline constexpr tensor_rule qwen3_5_experts_apart[] = {
     {"router", "mlp.gate", extent::experts, extent::width},
     {"expert.#.gate", "mlp.experts.#.gate_proj", extent::expert_feed_forward, extent::width},
     {"expert.#.up", "mlp.experts.#.up_proj", extent::expert_feed_forward, extent::width},
@@ -113,7 +81,7 @@ inline constexpr tensor_rule qwen3_5_moe_apart_block[] = {
     {"shared_down", "mlp.shared_expert.down_proj", extent::width, extent::shared_feed_forward},
     {"shared_router", "mlp.shared_expert_gate", extent::one, extent::width},
 };
-#undef DEPTHLENS_QWEN3_5_MIXERS
+inline constexpr auto qwen3_5_moe_apart_block = joined(qwen3_5_mixers, qwen3_5_experts_apart);
 
 // By layer_types, else all but every full_attention_interval-th.
 inline std::vector<bool> delta_layers(const json_view& config, std::uint32_t n) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Families whose parts are scaled or placed otherwise than Llama's: Granite (embeddings, scores, residuals and
-// logits), Cohere (parallel blocks, logits), SmolLM3 (layers without rotary positions).
+// Families whose parts are scaled or placed otherwise than Llama's: Granite (embeddings, scores, residuals
+// and logits), Cohere (parallel blocks, logits), SmolLM3 (layers without rotary positions).
 #pragma once
 
 #include <algorithm>

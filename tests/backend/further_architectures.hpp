@@ -145,6 +145,11 @@ inline std::vector<named_shape> further_families() {
         .output_scale = 0.8,
         .layer_inputs = 8,
         .experts = expert_shape{.normalised = true, .norms = true, .dense_too = true}}},
+  };
+}
+
+inline std::vector<named_shape> deepseek_and_bloom() {
+  return {
       {"DeepSeek 3",
        {.layers = 3,
         .rope_kind = DLENS_ROPE_INTERLEAVED,
@@ -179,7 +184,7 @@ inline std::vector<named_shape> further_families() {
 
 inline std::vector<named_shape> further_shapes() {
   std::vector<named_shape> all = attention_parts();
-  for (const auto& more : {block_parts_and_rules(), expert_parts(), further_families()})
+  for (const auto& more : {block_parts_and_rules(), expert_parts(), further_families(), deepseek_and_bloom()})
     for (const named_shape& one : more) all.push_back(one);
   return all;
 }

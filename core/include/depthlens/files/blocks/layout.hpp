@@ -71,8 +71,9 @@ constexpr const char* dtype_name(dtype type) noexcept {
 // The names of all types that dequantize() reads, for messages: "F32, F16, ... and MXFP4".
 inline std::string readable_dtypes() {
   std::string out;
-  for (std::size_t i = 0; i < detail::dtype_rows.size(); ++i) {
-    if (i > 0) out += i + 1 < detail::dtype_rows.size() ? ", " : " and ";
+  constexpr std::size_t n = detail::dtype_rows.size() - 1;  // the last one is two tensors in a file
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i > 0) out += i + 1 < n ? ", " : " and ";
     out += detail::dtype_rows[i].name;
   }
   return out;

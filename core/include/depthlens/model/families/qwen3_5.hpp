@@ -97,6 +97,9 @@ inline std::vector<bool> delta_layers(const json_view& config, std::uint32_t n) 
 }
 
 inline void read_qwen3_5(const json_view& config, architecture& a) {
+  // It is the convolutions' too, which have no other here.
+  if (a.blocks[0].activation != activation_kind::silu)
+    fail(status::data, config.place(), "hidden_act is not silu, which is not supported in this family");
   const delta_part delta{.n_key_heads = expert_width(config, "linear_num_key_heads", 16),
                          .n_value_heads = expert_width(config, "linear_num_value_heads", 32),
                          .key_dim = expert_width(config, "linear_key_head_dim", 128),

@@ -16,9 +16,14 @@
 namespace depthlens::cpu {
 
 struct head_shape {
-  std::size_t n_heads, n_kv_heads, head_dim;
+  std::size_t n_heads, n_kv_heads, head_dim, value_dim;
   std::size_t window;  // a token sees itself and the window - 1 ancestors before it; 0 = all
   float softcap;       // of the scores; 0 = none
+  const float* sinks;  // (n_heads), nullptr = none
+  const float* bias;   // (n_heads, n_positions), see attend_job; nullptr = none
+  std::size_t bias_end;
+
+  std::size_t kv_width() const { return n_kv_heads * (head_dim + value_dim); }
 };
 
 // The tokens that ask, one for each row of q, in tree order.
@@ -31,10 +36,11 @@ struct query_rows {
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);
 query_rows make_query_rows(const token_tree& tree);
 
-// prefix: positions 0..tree.n_prefix-1 of the pack's prefix. kv (T, 2, n_kv_heads, head_dim): keys, then
-// values. q (rows, n_heads, head_dim), scaled. Returns the outputs, which take the place of q.
-float_rows attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
-                       const std::vector<kept_rows>& prefix, const float_rows& kv, const query_rows& rows,
-                       const float_rows& q, workspace& scratch);
+// prefix: positions 0..tree.n_prefix-1 of the pack's prefix. Rows of kv and of the prefix: keys (n_kv_heads,
+// head_dim), then values (n_kv_heads, value_dim). q (rows, n_heads, head_dim), scaled. out (rows, n_heads,
+// value_dim); q itself where both are as wide.
+void attend_tree(const kernel_table& kernels, const head_shape& shape, const token_tree& tree,
+                 const std::vector<kept_rows>& prefix, const float_rows& kv, const query_rows& rows,
+                 const float_rows& q, const float_rows& out, workspace& scratch);
 
 }  // namespace depthlens::cpu

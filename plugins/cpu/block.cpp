@@ -1,144 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0
-// One block of the model, in the steps of depthlens/reference/model.hpp. Everything but attention goes in
-// chunks of rows that stay in the cache, the feed-forward layer in tiles of its inner values. What a product
-// takes is rounded, if the weights are: row by row where it is made, attention's outputs in the product.
-#include "pass.hpp"
+#include "block.hpp"
+
+#include "delta_rule.hpp"
+#include "experts.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace depthlens::cpu {
 
-namespace {
+block_run::block_run(const model& m, block_call& call, std::uint32_t layer, const block_output& out)
+    : model_(m),
+      call_(call),
+      p_(call.p),
+      layer_(layer),
+      shape_(m.arch().blocks[layer]),
+      w_(m.weights().blocks[layer]),
+      out_(out),
+      tools_{m.kernels(), m.held(), call.scratch},
+      together_(out.h.n == call.p.stream.n && !shape_.shares_kv(layer)) {}
 
-constexpr std::size_t chunk_rows = matmul_shape::max_rows;
+void block_run::run() {
+  const float_rows mixed = shape_.delta ? run_delta_rule() : attend();
+  if (shape_.experts) {
+    add_experts(mixed);
+  } else {
+    add_dense(mixed);
+  }
+  if (model_.arch().layer_inputs) add_layer_inputs();
+  if (shape_.form.output_scale != 1)
+    tools_.kernels.scale(out_.h.data, static_cast<float>(shape_.form.output_scale), out_.h.n * out_.h.width);
+}
 
-}  // namespace
+float_rows block_run::run_delta_rule() {
+  const kept_path* const prefix = call_.prefix.get();
+  delta_rule rule(tools_, w_, *shape_.delta, p_.tree, prefix, layer_);
+  const float_rows all = rule.run(p_.stream);
+  if (call_.kept) rule.keep(p_.kept_tokens, call_.kept->begin, call_.kept->layers[call_.slot(layer_)]);
+  if (out_.h.n == all.n) return all;
+  for (std::size_t i = 0; i < p_.site_tokens.size(); ++i)  // ascending: none is needed any more
+    if (p_.site_tokens[i] != i) std::copy_n(all.row(p_.site_tokens[i]), all.width, all.row(i));
+  return all.part({0, out_.h.n});
+}
 
-// out.h (rows, D) += attention(p.stream), then += feed_forward(out.h), with p.stream (T, D) all that enters
-// the block. out.h is p.stream itself, or in the last block the rows of the sites.
-void model::run_block(block_call& call, std::uint32_t layer, const block_output& out) const {
-  const pass& p = call.p;
-  const block_weights& w = weights_.blocks[layer];
-  const bool parallel = arch_.block_form == DLENS_BLOCK_PARALLEL;
-  const norm_weights& ffn_norm = parallel && !w.ffn_norm.present() ? w.attn_norm : w.ffn_norm;
-  workspace& s = call.scratch;
-  const head_shape heads{.n_heads = arch_.n_heads,
-                         .n_kv_heads = arch_.n_kv_heads,
-                         .head_dim = arch_.head_dim,
-                         .window = tables_.window(layer),
-                         .softcap = static_cast<float>(arch_.attention_softcap)};
-  const float_rows kv = s.kv.rows(p.stream.n, kv_width());
-  const float_rows q = s.q.rows(out.h.n, q_width());
-  project(call, layer, out, kv, q);
-  if (call.kept) keep_tokens(call, layer, kv);
-  const std::vector<kept_rows> prefix = rows_of_layer(call.prefix.get(), p.tree.n_prefix, layer, kv.width);
-  const float_rows attended = attend_tree(kernels_, heads, p.tree, prefix, kv, out.queries, q, s);
-  for_chunks(out.h.n, chunk_rows, [&](row_range rows) {
-    const float_rows h = out.h.part(rows);
+// In a parallel block without a norm of its own the channel part sees what the mixer saw.
+const norm_weights& block_run::channel_norm() const {
+  const bool shared = shape_.form.form == DLENS_BLOCK_PARALLEL && !w_.ffn_norm.present();
+  return shared ? w_.attn_norm : w_.ffn_norm;
+}
+
+// h += W_o mixed, of some rows.
+void block_run::add_mixed(const float_rows& mixed, row_range rows) {
+  const float_rows h = out_.h.part(rows);
+  const float_rows values = tools_.product(w_.o, mixed.part(rows));
+  tools_.add_normed(w_.attn_post_norm, values, shape_.form.residual_scale, h);
+}
+
+void block_run::add_dense(const float_rows& mixed) {
+  const dlens_block& form = shape_.form;
+  const bool parallel = form.form == DLENS_BLOCK_PARALLEL, after = form.form == DLENS_BLOCK_NORM_AFTER;
+  const norm_weights none;
+  for_chunks(out_.h.n, chunk_rows, [&](row_range rows) {
+    const float_rows h = out_.h.part(rows);
+    const auto inner_of = [&](const norm_weights& norm) {
+      return tools_.inner_values(w_.dense, form, form.d_ff, tools_.normed(norm, h));
+    };
     input_rows inner;
     // In a parallel block both halves see what entered it, so the second one looks before the first one adds.
-    if (parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
-    add_product(w.o, attended.part(rows), w.attn_post_norm, h, s);
-    if (!parallel) inner = inner_values(w, normed(ffn_norm, h, s), s);
-    add_product(w.down, inner, w.ffn_post_norm, h, s);
+    if (parallel) inner = inner_of(channel_norm());
+    add_mixed(mixed, rows);
+    if (after) w_.attn_norm.apply(tools_.kernels, h.data, h.n, h.data);
+    if (!parallel) inner = inner_of(after ? none : w_.ffn_norm);
+    tools_.add_normed(w_.ffn_post_norm, tools_.product(w_.dense.down, inner), form.residual_scale, h);
+    if (after) w_.ffn_norm.apply(tools_.kernels, h.data, h.n, h.data);
   });
 }
 
-// x = attn_norm(stream); kv (T, 2, KV heads, head_dim) = W_kv x and q (rows of out, H, head_dim) = W_q x,
-// with keys and queries turned by their positions.
-void model::project(block_call& call, std::uint32_t layer, const block_output& out, const float_rows& kv,
-                    const float_rows& q) const {
-  const pass& p = call.p;
-  const block_weights& w = weights_.blocks[layer];
-  const rotary_table& angles = tables_.window(layer) != 0 ? call.local_rotary : call.rotary;
-  const bool all = out.h.n == p.stream.n;  // the queries are of the same x as the keys
-  const auto make_queries = [&](const input_rows& x, row_range rows) {
-    w.q.apply(kernels_, x, q.part(rows), call.scratch);
-    turn(q.part(rows), arch_.n_heads, w.q_norm, angles, out.queries.position.data() + rows.first,
-         static_cast<float>(arch_.attention_scale));
-  };
-  for_chunks(p.stream.n, chunk_rows, [&](row_range rows) {
-    const input_rows x = normed(w.attn_norm, p.stream.part(rows), call.scratch);
-    w.kv.apply(kernels_, x, kv.part(rows), call.scratch);
-    turn(kv.part(rows), arch_.n_kv_heads, w.k_norm, angles, p.tree.position.data() + rows.first, 1);
-    if (all) make_queries(x, rows);
-  });
-  if (all) return;
-  for_chunks(out.h.n, chunk_rows, [&](row_range rows) {
-    make_queries(normed(w.attn_norm, out.h.part(rows), call.scratch), rows);
-  });
-}
-
-// The first n_heads heads of each row: normed, if there is a norm for them, turned by the row's position and
-// scaled. A norm as wide as a head takes every head by itself, one of the whole width all of them as one.
-// position (rows).
-void model::turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm,
-                 const rotary_table& angles, const std::int32_t* position, float scale) const {
-  const std::size_t head = arch_.head_dim;
-  const bool interleaved = arch_.rope_kind == DLENS_ROPE_INTERLEAVED;
-  for (std::size_t i = 0; i < rows.n; ++i) {
-    const auto at = static_cast<std::size_t>(position[i]);
-    float* row = rows.row(i);
-    if (norm.present()) norm.apply(kernels_, row, n_heads * head / norm.width(), row);
-    kernels_.rotate(row, n_heads, head, arch_.rope_dims, angles.cosine(at), angles.sine(at), interleaved,
-                    scale);
-  }
-}
-
-// x (rows, D) as products take it. Floats that no norm changes stay where they are; all else is in
-// scratch.normed until the next call.
-input_rows model::normed(const norm_weights& norm, const float_rows& h, workspace& scratch) const {
-  if (precision_ == precision::bf16) {
-    bf16* x = reserve_bf16(scratch.normed, chunk_rows * h.width);
-    norm.apply_rounded(kernels_, h, scratch.row.reserve(h.width), x);
-    return {x, h.n, h.width};
-  }
-  if (!norm.present()) return h;
-  const float_rows x = scratch.normed.rows(chunk_rows, h.width).part({0, h.n});
-  norm.apply(kernels_, h.data, h.n, x.data);
-  return x;
-}
-
-// activation(gate x) * up x, or activation(up x), (rows, F), as `down` takes them: in scratch.inner until the
-// next call. By tiles, each its gates and then as many of up: the product of one stays in the cache until it
-// is reduced.
-input_rows model::inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const {
-  const std::size_t f = arch_.d_ff;
-  const auto kind = static_cast<activation>(arch_.activation);
-  const bool rounds = precision_ == precision::bf16;
-  float* const line = scratch.row.reserve(inner_tile);
-  float* const floats = rounds ? nullptr : scratch.inner.reserve(chunk_rows * f);
-  bf16* const rounded = rounds ? reserve_bf16(scratch.inner, chunk_rows * f) : nullptr;
-  for_chunks(f, inner_tile, [&](row_range inner) {
-    const linear& tile = w.inner[inner.first / inner_tile];
-    const float_rows product = scratch.product.rows(x.n, tile.matrix.outputs());
-    tile.apply(kernels_, x, product, scratch);
-    for (std::size_t i = 0; i < x.n; ++i) {
-      const float* row = product.row(i);
-      const std::size_t at = i * f + inner.first;
-      kernels_.activate(kind, row, w.gated ? row + inner.n : nullptr, inner.n, rounds ? line : floats + at);
-      if (rounds) kernels_.to_bf16(line, inner.n, rounded + at);
+// Rows are gathered by expert from all of them, so every step is made of all rows before the next one.
+void block_run::add_experts(const float_rows& mixed) {
+  workspace& s = call_.scratch;
+  const float_rows& h = out_.h;
+  const bool parallel = shape_.form.form == DLENS_BLOCK_PARALLEL;
+  const auto mix_all = [&] { for_chunks(h.n, chunk_rows, [&](row_range rows) { add_mixed(mixed, rows); }); };
+  if (!parallel) mix_all();
+  float* const floats = tools_.rounds() ? nullptr : s.channel_in.reserve(h.n * h.width);
+  bf16* const rounded = tools_.rounds() ? reserve_bf16(s.channel_in, h.n * h.width) : nullptr;
+  for_chunks(h.n, chunk_rows, [&](row_range rows) {
+    const input_rows x = tools_.normed(channel_norm(), h.part(rows));
+    const std::size_t at = rows.first * h.width, n = rows.n * h.width;
+    if (rounded) {
+      std::copy_n(x.rounded, n, rounded + at);
+    } else {
+      std::copy_n(x.floats, n, floats + at);
     }
   });
-  return rounds ? input_rows(rounded, x.n, f) : input_rows(floats, x.n, f);
-}
-
-// h (rows, D) += post_norm(map in), or map in where there is no such norm.
-void model::add_product(const linear& map, const input_rows& in, const norm_weights& post_norm,
-                        const float_rows& h, workspace& scratch) const {
-  const float_rows product = scratch.product.rows(h.n, h.width);
-  map.apply(kernels_, in, product, scratch);
-  if (post_norm.present()) post_norm.apply(kernels_, product.data, h.n, product.data);
-  kernels_.add(h.data, product.data, h.n * h.width);
-}
-
-// Copies the layer's keys and values (T, 2, KV heads * head_dim) of the tokens that the pack keeps.
-void model::keep_tokens(block_call& call, std::uint32_t layer, const float_rows& kv) const {
-  const std::vector<std::uint32_t>& tokens = call.p.kept_tokens;
-  kept_path& kept = *call.kept;
-  float* to = kept.kv.data() + (layer - kept.first_layer) * tokens.size() * kv.width;
-  for (const std::uint32_t token : tokens) to = std::copy_n(kv.row(token), kv.width, to);
+  const input_rows x = rounded ? input_rows(rounded, h.n, h.width) : input_rows(floats, h.n, h.width);
+  const float_rows sum = s.channel_out.rows(h.n, h.width);
+  expert_part(tools_, w_, shape_, [&](std::size_t e) { model_.need_expert(layer_, e, s); }).run(h, x, sum);
+  if (shape_.form.d_ff > 0)
+    for_chunks(h.n, chunk_rows, [&](row_range rows) {
+      const input_rows inner = tools_.inner_values(w_.dense, shape_.form, shape_.form.d_ff, x.part(rows));
+      tools_.add_normed(w_.dense_post_norm, tools_.product(w_.dense.down, inner), 1, sum.part(rows));
+    });
+  if (parallel) mix_all();
+  tools_.add_normed(w_.ffn_post_norm, sum, shape_.form.residual_scale, h);
 }
 
 }  // namespace depthlens::cpu

@@ -125,6 +125,7 @@ class packed_matrix {
   // last output is not read. It has a place. Slices may be assigned at once.
   void assign_slice(std::size_t number, const float* weights, workspace& scratch);
 
+  bool present() const { return shape_ != nullptr; }
   std::size_t inputs() const { return shape_->inputs(); }
   std::size_t outputs() const { return shape_->outputs(); }
   std::size_t slice() const { return shape_->slice(); }

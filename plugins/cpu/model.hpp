@@ -13,15 +13,19 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/backend/checked_architecture.hpp"
+#include "depthlens/backend/token_tree.hpp"
 #include "depthlens/backend/work_counters.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace depthlens::cpu {
+
+struct block_call;  // a call's work on a pass
 
 class model {
  public:
@@ -52,33 +56,25 @@ class model {
                                    std::int32_t* final_top, const dlens_readings* const* readings) const;
   void run_pass(pass& p, std::uint32_t stage, const dlens_prefix* prefix, dlens_prefix** kept) const;
 
- private:
-  struct block_call;    // a call's work on a pass
-  struct block_output;  // the rows that a block computes
+  // For what takes a pass through a block.
+  const owned_architecture& arch() const { return arch_; }
+  const model_weights& weights() const { return weights_; }
+  const kernel_table& kernels() const { return kernels_; }
+  precision held() const { return precision_; }
+  // h (up to matmul_shape::max_rows, D): what enters block 0 of these tokens, by place in the tree.
+  void embed_rows(const token_tree& tree, std::span<const std::uint32_t> tokens, const float_rows& h,
+                  workspace& scratch) const;
+  // An expert's weights are in memory when it returns.
+  void need_expert(std::uint32_t layer, std::size_t number, workspace& scratch) const;
 
+ private:
   // pass.cpp: the way through the stages; make_info is in model.cpp.
-  void embed(pass& p, workspace& scratch) const;
   void enter_block(block_call& call, std::uint32_t layer) const;
   void read_stage(pass& p, const readout_stage& stage, workspace& scratch) const;
   void copy_hidden(const pass& p) const;
   void make_info();
-  std::size_t q_width() const { return std::size_t{arch_.n_heads} * arch_.head_dim; }
-  std::size_t kv_width() const { return 2 * std::size_t{arch_.n_kv_heads} * arch_.head_dim; }
 
-  // block.cpp: one layer.
-  void run_block(block_call& call, std::uint32_t layer, const block_output& out) const;
-  void project(block_call& call, std::uint32_t layer, const block_output& out, const float_rows& kv,
-               const float_rows& q) const;
-  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const rotary_table& angles,
-            const std::int32_t* position, float scale) const;
-  input_rows normed(const norm_weights& norm, const float_rows& h, workspace& scratch) const;
-  input_rows inner_values(const block_weights& w, const input_rows& x, workspace& scratch) const;
-  void add_product(const linear& map, const input_rows& in, const norm_weights& post_norm,
-                   const float_rows& h, workspace& scratch) const;
-  void keep_tokens(block_call& call, std::uint32_t layer, const float_rows& kv) const;
-
-  dlens_architecture arch_;
-  architecture_tables tables_;
+  owned_architecture arch_;
   const kernel_table& kernels_;
   const precision precision_;  // what weights and the inputs of products are rounded to
   mutable matmul_shapes shapes_;

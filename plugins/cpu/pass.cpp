@@ -5,9 +5,13 @@
 // keys and values of all tokens, and the rest at the sites: the tokens that are read.
 #include "pass.hpp"
 
+#include "block.hpp"
+
 #include "depthlens/base/error.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <utility>
 
 namespace depthlens::cpu {
@@ -25,7 +29,7 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
                   std::int32_t* final_top, const dlens_readings* const* readings, state_room given,
                   workspace& scratch)
     : batch(asked),
-      tree(make_token_tree(batch, {m.arch_.vocab_size, m.arch_.max_positions,
+      tree(make_token_tree(batch, {m.arch_.all.vocab_size, m.arch_.all.max_positions,
                                    batch.prefix ? batch.prefix->path->end : batch.prefix_length})),
       all_queries(make_query_rows(tree)),
       room(std::move(given)) {
@@ -41,16 +45,20 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
     std::reverse(kept_tokens.begin(), kept_tokens.end());
   }
   if (!is_needed()) return;
-  const std::size_t d = m.arch_.d_model;
+  const std::size_t d = m.arch_.all.d_model;
   stream = room.stream.rows(tree.token.size(), d);
-  hidden = room.hidden.rows((m.arch_.n_layers + std::size_t{1}) * n_sites, d);
-  m.embed(*this, scratch);
+  hidden = room.hidden.rows((m.arch_.n_layers() + std::size_t{1}) * n_sites, d);
+  std::vector<std::uint32_t> tokens(stream.n);
+  std::iota(tokens.begin(), tokens.end(), 0u);
+  for_chunks(stream.n, matmul_shape::max_rows, [&](row_range rows) {
+    m.embed_rows(tree, std::span(tokens).subspan(rows.first, rows.n), stream.part(rows), scratch);
+  });
   if (n_sites == 0) return;
   read.emplace(readout_model{.weights = m.weights_,
                              .kernels = m.kernels_,
-                             .n_layers = m.arch_.n_layers,
-                             .softcap = static_cast<float>(m.arch_.final_softcap),
-                             .target_shape = m.shapes_.get(d, targets_at_once)},
+                             .n_layers = m.arch_.n_layers(),
+                             .softcap = static_cast<float>(m.arch_.all.final_softcap),
+                             .target_shape = m.shapes_.get(m.arch_.all.embed_dim, targets_at_once)},
                readout_request{.batch = &batch,
                                .sites = std::move(sites),
                                .hidden = hidden,
@@ -59,26 +67,22 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
                                .readings = readings});
 }
 
-model::block_call::block_call(const model& m, pass& on, std::uint32_t first, std::uint32_t end,
-                              std::shared_ptr<const kept_path> path, workspace& space)
-    : p(on),
-      scratch(space),
-      rotary(space.rotary.reserve(on.tree.n_positions, m.tables_.inverse_frequency,
-                                  static_cast<float>(m.arch_.rope_scale))),
-      local_rotary(
-          m.tables_.local_inverse_frequency.empty()
-              ? rotary
-              // rope_scale is for the others (dlens_architecture).
-              : space.local_rotary.reserve(on.tree.n_positions, m.tables_.local_inverse_frequency, 1)),
-      prefix(std::move(path)) {
+block_call::block_call(const model& m, model::pass& on, std::uint32_t first, std::uint32_t end,
+                       std::shared_ptr<const kept_path> path, workspace& space)
+    : p(on), scratch(space), prefix(std::move(path)) {
+  scratch.rotary.resize(m.arch().ropes.size());
+  for (std::size_t i = 0; i < scratch.rotary.size(); ++i) {
+    const rope_table& table = m.arch().ropes[i];
+    scratch.rotary[i].reserve(p.tree.n_positions, table.inverse_frequency, static_cast<float>(table.scale));
+  }
   if (p.kept_tokens.empty()) return;
   kept = std::make_shared<kept_path>();
   kept->begin = static_cast<std::uint32_t>(p.tree.position[p.kept_tokens.front()]);
   kept->end = kept->begin + static_cast<std::uint32_t>(p.kept_tokens.size());
   kept->first_layer = first;
+  kept->layers.resize(end - first);
   // A path whose first token in this pack is not at position 0 continues the prefix.
   if (kept->begin > 0) kept->prefix = prefix;
-  kept->kv.reserve_raw(p.kept_tokens.size() * (end - first) * m.kv_width());
 }
 
 // Every block but the last makes all rows of the stream from all; of the last one only the sites are needed.
@@ -86,44 +90,51 @@ void model::enter_block(block_call& call, std::uint32_t layer) const {
   pass& p = call.p;
   copy_rows(p.stream, p.site_tokens, p.states(layer));
   p.layers_run = layer + 1;
-  if (layer + 1 < arch_.n_layers) return run_block(call, layer, {p.stream, p.all_queries});
+  if (layer + 1 < arch_.n_layers()) return block_run(*this, call, layer, {p.stream, p.all_queries}).run();
   copy_rows(p.stream, p.site_tokens, p.states(layer + 1));  // to which the last block adds
-  run_block(call, layer, {p.states(layer + 1), p.site_queries});
+  block_run(*this, call, layer, {p.states(layer + 1), p.site_queries}).run();
 }
 
 void model::read_stage(pass& p, const readout_stage& stage, workspace& scratch) const {
   if (!p.read) return;
   // Blocks at the end that the host left out, as dlens_model.pass_run allows: its self-check needs none.
-  for (; p.layers_run < arch_.n_layers; ++p.layers_run) {
+  for (; p.layers_run < arch_.n_layers(); ++p.layers_run) {
     copy_rows(p.stream, p.site_tokens, p.states(p.layers_run));
-    copy_rows(p.stream, p.site_tokens, p.states(arch_.n_layers));
+    copy_rows(p.stream, p.site_tokens, p.states(arch_.n_layers()));
   }
   if (&stage == &weights_.readouts.front()) copy_hidden(p);
   p.read->run(stage, scratch);
 }
 
-// stream (T, D) = embed[token] * embed_scale, + position[position] where positions are learned.
-void model::embed(pass& p, workspace& scratch) const {
-  const token_tree& tree = p.tree;
-  const std::size_t d = arch_.d_model;
-  const auto scale = static_cast<float>(arch_.embed_scale);
-  float* learned = scratch.row.reserve(d);
-  for (std::size_t t = 0; t < p.stream.n; ++t) {
-    float* h = p.stream.row(t);
-    weights_.embed.read_rows(static_cast<std::size_t>(tree.token[t]), 1, h);
-    for (std::size_t i = 0; i < d && scale != 1; ++i) h[i] *= scale;
-    if (!weights_.position.present()) continue;
-    weights_.position.read_rows(static_cast<std::size_t>(tree.position[t]) + arch_.position_offset, 1,
-                                learned);
-    kernels_.add(h, learned, d);
+// h of up to chunk_rows tokens (by place in the tree) = embed_norm(in_projection(embed[token] * embed_scale)
+// + position[position]), as far as the model has these.
+void model::embed_rows(const token_tree& tree, std::span<const std::uint32_t> tokens, const float_rows& h,
+                       workspace& scratch) const {
+  const model_weights& w = weights_;
+  const auto scale = static_cast<float>(arch_.all.embed_scale);
+  const bool projected = w.in_projection.present();
+  const std::size_t width = arch_.all.embed_dim;
+  float* const plain = projected ? scratch.product.reserve(matmul_shape::max_rows * width) : nullptr;
+  for (std::size_t i = 0; i < h.n; ++i) {
+    float* const to = projected ? plain + i * width : h.row(i);
+    w.embed.read_rows(static_cast<std::size_t>(tree.token[tokens[i]]), 1, to);
+    if (scale != 1) kernels_.scale(to, scale, width);
   }
+  if (projected) w.in_projection.apply(kernels_, {plain, h.n, width}, h, scratch);
+  float* learned = scratch.row.reserve(h.width);
+  for (std::size_t i = 0; i < h.n && w.position.present(); ++i) {
+    const auto position = static_cast<std::size_t>(tree.position[tokens[i]]);
+    w.position.read_rows(position + arch_.all.position_offset, 1, learned);
+    kernels_.add(h.row(i), learned, h.width);
+  }
+  if (w.embed_norm.present()) w.embed_norm.apply(kernels_, h.data, h.n, h.data);
 }
 
 // To the host's buffer, if it wants them.
 void model::copy_hidden(const pass& p) const {
   if (!p.batch.hidden) return;
   const std::vector<read_site>& sites = p.read->sites();
-  const std::size_t d = arch_.d_model, layers = arch_.n_layers + std::size_t{1};
+  const std::size_t d = arch_.all.d_model, layers = arch_.n_layers() + std::size_t{1};
   for (std::uint32_t layer = 0; layer < layers; ++layer)
     for (std::size_t i = 0; i < sites.size(); ++i)
       for (const std::uint32_t read : sites[i].reads)

@@ -11,12 +11,30 @@
 
 #include "depthlens/backend/token_tree.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace depthlens::cpu {
+
+// Keys and values of a block that later ones take too, of the pack and of the positions ahead of it.
+struct shared_kv {
+  float_buffer own;     // (T, width)
+  float_buffer prefix;  // (n_prefix, width)
+  std::size_t n = 0, width = 0;
+
+  void set(const float_rows& rows, const std::vector<kept_rows>& kept, std::uint32_t n_prefix) {
+    n = rows.n, width = rows.width;
+    std::copy_n(rows.data, n * width, own.reserve_raw(n * width));
+    float* const to = prefix.reserve_raw(n_prefix * width);
+    for (const kept_rows& piece : kept)
+      std::copy_n(piece.rows, (piece.end - piece.begin) * width, to + piece.begin * width);
+  }
+  float_rows own_rows() { return {own.data(), n, width}; }
+};
 
 struct model::pass {
   // Embeds the tokens, where anything is read or kept. The batch and the buffers behind final_top and
@@ -38,29 +56,25 @@ struct model::pass {
       kept_tokens;  // places of those to be kept, ascending positions; empty = none are
 
   state_room room;
-  float_rows stream;             // (T, D) the residual stream, in tree order
-  float_rows hidden;             // (n_layers + 1, S, D) the stream at the sites, layer by layer
-  std::uint32_t layers_run = 0;  // blocks that the stream has gone through
-  std::optional<readout> read;   // of the sites, if there are any
+  float_rows stream;                          // (T, D) the residual stream, in tree order
+  float_rows hidden;                          // (n_layers + 1, S, D) the stream at the sites, layer by layer
+  std::uint32_t layers_run = 0;               // blocks that the stream has gone through
+  std::map<std::uint32_t, shared_kv> shared;  // by block
+  std::optional<readout> read;                // of the sites, if there are any
 };
 
 // What a call needs besides to take a pass through blocks first..end-1.
-struct model::block_call {
-  block_call(const model& m, pass& p, std::uint32_t first, std::uint32_t end,
+struct block_call {
+  block_call(const model& m, model::pass& p, std::uint32_t first, std::uint32_t end,
              std::shared_ptr<const kept_path> path, workspace& space);
 
-  pass& p;
-  workspace& scratch;
-  const rotary_table &rotary, &local_rotary;  // the second for layers with a window, maybe the same
-  std::shared_ptr<const kept_path> prefix;    // in these blocks; null = the pack continues nothing
-  std::shared_ptr<kept_path> kept;            // in these blocks; null = nothing is to be kept
-};
+  const rotary_table& angles(std::size_t rope) const { return scratch.rotary[rope]; }
+  std::size_t slot(std::uint32_t layer) const { return layer - kept->first_layer; }
 
-// The rows that a block computes: those of all tokens, but in the last block of the sites alone. Keys and
-// values are made of all tokens in every block, from pass::stream.
-struct model::block_output {
-  float_rows h;               // (rows, D) what enters the block; the block adds to it in place
-  const query_rows& queries;  // (rows) of the same tokens
+  model::pass& p;
+  workspace& scratch;
+  std::shared_ptr<const kept_path> prefix;  // in these blocks; null = the pack continues nothing
+  std::shared_ptr<kept_path> kept;          // in these blocks; null = nothing is to be kept
 };
 
 }  // namespace depthlens::cpu

@@ -13,31 +13,57 @@ readout_stack::readout_stack(const readout_model& model, const readout_request& 
       range_(sites),
       sites_(std::span(request.sites).subspan(sites.first, sites.n)),
       scratch_(scratch),
-      width_(model.weights.final_norm.width()),
+      width_(request.hidden.width),
+      embed_dim_(model.weights.unembed.columns),
       n_varying_(sites.n * (plan.rows.size() - plan.n_constant)),
       n_products_(n_varying_ + plan.n_constant) {
   make_rows();
 }
 
 void readout_stack::make_rows() {
-  const norm_weights& norm = model_.weights.final_norm;
   const bool rounds = model_.target_shape.weights() == precision::bf16;
-  float* floats = scratch_.rows.reserve(n_products_ * width_);
+  float* floats = scratch_.rows.reserve(n_products_ * embed_dim_);
   bf16* rounded = reinterpret_cast<bf16*>(floats);
-  rows_ = rounds ? input_rows(rounded, n_products_, width_) : input_rows(floats, n_products_, width_);
+  rows_ = rounds ? input_rows(rounded, n_products_, embed_dim_) : input_rows(floats, n_products_, embed_dim_);
   for (const planned_row<transport>& planned : plan_.rows) {
     const bool constant = planned.transport && planned.transport->is_constant();
     const std::size_t first = planned.layer * request_.sites.size() + range_.first;
     input_rows states = request_.hidden.part({first, constant ? 1 : range_.n});
     if (planned.transport) states = carry(*planned.transport, states);
-    if (rounds) {
-      norm.apply_rounded(model_.kernels, states, scratch_.normed.reserve(width_), rounded);
-      rounded += states.n * width_;
-    } else {
-      norm.apply(model_.kernels, states.floats, states.n, floats);
-      floats += states.n * width_;
-    }
+    if (model_.weights.out_projection.present()) states = project(states);
+    add_normed(states, rounds ? rounded : nullptr, floats);
+    rounded += states.n * embed_dim_;
+    floats += states.n * embed_dim_;
   }
+}
+
+// Normed, where the norm does not come ahead of a projection; to `rounded` or, where that is null, to floats.
+void readout_stack::add_normed(const input_rows& states, bf16* rounded, float* floats) {
+  const bool projected = model_.weights.out_projection.present();
+  const norm_weights none, &norm = projected ? none : model_.weights.final_norm;
+  if (rounded) {
+    norm.apply_rounded(model_.kernels, states, scratch_.normed.reserve(states.width), rounded);
+  } else if (norm.present()) {
+    norm.apply(model_.kernels, states.floats, states.n, floats);
+  } else {
+    std::copy_n(states.floats, states.n * states.width, floats);
+  }
+}
+
+// out_projection(final_norm(states)) as floats, (sites, embed_dim), in scratch.product.
+input_rows readout_stack::project(const input_rows& states) {
+  const linear& map = model_.weights.out_projection;
+  const norm_weights& norm = model_.weights.final_norm;
+  input_rows in = states;
+  if (norm.present()) {
+    const float_rows normed = scratch_.channel_in.rows(states.n, width_);
+    norm.apply(model_.kernels, states.floats, states.n, normed.data);
+    in = normed;
+  }
+  const float_rows out = scratch_.product.rows(states.n, embed_dim_);
+  for_chunks(states.n, matmul_shape::max_rows,
+             [&](row_range rows) { map.apply(model_.kernels, in.part(rows), out.part(rows), scratch_); });
+  return out;
 }
 
 input_rows readout_stack::carry(const transport& by, const input_rows& states) {
@@ -81,12 +107,12 @@ void readout_stack::find_targets(row_table& table, std::span<const site_target> 
 
 // By the same products as the tiles, on a matrix of the targets' own weight rows.
 void readout_stack::gather_targets(row_table& table, std::span<const site_target> places) {
-  float* weights = scratch_.target_rows.reserve(targets_at_once * width_);
+  float* weights = scratch_.target_rows.reserve(targets_at_once * embed_dim_);
   const std::vector<float>& bias = model_.weights.unembed_bias;
   float target_bias[targets_at_once] = {};
   for (std::size_t c = 0; c < places.size(); ++c) {
     const auto id = static_cast<std::size_t>(places[c].id);
-    model_.weights.unembed.read_rows(id, 1, weights + c * width_);
+    model_.weights.unembed.read_rows(id, 1, weights + c * embed_dim_);
     if (!bias.empty()) target_bias[c] = bias[id];
   }
   packed_matrix packed(model_.target_shape);

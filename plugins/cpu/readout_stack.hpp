@@ -31,6 +31,8 @@ class readout_stack {
 
  private:
   void make_rows();
+  void add_normed(const input_rows& states, bf16* rounded, float* floats);
+  input_rows project(const input_rows& states);
   // states (sites, D) in the output space, in scratch.carried.
   input_rows carry(const transport& by, const input_rows& states);
   // Of at most targets_at_once targets.
@@ -47,11 +49,12 @@ class readout_stack {
   const row_range range_;
   const std::span<const read_site> sites_;
   workspace& scratch_;
-  const std::size_t width_;  // D
+  const std::size_t width_;      // D
+  const std::size_t embed_dim_;  // of the unembedding's rows
   // Rows of the table that differ by site; row = row of the plan * sites + site.
   const std::size_t n_varying_;
   const std::size_t n_products_;  // those, then each constant row once, for all sites
-  input_rows rows_;               // (products, D), normed
+  input_rows rows_;               // (products, embed_dim), normed and projected
 };
 
 }  // namespace depthlens::cpu

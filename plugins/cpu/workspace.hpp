@@ -120,24 +120,29 @@ struct state_room {
 };
 
 struct workspace {
-  state_room states;                  // of a pass that goes through all stages in one call
-  float_buffer normed;                // (chunk, D), as the weights are rounded
-  float_buffer row;                   // (max(D, inner tile)) before it is rounded
-  float_buffer q;                     // (T, H * head_dim): queries, then attention outputs
-  float_buffer kv;                    // (T, 2 * KV heads * head_dim)
-  float_buffer product;               // (chunk, D), or of the inner tile's gate and up
-  float_buffer inner;                 // (chunk, F), as the weights are rounded
-  float_buffer keys, values, scores;  // of one path, see attend.hpp
-  float_buffer rows;                  // (stack, D) normed rows of the readout
-  float_buffer carried;               // (sites of a stack, D) out of a lens
-  float_buffer logits;                // (chunk, tile)
-  float_buffer final_weights;         // (sites of a stack, tile)
-  float_buffer target_rows;           // (64, D) rows of the unembedding
-  float_buffer plain;                 // (slice, inputs) weights on their way to be packed
+  state_room states;               // of a pass that goes through all stages in one call
+  float_buffer normed;             // (chunk, D), as the weights are rounded
+  float_buffer row;                // (max(D, inner tile)) before it is rounded
+  float_buffer q;                  // (T, H * head_dim): queries, then, if as wide, attention outputs
+  float_buffer mixed;              // (T, H * value_dim) of other width
+  float_buffer kv;                 // (T, KV heads * (head_dim + value_dim)), or a delta rule's rows
+  float_buffer latent, latent_kv;  // (T, kv_rank + rope_dims); keys and values of the prefix
+  float_buffer gate;               // (T, H * value_dim) of attention or a delta rule
+  float_buffer bias;               // (H, positions) of ALiBi
+  float_buffer channel_in, channel_out, gathered;         // (T, D) twice, (chunk, D): of experts
+  float_buffer product;                                   // (chunk, outputs) of a product
+  float_buffer inner;                                     // (chunk, F), as the weights are rounded
+  float_buffer keys, values, scores;                      // of one path, see attend.hpp
+  float_buffer rows;                                      // (stack, D) normed rows of the readout
+  float_buffer carried;                                   // (sites of a stack, D) out of a lens
+  float_buffer logits;                                    // (chunk, tile)
+  float_buffer final_weights;                             // (sites of a stack, tile)
+  float_buffer target_rows;                               // (64, D) rows of the unembedding
+  float_buffer plain;                                     // (slice, inputs) weights on their way to be packed
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again
   product_counter products;                               // of the call in flight
-  rotary_table rotary, local_rotary;                      // of all positions; of layers with a window
+  std::vector<rotary_table> rotary;                       // by number of owned_architecture::ropes
 };
 
 // Hands out workspaces to calls in flight. Thread-safe.

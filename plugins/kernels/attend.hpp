@@ -4,6 +4,7 @@
 // is one chain of multiply-adds over the head's dimensions, every output one over positions 0..p, the sum of
 // a softmax goes by position modulo the vector width: a row's result depends on its own path only. With a
 // window, sums begin at the first position inside it, and a softmax at the vector which holds that position.
+// ALiBi's biases come to the scores and a sink to the sum, after the soft cap.
 #pragma once
 
 #include "exp.hpp"
@@ -16,7 +17,7 @@ namespace depthlens::cpu::DEPTHLENS_ISA {
 // scores(r, c) = sum over d of q(r, d) * keys(d, c), for Rows rows and Vectors * lanes columns from `column`
 // on.
 template <int Rows, int Vectors>
-inline void score_block(const attend_job& job, float* const* q, std::size_t column) {
+inline void score_block(const attend_job& job, const float* const* q, std::size_t column) {
   vec sums[Rows][Vectors] = {};
   const float* keys = job.keys + column;
   for (std::size_t d = 0; d < job.head_dim; ++d, keys += job.stride) {
@@ -69,11 +70,18 @@ struct key_range {
   std::size_t begin, end;
 };
 
+// What is added to the scores of a row, and the score without a value; NULL = none.
+struct score_extras {
+  const float* bias;  // by position
+  const float* sink;
+};
+
 // Scores of the range to exponentials relative to their maximum; returns 1 / their sum.
-inline float softmax(float* scores, key_range keys, float softcap) {
+inline float softmax(float* scores, key_range keys, float softcap, const score_extras& extras) {
   const std::size_t n = keys.end, rest = n % lanes, whole = n - rest;
   const std::size_t skipped = keys.begin % lanes, start = keys.begin - skipped;
   if (softcap != 0) soft_cap(scores + keys.begin, n - keys.begin, softcap);
+  for (std::size_t i = keys.begin; extras.bias && i < n; ++i) scores[i] += extras.bias[i];
   if (skipped != 0) {
     store(scores + start, first_lanes(skipped) ? splat(-__builtin_inff()) : load(scores + start));
   }
@@ -81,7 +89,7 @@ inline float softmax(float* scores, key_range keys, float softcap) {
     const vec last = first_lanes(rest) ? load(scores + whole) : splat(-__builtin_inff());
     store(scores + whole, last);
   }
-  vec highest = splat(-__builtin_inff());
+  vec highest = splat(extras.sink ? *extras.sink : -__builtin_inff());
   for (std::size_t i = start; i < n; i += lanes) highest = larger(highest, load(scores + i));
   const vec maximum = splat(largest_lane(highest));
   vec sum = {};
@@ -90,7 +98,9 @@ inline float softmax(float* scores, key_range keys, float softcap) {
     store(scores + i, e);
     sum += e;
   }
-  return static_cast<float>(1.0 / sum_lanes(sum));
+  double all = sum_lanes(sum);
+  if (extras.sink) all += static_cast<double>(exp_any(splat(*extras.sink) - maximum)[0]);
+  return static_cast<float>(1.0 / all);
 }
 
 // Outputs of Rows rows, Vectors * lanes of their values from `offset` on.
@@ -114,65 +124,82 @@ inline void blend_rows(const attend_job& job, float* const* out, const key_range
     own(r, keys[r].begin > common.end ? keys[r].begin : common.end, keys[r].end);
     for (int v = 0; v < Vectors; ++v) {
       const std::size_t at = offset + v * lanes;
-      const std::size_t left = job.head_dim > at ? job.head_dim - at : 0;
+      const std::size_t left = job.value_dim > at ? job.value_dim - at : 0;
       const vec scaled = sums[r][v] * splat(scale[r]);
       left >= lanes ? store(out[r] + at, scaled) : store_some(out[r] + at, scaled, left);
     }
   }
 }
 
+// The rows of a block: a query, its output, the positions it reads, and what is added to its scores.
+struct row_block {
+  const float* q[attend_rows_at_once];
+  float* out[attend_rows_at_once];
+  key_range keys[attend_rows_at_once];
+  score_extras extras[attend_rows_at_once];
+};
+
 template <int Rows>
-inline void attend_rows(const attend_job& job, float* const* q, const key_range* keys) {
-  std::size_t most = 0, column = keys[0].begin;
+inline void attend_rows(const attend_job& job, const row_block& rows) {
+  std::size_t most = 0, column = rows.keys[0].begin;
   for (int r = 0; r < Rows; ++r) {
-    most = keys[r].end > most ? keys[r].end : most;
-    column = keys[r].begin < column ? keys[r].begin : column;
+    most = rows.keys[r].end > most ? rows.keys[r].end : most;
+    column = rows.keys[r].begin < column ? rows.keys[r].begin : column;
   }
   column -= column % lanes;
   for (; column + block_vectors * lanes <= most; column += block_vectors * lanes) {
-    score_block<Rows, block_vectors>(job, q, column);
+    score_block<Rows, block_vectors>(job, rows.q, column);
   }
-  for (; column < most; column += lanes) score_block<Rows, 1>(job, q, column);
+  for (; column < most; column += lanes) score_block<Rows, 1>(job, rows.q, column);
   float scale[Rows];
-  for (int r = 0; r < Rows; ++r) scale[r] = softmax(job.scores + r * job.stride, keys[r], job.softcap);
+  for (int r = 0; r < Rows; ++r)
+    scale[r] = softmax(job.scores + r * job.stride, rows.keys[r], job.softcap, rows.extras[r]);
   std::size_t offset = 0;
-  for (; offset + block_vectors * lanes <= job.head_dim; offset += block_vectors * lanes) {
-    blend_rows<Rows, block_vectors>(job, q, keys, scale, offset);
+  for (; offset + block_vectors * lanes <= job.value_dim; offset += block_vectors * lanes) {
+    blend_rows<Rows, block_vectors>(job, rows.out, rows.keys, scale, offset);
   }
-  for (; offset < job.head_dim; offset += lanes) blend_rows<Rows, 1>(job, q, keys, scale, offset);
+  for (; offset < job.value_dim; offset += lanes)
+    blend_rows<Rows, 1>(job, rows.out, rows.keys, scale, offset);
 }
 
-// Replaces every query by its output.
+inline score_extras extras_of(const attend_job& job, std::size_t head, std::size_t position) {
+  const float* bias = job.bias ? job.bias + head * job.bias_stride : nullptr;
+  if (bias && job.bias_end != 0) bias += job.bias_end - position;
+  return {bias, job.sinks ? job.sinks + head : nullptr};
+}
+
 inline void attend(const attend_job& job) {
   const std::size_t total = job.n_rows * job.n_heads;
   for (std::size_t first = 0; first < total; first += attend_rows_at_once) {
     const std::size_t n = total - first < attend_rows_at_once ? total - first : attend_rows_at_once;
-    float* q[attend_rows_at_once];
-    key_range keys[attend_rows_at_once];
+    row_block rows;
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t row = (first + i) / job.n_heads, head = (first + i) % job.n_heads;
-      q[i] = job.q + row * job.q_stride + head * job.head_dim;
-      const std::size_t end = static_cast<std::size_t>(job.position[row]) + 1;
-      keys[i] = {job.window != 0 && end > job.window ? end - job.window : 0, end};
+      rows.q[i] = job.q + row * job.q_stride + head * job.head_dim;
+      rows.out[i] = job.out + row * job.out_stride + head * job.value_dim;
+      const auto position = static_cast<std::size_t>(job.position[row]);
+      const std::size_t end = position + 1;
+      rows.keys[i] = {job.window != 0 && end > job.window ? end - job.window : 0, end};
+      rows.extras[i] = extras_of(job, head, position);
     }
     switch (n) {
       case 1:
-        attend_rows<1>(job, q, keys);
+        attend_rows<1>(job, rows);
         break;
       case 2:
-        attend_rows<2>(job, q, keys);
+        attend_rows<2>(job, rows);
         break;
       case 3:
-        attend_rows<3>(job, q, keys);
+        attend_rows<3>(job, rows);
         break;
       case 4:
-        attend_rows<4>(job, q, keys);
+        attend_rows<4>(job, rows);
         break;
       case 5:
-        attend_rows<5>(job, q, keys);
+        attend_rows<5>(job, rows);
         break;
       default:
-        attend_rows<attend_rows_at_once>(job, q, keys);
+        attend_rows<attend_rows_at_once>(job, rows);
         break;
     }
   }

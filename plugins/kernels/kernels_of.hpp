@@ -5,8 +5,11 @@
 #include "activation.hpp"
 #include "attend.hpp"
 #include "bf16.hpp"
+#include "gates.hpp"
 #include "kernels.hpp"
+#include "mix.hpp"
 #include "norm.hpp"
+#include "recurrence.hpp"
 #include "reduce.hpp"
 #include "rotary.hpp"
 #include "softcap.hpp"
@@ -31,8 +34,17 @@ constexpr kernel_table table = {.name = isa_name,
                                 .layer_norm = layer_norm,
                                 .activate = activate,
                                 .soft_cap = soft_cap,
+                                .add_scaled = add_scaled,
+                                .scale = scale,
+                                .clip = clip,
+                                .times_sigmoid = times_sigmoid,
+                                .clamped_gate = clamped_gate,
                                 .rotate = rotate,
                                 .attend = attend,
+                                .mix_rows = mix_rows,
+                                .times_exp = times_exp,
+                                .convolve = convolve,
+                                .unit_length = unit_length,
                                 .reduce_tile = reduce_tile,
                                 .to_bf16 = to_bf16,
                                 .from_bf16 = from_bf16};

@@ -54,4 +54,19 @@ inline void add(float* h, const float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) h[i] += x[i];
 }
 
+// h += x * scale; (n).
+inline void add_scaled(float* h, const float* x, float scale, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) h[i] += x[i] * scale;
+}
+
+// h *= by; (n).
+inline void scale(float* h, float by, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) h[i] *= by;
+}
+
+// x cut to -most..most; (n). NaN stays.
+inline void clip(float* x, float most, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] > most ? most : x[i] < -most ? -most : x[i];
+}
+
 }  // namespace depthlens::cpu::DEPTHLENS_ISA

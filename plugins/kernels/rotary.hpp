@@ -3,6 +3,7 @@
 // cosines and sines of these angles, as they serve all layers.
 #pragma once
 
+#include "kernels.hpp"
 #include "simd.hpp"
 
 namespace depthlens::cpu::DEPTHLENS_ISA {
@@ -22,15 +23,15 @@ inline void turn_pairs(float* row, std::size_t half, const float* cosine, const 
   }
 }
 
-// Turns the first `dims` values of each of n_heads heads of head_dim, in place, and scales all of them.
-// cosine, sine: (dims / 2) of the row's position. interleaved: pairs (2i, 2i + 1), else (i, i + dims / 2).
-inline void rotate(float* row, std::size_t n_heads, std::size_t head_dim, std::size_t dims,
-                   const float* cosine, const float* sine, bool interleaved, float scale) {
-  const std::size_t half = dims / 2;
-  for (std::size_t head = 0; head < n_heads; ++head, row += head_dim) {
-    interleaved ? turn_pairs<true>(row, half, cosine, sine, scale)
-                : turn_pairs<false>(row, half, cosine, sine, scale);
-    for (std::size_t i = dims; i < head_dim; ++i) row[i] *= scale;
+// In place.
+inline void rotate(float* row, const rotation& by) {
+  const std::size_t half = by.dims / 2, end = by.begin + by.dims;
+  for (std::size_t head = 0; head < by.n_heads; ++head, row += by.head_dim) {
+    float* const turned = row + by.begin;
+    by.interleaved ? turn_pairs<true>(turned, half, by.cosine, by.sine, by.scale)
+                   : turn_pairs<false>(turned, half, by.cosine, by.sine, by.scale);
+    for (std::size_t i = 0; i < by.begin; ++i) row[i] *= by.scale;
+    for (std::size_t i = end; i < by.head_dim; ++i) row[i] *= by.scale;
   }
 }
 

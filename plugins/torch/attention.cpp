@@ -2,6 +2,7 @@
 #include "attention.hpp"
 
 #include "device.hpp"
+#include "tree_parents.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -21,25 +22,6 @@ std::vector<std::int64_t> path_to(const std::vector<std::int64_t>& parent, std::
   return path;
 }
 
-std::vector<std::int64_t> parents_of(const token_tree& tree) {
-  std::vector<std::int64_t> parent(tree.position.size()), path;
-  for (std::size_t t = 0; t < parent.size(); ++t) {
-    const auto depth = static_cast<std::size_t>(tree.position[t]);
-    parent[t] = depth == 0 ? -1 : path[depth - 1];
-    path.resize(depth);
-    path.push_back(static_cast<std::int64_t>(t));
-  }
-  return parent;
-}
-
-// q (..., queries, head_dim), k, v (..., keys, head_dim), mask (queries, keys).
-at::Tensor capped_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const at::Tensor& mask, const attention_shape& shape) {
-  at::Tensor s = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat).mul_(shape.scale);
-  s = s.div_(shape.softcap).tanh_().mul_(shape.softcap).add_(mask);
-  return at::matmul(at::softmax(s, -1).to(v.scalar_type()), v);
-}
-
 // What query t of a chunk sees: keys are `n_path` tokens of the path above token `first`, then first...
 struct sight {
   const token_tree& tree;
@@ -55,71 +37,114 @@ struct sight {
   }
 };
 
+at::Tensor rounded_to_bf16(const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kFloat); }
+
+// What ALiBi adds to scores (KV heads, groups, queries, keys), of 1 query where it is the same for all: see
+// alibi_bias of depthlens/backend/alibi.hpp.
+at::Tensor alibi_of(const attention_form& form, const at::Tensor& keys, const at::Tensor& queries) {
+  const at::Tensor slopes = form.alibi_slopes.view({form.n_kv_heads(), form.groups(), 1, 1});
+  if (form.shape.alibi == DLENS_ALIBI) return slopes * (keys.unsqueeze(0) - queries.unsqueeze(1));
+  const at::Tensor products = rounded_to_bf16(slopes) * rounded_to_bf16(keys);
+  return rounded_to_bf16(products).mul_(static_cast<float>(form.shape.scale));
+}
+
 }  // namespace
 
-tree_attention::tree_attention(const token_tree& tree, const std::vector<std::int64_t>& queries,
-                               const attention_shape& shape, at::Device device)
-    : shape_(shape) {
-  const std::vector<std::int64_t> parent = parents_of(tree);
-  for (std::size_t begin = 0; begin < queries.size(); begin = static_cast<std::size_t>(chunks_.back().end))
-    chunks_.push_back(make_chunk(tree, parent, queries, begin, device));
+tree_attention::tree_attention(const token_tree& tree, std::vector<std::int64_t> queries, at::Device device)
+    : tree_(tree), parent_(parents_of(tree)), queries_(std::move(queries)), device_(device) {
+  for (std::size_t begin = 0; begin < queries_.size(); begin = static_cast<std::size_t>(chunks_.back().end))
+    chunks_.push_back(make_chunk(begin));
 }
 
 // The queries from `begin` on whose tokens lie near each other.
-tree_attention::chunk tree_attention::make_chunk(const token_tree& tree,
-                                                 const std::vector<std::int64_t>& parent,
-                                                 const std::vector<std::int64_t>& queries, std::size_t begin,
-                                                 at::Device device) const {
-  const std::int64_t first = queries[begin];
+tree_attention::chunk tree_attention::make_chunk(std::size_t begin) const {
+  const std::int64_t first = queries_[begin];
   std::size_t end = begin;
-  while (end < queries.size() && queries[end] < first + chunk_tokens(device)) ++end;
-  const std::int64_t stop = queries[end - 1] + 1;
-  std::vector<std::int64_t> keys = path_to(parent, parent[static_cast<std::size_t>(first)]);
-  const auto n_path = static_cast<std::int64_t>(keys.size()), n = static_cast<std::int64_t>(end - begin);
+  while (end < queries_.size() && queries_[end] < first + chunk_tokens(device_)) ++end;
+  const std::int64_t stop = queries_[end - 1] + 1;
+  std::vector<std::int64_t> keys = path_to(parent_, parent_[static_cast<std::size_t>(first)]);
+  const auto n_path = static_cast<std::int64_t>(keys.size());
   for (std::int64_t t = first; t < stop; ++t) keys.push_back(t);
-  const auto n_keys = static_cast<std::int64_t>(keys.size());
+  const auto positions_of = [&](auto from, auto to) {
+    std::vector<float> out;
+    for (; from != to; ++from)
+      out.push_back(static_cast<float>(tree_.position[static_cast<std::size_t>(*from)]));
+    return to_device(out, device_);
+  };
   chunk c{.begin = static_cast<std::int64_t>(begin),
           .end = static_cast<std::int64_t>(end),
+          .first_query = first,
+          .n_path = n_path,
           .first = keys.front(),
           .stop = stop,
           .keys = {},
-          .masks = {}};
-  if (stop - keys.front() != n_keys) c.keys = to_device(keys, device);
-  for (const std::uint32_t window : shape_.windows) {
-    const at::Tensor mask = at::full({n, n_keys}, -std::numeric_limits<float>::infinity(), at::kFloat);
-    const sight sees{.tree = tree, .parent = parent, .first = first, .n_path = n_path, .window = window};
-    for (std::int64_t i = 0; i < n; ++i)
-      sees.mark(queries[begin + static_cast<std::size_t>(i)], mask.data_ptr<float>() + i * n_keys);
-    c.masks.emplace(window, to_device(mask, device).to(shape_.type).repeat({shape_.groups(), 1}));
-  }
+          .key_positions = positions_of(keys.begin(), keys.end()),
+          .query_positions = positions_of(queries_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                          queries_.begin() + static_cast<std::ptrdiff_t>(end))};
+  if (stop - keys.front() != static_cast<std::int64_t>(keys.size())) c.keys = to_device(keys, device_);
   return c;
 }
 
-// (KV heads, keys, head_dim)
+const at::Tensor& tree_attention::mask(chunk& c, std::uint32_t window) const {
+  at::Tensor& made = c.masks[window];
+  if (made.defined()) return made;
+  const std::int64_t n_keys = c.key_positions.size(0);
+  const at::Tensor here = at::full({c.n(), n_keys}, -std::numeric_limits<float>::infinity(), at::kFloat);
+  const sight sees{
+      .tree = tree_, .parent = parent_, .first = c.first_query, .n_path = c.n_path, .window = window};
+  for (std::int64_t i = 0; i < c.n(); ++i)
+    sees.mark(queries_[static_cast<std::size_t>(c.begin + i)], here.data_ptr<float>() + i * n_keys);
+  return made = to_device(here, device_);
+}
+
+const at::Tensor& tree_attention::row_mask(chunk& c, const attention_form& form, at::ScalarType type) const {
+  at::Tensor& made = c.row_masks[{form.shape.window, form.groups()}];
+  if (!made.defined()) made = mask(c, form.shape.window).to(type).repeat({form.groups(), 1});
+  return made;
+}
+
+// (KV heads, keys, width)
 at::Tensor tree_attention::chunk::keys_of(const at::Tensor& all) const {
   return (keys.defined() ? all.index_select(0, keys) : all.narrow(0, first, stop - first)).transpose(0, 1);
 }
 
+// With what libtorch's own attention does not have. q (KV heads, groups * queries, head_dim), k, v (KV heads,
+// keys, width).
+at::Tensor tree_attention::scored(chunk& c, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                  const attention_form& form) const {
+  const std::int64_t n_kv = form.n_kv_heads(), groups = form.groups(), n_keys = k.size(1);
+  const double cap = form.shape.softcap;
+  at::Tensor s = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat).mul_(form.shape.scale);
+  if (cap != 0) s.div_(cap).tanh_().mul_(cap);
+  s = s.view({n_kv, groups, c.n(), n_keys}).add_(mask(c, form.shape.window));
+  if (form.alibi_slopes.defined()) s.add_(alibi_of(form, c.key_positions, c.query_positions));
+  if (form.sinks.defined())
+    s = at::cat({s, form.sinks.view({n_kv, groups, 1, 1}).expand({-1, -1, c.n(), 1})}, -1);
+  const at::Tensor weight = at::softmax(s, -1).narrow(-1, 0, n_keys).to(v.scalar_type());
+  return at::matmul(weight.reshape({n_kv, groups * c.n(), n_keys}), v);
+}
+
 at::Tensor tree_attention::apply(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                 std::uint32_t window) const {
-  const std::int64_t groups = shape_.groups(), n_kv = shape_.n_kv_heads, head = shape_.head_dim;
+                                 const attention_form& form) const {
+  const std::int64_t groups = form.groups(), n_kv = form.n_kv_heads(), width = v.size(2);
+  const bool plain = form.shape.softcap == 0 && !form.sinks.defined() && !form.alibi_slopes.defined();
   std::vector<at::Tensor> out;
-  for (const chunk& c : chunks_) {
-    const std::int64_t n = c.end - c.begin;
+  for (chunk& c : chunks_) {
+    const std::int64_t n = c.n();
     // Heads that share keys are rows of one product: (KV heads, groups * n, head_dim).
     const at::Tensor rows = q.narrow(0, c.begin, n)
-                                .view({n, n_kv, groups, head})
+                                .reshape({n, n_kv, groups, q.size(2)})
                                 .permute({1, 2, 0, 3})
-                                .reshape({n_kv, groups * n, head});
-    const at::Tensor keys = c.keys_of(k), values = c.keys_of(v), &mask = c.masks.at(window);
+                                .reshape({n_kv, groups * n, q.size(2)});
+    const at::Tensor keys = c.keys_of(k), values = c.keys_of(v);
     const at::Tensor mixed =
-        shape_.softcap != 0
-            ? capped_attention(rows, keys, values, mask, shape_)
-            : at::scaled_dot_product_attention(rows.unsqueeze(0), keys.unsqueeze(0), values.unsqueeze(0),
-                                               mask.view({1, 1, groups * n, -1}), 0.0, false, shape_.scale)
-                  .squeeze(0);
+        plain ? at::scaled_dot_product_attention(rows.unsqueeze(0), keys.unsqueeze(0), values.unsqueeze(0),
+                                                 row_mask(c, form, q.scalar_type()).unsqueeze(0).unsqueeze(0),
+                                                 0.0, false, form.shape.scale)
+                    .squeeze(0)
+              : scored(c, rows, keys, values, form);
     out.push_back(
-        mixed.view({n_kv, groups, n, head}).permute({2, 0, 1, 3}).reshape({n, groups * n_kv * head}));
+        mixed.reshape({n_kv, groups, n, width}).permute({2, 0, 1, 3}).reshape({n, groups * n_kv * width}));
   }
   return out.size() == 1 ? out[0] : at::cat(out);
 }

@@ -37,11 +37,24 @@ at::Tensor call(const c10::OperatorHandle& operation, Arguments&&... arguments) 
   return std::move(stack.front()).toTensor();
 }
 
+// Not every processor has products of bf16.
+bool packs_bf16() {
+  static const bool can = [] {
+    try {
+      call(*pack_operation(), at::zeros({16, 16}, at::kBFloat16), std::int64_t{16});
+      return true;
+    } catch (const c10::Error&) {
+      return false;
+    }
+  }();
+  return can;
+}
+
 }  // namespace
 
 linear linear::packed(std::int64_t rows) const {
   const bool can = pack_operation() && product_operation() && weight_.device().type() == at::kCPU &&
-                   (type() == at::kFloat || type() == at::kBFloat16);
+                   (type() == at::kFloat || (type() == at::kBFloat16 && packs_bf16()));
   return can ? linear(call(*pack_operation(), weight_, rows), bias_) : *this;
 }
 

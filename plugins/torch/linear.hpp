@@ -25,6 +25,7 @@ class linear {
   // only on the CPU, as GPUs work behind the caller.
   at::Tensor apply(const at::Tensor& x, product_counter* count = nullptr) const;
 
+  bool present() const { return weight_.defined(); }
   const at::Tensor& weight() const { return weight_; }  // opaque where it was packed
   const at::Tensor& bias() const { return bias_; }
   at::ScalarType type() const { return weight_.scalar_type(); }

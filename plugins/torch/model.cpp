@@ -4,8 +4,9 @@
 // is done in a stage is the same (pass.cpp).
 #include "model.hpp"
 
+#include "block_products.hpp"
+#include "known_ops.hpp"
 #include "pass.hpp"
-#include "product_rate.hpp"
 
 #include "depthlens/backend/product_counts.hpp"
 #include "depthlens/base/error.hpp"
@@ -30,23 +31,18 @@ precision asked_precision(const dlens_model_options& options, at::Device device)
 }  // namespace
 
 model::model(const dlens_weights& weights, const dlens_model_options& options)
-    : arch_(checked_architecture(weights)),
-      tables_(own_tables(arch_)),
+    : arch_(checked_architecture(weights, known_ops)),
       devices_(asked_devices(options)),
       form_(asked_precision(options, devices_[0])) {
   const c10::InferenceMode guard;
   set_numeric_options(form_);
-  attention_shape_ = make_attention_shape();
   make_info(weights, options);
-  stages_ = std::make_unique<weight_stages>(weights, devices_, form_.type, options.stream != 0);
-  for (std::size_t i = 0; i < devices_.size(); ++i)
-    replicas_.emplace_back(
-        new replica{.device = devices_[i],
-                    .index = i,
-                    .weights = stages_->weights(i),
-                    .inverse_frequency = to_device(tables_.inverse_frequency, devices_[i]),
-                    .local_inverse_frequency = to_device(tables_.local_inverse_frequency, devices_[i]),
-                    .room = {}});
+  stages_ = std::make_unique<weight_stages>(weights, arch_, devices_, form_.type, options.stream != 0);
+  for (std::size_t i = 0; i < devices_.size(); ++i) {
+    replicas_.emplace_back(new replica{.device = devices_[i], .index = i, .weights = stages_->weights(i)});
+    for (const rope_table& table : arch_.ropes)
+      replicas_.back()->inverse_frequencies.push_back(to_device(table.inverse_frequency, devices_[i]));
+  }
   for (const at::Device& device : devices_) finish_stream(device);  // calls come on streams of their own
   if (!stages_->streamed()) stages_->load_all(options.threads);
   info_.weight_bytes = stages_->bytes();
@@ -75,21 +71,9 @@ void model::make_info(const dlens_weights& weights, const dlens_model_options& o
            .stages = 0};
 }
 
-attention_shape model::make_attention_shape() const {
-  std::set<std::uint32_t> windows(tables_.windows.begin(), tables_.windows.end());
-  if (windows.empty()) windows.insert(0);
-  return {.n_heads = arch_.n_heads,
-          .n_kv_heads = arch_.n_kv_heads,
-          .head_dim = arch_.head_dim,
-          .scale = arch_.attention_scale,
-          .softcap = arch_.attention_softcap,
-          .windows = {windows.begin(), windows.end()},
-          .type = form_.type};
-}
-
 lens model::make_lens(std::uint64_t n, const dlens_transport* const* transports) const {
   const c10::InferenceMode guard;
-  lens made = torch_backend::make_lens(n, transports, arch_.n_layers, arch_.d_model, devices_);
+  lens made = torch_backend::make_lens(n, transports, arch_.n_layers(), arch_.all.d_model, devices_);
   for (const at::Device& device : devices_) finish_stream(device);
   return made;
 }
@@ -106,8 +90,8 @@ void model::forward(const dlens_batch& batch, const std::vector<const lens*>& le
     const std::uint64_t start = now_ns();
     product_counter products;
     {
-      block_call call(*this, p, 0, arch_.n_layers);
-      for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) enter_block(call, layer);
+      block_call call(*this, p, 0, arch_.n_layers());
+      for (std::uint32_t layer = 0; layer < arch_.n_layers(); ++layer) enter_block(call, layer);
       products = call.products;
     }
     finish_stream(on.device);
@@ -146,7 +130,7 @@ std::unique_ptr<model::pass> model::begin_pass(const dlens_batch& batch,
 
 void model::run_pass(pass& p, std::uint32_t stage, const dlens_prefix*, dlens_prefix**) const {
   if (!p.is_needed()) return;
-  const bool is_block = stage < arch_.n_layers, done = stage + 1 == stages_->count();
+  const bool is_block = stage < arch_.n_layers(), done = stage + 1 == stages_->count();
   p.on.room.call([&] {
     const device_call here(p.on.device);
     const std::uint64_t start = now_ns();
@@ -156,7 +140,7 @@ void model::run_pass(pass& p, std::uint32_t stage, const dlens_prefix*, dlens_pr
       enter_block(call, stage);
       products = call.products;
     } else {
-      read_stage(p, stage - arch_.n_layers, products);
+      read_stage(p, stage - arch_.n_layers(), products);
     }
     finish_stream(p.on.device);
     const std::uint64_t took = now_ns() - start;
@@ -170,35 +154,47 @@ std::vector<at::Tensor> model::states(const dlens_batch& batch) const {
   dlens_batch only_read = batch;
   only_read.kept = nullptr;
   pass p(*this, *replicas_[0], only_read, {}, nullptr, nullptr);
-  block_call call(*this, p, 0, arch_.n_layers);
-  for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) enter_block(call, layer);
+  block_call call(*this, p, 0, arch_.n_layers());
+  for (std::uint32_t layer = 0; layer < arch_.n_layers(); ++layer) enter_block(call, layer);
   return std::move(p.hidden);
 }
 
-at::Tensor model::unembedding(std::uint32_t threads) const {
+unembedding model::make_unembedding(std::uint32_t threads) const {
   const c10::InferenceMode guard;
-  const weight_view& unembed = weights().unembed;
-  return upload({unembed}, {0, unembed.rows}, form_.type, devices_[0], threads);
+  const model_weights& w = weights();
+  unembedding out{upload({w.unembed}, {0, w.unembed.rows}, form_.type, devices_[0], threads), w.unembed_bias,
+                  arch_.all.final_softcap};
+  if (!w.out_projection.present()) return out;
+  if (const at::Tensor& bias = w.out_projection.bias(); bias.defined()) {
+    const at::Tensor more = float_product(out.weight, bias.unsqueeze(1)).squeeze(1);
+    out.bias = out.bias.defined() ? out.bias + more : more;
+  }
+  out.weight = float_product(out.weight, w.out_projection.weight()).to(form_.type);
+  return out;
 }
 
 // In the proportions of a run that reads a row of the vocabulary for each token. What GPUs reach one after
 // the other is what they reach together.
 double model::product_rate(std::string_view form, std::uint32_t threads, double seconds) const {
-  const std::int64_t d = arch_.d_model, f = arch_.d_ff, head = arch_.head_dim;
-  const std::int64_t q = arch_.n_heads * head, kv = 2 * std::int64_t{arch_.n_kv_heads} * head;
-  const std::int64_t inner = weights().blocks.front().gated ? 2 * f : f;
-  const std::int64_t vocabulary = arch_.vocab_size,
-                     width = static_cast<std::int64_t>(
-                         tile_ids(devices_[0].is_cuda() ? device_kind::cuda : device_kind::cpu));
-  const std::vector<product_shape> of_block{{d, q}, {d, kv}, {q, d}, {d, inner}, {f, d}};
-  std::int64_t weights = vocabulary * d;
-  for (const product_shape& s : of_block) weights += arch_.n_layers * s.inputs * s.outputs;
+  const auto width =
+      static_cast<std::int64_t>(tile_ids(devices_[0].is_cuda() ? device_kind::cuda : device_kind::cpu));
+  const std::int64_t vocabulary = arch_.all.vocab_size, row = arch_.all.embed_dim;
+  const std::uint32_t n = arch_.n_layers();
+  std::vector<std::vector<product_shape>> of_block;
+  std::int64_t weights = vocabulary * row;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    of_block.push_back(products_of_block(arch_, i, this->weights().blocks[i]));
+    for (const product_shape& s : of_block.back()) weights += s.inputs * s.outputs;
+  }
   const product_counts counts =
-      counts_of_timing(arch_.n_layers, static_cast<std::size_t>((vocabulary + width - 1) / width),
+      counts_of_timing(n, static_cast<std::size_t>((vocabulary + width - 1) / width),
                        flops_of_timing(static_cast<double>(weights), devices_[0]));
   std::vector<product_shape> shapes;
-  for (const product_shape& s : of_block) shapes.insert(shapes.end(), counts.blocks, s);
-  shapes.insert(shapes.end(), counts.tiles, {d, std::min(width, vocabulary)});
+  for (std::size_t i = 0; i < counts.blocks; ++i) {
+    const std::vector<product_shape>& some = of_block[i * n / counts.blocks];
+    shapes.insert(shapes.end(), some.begin(), some.end());
+  }
+  shapes.insert(shapes.end(), counts.tiles, {row, std::min(width, vocabulary)});
   std::set<c10::DeviceIndex> seen;  // the CPU is one device, however often it is named
   double rate = 0;
   for (const at::Device& device : devices_)

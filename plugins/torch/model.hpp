@@ -4,10 +4,11 @@
 // fewest tokens under way.
 #pragma once
 
-#include "attention.hpp"
+#include "block_work.hpp"
 #include "device.hpp"
 #include "device_room.hpp"
 #include "lens.hpp"
+#include "output_loss.hpp"
 #include "readout.hpp"
 #include "stages.hpp"
 #include "weights.hpp"
@@ -59,48 +60,45 @@ class model {
   // For training, with held weights, on the first device: layers 0..n of the distinct tokens that the batch
   // reads, (P, D) float32 each, made in inference mode, by as many threads as libtorch has been told.
   std::vector<at::Tensor> states(const dlens_batch& batch) const;
-  // (V, D) of the weights' type, on the first device; a copy.
-  at::Tensor unembedding(std::uint32_t threads) const;
+  // What makes logits of normed states, out_projection multiplied in: (V, D) of the weights' type, on the
+  // first device; a copy.
+  unembedding make_unembedding(std::uint32_t threads) const;
   const model_weights& weights() const { return stages_->weights(0); }
-  const dlens_architecture& arch() const { return arch_; }
+  const dlens_architecture& arch() const { return arch_.all; }
 
  private:
   struct replica {
     at::Device device;
     std::size_t index;  // of it among all
     const model_weights& weights;
-    at::Tensor inverse_frequency, local_inverse_frequency;  // (rope_dims / 2)
-    mutable std::uint64_t tokens = 0;                       // under way, guarded by under_way_guard_
-    mutable device_room room;
+    std::vector<at::Tensor> inverse_frequencies{};  // of each rope_table
+    mutable std::uint64_t tokens = 0;               // under way, guarded by under_way_guard_
+    mutable device_room room{};
   };
   class replica_use;  // by one pack
   class device_call;  // a thread at work on a device
-  struct block_rows;  // what a block makes
   struct block_call;  // a call's work on a pass
 
   void make_info(const dlens_weights& weights, const dlens_model_options& options);
-  attention_shape make_attention_shape() const;
-  bool is_local(std::uint32_t layer) const { return tables_.window(layer) != 0; }
 
   // pass.cpp: the way through the stages.
   at::Tensor embed(const pass& p) const;
+  at::Tensor make_layer_inputs(const pass& p) const;
   void enter_block(block_call& call, std::uint32_t layer) const;
   void read_stage(pass& p, std::uint32_t number, product_counter& products) const;
   void copy_hidden(const pass& p) const;
 
   // block.cpp: one layer.
-  at::Tensor run_block(block_call& call, std::uint32_t layer, const block_rows& made) const;
-  at::Tensor attention(block_call& call, std::uint32_t layer, const at::Tensor& x,
-                       const at::Tensor& x_queries, const block_rows& made) const;
-  at::Tensor feed_forward(block_call& call, const block_weights& block, const at::Tensor& x) const;
-  at::Tensor turn(const at::Tensor& heads, const at::Tensor& cosine, const at::Tensor& sine) const;
-  at::Tensor activate(const at::Tensor& x) const;
+  at::Tensor run_block(block_call& call, std::uint32_t layer, const made_rows& made) const;
+  at::Tensor mix(block_call& call, std::uint32_t layer, const at::Tensor& x, const at::Tensor& x_rows,
+                 const made_rows& made) const;
+  at::Tensor layer_input(block_call& call, std::uint32_t layer, const at::Tensor& h,
+                         const made_rows& made) const;
+  block_work work_of(block_call& call, std::uint32_t layer) const;
 
-  dlens_architecture arch_;
-  architecture_tables tables_;
+  owned_architecture arch_;
   std::vector<at::Device> devices_;
   precision form_;
-  attention_shape attention_shape_;
   std::unique_ptr<weight_stages> stages_;
   std::vector<std::unique_ptr<replica>> replicas_;
   mutable std::mutex under_way_guard_;

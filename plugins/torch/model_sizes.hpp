@@ -4,6 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,12 +30,16 @@ constexpr std::size_t stack_rows(device_kind kind) { return kind == device_kind:
 // Of a tensor on its way to a GPU: what is copied at a time, and how many numbers become of it at most.
 constexpr std::size_t chunk_bytes = std::size_t{32} << 20, chunk_values = std::size_t{1} << 24;
 
+// Paths of 64 tokens that a delta rule goes along together.
+constexpr std::size_t paths_at_once(device_kind kind) { return kind == device_kind::cuda ? 64 : 8; }
+
 // Calls in flight on a GPU: the host prepares and reads others while one computes.
 constexpr std::uint32_t calls_of_gpu = 3;
 
 // How the unembedding is cut into stages of streamed weights: so many tiles at once as take no more memory
 // than a block.
-std::size_t tiles_of_a_stage(const dlens_weights& given, const model_place& on);
+std::size_t tiles_of_a_stage(const dlens_weights& given, const owned_architecture& arch,
+                             const model_place& on);
 
 // Bytes of the values of a tile of so many ids.
 std::uint64_t tile_bytes(const dlens_architecture& arch, const model_place& on, std::size_t ids);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pack goes through the model block by block (block.cpp) in tree order. Keys and values exist for one
-// block at a time. The last block computes them of all tokens, and the rest for the tokens that are read.
+// block at a time, but for those that later blocks take, which live until the last of these. The last block
+// computes them of all tokens, and the rest for the tokens that are read.
 #include "pass.hpp"
 
 #include "device.hpp"
@@ -14,21 +15,6 @@
 #include <utility>
 
 namespace depthlens::torch_backend {
-
-namespace {
-
-// Angles are products in float32, as dlens_architecture says.
-model_angles angles(const at::Tensor& position, const at::Tensor& inverse_frequency, double scale) {
-  const at::Tensor angle =
-      (position.to(at::kFloat).unsqueeze(1) * inverse_frequency.unsqueeze(0)).to(at::kDouble);
-  const auto table = [&](const at::Tensor& values) {
-    const at::Tensor rounded = values.to(at::kFloat).unsqueeze(1);
-    return scale == 1 ? rounded : rounded * scale;
-  };
-  return {table(angle.cos()), table(angle.sin())};
-}
-
-}  // namespace
 
 model::replica_use::replica_use(const model& of, std::uint32_t tokens)
     : of_(of), tokens_(std::max(tokens, 1u)), replica_([&]() -> const replica& {
@@ -52,7 +38,9 @@ model::device_call::device_call(at::Device device) : stream_(device) {
 model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
                   std::vector<const lens*> lenses, std::int32_t* final_top,
                   const dlens_readings* const* readings)
-    : on(at), batch(asked), tree(make_token_tree(asked, {m.arch_.vocab_size, m.arch_.max_positions})) {
+    : on(at),
+      batch(asked),
+      tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})) {
   if (batch.prefix || batch.kept || batch.prefix_length > 0)
     fail(status::internal, "this backend keeps no prefixes");
   std::vector<read_site> sites = make_read_sites(batch, tree);
@@ -60,10 +48,11 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
   if (sites.empty()) return;
   site_index = to_device(site_tokens, on.device);
   stream = m.embed(*this);
-  hidden.resize(m.arch_.n_layers + std::size_t{1});
+  if (m.arch_.layer_inputs) layer_inputs = m.make_layer_inputs(*this);
+  hidden.resize(m.arch_.n_layers() + std::size_t{1});
   read.emplace(readout_model{.weights = on.weights,
-                             .softcap = m.arch_.final_softcap,
-                             .n_layers = m.arch_.n_layers,
+                             .softcap = m.arch_.all.final_softcap,
+                             .n_layers = m.arch_.n_layers(),
                              .device = on.device,
                              .device_index = on.index},
                readout_request{.batch = &batch,
@@ -77,17 +66,27 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
 model::block_call::block_call(const model& m, pass& on, std::uint32_t first, std::uint32_t end) : p(on) {
   const at::Device device = p.on.device;
   const at::Tensor position = to_device(p.tree.position, device);
-  everywhere = angles(position, p.on.inverse_frequency, m.arch_.rope_scale);
-  local = m.tables_.local_inverse_frequency.empty() ? everywhere
-                                                    : angles(position, p.on.local_inverse_frequency, 1);
-  if (first + 1 < m.arch_.n_layers) {
+  for (std::size_t i = 0; i < m.arch_.ropes.size(); ++i)
+    ropes.push_back(make_angles(position, p.on.inverse_frequencies[i], m.arch_.ropes[i].scale));
+  if (first + 1 < m.arch_.n_layers()) {
     std::vector<std::int64_t> every(p.tree.token.size());
     std::iota(every.begin(), every.end(), 0);
-    all.emplace(block_rows{.tokens = {}, .attention = {p.tree, every, m.attention_shape_, device}});
+    all.emplace(made_rows{.tokens = {}, .attention = {p.tree, std::move(every), device}});
   }
-  if (end == m.arch_.n_layers)
-    read.emplace(
-        block_rows{.tokens = p.site_index, .attention = {p.tree, p.site_tokens, m.attention_shape_, device}});
+  if (end == m.arch_.n_layers())
+    read.emplace(made_rows{.tokens = p.site_index, .attention = {p.tree, p.site_tokens, device}});
+}
+
+const rope_angles& model::block_call::angles(const block_shape& shape) const {
+  static const rope_angles none;
+  return shape.attention->rope_dims > 0 ? ropes[shape.rope] : none;
+}
+
+const chunk_paths& model::block_call::paths() {
+  const at::Device device = p.on.device;
+  if (!paths_)
+    paths_.emplace(p.tree, paths_at_once(device.is_cuda() ? device_kind::cuda : device_kind::cpu), device);
+  return *paths_;
 }
 
 // The pass is changed when all of it has been computed: a call that found no memory is made again.
@@ -95,38 +94,64 @@ void model::enter_block(block_call& call, std::uint32_t layer) const {
   pass& p = call.p;
   stages_->wait_for(layer, p.on.index);
   const at::Tensor entering = p.at_sites(p.stream);
-  const bool last = layer + 1 == arch_.n_layers;
+  const bool last = layer + 1 == arch_.n_layers();
   p.stream = run_block(call, layer, last ? *call.read : *call.all);
   p.hidden[layer] = entering;
-  if (last) p.hidden[arch_.n_layers] = p.stream;
+  if (last) p.hidden[arch_.n_layers()] = p.stream;
+  if (call.made_kv) p.shared.emplace(layer, *std::exchange(call.made_kv, std::nullopt));
+  std::erase_if(p.shared, [&](const auto& of) {
+    const auto takes = [&](const block_shape& b) { return b.attention && b.attention->kv_layer == of.first; };
+    return std::none_of(arch_.blocks.begin() + layer + 1, arch_.blocks.end(), takes);
+  });
   p.layers_run = layer + 1;
 }
 
 void model::read_stage(pass& p, std::uint32_t number, product_counter& products) const {
-  stages_->wait_for(arch_.n_layers + number, p.on.index);
-  for (; p.layers_run < arch_.n_layers; ++p.layers_run)  // blocks that the host left out (pass_run)
-    p.hidden[p.layers_run] = p.hidden[arch_.n_layers] = p.at_sites(p.stream);
+  stages_->wait_for(arch_.n_layers() + number, p.on.index);
+  for (; p.layers_run < arch_.n_layers(); ++p.layers_run)  // blocks that the host left out (pass_run)
+    p.hidden[p.layers_run] = p.hidden[arch_.n_layers()] = p.at_sites(p.stream);
   if (number == 0) copy_hidden(p);
   p.read->run(p.on.weights.readouts[number], products);
 }
 
-// stream (T, D) = embed[token] * embed_scale, + position[position] where positions are learned.
+// stream (T, D) = embed_norm(in_projection(embed[token] * embed_scale) + position[position]), as far as the
+// model has these.
 at::Tensor model::embed(const pass& p) const {
   const model_weights& w = p.on.weights;
   const std::vector<std::int64_t> token(p.tree.token.begin(), p.tree.token.end());
   at::Tensor h = rounded_rows(w.embed, token, w.type, p.on.device);
-  if (arch_.embed_scale != 1) h.mul_(arch_.embed_scale);
-  if (!w.position.present()) return h;
-  std::vector<std::int64_t> position(p.tree.position.begin(), p.tree.position.end());
-  for (std::int64_t& row : position) row += arch_.position_offset;
-  return h.add_(rounded_rows(w.position, position, w.type, p.on.device));
+  if (arch_.all.embed_scale != 1) h.mul_(arch_.all.embed_scale);
+  if (w.in_projection.present()) h = w.in_projection.apply(h).to(at::kFloat);
+  if (w.position.present()) {
+    std::vector<std::int64_t> position(p.tree.position.begin(), p.tree.position.end());
+    for (std::int64_t& row : position) row += arch_.all.position_offset;
+    h.add_(rounded_rows(w.position, position, w.type, p.on.device));
+  }
+  return w.embed_norm.apply(h);
+}
+
+// Of all layers, see dlens_layer_inputs.
+at::Tensor model::make_layer_inputs(const pass& p) const {
+  const model_weights& w = p.on.weights;
+  const dlens_layer_inputs& form = *arch_.layer_inputs;
+  const std::vector<std::int64_t> token(p.tree.token.begin(), p.tree.token.end());
+  for (const std::int64_t id : token)
+    if (id >= static_cast<std::int64_t>(form.vocab_size))
+      fail(status::data, "token id ", id, " has no layer inputs; the model has them for ids 0..",
+           form.vocab_size - 1);
+  const at::Tensor context = w.layer_projection.apply(p.stream)
+                                 .to(at::kFloat)
+                                 .mul_(form.projection_scale)
+                                 .view({-1, arch_.n_layers(), form.dim});
+  const at::Tensor own = rounded_rows(w.layer_embed, token, w.type, p.on.device).mul_(form.embed_scale);
+  return (w.layer_embed_norm.apply(context) + own.view(context.sizes())).mul_(form.sum_scale);
 }
 
 // To the host's buffer, if it wants them.
 void model::copy_hidden(const pass& p) const {
   if (!p.batch.hidden) return;
   const std::vector<read_site>& sites = p.read->sites();
-  const std::size_t d = arch_.d_model, layers = p.hidden.size();
+  const std::size_t d = arch_.all.d_model, layers = p.hidden.size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
     const at::Tensor states = p.hidden[layer].to(at::kCPU).contiguous();
     for (std::size_t i = 0; i < sites.size(); ++i)

@@ -3,7 +3,8 @@
 // call's work on it.
 #pragma once
 
-#include "attention.hpp"
+#include "chunk_paths.hpp"
+#include "heads.hpp"
 #include "model.hpp"
 #include "readout.hpp"
 
@@ -13,16 +14,12 @@
 #include <c10/core/InferenceMode.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace depthlens::torch_backend {
-
-// Of rotary positions.
-struct model_angles {
-  at::Tensor cosine, sine;  // (T, 1, rope_dims / 2), float32
-};
 
 // Takes the replica with the fewest tokens under way, and gives it back.
 class model::replica_use {
@@ -64,33 +61,32 @@ struct model::pass {
   const replica& on;
   const dlens_batch& batch;
   const token_tree tree;
-  std::vector<std::int64_t> site_tokens;  // (P) places in the tree of the tokens at which reads fall
-  at::Tensor site_index;                  // the same, on the device
-  at::Tensor stream;                      // (T, D) float32 the residual stream, in tree order
-  std::vector<at::Tensor> hidden;         // (n_layers + 1) of (P, D) float32, those of layers that were run
-  std::uint32_t layers_run = 0;           // blocks that the stream has gone through
-  std::optional<readout> read;            // of the sites, if there are any
-};
-
-// The tokens whose rows a block makes, of the T that enter it.
-struct model::block_rows {
-  at::Tensor tokens;  // indices in tree order, undefined = all
-  tree_attention attention;
-
-  // Their rows of a tensor with one for each token.
-  at::Tensor of(const at::Tensor& rows) const {
-    return tokens.defined() ? rows.index_select(0, tokens) : rows;
-  }
+  std::vector<std::int64_t> site_tokens;        // (P) places in the tree of the tokens at which reads fall
+  at::Tensor site_index;                        // the same, on the device
+  at::Tensor stream;                            // (T, D) float32 the residual stream, in tree order
+  at::Tensor layer_inputs;                      // (T, n_layers, P) float32, undefined where there are none
+  std::map<std::uint32_t, keys_values> shared;  // by block, of those that blocks to come take
+  std::vector<at::Tensor> hidden;  // (n_layers + 1) of (P, D) float32, those of layers that were run
+  std::uint32_t layers_run = 0;    // blocks that the stream has gone through
+  std::optional<readout> read;     // of the sites, if there are any
 };
 
 // What a call needs besides to take a pass through blocks first..end-1.
 struct model::block_call {
   block_call(const model& m, pass& p, std::uint32_t first, std::uint32_t end);
 
+  // Of a block's rotary positions, of all tokens.
+  const rope_angles& angles(const block_shape& shape) const;
+  const chunk_paths& paths();
+
   pass& p;
-  model_angles everywhere, local;       // the second for layers with a window
-  std::optional<block_rows> all, read;  // of every block but the last; of the last one
+  std::vector<rope_angles> ropes;      // of each rope_table
+  std::optional<made_rows> all, read;  // of every block but the last; of the last one
+  std::optional<keys_values> made_kv;  // by the block at work, where later ones take them
   product_counter products;
+
+ private:
+  std::optional<chunk_paths> paths_;  // made for the first block that asks
 };
 
 }  // namespace depthlens::torch_backend

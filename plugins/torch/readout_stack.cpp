@@ -43,7 +43,9 @@ at::Tensor readout_stack::make_rows() const {
     rows.push_back(row.transport ? row.transport->carry(h, products_) : h);
   }
   // Rounded as the model's weights are, whatever the tiles are held in.
-  return model_.weights.final_norm.apply(at::cat(rows)).to(model_.weights.type);
+  const model_weights& w = model_.weights;
+  const at::Tensor normed = w.final_norm.apply(at::cat(rows)).to(w.type);
+  return w.out_projection.present() ? w.out_projection.apply(normed, &products_) : normed;
 }
 
 at::Tensor readout_stack::logits(const part& of, const linear& tile) const {

@@ -65,7 +65,7 @@ class readout_stack {
   const std::int64_t first_, n_;  // of the sites
   const std::span<const read_site> sites_;
   const std::int64_t n_varying_;  // rows that differ by site; row = plan row * n + site
-  at::Tensor rows_;               // (products, D): those, then each constant row once
+  at::Tensor rows_;               // (products, embed_dim): those, then each constant row once
 };
 
 }  // namespace depthlens::torch_backend

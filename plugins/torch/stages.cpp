@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace depthlens::torch_backend {
@@ -43,8 +44,7 @@ model_place place_on(const std::vector<at::Device>& devices, at::ScalarType type
 // Makes maps and norms on every device, and writes down which matrices are to be loaded.
 class stage_builder {
  public:
-  stage_builder(weight_stages& to, const tensor_set& tensors, const dlens_architecture& arch)
-      : to_(to), tensors_(tensors), arch_(arch) {}
+  stage_builder(weight_stages& to, const tensor_set& tensors) : to_(to), tensors_(tensors) {}
 
   void begin_stage() { to_.parts_.emplace_back(); }
   // What load_block fills is the copy's.
@@ -55,29 +55,29 @@ class stage_builder {
     return values.empty() ? at::Tensor() : to_device(values, device());
   }
 
-  // Absent if the model has no tensor of that name.
-  void load(norm_weights& to, const std::string& name, std::size_t n) const {
-    to = {.weight = vector(name, n),
-          .bias = vector(name + ".bias", n),
-          .kind = arch_.norm_kind,
-          .eps = arch_.norm_eps};
-    if (to.present() && arch_.norm_offset != 0) to.weight = to.weight + arch_.norm_offset;
+  // What these load is absent if the model has no tensor of that name.
+  void load(norm_weights& to, const std::string& name, const norm_form& form) const {
+    to = {.weight = stretches(name, form),
+          .bias = stretches(name + ".bias", form),
+          .kind = form.kind,
+          .eps = form.eps};
+    if (to.present() && form.offset != 0) to.weight = to.weight + form.offset;
+  }
+  void load(at::Tensor& to, const std::string& name, std::size_t n) const { to = vector(name, n); }
+  void load_matrix(at::Tensor& to, const std::string& name, std::size_t rows, std::size_t columns) const {
+    to = matrix(name, rows, columns);
   }
 
+  // A router chooses by logits that are not rounded.
   void load(linear& to, const stacked_tensors& from) {
-    std::vector<weight_view> views;
-    std::vector<float> bias(from.names.size() * from.rows);
-    bool biased = false;
-    for (std::size_t i = 0; i < from.names.size(); ++i) {
-      views.push_back(tensors_.matrix(from.names[i], from.rows, from.inputs));
-      if (!tensors_.has(from.names[i] + ".bias")) continue;
-      const std::vector<float> values = tensors_.vector(from.names[i] + ".bias", from.rows);
-      std::copy(values.begin(), values.end(), bias.data() + i * from.rows);
-      biased = true;
-    }
-    const at::ScalarType type = to_.copies_[number_]->weights.type;
-    add(to, std::move(views), {0, from.rows}, biased ? to_device(bias, device()).to(type) : at::Tensor(),
-        /*widened=*/false);
+    const bool widened = from.names.front().ends_with(".router");
+    add(to, views_of(from), {0, from.rows}, bias_of(from, widened ? at::kFloat : type()), widened);
+  }
+
+  // Now, for as long as the model is there.
+  linear load_now(const stacked_tensors& from) const {
+    const at::Tensor weight = upload(views_of(from), {0, from.rows}, type(), device(), 1);
+    return linear(weight, bias_of(from, type()));
   }
 
   void add(linear& to, std::vector<weight_view> from, row_range rows, at::Tensor bias, bool widened) {
@@ -89,11 +89,41 @@ class stage_builder {
   }
 
   at::Device device() const { return to_.copies_[number_]->device; }
+  at::ScalarType type() const { return to_.copies_[number_]->weights.type; }
 
  private:
+  at::Tensor matrix(const std::string& name, std::size_t rows, std::size_t columns) const {
+    std::vector<float> values(rows * columns);
+    tensors_.matrix(name, rows, columns).read_rows(0, rows, values.data());
+    return to_device(values, device())
+        .view({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns)});
+  }
+
+  at::Tensor stretches(const std::string& name, const norm_form& form) const {
+    if (form.stretches == 1 || !tensors_.has(name)) return vector(name, form.n);
+    return matrix(name, form.stretches, form.n);
+  }
+
+  std::vector<weight_view> views_of(const stacked_tensors& from) const {
+    std::vector<weight_view> out;
+    for (const std::string& name : from.names) out.push_back(tensors_.matrix(name, from.rows, from.inputs));
+    return out;
+  }
+
+  // Undefined if none of them has one.
+  at::Tensor bias_of(const stacked_tensors& from, at::ScalarType of_type) const {
+    std::vector<float> bias(from.names.size() * from.rows);
+    bool biased = false;
+    for (std::size_t i = 0; i < from.names.size(); ++i) {
+      const std::vector<float> values = tensors_.optional_vector(from.names[i] + ".bias", from.rows);
+      std::copy(values.begin(), values.end(), bias.data() + i * from.rows);
+      biased |= !values.empty();
+    }
+    return biased ? to_device(bias, device()).to(of_type) : at::Tensor();
+  }
+
   weight_stages& to_;
   const tensor_set& tensors_;
-  const dlens_architecture& arch_;
   std::size_t number_ = 0, next_ = 0;  // of the copy; of the matrix in the stage
 };
 
@@ -126,22 +156,36 @@ std::vector<readout_stage> make_readouts(std::size_t vocabulary, std::size_t wid
   return out;
 }
 
-model_weights fixed_weights(const tensor_set& tensors, const dlens_architecture& arch, at::ScalarType type,
-                            stage_builder& builder) {
-  const std::size_t d = arch.d_model, v = arch.vocab_size;
-  model_weights w{.type = type,
-                  .embed = tensors.matrix("embed", v, d),
-                  .position = {},
-                  .unembed = tensors.matrix("unembed", v, d),
-                  .unembed_bias = builder.vector("unembed.bias", v),
-                  .final_norm = {},
-                  .blocks = std::vector<block_weights>(arch.n_layers),
-                  .readouts = {}};
+bool asks_for(const dlens_architecture& arch, std::string_view op) {
+  return std::any_of(arch.ops, arch.ops + arch.n_ops, [&](const char* asked) { return asked == op; });
+}
+
+// What is there before a stage is loaded.
+void load_fixed(model_weights& w, const tensor_set& tensors, const owned_architecture& arch,
+                bool may_lack_final_norm, stage_builder& builder) {
+  const std::size_t d = arch.all.d_model, v = arch.all.vocab_size, e = arch.all.embed_dim;
+  const auto norm = [&](norm_weights& to, const char* name, std::size_t n) {
+    builder.load(to, name, norm_form{n, arch.all.norm_kind, arch.all.norm_eps, arch.all.norm_offset});
+  };
+  w.embed = tensors.matrix("embed", v, e);
+  w.unembed = tensors.matrix("unembed", v, e);
+  w.unembed_bias = builder.vector("unembed.bias", v);
   if (tensors.has("position"))
-    w.position = tensors.long_matrix("position", std::size_t{arch.max_positions} + arch.position_offset, d);
-  builder.load(w.final_norm, "final_norm", d);
-  if (!w.final_norm.present()) fail(status::data, "the model has no tensor final_norm");
-  return w;
+    w.position =
+        tensors.long_matrix("position", std::size_t{arch.all.max_positions} + arch.all.position_offset, d);
+  norm(w.embed_norm, "embed_norm", d);
+  norm(w.final_norm, "final_norm", d);
+  if (!w.final_norm.present() && !may_lack_final_norm)
+    fail(status::data, "the model has no tensor final_norm");
+  if (e != d || tensors.has("in_projection")) w.in_projection = builder.load_now({{"in_projection"}, d, e});
+  if (e != d || tensors.has("out_projection"))
+    w.out_projection = builder.load_now({{"out_projection"}, e, d});
+  w.blocks.resize(arch.n_layers());
+  if (!arch.layer_inputs) return;
+  const std::size_t p = arch.layer_inputs->dim, all = p * arch.n_layers();
+  w.layer_embed = tensors.matrix("layer_embed", arch.layer_inputs->vocab_size, all);
+  w.layer_projection = builder.load_now({{"layer_projection"}, all, d});
+  norm(w.layer_embed_norm, "layer_embed_norm", p);
 }
 
 void load_tiles(readout_stage& stage, const model_weights& w, std::size_t width, stage_builder& builder) {
@@ -158,22 +202,22 @@ void load_tiles(readout_stage& stage, const model_weights& w, std::size_t width,
 
 }  // namespace
 
-weight_stages::weight_stages(const dlens_weights& given, const std::vector<at::Device>& devices,
-                             at::ScalarType type, bool stream)
+weight_stages::weight_stages(const dlens_weights& given, const owned_architecture& arch,
+                             const std::vector<at::Device>& devices, at::ScalarType type, bool stream)
     : streamed_(stream) {
-  const dlens_architecture& arch = *given.architecture;
   in_room_.fill(std::numeric_limits<std::uint32_t>::max());
   const tensor_set tensors(given);
-  stage_builder builder(*this, tensors, arch);
+  stage_builder builder(*this, tensors);
   const model_place place = place_on(devices, type);
   const std::size_t width = tile_ids(place.kind);
-  const std::size_t at_once = stream ? tiles_of_a_stage(given, place) : arch.vocab_size;
+  const std::size_t at_once = stream ? tiles_of_a_stage(given, arch, place) : arch.all.vocab_size;
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    copies_.emplace_back(new copy{devices[i], {.type = type}, arrivals(devices[i])});
+    copies_.emplace_back(new copy{devices[i], {}, arrivals(devices[i])});
     builder.begin_copy(i);
     model_weights& w = copies_[i]->weights;
-    w = fixed_weights(tensors, arch, type, builder);
-    w.readouts = make_readouts(arch.vocab_size, width, at_once);
+    w.type = type;
+    load_fixed(w, tensors, arch, asks_for(*given.architecture, DLENS_OP_NO_FINAL_NORM), builder);
+    w.readouts = make_readouts(arch.all.vocab_size, width, at_once);
   }
   const auto stage_of_all = [&](const auto& fill) {
     builder.begin_stage();
@@ -182,7 +226,7 @@ weight_stages::weight_stages(const dlens_weights& given, const std::vector<at::D
       fill(copies_[i]->weights);
     }
   };
-  for (std::uint32_t layer = 0; layer < arch.n_layers; ++layer)
+  for (std::uint32_t layer = 0; layer < arch.n_layers(); ++layer)
     stage_of_all([&](model_weights& w) { load_block(w.blocks[layer], tensors, arch, layer, builder); });
   for (std::size_t r = 0; r < copies_[0]->weights.readouts.size(); ++r)
     stage_of_all([&](model_weights& w) { load_tiles(w.readouts[r], w, width, builder); });
@@ -201,12 +245,18 @@ std::uint64_t weight_stages::bytes_of(std::uint32_t stage) const {
 }
 
 std::uint64_t weight_stages::bytes() const {
-  std::uint64_t all = 0, most = 0;
+  std::uint64_t all = 0, most = 0, fixed = 0;
   for (std::uint32_t stage = 0; stage < count(); ++stage) {
     all += bytes_of(stage);
     most = std::max(most, bytes_of(stage));
   }
-  return streamed_ ? 2 * most : all;
+  for (const auto& on : copies_) {
+    const model_weights& w = on->weights;
+    for (const linear* map : {&w.in_projection, &w.out_projection, &w.layer_projection})
+      if (map->present())
+        fixed += static_cast<std::uint64_t>(map->weight().numel()) * c10::elementSize(w.type);
+  }
+  return (streamed_ ? 2 * most : all) + fixed;
 }
 
 std::uint32_t weight_stages::parts(std::uint32_t stage) const {

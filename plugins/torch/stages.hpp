@@ -11,6 +11,7 @@
 #include "weights.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/checked_architecture.hpp"
 
 #include <ATen/ATen.h>
 
@@ -27,10 +28,11 @@ model_place place_on(const std::vector<at::Device>& devices, at::ScalarType type
 
 class weight_stages {
  public:
-  // The tensors' data must outlive it. Vectors are there afterwards, matrices when they are loaded. Errors:
+  // The tensors' data must outlive it. Afterwards vectors are there, and the matrices outside of blocks
+  // but for the unembedding; the others are when they are loaded. Errors:
   // status::data with the tensor's name for one that is missing or has another shape than the architecture.
-  weight_stages(const dlens_weights& given, const std::vector<at::Device>& devices, at::ScalarType type,
-                bool stream);
+  weight_stages(const dlens_weights& given, const owned_architecture& arch,
+                const std::vector<at::Device>& devices, at::ScalarType type, bool stream);
   weight_stages(const weight_stages&) = delete;
   weight_stages& operator=(const weight_stages&) = delete;
 

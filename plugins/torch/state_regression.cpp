@@ -10,9 +10,10 @@ namespace depthlens::torch_backend {
 
 namespace {
 
-// h (P, D) as the norm makes it before its weight and bias, in double.
+// h (P, D) as the norm, if there is one, makes it before its weight and bias, in double.
 at::Tensor scaled(const norm_weights& norm, const at::Tensor& h) {
   at::Tensor y = h.to(at::kDouble);
+  if (!norm.present()) return y;
   if (norm.kind == DLENS_NORM_LAYER) y = y - y.mean(-1, /*keepdim=*/true);
   return y * y.square().mean(-1, /*keepdim=*/true).add_(norm.eps).rsqrt_();
 }
@@ -96,6 +97,9 @@ translator state_regression::fit(std::int64_t layer, double ridge) const {
   const at::Tensor mixed = mixed_[i] / positions_ - at::outer(h_mean, y_mean);
   const at::Tensor factor = cholesky(layer, ridge);
   const at::Tensor map = at::cholesky_solve(mixed, factor);  // (D, D): y = map^T h
+  const at::Tensor weight = (map.t() - at::eye(d, map.options())).to(at::kFloat);
+  at::Tensor bias = y_mean - at::mv(map.t(), h_mean);
+  if (!norm_.present()) return {weight, bias.to(at::kFloat)};  // nothing stretches a prediction
   const at::Tensor quiet = quiet_direction();
   const double known =
       (map * at::mm(covariance(i), map)).sum().item<double>() + y_mean.square().sum().item<double>();
@@ -103,8 +107,7 @@ translator state_regression::fit(std::int64_t layer, double ridge) const {
   const double lacking = std::max(0.0, static_cast<double>(d) - known);
   // known + 2 c along + c^2 = D
   const double c = std::copysign(std::sqrt(along * along + lacking) - std::abs(along), along);
-  const at::Tensor bias = y_mean - at::mv(map.t(), h_mean) + quiet * c;
-  return {(map.t() - at::eye(d, map.options())).to(at::kFloat), bias.to(at::kFloat)};
+  return {weight, (bias + quiet * c).to(at::kFloat)};
 }
 
 translator state_regression::fit_bias(std::int64_t layer) const {

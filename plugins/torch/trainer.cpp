@@ -29,7 +29,7 @@ dlens_trainer_options checked(const dlens_trainer_options& o) {
 // What inference mode made cannot be kept by autograd.
 norm_weights copy_of(const norm_weights& n) {
   norm_weights out = n;
-  out.weight = n.weight.clone();
+  if (n.weight.defined()) out.weight = n.weight.clone();
   if (n.bias.defined()) out.bias = n.bias.clone();
   return out;
 }
@@ -41,9 +41,9 @@ trainer::trainer(const model& of, const dlens_trainer_options& options)
       options_(checked(options)),
       bias_only_((options.flags & DLENS_TRAINER_BIAS_ONLY) != 0),
       norm_(copy_of(of.weights().final_norm)),
-      unembed_{of.unembedding(options.threads), of.weights().unembed_bias, of.arch().final_softcap},
+      unembed_(of.make_unembedding(options.threads)),
       weight_(at::zeros({of.arch().n_layers, of.arch().d_model, of.arch().d_model},
-                        norm_.weight.options().dtype(at::kFloat))),
+                        unembed_.weight.options().dtype(at::kFloat))),
       bias_(at::zeros({of.arch().n_layers, of.arch().d_model}, weight_.options())),
       whiten_(at::eye(weight_.size(1), weight_.options()).repeat({weight_.size(0), 1, 1})),
       center_(at::zeros_like(bias_)),

@@ -50,13 +50,14 @@ std::optional<at::ScalarType> plain_type(dtype type) {
 }
 
 bool becomes_numbers_there(const weight_view& part, at::Device device) {
-  return device.type() == at::kCUDA && part.is_contiguous() &&
+  // Pairs of blocks have their scales elsewhere, which the kernels do not know.
+  return device.type() == at::kCUDA && part.is_contiguous() && part.type != dtype::mxfp4_pairs &&
          (plain_type(part.type) || has_own_kernels(device));
 }
 
 // `bytes` at `from`, whole blocks, as numbers of any type (values) on the device.
-at::Tensor numbers_of(dtype type, const std::byte* from, std::size_t bytes, std::int64_t values,
-                      at::Device device) {
+at::Tensor numbers_of(dtype type, const std::byte* from, [[maybe_unused]] std::size_t bytes,
+                      std::int64_t values, at::Device device) {
   if (const auto plain = plain_type(type))
     return to_device(from, static_cast<std::size_t>(values), *plain, device);
   at::Tensor out = at::empty({values}, at::TensorOptions(at::kFloat).device(device));

@@ -8,13 +8,18 @@
 namespace depthlens::torch_backend {
 
 at::Tensor norm_weights::apply(const at::Tensor& x) const {
+  if (!present()) return x;
+  if (weight.dim() > 1 && kind == DLENS_NORM_LAYER) {
+    const at::Tensor out = at::layer_norm(x, {width()}, {}, {}, eps) * weight;
+    return bias.defined() ? out + bias : out;
+  }
   if (kind == DLENS_NORM_LAYER) return at::layer_norm(x, {width()}, weight, bias, eps);
   const auto by_steps = [&] {
     const at::Tensor scale = x.pow(2).mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
     return (x * scale).mul_(weight);
   };
   // On a GPU one kernel, by the newer versions of libtorch.
-  at::Tensor out = x.is_cuda() ? at::rms_norm(x, {width()}, weight, eps) : by_steps();
+  at::Tensor out = x.is_cuda() && weight.dim() == 1 ? at::rms_norm(x, {width()}, weight, eps) : by_steps();
   return bias.defined() ? out.add_(bias) : out;
 }
 

@@ -17,20 +17,20 @@
 
 namespace depthlens::torch_backend {
 
-// A norm over n values; without a weight it is absent.
+// A norm over n values; without a weight it is absent, and changes nothing.
 struct norm_weights {
-  at::Tensor weight;  // (n), the architecture's offset added
-  at::Tensor bias;    // (n), undefined = none
+  at::Tensor weight;  // (n), or (heads, n) with one for each head, the architecture's offset added
+  at::Tensor bias;    // the same, undefined = none
   std::uint32_t kind = DLENS_NORM_RMS;
   double eps = 0;
 
   bool present() const { return weight.defined(); }
-  std::int64_t width() const { return weight.size(0); }
-  // x (..., n) of float32.
+  std::int64_t width() const { return weight.size(-1); }
+  // x (..., n), or (..., heads, n), of float32.
   at::Tensor apply(const at::Tensor& x) const;
 };
 
-using block_weights = block_parts<norm_weights, linear, linear>;
+using block_weights = block_parts<norm_weights, linear, linear, at::Tensor>;
 
 // Tiles of the unembedding that are in memory together, and what for: to find the model's own top-1 of every
 // site, to read all layers, or both one after the other. Several stages that share the vocabulary between
@@ -46,11 +46,16 @@ struct readout_stage {
 
 struct model_weights {
   at::ScalarType type;      // of matrices, and what is rounded as they are
-  weight_view embed;        // (V, D)
+  weight_view embed;        // (V, embed_dim)
   weight_view position;     // (rows, D) or absent
-  weight_view unembed;      // (V, D)
+  weight_view unembed;      // (V, embed_dim)
   at::Tensor unembed_bias;  // (V), undefined = none
-  norm_weights final_norm;
+  norm_weights embed_norm, final_norm;
+  linear in_projection, out_projection;  // absent where embed_dim is D
+  // Of layer inputs: (their vocabulary, n_layers P), (n_layers P, D), (P).
+  weight_view layer_embed;
+  linear layer_projection;
+  norm_weights layer_embed_norm;
   std::vector<block_weights> blocks;    // (n_layers)
   std::vector<readout_stage> readouts;  // in the order in which they are gone through
 };

@@ -5,8 +5,8 @@
 #include "backend_plugin.hpp"
 
 #include "depthlens/reference/model.hpp"
-#include "depthlens/reference/random_model.hpp"
 #include "depthlens/reference/reading.hpp"
+#include "depthlens/reference/weights_view.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,6 +3,7 @@
 // reads like each text alone, to the bit.
 #include "agreement.hpp"
 #include "architectures.hpp"
+#include "further_architectures.hpp"
 #include "same_read.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -23,13 +24,13 @@ void compare_all(const std::vector<named_shape>& shapes) {
   }
 }
 
-void compare_alone(const std::vector<named_shape>& shapes) {
+void compare_alone(const std::vector<named_shape>& shapes, std::size_t longest = 70) {
   for (const named_shape& s : shapes) {
     BOOST_TEST_CONTEXT(s.name) {
       const random_model weights(s.shape);
       test_model model(weights);
       model.add_logit_lens();
-      const sequences texts = random_sequences(s.shape, 20, 70, s.shape.seed + 200);
+      const sequences texts = random_sequences(s.shape, 20, longest, s.shape.seed + 200);
       const pack together = pack_of(texts);
       BOOST_TEST(count_differences(model, texts, together, model.forward(together)) == 0u);
     }
@@ -45,6 +46,25 @@ BOOST_AUTO_TEST_CASE(every_family_agrees_with_the_reference) { compare_all(famil
 BOOST_AUTO_TEST_CASE(with_every_part_a_tree_reads_like_each_text_alone) { compare_alone(single_parts()); }
 
 BOOST_AUTO_TEST_CASE(in_every_family_a_tree_reads_like_each_text_alone) { compare_alone(families()); }
+
+BOOST_AUTO_TEST_CASE(every_further_form_agrees_with_the_reference) { compare_all(further_shapes()); }
+
+BOOST_AUTO_TEST_CASE(with_every_further_form_a_tree_reads_like_each_text_alone) {
+  compare_alone(further_shapes());
+}
+
+// Longer than the chunks that a backend may cut texts into.
+BOOST_AUTO_TEST_CASE(long_texts_under_delta_rules_agree_with_the_reference) {
+  for (const named_shape& s : further_shapes()) {
+    if (!s.shape.delta) continue;
+    BOOST_TEST_CONTEXT(s.name) {
+      BOOST_TEST_MESSAGE(s.name);
+      const sequences texts = random_sequences(s.shape, 8, 210, s.shape.seed + 300);
+      expect_agreement(compare_with_reference(random_model(s.shape), texts, {logit_lens(s.shape.layers)}));
+      compare_alone({s}, 210);
+    }
+  }
+}
 
 BOOST_AUTO_TEST_CASE(a_position_reads_alike_whatever_else_of_its_text_is_read) {
   for (const named_shape& s : families()) {

@@ -2,7 +2,7 @@
 // Small models of every form: each part of dlens_architecture alone, and put together as the families do.
 #pragma once
 
-#include "depthlens/reference/random_model.hpp"
+#include "backend_plugin.hpp"
 
 #include <utility>
 #include <vector>

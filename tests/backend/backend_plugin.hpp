@@ -5,7 +5,7 @@
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/plugin.h"
 #include "depthlens/base/abi_error.hpp"
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 
 #include <boost/dll/shared_library.hpp>
 

@@ -81,10 +81,10 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_fit_the_architecture_are_refused_by_nam
   refused([](weights_view& v) { v.tensor("unembed").dtype = 77; }, "unembed");
   refused([](weights_view& v) { v.tensor("final_norm").n_dims = 2; }, "final_norm");
   refused([](weights_view& v) { v.tensor("block.0.o").data = nullptr; }, "block.0.o");
-  refused([](weights_view& v) { v.architecture.n_kv_heads = 3; }, "heads");
+  refused([](weights_view& v) { v.attention[0].n_kv_heads = 3; }, "heads");
   refused([](weights_view& v) { v.architecture.d_model = 0; }, "size");
-  refused([](weights_view& v) { v.architecture.rope_dims = 14; }, "rotary");
-  refused([](weights_view& v) { v.architecture.rope_inverse_frequency = nullptr; }, "rotary");
+  refused([](weights_view& v) { v.attention[0].rope_dims = 14; }, "rotary");
+  refused([](weights_view& v) { v.attention[0].rope_inverse_frequency = nullptr; }, "rotary");
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_does_not_exist_is_not_available) {

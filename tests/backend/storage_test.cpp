@@ -249,11 +249,11 @@ BOOST_AUTO_TEST_CASE(parts_that_do_not_fit_the_architecture_are_refused_by_name)
   refused([](weights_view& v) { v.tensor("final_norm").name.size -= 1; }, "final_norm");
   refused([](weights_view& v) { v.tensor("block.2.gate.bias").bytes -= 4; }, "block.2.gate.bias");
   refused([](weights_view& v) { v.architecture.norm_kind = 3; }, "norm");
-  refused([](weights_view& v) { v.architecture.activation = 0; }, "activation");
-  refused([](weights_view& v) { v.architecture.activation = 5; }, "activation");
-  refused([](weights_view& v) { v.architecture.block_form = 0; }, "block");
-  refused([](weights_view& v) { v.architecture.rope_kind = 7; }, "rotary");
-  refused([](weights_view& v) { v.architecture.attention_softcap = -1; }, "cap");
+  refused([](weights_view& v) { v.blocks[0].activation = 0; }, "activation");
+  refused([](weights_view& v) { v.blocks[0].activation = 6; }, "activation");
+  refused([](weights_view& v) { v.blocks[0].form = 0; }, "block");
+  refused([](weights_view& v) { v.attention[0].rope_kind = 7; }, "rotary");
+  refused([](weights_view& v) { v.attention[0].softcap = -1; }, "cap");
   refused([](weights_view& v) { v.architecture.final_softcap = std::nan(""); }, "cap");
   refused([](weights_view& v) { v.architecture.embed_scale = std::nan(""); }, "scale");
 }

@@ -2,6 +2,7 @@
 // A model whose weights are streamed stage by stage reads to the bit as one that holds them. Backends that
 // hold all weights have nothing to show here but that they say so.
 #include "architectures.hpp"
+#include "further_architectures.hpp"
 #include "same_read.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -67,6 +68,13 @@ BOOST_AUTO_TEST_CASE(every_architecture_reads_as_with_held_weights) {
     for (const named_shape& s : shapes) BOOST_TEST_CONTEXT(s.name) {
         BOOST_TEST(count_differences(s.shape) == 0u);
       }
+}
+
+BOOST_AUTO_TEST_CASE(every_further_form_reads_as_with_held_weights) {
+  if (!can_stream(random_model({}))) return;
+  for (const named_shape& s : further_shapes()) BOOST_TEST_CONTEXT(s.name) {
+      BOOST_TEST(count_differences(s.shape) == 0u);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(an_unembedding_of_several_stages_reads_as_a_whole_one) {

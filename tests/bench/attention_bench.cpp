@@ -52,14 +52,21 @@ void attention(benchmark::State& state) {
   const std::vector<float> fresh = depthlens::benchmarks::random_floats(n * heads * head_dim, 0.1f);
   std::vector<float> q(fresh.size());
   workspace scratch;
-  const head_shape shape{
-      .n_heads = heads, .n_kv_heads = kv_heads, .head_dim = head_dim, .window = 0, .softcap = 0};
+  const head_shape shape{.n_heads = heads,
+                         .n_kv_heads = kv_heads,
+                         .head_dim = head_dim,
+                         .value_dim = head_dim,
+                         .window = 0,
+                         .softcap = 0,
+                         .sinks = nullptr,
+                         .bias = nullptr,
+                         .bias_end = 0};
   for (auto _ : state) {
     state.PauseTiming();
     std::copy(fresh.begin(), fresh.end(), q.begin());
     state.ResumeTiming();
     attend_tree(kernels(), shape, tree, {}, {kv.data(), n, 2 * kv_heads * head_dim}, rows,
-                {q.data(), n, heads * head_dim}, scratch);
+                {q.data(), n, heads * head_dim}, {q.data(), n, heads * head_dim}, scratch);
     benchmark::DoNotOptimize(q.data());
     benchmark::ClobberMemory();
   }

@@ -27,9 +27,10 @@ void gguf_model(std::string_view input) {
     std::vector<raw_tensor> raw;
     for (const gguf_tensor& t : file->tensors()) raw.push_back({&t.view, t.type_name});
     const auto tensors = read_cleanly(label, input.size(), {.times = 16}, [&] {
-      return canonical_tensors(raw, *a, families::find_gguf(a->family)->tensors, std::string(label));
+      architecture own = *a;
+      return canonical_tensors(raw, own, families::find_gguf(a->family)->table_of(own), std::string(label));
     });
-    if (tensors) check_canonical(*tensors, raw);
+    if (tensors) check_canonical(tensors->views, raw);
   }
   const auto tokens =
       read_cleanly(label, input.size(), {.times = 64}, [&] { return tokenizer::from_gguf(*file); });

@@ -38,6 +38,10 @@ BOOST_AUTO_TEST_CASE(the_eight_tables_of_the_published_code_are_met,
   check("check_all.sh", {program(), demo_model(), "--golden-only"});
 }
 
+BOOST_AUTO_TEST_CASE(readings_of_further_families_are_met, *boost::unit_test::precondition(with_reference)) {
+  check("check_models.py", {program(), reference_path() / "models/more"});
+}
+
 BOOST_AUTO_TEST_CASE(readings_of_tiny_models_are_met, *boost::unit_test::precondition(with_reference)) {
   check("check_models.py",
         {program(), reference_path() / "models/tiny", "--only", "llama,llama-gqa-tied,llama3-rope"});

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights as stages on several devices: a copy on each, and of streamed ones two stages at a time.
 #include "plugins/torch/stages.hpp"
+#include "plugins/torch/known_ops.hpp"
 
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 #include "support/data_files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -20,9 +21,11 @@ using namespace depthlens::torch_backend;
 using reference::random_model;
 using reference::weights_view;
 
+owned_architecture arch_of(const weights_view& view) { return checked_architecture(view.weights, known_ops); }
+
 bool is_there(const weight_stages& stages, std::uint32_t stage, std::size_t device) {
   const model_weights& w = stages.weights(device);
-  if (stage < w.blocks.size()) return w.blocks[stage].down.weight().defined();
+  if (stage < w.blocks.size()) return w.blocks[stage].dense.down.weight().defined();
   return w.readouts[stage - w.blocks.size()].tiles.front().weight().defined();
 }
 
@@ -35,7 +38,7 @@ void load(weight_stages& stages, std::uint32_t stage) {
 BOOST_AUTO_TEST_CASE(two_stages_are_there_at_a_time_on_every_device) {
   const random_model model({.layers = 5});
   const weights_view view(model);
-  weight_stages stages(view.weights, {at::kCPU, at::kCPU}, at::kFloat, true);
+  weight_stages stages(view.weights, arch_of(view), {at::kCPU, at::kCPU}, at::kFloat, true);
   BOOST_TEST(stages.count() == 6u);
   for (int wave = 0; wave < 2; ++wave)
     for (std::uint32_t stage = 0; stage < stages.count(); ++stage) {
@@ -51,11 +54,11 @@ BOOST_AUTO_TEST_CASE(two_stages_are_there_at_a_time_on_every_device) {
 BOOST_AUTO_TEST_CASE(held_weights_are_all_there_on_every_device) {
   const random_model model({.layers = 3});
   const weights_view view(model);
-  weight_stages held(view.weights, {at::kCPU, at::kCPU}, at::kFloat, false);
+  weight_stages held(view.weights, arch_of(view), {at::kCPU, at::kCPU}, at::kFloat, false);
   held.load_all(2);
   for (std::size_t device = 0; device < 2; ++device)
     for (std::uint32_t stage = 0; stage < held.count(); ++stage) BOOST_TEST(is_there(held, stage, device));
-  const weight_stages one(view.weights, {at::kCPU}, at::kFloat, false);
+  const weight_stages one(view.weights, arch_of(view), {at::kCPU}, at::kFloat, false);
   BOOST_TEST(held.bytes() == 2 * one.bytes());
 }
 
@@ -65,8 +68,8 @@ BOOST_AUTO_TEST_CASE(what_a_model_takes_is_known_from_its_shapes) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const dlens_model_needs needs = needs_of(view.weights, place_on({at::kCPU}, type),
                                              {.size = sizeof(dlens_model_options), .threads = 1});
-    const weight_stages held(view.weights, {at::kCPU}, type, false);
-    const weight_stages streamed(view.weights, {at::kCPU}, type, true);
+    const weight_stages held(view.weights, arch_of(view), {at::kCPU}, type, false);
+    const weight_stages streamed(view.weights, arch_of(view), {at::kCPU}, type, true);
     BOOST_TEST(needs.held_bytes >= held.bytes());
     BOOST_TEST(needs.streamed_bytes >= streamed.bytes());
     BOOST_TEST(needs.held_bytes - held.bytes() == needs.streamed_bytes - streamed.bytes());  // being loaded

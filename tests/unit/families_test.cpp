@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 #include "depthlens/abi/names.h"
 #include "depthlens/model/model_files.hpp"
+#include "support/flat_architecture.hpp"
 #include "support/model_bytes.hpp"
 #include "support/tiny_models.hpp"
 
@@ -25,10 +28,12 @@ using depthlens::test::scratch_folder;
 
 namespace {
 
-architecture from_config(std::string_view text) {
-  return architecture_from_config(json_document(text, "config.json", {}));
+test::flat_architecture from_config(std::string_view text) {
+  return test::flat(architecture_from_config(json_document(text, "config.json", {})));
 }
-architecture with(const family_model& m, std::string_view more) { return from_config(m.config(more)); }
+test::flat_architecture with(const family_model& m, std::string_view more) {
+  return from_config(m.config(more));
+}
 bool refuses(const family_model& m, std::string_view more, std::string_view part) {
   return fails_with(status::data, part, [&] { with(m, more); });
 }
@@ -120,7 +125,7 @@ BOOST_AUTO_TEST_CASE(null_is_refused_where_true_would_be_meant_without_the_key) 
 
 BOOST_AUTO_TEST_CASE(gpt2_has_transposed_thirds_and_learned_positions) {
   const opened o(test::gpt2_model());
-  const architecture& a = o.files.arch();
+  const test::flat_architecture a = test::flat(o.files.arch());
   BOOST_TEST((a.norm == norm_kind::layer && a.activation == activation_kind::gelu_tanh));
   BOOST_TEST(a.tied);
   BOOST_TEST(a.rope_dims == 0u);
@@ -150,23 +155,24 @@ BOOST_AUTO_TEST_CASE(gpt2_without_its_prefix_and_with_its_masks_opens) {
 
 BOOST_AUTO_TEST_CASE(gpt_neox_has_its_heads_interleaved) {
   const opened o(test::gpt_neox_model());
-  const architecture& a = o.files.arch();
+  const test::flat_architecture a = test::flat(o.files.arch());
   BOOST_TEST((a.form == block_form::parallel && a.activation == activation_kind::gelu));
   BOOST_TEST(a.rope_dims == 2u);
   BOOST_TEST((strides(o.files.tensor("block.0.v")) == shape{4, 12, 8, 1}));
   BOOST_TEST((strides(o.files.tensor("block.0.v.bias")) == shape{4, 12, 1, 1}));
   BOOST_TEST(o.apart("block.0.q", "block.0.v") == 2 * 4 * 8);
   BOOST_TEST(o.apart("block.0.q.bias", "block.0.k.bias") == 4);
-  const architecture serial = with(test::gpt_neox_model(), R"("use_parallel_residual":false)");
+  const test::flat_architecture serial = with(test::gpt_neox_model(), R"("use_parallel_residual":false)");
   BOOST_TEST((serial.form == block_form::sequential));
   BOOST_TEST(
       with(test::gpt_neox_model(), R"("rotary_pct":null,"rope_parameters":{"partial_rotary_factor":1})")
           .rope_dims == 4u);
   BOOST_TEST(refuses(test::gpt_neox_model(), R"("rope_parameters":{"partial_rotary_factor":1})",
                      "rotary_pct is 0.5"));
-  const architecture old_base = with(test::gpt_neox_model(), R"("rotary_emb_base":100,"rotary_pct":1)");
+  const test::flat_architecture old_base =
+      with(test::gpt_neox_model(), R"("rotary_emb_base":100,"rotary_pct":1)");
   BOOST_TEST(old_base.rope_inv_freq.at(1) == 0.1f);
-  const architecture new_base =
+  const test::flat_architecture new_base =
       with(test::gpt_neox_model(),
            R"("rotary_pct":1,"rope_parameters":{"rope_theta":100,"partial_rotary_factor":1})");
   BOOST_TEST(new_base.rope_inv_freq.at(1) == 0.1f);
@@ -178,7 +184,7 @@ BOOST_AUTO_TEST_CASE(gpt_neox_has_its_heads_interleaved) {
 
 BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
   const opened o(test::gptj_model());
-  const architecture& a = o.files.arch();
+  const test::flat_architecture a = test::flat(o.files.arch());
   BOOST_TEST((a.form == block_form::parallel && a.rope == rope_kind::interleaved));
   BOOST_TEST(a.rope_dims == 2u);
   BOOST_TEST(o.files.find_tensor("block.0.ffn_norm") == nullptr);
@@ -197,7 +203,7 @@ BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
 BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {
   const opened o(test::opt_model());
   BOOST_TEST(o.files.arch().position_offset == 2u);
-  BOOST_TEST((o.files.arch().activation == activation_kind::relu));
+  BOOST_TEST((test::flat(o.files.arch()).activation == activation_kind::relu));
   BOOST_TEST((o.files.tensor("position").shape == shape{18, 8}));
   BOOST_TEST(refuses(test::opt_model(), R"("do_layer_norm_before":false)", "do_layer_norm_before"));
   BOOST_TEST(refuses(test::opt_model(), R"("word_embed_proj_dim":4)", "projected embeddings"));
@@ -249,7 +255,7 @@ BOOST_AUTO_TEST_CASE(olmo2_has_norms_after_its_parts_only) {
 }
 
 BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
-  const architecture two = with(test::gemma2_model(), "");
+  const test::flat_architecture two = with(test::gemma2_model(), "");
   BOOST_TEST(two.norm_offset == 1.0);
   BOOST_TEST(two.embed_scale == static_cast<double>(std::sqrt(8.0f)));
   BOOST_TEST(two.attention_scale == 0.25);
@@ -257,7 +263,7 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   BOOST_TEST(two.final_softcap == 30.0);
   BOOST_TEST((two.window == std::vector<std::uint32_t>{3}));
   BOOST_TEST(two.tied);
-  const architecture uncapped = with(test::gemma2_model(), R"("attn_logit_softcapping":null)");
+  const test::flat_architecture uncapped = with(test::gemma2_model(), R"("attn_logit_softcapping":null)");
   BOOST_TEST(uncapped.attention_softcap == 0.0);
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     for (const char* cap : {"0", "-1"})
@@ -268,16 +274,21 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
   const family_model m = test::gemma3_model();
   BOOST_TEST(refuses(m, R"("attn_logit_softcapping":50)", "attn_logit_softcapping: only null is supported"));
   BOOST_TEST(with(m, R"("attn_logit_softcapping":null,"final_logit_softcapping":30)").final_softcap == 30.0);
-  const architecture old_way = with(m, R"("rope_theta":10000,"rope_local_base_freq":100,"rope_scaling":)"
-                                       R"({"rope_type":"linear","factor":8})");
-  BOOST_TEST((old_way.rope_inv_freq == std::vector<float>{0.125f, 0.00125f}));
-  BOOST_TEST((old_way.local_rope_inv_freq == std::vector<float>{1.0f, 0.1f}));
+  const std::string old_keys =
+      R"("rope_theta":10000,"rope_local_base_freq":100,"rope_scaling":{"rope_type":"linear","factor":8})";
+  const std::string new_keys =
+      R"("rope_parameters":{"full_attention":{"rope_theta":10000,"rope_type":"linear","factor":8},)"
+      R"("sliding_attention":{"rope_theta":100,"rope_type":"default"}})";
+  const auto full = [&](const std::string& keys) {
+    return with(m, keys + R"(,"layer_types":["full_attention"])");
+  };
+  const test::flat_architecture old_way = with(m, old_keys);
+  BOOST_TEST((old_way.rope_inv_freq == std::vector<float>{1.0f, 0.1f}));
+  BOOST_TEST((full(old_keys).rope_inv_freq == std::vector<float>{0.125f, 0.00125f}));
   BOOST_TEST((old_way.window == std::vector<std::uint32_t>{3}));
-  const architecture new_way =
-      with(m, R"("rope_parameters":{"full_attention":{"rope_theta":10000,"rope_type":"linear","factor":8},)"
-              R"("sliding_attention":{"rope_theta":100,"rope_type":"default"}})");
+  const test::flat_architecture new_way = with(m, new_keys);
   BOOST_TEST((new_way.rope_inv_freq == old_way.rope_inv_freq));
-  BOOST_TEST((new_way.local_rope_inv_freq == old_way.local_rope_inv_freq));
+  BOOST_TEST((full(new_keys).rope_inv_freq == full(old_keys).rope_inv_freq));
   BOOST_TEST(with(m, R"("layer_types":["full_attention"])").window.empty());
   BOOST_TEST(with(m, R"("sliding_window_pattern":1)").window.empty());
   BOOST_TEST(
@@ -288,30 +299,29 @@ BOOST_AUTO_TEST_CASE(gemma_has_scales_caps_windows_and_two_bases) {
 }
 
 BOOST_AUTO_TEST_CASE(every_canonical_name_of_a_tensor_stands_in_the_interface) {
-  const std::set<std::string_view> outside = {DLENS_TENSOR_EMBED, DLENS_TENSOR_POSITION,
-                                              DLENS_TENSOR_FINAL_NORM, DLENS_TENSOR_UNEMBED};
-  const std::set<std::string_view> parts = {DLENS_PART_ATTN_NORM,
-                                            DLENS_PART_Q,
-                                            DLENS_PART_K,
-                                            DLENS_PART_V,
-                                            DLENS_PART_O,
-                                            DLENS_PART_Q_NORM,
-                                            DLENS_PART_K_NORM,
-                                            DLENS_PART_ATTN_POST_NORM,
-                                            DLENS_PART_FFN_NORM,
-                                            DLENS_PART_GATE,
-                                            DLENS_PART_UP,
-                                            DLENS_PART_DOWN,
-                                            DLENS_PART_FFN_POST_NORM};
-  std::set<std::string_view> used_outside, used_parts;
-  for (const model_family* f : families::all) {
-    for (const tensor_rule& r : f->tensors.outside) used_outside.insert(r.canonical);
-    for (const tensor_rule& r : f->tensors.block) used_parts.insert(r.canonical);
-    used_outside.insert(f->tensors.final_norm.canonical);
-    used_outside.insert(f->tensors.head.canonical);
+  std::ifstream header(std::string(std::getenv("DEPTHLENS_SOURCE")) + "/core/include/depthlens/abi/names.h");
+  std::set<std::string> names;
+  for (std::string line; std::getline(header, line);) {
+    const std::size_t begin = line.find('"'), end = line.find('"', begin + 1);
+    if (line.starts_with("#define DLENS_") && end != line.npos)
+      names.insert(line.substr(begin + 1, end - begin - 1));
   }
-  BOOST_TEST((used_outside == outside));
-  BOOST_TEST((used_parts == parts));
+  BOOST_TEST(names.size() > 40u);
+  const auto check = [&](const tensor_rule& r) {
+    if (r.canonical == nullptr || r.make == made::output_scale) return;
+    std::string name = r.canonical;
+    if (name.starts_with("expert.#.")) name = name.substr(9);
+    if (name.ends_with(".bias")) name.resize(name.size() - 5);
+    BOOST_TEST(names.contains(name), name);
+  };
+  const auto check_table = [&](const tensor_table& t) {
+    for (const tensor_rule& r : t.outside) check(r);
+    for (const tensor_rule& r : t.block) check(r);
+    check(t.final_norm);
+    check(t.head);
+  };
+  for (const model_family* f : families::all) check_table(f->tensors);
+  for (const gguf_family* f : families::all_gguf) check_table(f->tensors);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/model_files.hpp"
+#include "support/flat_architecture.hpp"
 #include "support/gguf_twins.hpp"
 
 using namespace depthlens;
@@ -144,7 +145,7 @@ test::values logical(const tensor_view& t) {
   return out;
 }
 
-void check_same_architecture(const architecture& a, const architecture& b) {
+void check_same_architecture(const test::flat_architecture& a, const test::flat_architecture& b) {
   BOOST_TEST(a.n_layers == b.n_layers);
   BOOST_TEST(a.d_model == b.d_model);
   BOOST_TEST(a.n_heads == b.n_heads);
@@ -163,17 +164,16 @@ void check_same_architecture(const architecture& a, const architecture& b) {
   BOOST_TEST(a.position_offset == b.position_offset);
   BOOST_TEST(a.rope_dims == b.rope_dims);
   BOOST_TEST(a.rope_inv_freq == b.rope_inv_freq, boost::test_tools::per_element());
-  BOOST_TEST(a.local_rope_inv_freq == b.local_rope_inv_freq, boost::test_tools::per_element());
   BOOST_TEST(a.window == b.window, boost::test_tools::per_element());
 }
 
-architecture with(const gguf_twin& twin, auto&& change) {
+test::flat_architecture with(const gguf_twin& twin, auto&& change) {
   gguf_parts p = gguf_of(twin);
   change(p);
   const test::byte_writer bytes = p.file();
-  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+  return test::flat(architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf")));
 }
-architecture as_is(gguf_twin twin, auto&& metadata) {
+test::flat_architecture as_is(gguf_twin twin, auto&& metadata) {
   twin.metadata = metadata;
   return with(twin, [](gguf_parts&) {});
 }
@@ -193,14 +193,14 @@ BOOST_AUTO_TEST_CASE(a_folder_and_its_gguf_are_the_same_model) {
       scratch.write("model.safetensors", test::safetensors_with_values(twin.folder.tensors));
       const auto path = scratch.write("m.gguf", test::text_of(gguf_of(twin).file()));
       const model_files folder = model_files::open(scratch.path()), gguf = model_files::open(path);
-      check_same_architecture(folder.arch(), gguf.arch());
+      check_same_architecture(test::flat(folder.arch()), test::flat(gguf.arch()));
       BOOST_REQUIRE(folder.tensors().size() == gguf.tensors().size());
       for (const tensor_view& theirs : folder.tensors()) {
         const tensor_view& ours = gguf.tensor(theirs.name);
         BOOST_TEST((ours.shape == theirs.shape), theirs.name);
         test::values want = logical(theirs);
         const bool qk = theirs.name == "block.0.q" || theirs.name == "block.0.k";
-        if (qk && gguf.arch().rope == rope_kind::interleaved)
+        if (qk && test::flat(gguf.arch()).rope == rope_kind::interleaved)
           want = test::converted({"", theirs.shape}, want, conversion::permute, twin.head_dim);
         if (theirs.name.ends_with("norm")) {
           for (float& v : want) v += static_cast<float>(folder.arch().norm_offset - gguf.arch().norm_offset);
@@ -238,7 +238,8 @@ BOOST_AUTO_TEST_CASE(every_family_refuses_what_it_does_not_understand) {
 BOOST_AUTO_TEST_CASE(a_window_is_refused_where_the_family_has_none) {
   for (const gguf_twin& twin : twins()) {
     const std::string key = cat(twin.architecture, ".attention.sliding_window");
-    if (twin.architecture.starts_with("gemma") || twin.architecture == "phi3") continue;
+    const bool has = twin.architecture == "phi3" || twin.architecture == "olmo2";
+    if (has || twin.architecture.starts_with("gemma")) continue;
     BOOST_TEST(
         refuses(twin, cat(key, " is 7: attention windows are not"), [&](gguf_parts& p) { p.u32(key, 7); }));
     BOOST_TEST(with(twin, [&](gguf_parts& p) { p.u32(key, 16); }).window.empty(), key);
@@ -254,13 +255,14 @@ BOOST_AUTO_TEST_CASE(gptneox_knows_its_form_and_the_activation_of_its_largest_mo
     };
   };
   BOOST_TEST((as_is(twin, metadata(0)).form == block_form::sequential));
-  const architecture parallel = as_is(twin, metadata(1));
+  const test::flat_architecture parallel = as_is(twin, metadata(1));
   BOOST_TEST((parallel.form == block_form::parallel && parallel.activation == activation_kind::gelu));
   BOOST_TEST(parallel.rope_dims == 4u);
   architecture twenty_b{.family = "gptneox", .n_layers = 44};
+  twenty_b.blocks.resize(1);
   const test::byte_writer bytes = gguf_of(twin).file();
   families::read_gguf_gptneox(gguf_file(bytes.bytes(), "m.gguf"), twenty_b);
-  BOOST_TEST((twenty_b.activation == activation_kind::gelu_tanh));
+  BOOST_TEST((twenty_b.blocks[0].activation == activation_kind::gelu_tanh));
 }
 
 BOOST_AUTO_TEST_CASE(phi3_has_a_window_in_all_layers_where_the_file_or_its_age_says_so) {
@@ -285,10 +287,11 @@ BOOST_AUTO_TEST_CASE(gemma_has_the_scale_of_the_27b_by_its_depth) {
   const test::byte_writer bytes = gguf_of(gemma(test::gemma2_model(), "gemma2")).file();
   const gguf_file file(bytes.bytes(), "m.gguf");
   const auto scale = [&](const char* name, std::uint32_t layers, std::uint32_t width, std::uint32_t heads) {
-    architecture a{.family = name, .n_layers = layers, .d_model = width, .n_heads = heads};
-    a.attention_scale = 0.5;
+    architecture a{.family = name, .n_layers = layers, .d_model = width};
+    a.blocks.resize(1);
+    a.blocks[0].attention = attention_part{.n_heads = heads, .scale = 0.5};
     families::read_gguf_gemma(file, a);
-    return a.attention_scale;
+    return a.blocks[0].attention->scale;
   };
   BOOST_TEST(scale("gemma2", 46, 4608, 32) == 1.0 / 12);  // query_pre_attn_scalar 144
   BOOST_TEST(scale("gemma3", 62, 5376, 32) == 1 / std::sqrt(168.0));
@@ -301,17 +304,17 @@ BOOST_AUTO_TEST_CASE(gemma_reads_caps_and_bases_and_has_defaults) {
     rms("gemma2", 1e-6f, 4)(p);
     p.f32("gemma2.attn_logit_softcapping", 5).f32("gemma2.final_logit_softcapping", 8);
   };
-  const architecture capped = as_is(gemma(test::gemma2_model(), "gemma2"), two);
+  const test::flat_architecture capped = as_is(gemma(test::gemma2_model(), "gemma2"), two);
   BOOST_TEST(capped.attention_softcap == 5.0);
   BOOST_TEST(capped.final_softcap == 8.0);
   const gguf_twin three = gemma(test::gemma3_model(), "gemma3");
-  const architecture scaled = with(three, [](gguf_parts& p) {
+  const test::flat_architecture scaled = with(three, [](gguf_parts& p) {
     p.text("gemma3.rope.scaling.type", "linear").f32("gemma3.rope.scaling.factor", 8);
     p.f32("gemma3.rope.freq_base_swa", 100);
   });
-  BOOST_TEST(scaled.rope_inv_freq.at(0) == 0.125f);
-  BOOST_TEST((scaled.local_rope_inv_freq == std::vector<float>{1.0f, 0.1f}));
-  const architecture global =
+  BOOST_TEST(
+      (scaled.rope_inv_freq == std::vector<float>{1.0f, 0.1f}));  // of its one layer, which has a window
+  const test::flat_architecture global =
       as_is(three, [](gguf_parts& p) { p.f32("gemma3.attention.layer_norm_rms_epsilon", 1e-6f); });
   BOOST_TEST(global.window.empty());
 }
@@ -324,11 +327,15 @@ BOOST_AUTO_TEST_CASE(the_order_of_windows_is_the_family_s_or_the_file_s) {
     change(p);
     const test::byte_writer bytes = p.file();
     architecture a{.family = name, .n_layers = layers, .max_positions = 100};
+    a.blocks.resize(layers);
+    for (block_part& b : a.blocks) b.attention.emplace();
     detail::read_gguf_windows(gguf_file(bytes.bytes(), "m.gguf"), *families::find_gguf(name), a);
-    return a.window;
+    return test::flat(a).window;
   };
   const auto nothing = [](gguf_parts&) {};
   BOOST_TEST((of("gemma2", 4, nothing) == windows{7, 0, 7, 0}));
+  BOOST_TEST((of("olmo2", 5, nothing) == windows{7, 7, 7, 0, 7}));
+  BOOST_TEST((of("gpt-oss", 3, nothing) == windows{7, 0, 7}));
   BOOST_TEST((of("gemma3", 7, nothing) == windows{7, 7, 7, 7, 7, 0, 7}));
   const char* const key = "gemma3.attention.sliding_window_pattern";
   BOOST_TEST((of("gemma3", 4, [&](gguf_parts& p) { p.u32(key, 3); }) == windows{7, 7, 0, 7}));

@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_not_understood_is_passed_over_when_it_is_name
   BOOST_TEST(fails_with(status::data, "key 'logit_scale' is not understood", [&] { m.open({}); }));
   BOOST_TEST(fails_with(status::data, "--ignore-config logit_scale passes over it", [&] { m.open({}); }));
   BOOST_TEST(fails_with(status::data, "\"mish\" is not supported", [&] { m.open({"logit_scale"}); }));
-  BOOST_TEST((m.open({"logit_scale", "hidden_act"}).arch().activation == activation_kind::silu));
+  BOOST_TEST((m.open({"logit_scale", "hidden_act"}).arch().blocks[0].activation == activation_kind::silu));
 }
 
 BOOST_AUTO_TEST_CASE(a_key_within_an_object_and_one_with_a_dot_in_its_name_are_found) {
@@ -49,8 +49,8 @@ BOOST_AUTO_TEST_CASE(a_key_within_an_object_and_one_with_a_dot_in_its_name_are_f
                         [&] { m.open({"some.thing"}); }));
   BOOST_TEST(fails_with(status::usage, "it is named in full: rope_scaling.odd", [&] { m.open({"odd"}); }));
   const model_files both = m.open({"some.thing", "rope_scaling.odd"});
-  BOOST_TEST(both.arch().rope_inv_freq.at(0) == 0.5f);
-  BOOST_TEST(m.open({"some.thing", "rope_scaling"}).arch().rope_inv_freq.at(0) == 1.0f);
+  BOOST_TEST(both.arch().blocks[0].attention->rope_inv_freq.at(0) == 0.5f);
+  BOOST_TEST(m.open({"some.thing", "rope_scaling"}).arch().blocks[0].attention->rope_inv_freq.at(0) == 1.0f);
 }
 
 BOOST_AUTO_TEST_CASE(the_text_part_of_a_model_with_images_is_meant_too) {
@@ -73,16 +73,16 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_not_there_cannot_be_ignored) {
 BOOST_AUTO_TEST_CASE(metadata_of_the_architecture_in_gguf_is_passed_over_when_it_is_named) {
   scratch_folder folder;
   gguf_parts p = test::tiny_gguf_metadata();
-  p.u32("llama.expert_count", 4).u32("tokenizer.ggml.bos_token_id", 1);
+  p.u32("llama.swin_norm", 4).u32("tokenizer.ggml.bos_token_id", 1);
   const std::string path = folder.write("m.gguf", test::text_of(test::add_tiny_tensors(p).file()));
   const auto open = [&](std::vector<std::string> keys) {
     return model_files::open(path, {.ignored = std::move(keys)});
   };
-  BOOST_TEST(fails_with(status::data, "'llama.expert_count' is not understood", [&] { open({}); }));
-  const model_files m = open({"llama.expert_count"});
-  BOOST_TEST(m.arch().d_ff == 12u);
+  BOOST_TEST(fails_with(status::data, "'llama.swin_norm' is not understood", [&] { open({}); }));
+  const model_files m = open({"llama.swin_norm"});
+  BOOST_TEST(m.arch().blocks[0].d_ff == 12u);
   BOOST_TEST(m.gguf()->find_u32("tokenizer.ggml.bos_token_id").value_or(0) == 1u);
-  BOOST_TEST(m.gguf()->find("llama.expert_count") == nullptr);
+  BOOST_TEST(m.gguf()->find("llama.swin_norm") == nullptr);
   for (const char* key :
        {"tokenizer.ggml.bos_token_id", "general.architecture", "llama.expert", "expert_count"})
     BOOST_TEST(

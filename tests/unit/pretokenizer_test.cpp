@@ -80,6 +80,12 @@ BOOST_AUTO_TEST_CASE(qwen2_takes_single_digits_without_the_blank_before_them) {
   check("qwen2", "It's 42.\n", {"It", "'s", " ", "4", "2", ".\n"});
 }
 
+BOOST_AUTO_TEST_CASE(qwen35_keeps_marks_with_the_letters_that_they_stand_behind) {
+  const std::string word = " \xE0\xA4\xB9\xE0\xA4\xBF\xE0\xA4\xA8\xE0\xA5\x8D";  // two letters, two marks
+  check("qwen35", "It's 42" + word + ".\n", {"It", "'s", " ", "4", "2", word, ".\n"});
+  check("qwen2", "a" + word, {"a", " \xE0\xA4\xB9", "\xE0\xA4\xBF\xE0\xA4\xA8", "\xE0\xA5\x8D"});
+}
+
 BOOST_AUTO_TEST_CASE(falcon_cuts_punctuation_first_and_three_digits_last) {
   check("falcon", "a+b, 12345", {"a", "+", "b", ",", " ", "123", "45"});
   check("falcon", "\xC2\xBD", {"\xC2", "\xBD"});  // one half: its last byte is a digit in the byte alphabet
@@ -168,6 +174,23 @@ BOOST_AUTO_TEST_CASE(literal_steps_keep_the_match_where_they_are_told_to) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(behaviors_say_what_becomes_of_matches_and_of_what_is_between) {
+  using enum split_behavior;
+  const auto by = [](split_behavior b, bool inverted) {
+    return cut(pretokenizer({{std::string(split_patterns::digit), false, b, inverted}}), "1ab23c");
+  };
+  const auto is = [&](split_behavior b, bool inverted, const words& expected) {
+    BOOST_TEST(by(b, inverted) == expected, boost::test_tools::per_element());
+  };
+  is(contiguous, false, {"1", "ab", "23", "c"});
+  is(contiguous, true, {"1", "ab", "23", "c"});
+  is(removed, false, {"ab", "c"});
+  is(removed, true, {"1", "2", "3"});
+  is(isolated, true, {"1", "ab", "2", "3", "c"});
+  is(merged_with_previous, true, {"1ab", "2", "3c"});
+  is(merged_with_next, true, {"1", "ab2", "3", "c"});
+}
+
 BOOST_AUTO_TEST_CASE(no_step_leaves_the_text_whole_and_no_text_gives_no_words) {
   BOOST_TEST(cut(pretokenizer(), "a b") == (words{"a b"}), boost::test_tools::per_element());
   BOOST_TEST(cut(pretokenizer(), "").empty());
@@ -176,8 +199,8 @@ BOOST_AUTO_TEST_CASE(no_step_leaves_the_text_whole_and_no_text_gives_no_words) {
 
 BOOST_AUTO_TEST_CASE(the_words_of_random_text_are_the_text) {
   std::mt19937 random(3);
-  for (const std::string_view family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "falcon",
-                                        "bloom", "deepseek-llm", "deepseek-coder", "deepseek-v3"}) {
+  for (const std::string_view family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o",
+                                        "falcon", "bloom", "deepseek-llm", "deepseek-coder", "deepseek-v3"}) {
     const pretokenizer p = of_family(family);
     for (int i = 0; i < 400; ++i) {
       std::string text;
@@ -200,7 +223,8 @@ BOOST_AUTO_TEST_CASE(the_words_of_random_text_are_the_text) {
 
 BOOST_AUTO_TEST_CASE(long_runs_do_not_reach_the_limits_of_a_match) {
   const std::string blanks(1U << 20, ' '), letters(1U << 20, 'x'), signs(1U << 20, '=');
-  for (const char* family : {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "falcon"}) {
+  for (const char* family :
+       {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o", "falcon"}) {
     BOOST_TEST(cut(of_family(family), blanks).size() == 1U);
     BOOST_TEST(cut(of_family(family), blanks + "x").size() == 2U);
     BOOST_TEST(cut(of_family(family), letters).size() == 1U);
@@ -219,7 +243,13 @@ BOOST_AUTO_TEST_CASE(names_are_known_or_they_are_not) {
   BOOST_TEST(find_preset("default")->kind == "gpt-2, assumed");
   BOOST_TEST(find_preset("llama-bpe")->whole_words);
   BOOST_TEST(find_preset("llama-bpe")->add_bos);
-  BOOST_TEST(find_preset("qwen2")->nfc);
+  BOOST_TEST(!find_preset("kimi-k2").has_value());
+  for (const char* name : {"qwen2", "qwen35", "stablelm2", "command-r", "olmo"})
+    BOOST_TEST(find_preset(name)->nfc, name);
+  for (const char* name : {"refact", "starcoder", "gpt-4o", "llama4", "dbrx", "smaug-bpe"})
+    BOOST_TEST(!find_preset(name)->nfc, name);
+  BOOST_TEST(find_preset("smaug-bpe")->whole_words);
+  BOOST_TEST(!find_preset("smaug-bpe")->add_bos);
   BOOST_TEST((kind_of_patterns({split_patterns::digit, split_patterns::gpt2}) == "smollm"));
   BOOST_TEST(!kind_of_patterns({split_patterns::digit}).has_value());
 }

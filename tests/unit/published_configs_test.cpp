@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "support/flat_architecture.hpp"
 #include "support/model_bytes.hpp"
 
 using namespace depthlens;
@@ -16,8 +17,8 @@ using depthlens::test::fails_with;
 
 namespace {
 
-architecture from(const std::string& keys) {
-  return architecture_from_config(json_document("{" + keys + "}", "config.json", {}));
+test::flat_architecture from(const std::string& keys) {
+  return test::flat(architecture_from_config(json_document("{" + keys + "}", "config.json", {})));
 }
 
 // What the library writes into nearly every file.
@@ -83,7 +84,7 @@ BOOST_AUTO_TEST_CASE(llama_of_every_generation_opens) {
                             R"(,"max_position_embeddings":4096,"pretraining_tp":1,"rope_scaling":null,)"
                             R"("tie_word_embeddings":false)"));  // Llama 2, TinyLlama
   BOOST_CHECK_NO_THROW(from(sizes + R"(,"max_length":4096,"max_position_embeddings":2048)"));
-  const architecture three = from(
+  const test::flat_architecture three = from(
       sizes + R"(,"max_position_embeddings":131072,"attention_bias":false,"attention_dropout":0.0,)"
               R"("mlp_bias":false,"head_dim":64,"pretraining_tp":1,"rope_theta":500000.0,"rope_scaling":{)"
               R"("factor":32.0,"high_freq_factor":4.0,"low_freq_factor":1.0,)"
@@ -139,13 +140,13 @@ BOOST_AUTO_TEST_CASE(keys_of_training_tokens_and_the_library_change_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
-  const architecture two =
+  const test::flat_architecture two =
       from(R"("model_type":"gemma2",)" + gemma_sizes + library_keys +
            R"(,"attn_logit_softcapping":50.0,"cache_implementation":"hybrid","final_logit_softcapping":30.0,)"
            R"("hidden_act":"gelu_pytorch_tanh","max_position_embeddings":8192,"rope_theta":10000.0,)"
            R"("sliding_window":4096,"sliding_window_size":4096)");
   BOOST_TEST(two.final_softcap == 30.0);
-  const architecture one =
+  const test::flat_architecture one =
       from(R"("model_type":"gemma3_text",)" + gemma_sizes + library_keys +
            R"(,"attn_logit_softcapping":null,"cache_implementation":"hybrid","final_logit_softcapping":null,)"
            R"("max_position_embeddings":32768,"rope_local_base_freq":10000,"rope_scaling":null,)"
@@ -157,10 +158,10 @@ BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
       R"("text_config":{"model_type":"gemma3_text","hidden_size":2560,)"
       R"("intermediate_size":10240,"num_hidden_layers":34,)"
       R"("rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024})";
-  const architecture four = from(images);
+  const test::flat_architecture four = from(images);
   BOOST_TEST(four.n_heads == 8u);
-  BOOST_TEST(four.rope_inv_freq.at(0) == 0.125f);
-  BOOST_TEST(four.local_rope_inv_freq.at(0) == 1.0f);
+  BOOST_TEST(four.rope_inv_freq.at(0) == 1.0f);
+  BOOST_TEST(four.blocks.at(5).attention->rope_inv_freq.at(0) == 0.125f);
   BOOST_CHECK_NO_THROW(
       from(images + R"(,"torch_dtype":"bfloat16","tie_word_embeddings":true,"eoi_token_index":256000)"));
   for (const char* key : {R"("final_logit_softcapping":30)", R"("rope_theta":5)", R"("logit_scale":2)"}) {
@@ -219,7 +220,7 @@ BOOST_AUTO_TEST_CASE(keys_that_change_nothing_are_taken) {
 
 BOOST_AUTO_TEST_CASE(prompts_of_dual_chunk_attention_end_with_one_chunk) {
   const std::string qwen = R"("model_type":"qwen2","max_position_embeddings":1010000,)" + llama_sizes;
-  const architecture bound =
+  const test::flat_architecture bound =
       from(qwen + R"(,"dual_chunk_attention_config":{"chunk_size":262144,"local_size":8192,)"
                   R"("original_max_position_embeddings":262144})");
   BOOST_TEST(bound.max_positions == 253952u);
@@ -236,7 +237,7 @@ BOOST_AUTO_TEST_CASE(prompts_of_dual_chunk_attention_end_with_one_chunk) {
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_number_of_positions_is_the_default_and_told_where_no_table_needs_it) {
-  const architecture mistral = from(R"("model_type":"mistral",)" + llama_sizes);
+  const test::flat_architecture mistral = from(R"("model_type":"mistral",)" + llama_sizes);
   BOOST_TEST(mistral.max_positions == 131072u);
   BOOST_REQUIRE_EQUAL(mistral.notes.size(), 1U);
   BOOST_TEST(mistral.notes[0].find("max_position_embeddings is missing") != std::string::npos);

@@ -12,6 +12,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
+#include "support/flat_architecture.hpp"
 #include "support/model_bytes.hpp"
 #include "support/tiny_models.hpp"
 
@@ -23,10 +24,10 @@ namespace {
 
 using floats = std::vector<float>;
 
-architecture from_config(std::string_view text) {
-  return architecture_from_config(json_document(text, "config.json", {}));
+test::flat_architecture from_config(std::string_view text) {
+  return test::flat(architecture_from_config(json_document(text, "config.json", {})));
 }
-architecture tiny_with(std::string_view rope) {
+test::flat_architecture tiny_with(std::string_view rope) {
   return from_config(test::tiny_config_with(cat(R"("rope_scaling":{)", rope, "}")));
 }
 bool refuses(std::string_view rope, std::string_view part) {
@@ -40,22 +41,22 @@ void check_close(const floats& got, const floats& want) {
 
 constexpr std::string_view long_keys = R"("type":"longrope","short_factor":[2,5],"long_factor":[9,9])";
 
-architecture phi3_with(std::string_view rope,
-                       std::string_view more = R"(,"original_max_position_embeddings":4)") {
+test::flat_architecture phi3_with(std::string_view rope,
+                                  std::string_view more = R"(,"original_max_position_embeddings":4)") {
   return from_config(test::phi3_model().config(cat(R"("rope_scaling":{)", rope, "}", more)));
 }
 
 template <class Change>
-architecture llama_gguf(Change change) {
+test::flat_architecture llama_gguf(Change change) {
   gguf_parts p = test::tiny_gguf_metadata();
   change(p);
   const test::byte_writer bytes = test::add_tiny_tensors(p).file();
-  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+  return test::flat(architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf")));
 }
 
 // D 8, two heads of 4, 16 positions; the tensors with the factors are those of `names`, values 1 and 2.
-architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original, float attention = 0,
-                       float factor = 0) {
+test::flat_architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t original,
+                                  float attention = 0, float factor = 0) {
   gguf_parts p;
   p.text("general.architecture", "phi3").u32("phi3.block_count", 1).u32("phi3.embedding_length", 8);
   p.u32("phi3.attention.head_count", 2).u32("phi3.context_length", 16).u32("phi3.feed_forward_length", 12);
@@ -66,7 +67,7 @@ architecture phi3_gguf(const std::vector<std::string>& names, std::uint32_t orig
   p.tensor("token_embd.weight", {8, 10});
   for (const std::string& name : names) p.tensor(name, {2});
   const test::byte_writer bytes = p.file();
-  return architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf"));
+  return test::flat(architecture_from_gguf(gguf_file(bytes.bytes(), "m.gguf")));
 }
 const std::string short_factors = "rope_factors_short.weight", long_factors = "rope_factors_long.weight";
 
@@ -89,8 +90,8 @@ BOOST_AUTO_TEST_CASE(yarn_gives_the_frequencies_of_transformers) {
 
 BOOST_AUTO_TEST_CASE(yarn_scales_rotated_dimensions_by_its_factor) {
   constexpr std::string_view keys = R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16)";
-  const architecture usual = tiny_with(R"("rope_type":"default")");
-  const architecture a = tiny_with(keys);
+  const test::flat_architecture usual = tiny_with(R"("rope_type":"default")");
+  const test::flat_architecture a = tiny_with(keys);
   BOOST_TEST(usual.rope_scale == 1);
   BOOST_TEST(a.rope_scale == 0.1 * std::log(4.0) + 1, boost::test_tools::tolerance(1e-15));
   BOOST_TEST(a.attention_scale == usual.attention_scale);
@@ -101,18 +102,18 @@ BOOST_AUTO_TEST_CASE(yarn_scales_rotated_dimensions_by_its_factor) {
 }
 
 BOOST_AUTO_TEST_CASE(yarn_of_a_gguf_is_that_of_a_folder) {
-  const architecture a = llama_gguf([](gguf_parts& p) {
+  const test::flat_architecture a = llama_gguf([](gguf_parts& p) {
     p.text("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 4);
     p.u32("llama.rope.scaling.original_context_length", 16).f32("llama.rope.scaling.yarn_beta_fast", 8);
   });
-  const architecture b =
+  const test::flat_architecture b =
       tiny_with(R"("rope_type":"yarn","factor":4,"original_max_position_embeddings":16,"beta_fast":8)");
   BOOST_TEST(a.rope_inv_freq == b.rope_inv_freq, boost::test_tools::per_element());
   BOOST_TEST(a.rope_scale == b.rope_scale);
 }
 
 BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_short_factors) {
-  const architecture a = phi3_with(long_keys);
+  const test::flat_architecture a = phi3_with(long_keys);
   check_close(a.rope_inv_freq, {0.5f, 0.002f});
   BOOST_TEST(a.max_positions == 4u);
   BOOST_TEST(positions_text(a).starts_with(
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_reader
   };
   BOOST_TEST(parameters(inside).max_positions == 4u);
   BOOST_TEST(parameters(cat(inside, R"(,"factor":4)")).rope_scale == phi3_with(long_keys).rope_scale);
-  const architecture usual = phi3_with(long_keys, R"(,"max_position_embeddings":8192)");
+  const test::flat_architecture usual = phi3_with(long_keys, R"(,"max_position_embeddings":8192)");
   BOOST_TEST(usual.max_positions == 4096u);
   BOOST_TEST(usual.rope_scale == std::sqrt(1 + std::log(2.0) / std::log(4096.0)),
              boost::test_tools::tolerance(1e-12));
@@ -156,19 +157,19 @@ BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_reader
 }
 
 BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
-  const architecture a = phi3_gguf({short_factors, long_factors}, 4);
+  const test::flat_architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});
   BOOST_TEST(a.max_positions == 4u);
   BOOST_TEST(a.positions_key == "phi3.rope.scaling.original_context_length");
   BOOST_TEST(a.rope_scale == phi3_with(long_keys).rope_scale);
   BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).rope_scale == 3);
-  const architecture unscaled = phi3_gguf({}, 16);
+  const test::flat_architecture unscaled = phi3_gguf({}, 16);
   check_close(unscaled.rope_inv_freq, {1.0f, 0.01f});
   BOOST_TEST(unscaled.max_positions == 16u);
 }
 
 BOOST_AUTO_TEST_CASE(longrope_of_a_part_of_each_head_scales_that_part) {
-  const architecture a = from_config(test::phi3_model().config(
+  const test::flat_architecture a = from_config(test::phi3_model().config(
       R"("partial_rotary_factor":0.5,"original_max_position_embeddings":4,)"
       R"("rope_scaling":{"type":"longrope","short_factor":[2],"long_factor":[9]})"));
   BOOST_TEST(a.rope_dims == 2u);
@@ -189,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_type_that_is_said_twice_must_be_the_same) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   constexpr std::string_view yarn = R"("type":"yarn","factor":4,"original_max_position_embeddings":16)";
   BOOST_TEST(refuses(R"("type":"yarn","factor":4)", "\"original_max_position_embeddings\" is missing"));
-  BOOST_TEST(refuses(cat(yarn, R"(,"mscale":1)"), "key 'rope_scaling.mscale'"));
+  BOOST_TEST(refuses(cat(yarn, R"(,"mscale_of_all":1)"), "key 'rope_scaling.mscale_of_all'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"long_factor":[1,2])"), "key 'rope_scaling.long_factor'"));
   BOOST_TEST(refuses(cat(yarn, R"(,"beta_fast":0.5)"), "has no range"));
   for (const char* by : {"-1", "0"}) {
@@ -204,8 +205,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
   };
   BOOST_TEST(fails("is 4 here and 8",
                    [] { phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":8)")); }));
-  BOOST_TEST(fails("not supported where layers with a window",
-                   [&] { from_config(test::gemma3_model().config(cat(R"("rope_scaling":{)", yarn, "}"))); }));
+  BOOST_TEST(fails("not supported in layers with a window", [&] {
+    from_config(test::gemma3_model().config(
+        cat(R"("rope_parameters":{"full_attention":{},"sliding_attention":{)", yarn, "}}")));
+  }));
   BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
   BOOST_TEST(

@@ -123,6 +123,20 @@ BOOST_AUTO_TEST_CASE(qwen2_normalises_and_cuts_single_digits) {
   BOOST_TEST(f.refused("'add_prefix_space'"));
 }
 
+BOOST_AUTO_TEST_CASE(qwen35_and_the_experts_of_qwen_are_told_by_class_or_model) {
+  old_folder f;
+  f.write("tokenizer_config.json", R"({"tokenizer_class":"Qwen3_5Tokenizer"})");
+  BOOST_TEST(f.load().kind() == "byte-level BPE (qwen35)");
+  BOOST_TEST(plain(f.load(), "e\xCC\x81") == (ids{0xC3, 0xA9}), each);
+  const auto kind_of = [](const std::string& model) {
+    return old_folder().write("config.json", R"({"model_type":")" + model + R"("})").load().kind();
+  };
+  for (const char* model : {"qwen2_moe", "qwen3_moe"})
+    BOOST_TEST(kind_of(model) == "byte-level BPE (qwen2)", model);
+  for (const char* model : {"qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text"})
+    BOOST_TEST(kind_of(model) == "byte-level BPE (qwen35)", model);
+}
+
 BOOST_AUTO_TEST_CASE(gpt2_has_no_merge_in_the_first_line_nor_behind_the_last_line_break) {
   old_folder f;
   f.write("config.json", gpt2_model).write("merges.txt", "h e\n\xC4\xA0 t\n\xC4\xA0t he");

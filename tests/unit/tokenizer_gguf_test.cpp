@@ -61,6 +61,25 @@ struct score_vocabulary {
   }
 };
 
+// As Gemma 4's: <unk> 0, <bos> 1, <|turn> 2, a token for each byte, characters and two joins.
+gguf_parts merge_vocabulary(std::string_view model = "gemma4") {
+  std::vector<std::string> tokens{"<unk>", "<bos>", "<|turn>"};
+  std::vector<std::int32_t> types{2, 3, 4};
+  for (unsigned b = 0; b < 256; ++b) tokens.push_back(byte_piece(b));
+  types.resize(tokens.size(), 6);
+  const std::string blank(metaspace);
+  for (const std::string& text : {blank, std::string("a"), std::string("\n"), blank + "a", blank + "a\n"})
+    tokens.push_back(text);  // 259..263
+  types.resize(tokens.size(), 1);
+  gguf_parts out;
+  out.text("tokenizer.ggml.model", std::string(model));
+  put_strings(out, "tokenizer.ggml.tokens", tokens);
+  put_types(out, types);
+  put_strings(out, "tokenizer.ggml.merges", {blank + " a", blank + "a \n"});
+  out.u32("tokenizer.ggml.bos_token_id", 1);
+  return out;
+}
+
 bool refused(const gguf_parts& file, std::string_view part) {
   return fails_with(status::data, part, [&] { load(file); });
 }
@@ -151,6 +170,25 @@ BOOST_AUTO_TEST_CASE(scores_join_and_bytes_stand_for_what_has_no_token) {
   BOOST_TEST(plain(load(file), "ab") == (ids{261}), each);
 }
 
+BOOST_AUTO_TEST_CASE(characters_join_by_merges_over_the_whole_text) {
+  const tokenizer t = load(merge_vocabulary());
+  BOOST_TEST(t.kind() == "SentencePiece BPE");
+  BOOST_TEST(plain(t, "a a\n\n") == (ids{260, 263, 261}), each);
+  BOOST_TEST(plain(t, "\xC3\xA9<|turn>a") == (ids{3 + 0xC3, 3 + 0xA9, 2, 260}), each);
+  BOOST_TEST(t.encode("a", special::add) == (ids{1, 260}), each);
+  BOOST_TEST(t.decode(plain(t, " a \xC3\xA9")) == " a \xC3\xA9");
+  BOOST_TEST(t.doubts().empty());
+}
+
+BOOST_AUTO_TEST_CASE(gemma4_has_a_bos_whatever_the_flag_says_and_tells_so) {
+  gguf_parts file = merge_vocabulary();
+  flag(file, "tokenizer.ggml.add_bos_token", false);
+  const tokenizer t = load(file);
+  BOOST_TEST(t.prefix() == (ids{1}), each);
+  BOOST_TEST_REQUIRE(t.doubts().size() == 1U);
+  BOOST_TEST(t.doubts()[0].find("add_bos_token is false; Gemma 4") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(rows_that_converters_fill_up_are_not_found_in_text) {
   score_vocabulary v;
   v.add("[PAD264]", 4, 0);
@@ -167,13 +205,19 @@ BOOST_AUTO_TEST_CASE(a_bos_of_minus_one_is_none) {
 }
 
 BOOST_AUTO_TEST_CASE(the_names_of_further_pretokenizers_are_known) {
-  for (const char* pre : {"deepseek-llm", "deepseek-coder", "deepseek-v3", "bloom", "falcon3"})
+  for (const char* pre : {"deepseek-llm", "deepseek-coder", "deepseek-v3", "bloom", "falcon3", "refact",
+                          "command-r", "stablelm2", "smaug-bpe", "qwen35", "llama4"})
     BOOST_TEST(!plain(load(small(pre)), "ab 12").empty(), pre);
   BOOST_TEST(load(small("falcon3")).kind() == "byte-level BPE (llama-3)");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_or_not_understood_is_refused_by_name) {
   BOOST_TEST(refused(small("viking"), "memory.gguf: tokenizer.ggml.pre 'viking' is not supported"));
+  BOOST_TEST(refused(small("kimi-k2"), "tokenizer.ggml.pre 'kimi-k2' is not supported"));
+  BOOST_TEST(refused(small("gemma4"), "tokenizer.ggml.pre 'gemma4' is not supported"));
+  BOOST_TEST(refused(merge_vocabulary().text("tokenizer.ggml.pre", "sarvam-moe"), "pre 'sarvam-moe' with"));
+  gguf_parts blank = merge_vocabulary();
+  BOOST_TEST(refused(flag(blank, "tokenizer.ggml.add_space_prefix", true), "add_space_prefix is set"));
   BOOST_TEST(refused(gguf_parts().text("tokenizer.ggml.model", "bert"), "tokenizer.ggml.model 'bert'"));
   BOOST_TEST(refused(gguf_parts(), "'tokenizer.ggml.model' is missing"));
   BOOST_TEST(

@@ -313,7 +313,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_by_name) {
       with(pre, R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":)"
                 R"({"Regex":"\\p{N}"},"behavior":"Isolated"}]})"),
       "after ByteLevel, pre_tokenizer 'Split'"));
-  BOOST_TEST(refused(with(pre, R"({"type":"Punctuation","behavior":"Isolated"})"), "behavior 'Isolated'"));
+  BOOST_TEST(refused(with(pre, R"({"type":"Punctuation","behavior":"Merged"})"), "behavior 'Merged'"));
+  BOOST_TEST(refused(with(pre, R"({"type":"UnicodeScripts"})"), "pre_tokenizer 'UnicodeScripts'"));
   BOOST_TEST(refused(with(pre, "null"), "BPE 'without ByteLevel pre_tokenizer and without byte_fallback'"));
   BOOST_TEST(refused(with(pre, R"({"type":7})"), "pre_tokenizer.type"));
   const auto normalizer = &json_tokenizer::normalizer;

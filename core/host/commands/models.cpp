@@ -55,27 +55,73 @@ const char* name_of(activation_kind kind) {
       return "gelu_tanh";
     case activation_kind::relu:
       return "relu";
+    case activation_kind::clamped:
+      return "clamped";
   }
   return "";
+}
+
+const char* name_of(block_form f) {
+  return f == block_form::parallel ? "parallel" : f == block_form::norm_after ? "norm after" : "sequential";
+}
+
+// of(block) for every block: one value where all are alike, else a list.
+template <class Function>
+boost::json::value of_blocks(const architecture& a, const Function& of) {
+  boost::json::array all;
+  for (const block_part& b : a.blocks) all.push_back(of(b));
+  for (const boost::json::value& one : all)
+    if (one != all.front()) return all;
+  return all.front();
+}
+
+// of(attention) for every block that has it.
+template <class Function>
+boost::json::value of_attention(const architecture& a, const Function& of) {
+  return of_blocks(a, [&](const block_part& b) {
+    return b.attention ? boost::json::value(of(*b.attention)) : boost::json::value(nullptr);
+  });
+}
+
+const char* mixer_of(const block_part& b) {
+  if (b.delta) return "delta rule";
+  return b.attention->kv_rank > 0 ? "latent attention" : "attention";
+}
+
+void describe_experts(const architecture& a, boost::json::object& o) {
+  const auto has = [](const block_part& b) { return b.experts.has_value(); };
+  const auto first = std::find_if(a.blocks.begin(), a.blocks.end(), has);
+  if (first == a.blocks.end()) return;
+  o["experts"] = first->experts->n_experts;
+  o["experts_used"] = first->experts->n_used;
+  o["expert_d_ff"] = first->experts->d_ff;
+  if (first->experts->d_shared > 0) o["shared_expert_d_ff"] = first->experts->d_shared;
+  o["layers_with_experts"] = std::count_if(a.blocks.begin(), a.blocks.end(), has);
 }
 
 // What the model is put together from; what most models do without is left out where it is.
 void describe_parts(const architecture& a, boost::json::object& o) {
   o["norm"] = a.norm == norm_kind::rms ? "rms" : "layer";
   o["norm_eps"] = a.norm_eps;
-  o["activation"] = name_of(a.activation);
-  o["blocks"] = a.form == block_form::parallel ? "parallel" : "sequential";
-  o["rope_dims"] = a.rope_dims;
-  if (a.rope_scale != 1) o["rope_scale"] = a.rope_scale;
+  o["activation"] = name_of(a.blocks[0].activation);
+  o["blocks"] = name_of(a.blocks[0].form);
+  const boost::json::value mixers = of_blocks(a, [](const block_part& b) { return mixer_of(b); });
+  if (mixers != "attention") o["mixers"] = mixers;
+  o["rope_dims"] = of_attention(a, [](const attention_part& t) { return t.rope_dims; });
+  const boost::json::value scales = of_attention(a, [](const attention_part& t) { return t.rope_scale; });
+  if (scales != 1.0) o["rope_scale"] = scales;
   if (a.norm_offset != 0) o["norm_offset"] = a.norm_offset;
   if (a.embed_scale != 1) o["embed_scale"] = a.embed_scale;
-  o["attention_scale"] = a.attention_scale;
-  if (a.attention_softcap != 0) o["attention_softcap"] = a.attention_softcap;
+  o["attention_scale"] = of_attention(a, [](const attention_part& t) { return t.scale; });
+  const boost::json::value caps = of_attention(a, [](const attention_part& t) { return t.softcap; });
+  if (caps != 0.0) o["attention_softcap"] = caps;
   if (a.final_softcap != 0) o["final_softcap"] = a.final_softcap;
-  if (a.window.empty()) return;
+  if (a.logit_scale != 1) o["logit_scale"] = a.logit_scale;
+  describe_experts(a, o);
   boost::json::array windows;
-  for (const std::uint32_t w : a.window) windows.push_back(w);
-  o["windows"] = std::move(windows);
+  for (const block_part& b : a.blocks) windows.push_back(b.attention ? b.attention->window : 0);
+  const auto is_window = [](const boost::json::value& w) { return w != 0; };
+  if (std::any_of(windows.begin(), windows.end(), is_window)) o["windows"] = std::move(windows);
 }
 
 boost::json::object describe_architecture(const architecture& a) {
@@ -83,10 +129,10 @@ boost::json::object describe_architecture(const architecture& a) {
   o["family"] = a.family;
   o["n_layers"] = a.n_layers;
   o["d_model"] = a.d_model;
-  o["n_heads"] = a.n_heads;
-  o["n_kv_heads"] = a.n_kv_heads;
-  o["head_dim"] = a.head_dim;
-  o["d_ff"] = a.d_ff;
+  o["n_heads"] = of_attention(a, [](const attention_part& t) { return t.n_heads; });
+  o["n_kv_heads"] = of_attention(a, [](const attention_part& t) { return t.n_kv_heads; });
+  o["head_dim"] = of_attention(a, [](const attention_part& t) { return t.head_dim; });
+  o["d_ff"] = of_blocks(a, [](const block_part& b) { return b.d_ff; });
   o["vocab_size"] = a.vocab_size;
   o["max_positions"] = a.max_positions;
   o["tied"] = a.tied;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/useful_work.hpp"
 
+#include "model/model_size.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -12,16 +14,35 @@ struct weights_used {
   double by_all = 0, by_reads = 0;
 };
 
+// Is what it gives kept for later tokens? Then the last block makes it of all tokens too.
+bool is_kept(const std::string& name, const block_part& b) {
+  if (b.delta) return name.find(".delta_") != std::string::npos;
+  for (const char* part : {".k", ".v", ".kv_down", ".k_rope"})
+    if (name.ends_with(part)) return true;
+  return false;
+}
+
 weights_used count_weights(const model_files& files) {
-  const std::uint32_t last = files.arch().n_layers - 1;
+  const architecture& a = files.arch();
+  const std::uint32_t last = a.n_layers - 1;
   weights_used out;
   for (const tensor_view& t : files.tensors()) {
     if (!t.name.starts_with("block.") || t.shape.size() != 2) continue;
-    const double n = static_cast<double>(t.shape[0]) * static_cast<double>(t.shape[1]);
-    const bool kept = t.name.ends_with(".k") || t.name.ends_with(".v");
-    (t.name.starts_with(cat("block.", last, ".")) && !kept ? out.by_reads : out.by_all) += n;
+    const block_part& block = a.blocks[std::stoul(t.name.substr(6))];
+    double n = static_cast<double>(t.shape[0]) * static_cast<double>(t.shape[1]);
+    if (t.name.find(".expert.") != std::string::npos) n *= share_of_experts(a, t.name);
+    (t.name.starts_with(cat("block.", last, ".")) && !is_kept(t.name, block) ? out.by_reads : out.by_all) +=
+        n;
   }
   return out;
+}
+
+// Of one token that sees so many positions.
+double mixing_of(const block_part& b, double positions) {
+  if (b.attention)
+    return 2 * positions * b.attention->n_heads * (b.attention->head_dim + b.attention->value_dim);
+  // A state read and written: S^T k, k u^T, S^T q.
+  return 6.0 * b.delta->n_value_heads * b.delta->key_dim * b.delta->value_dim;
 }
 
 // Positions that a token at `position` attends to in a layer with this window, 0 = all.
@@ -31,13 +52,15 @@ double seen(std::int32_t position, std::uint32_t window) {
 }
 
 double attention_of(const architecture& a, const prefix_forest& forest, std::span<const std::int32_t> reads) {
-  const auto window = [&](std::uint32_t layer) { return a.window.empty() ? 0 : a.window[layer]; };
-  double pairs = 0;
+  const auto of = [](const block_part& b, std::int32_t position) {
+    return mixing_of(b, b.attention ? seen(position, b.attention->window) : 0);
+  };
+  double flops = 0;
   for (std::uint32_t layer = 0; layer + 1 < a.n_layers; ++layer)
-    for (const std::int32_t position : forest.position) pairs += seen(position, window(layer));
+    for (const std::int32_t position : forest.position) flops += of(a.blocks[layer], position);
   for (const std::int32_t node : reads)
-    pairs += seen(forest.position[static_cast<std::size_t>(node)], window(a.n_layers - 1));
-  return 4.0 * pairs * a.n_heads * a.head_dim;
+    flops += of(a.blocks.back(), forest.position[static_cast<std::size_t>(node)]);
+  return flops;
 }
 
 }  // namespace

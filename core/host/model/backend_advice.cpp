@@ -33,9 +33,13 @@ backend_advice advice_of(const dlens_model_needs& needs, bool streamed) {
 
 backend_advice assumed_advice(const model_files& files) {
   const architecture& a = files.arch();
-  const double parameters = block_parameters(files) + unembed_parameters(files);
+  const double parameters = held_parameters(files) + unembed_parameters(files);
+  std::uint64_t kept = 0;
+  for (const block_part& b : a.blocks)
+    if (b.attention)
+      kept += std::uint64_t{b.attention->n_kv_heads} * (b.attention->head_dim + b.attention->value_dim);
   return {.weight_bytes = static_cast<std::uint64_t>(sizeof(float) * parameters),
-          .kept_token_bytes = sizeof(float) * a.n_layers * 2 * a.n_kv_heads * a.head_dim};
+          .kept_token_bytes = sizeof(float) * kept};
 }
 
 void describe(const backend_advice& advice, boost::json::object& backend) {

@@ -154,7 +154,7 @@ probe_readings run_probes(const model_files& files, const dlens_model* model, st
   set_state(r.noise_1, direction, 1, n);
   set_state(r.noise_100, direction, 100, n);
   set_state(r.noise_1000, direction, 1000, n);
-  set_state(r.aligned, along(readout_reference(files).unembedding(r.targets[probe_targets / 2]), direction),
+  set_state(r.aligned, along(readout_reference(files).direction_of(r.targets[probe_targets / 2]), direction),
             1, n);
   r.own.layers = {0, n};
   std::vector<std::unique_ptr<probe_lens>> lenses;

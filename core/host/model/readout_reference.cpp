@@ -30,10 +30,21 @@ std::vector<double> vector_of(const tensor_view& t) {
   return out;
 }
 
+std::vector<double> product_of(const tensor_view& matrix, const std::vector<double>& x) {
+  std::vector<double> out;
+  for (std::uint64_t r = 0; r < matrix.shape[0]; ++r) {
+    const std::vector<double> row = row_of(matrix, r);
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
+    out.push_back(sum);
+  }
+  return out;
+}
+
 }  // namespace
 
 readout_reference::readout_reference(const model_files& files) : files_(files) {
-  weight_ = vector_of(files.tensor("final_norm"));
+  if (const tensor_view* norm = files.find_tensor("final_norm")) weight_ = vector_of(*norm);
   if (const tensor_view* bias = files.find_tensor("final_norm.bias")) bias_ = vector_of(*bias);
 }
 
@@ -41,9 +52,14 @@ std::vector<double> readout_reference::embedding(std::int32_t token) const {
   const architecture& a = files_.arch();
   std::vector<double> h = row_of(files_.tensor("embed"), static_cast<std::uint64_t>(token));
   for (double& x : h) x *= a.embed_scale;
+  if (const tensor_view* projection = files_.find_tensor("in_projection")) h = product_of(*projection, h);
   if (const tensor_view* position = files_.find_tensor("position")) {
     const std::vector<double> row = row_of(*position, a.position_offset);
     for (std::size_t i = 0; i < h.size(); ++i) h[i] += row[i];
+  }
+  if (const tensor_view* norm = files_.find_tensor("embed_norm")) {
+    const tensor_view* const bias = files_.find_tensor("embed_norm.bias");
+    h = normed_by(h, vector_of(*norm), bias ? vector_of(*bias) : std::vector<double>{});
   }
   return h;
 }
@@ -52,7 +68,31 @@ std::vector<double> readout_reference::unembedding(std::int32_t token) const {
   return row_of(files_.tensor("unembed"), static_cast<std::uint64_t>(token));
 }
 
+std::vector<double> readout_reference::direction_of(std::int32_t token) const {
+  const std::vector<double> row = unembedding(token);
+  const tensor_view* const projection = files_.find_tensor("out_projection");
+  if (projection == nullptr) return row;
+  std::vector<double> out(projection->shape[1]);
+  for (std::uint64_t r = 0; r < projection->shape[0]; ++r) {
+    const std::vector<double> from = row_of(*projection, r);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += row[r] * from[i];
+  }
+  return out;
+}
+
 std::vector<double> readout_reference::normed(std::span<const double> h) const {
+  std::vector<double> x = final_norm(h);
+  const tensor_view* const projection = files_.find_tensor("out_projection");
+  return projection == nullptr ? x : product_of(*projection, x);
+}
+
+std::vector<double> readout_reference::final_norm(std::span<const double> h) const {
+  if (weight_.empty()) return {h.begin(), h.end()};
+  return normed_by(h, weight_, bias_);
+}
+
+std::vector<double> readout_reference::normed_by(std::span<const double> h, const std::vector<double>& weight,
+                                                 const std::vector<double>& bias) const {
   const architecture& a = files_.arch();
   const auto n = static_cast<double>(h.size());
   double mean = 0, square = 0;
@@ -62,7 +102,7 @@ std::vector<double> readout_reference::normed(std::span<const double> h) const {
   const double scale = 1 / std::sqrt(square + a.norm_eps);
   std::vector<double> out(h.size());
   for (std::size_t i = 0; i < h.size(); ++i)
-    out[i] = (h[i] - mean) * scale * (weight_[i] + a.norm_offset) + (bias_.empty() ? 0 : bias_[i]);
+    out[i] = (h[i] - mean) * scale * (weight[i] + a.norm_offset) + (bias.empty() ? 0 : bias[i]);
   return out;
 }
 

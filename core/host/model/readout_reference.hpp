@@ -26,16 +26,23 @@ class readout_reference {
 
   // The state of `token` at position 0 as it enters block 0. (D)
   std::vector<double> embedding(std::int32_t token) const;
-  // The row of the unembedding. (D)
+  // The row of the unembedding. (embed_dim)
   std::vector<double> unembedding(std::int32_t token) const;
+  // The direction of states that has the largest logit of the token, but for the norm. (D)
+  std::vector<double> direction_of(std::int32_t token) const;
+  // False for a model without a final norm, whose readings depend on how large a state is.
+  bool has_norm() const { return !weight_.empty(); }
   // The logits of `tokens` for the state h. h: (D); result: (K)
   std::vector<reference_logit> logits(std::span<const double> h, std::span<const std::int32_t> tokens) const;
 
  private:
   std::vector<double> normed(std::span<const double> h) const;
+  std::vector<double> final_norm(std::span<const double> h) const;
+  std::vector<double> normed_by(std::span<const double> h, const std::vector<double>& weight,
+                                const std::vector<double>& bias) const;
 
   const model_files& files_;
-  std::vector<double> weight_, bias_;  // (D) of the final norm; bias may be empty
+  std::vector<double> weight_, bias_;  // (D) of the final norm, or empty
 };
 
 }  // namespace depthlens

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 
 #include <cstdint>
 #include <string>

@@ -5,7 +5,7 @@
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/experiment.h"
 #include "depthlens/base/abi_error.hpp"
-#include "depthlens/reference/random_model.hpp"
+#include "depthlens/reference/weights_view.hpp"
 #include "plugins/description_check.hpp"
 #include "validate/experiment_trial.hpp"
 #include "validate/trial_tokenizer.hpp"
@@ -112,6 +112,24 @@ std::string refusal_of(const dlens_backend& backend, const dlens_weights& weight
   return "";
 }
 
+// What is wrong where a model asks for an op that no backend knows; empty = it is refused by that name.
+std::string passes_over_op(const dlens_backend& backend, const dlens_weights& given,
+                           const dlens_model_options& options) {
+  static constexpr const char* op = "op of tomorrow";
+  dlens_architecture architecture = *given.architecture;
+  std::vector<const char*> ops(architecture.ops, architecture.ops + architecture.n_ops);
+  ops.push_back(op);
+  architecture.ops = ops.data();
+  architecture.n_ops = ops.size();
+  dlens_weights weights = given;
+  weights.architecture = &architecture;
+  const std::string why = refusal_of(backend, weights, options);
+  if (why.empty()) return cat("it takes a model that asks for the op \"", op, "\", which it cannot know");
+  if (why.find(op) == std::string::npos)
+    return cat("it refuses a model for an op that it does not know without the op's name: ", why);
+  return "";
+}
+
 outcome backend_lives_in_newer_host(checked_plugin& p) {
   const auto& backend =
       *static_cast<const dlens_backend*>(interface_in_newer_host(p, DLENS_BACKEND_INTERFACE));
@@ -137,6 +155,8 @@ outcome backend_lives_in_newer_host(checked_plugin& p) {
   must_refuse(weights.more[0], "dlens_weights");
   must_refuse(architecture.more[0], "dlens_architecture");
   must_refuse(asked.more[0], "dlens_model_options");
+  if (const std::string wrong = passes_over_op(backend, view.weights, options); !wrong.empty())
+    return failed(wrong);
   return taken.empty() ? passed() : failed(cat("it passes over members that it does not know in ", taken));
 }
 

@@ -15,6 +15,10 @@ typedef struct llama {
   const dlens_architecture *arch;
 } llama;
 
+static const dlens_attention *attention_of(const llama *m, uint32_t block) {
+  return m->arch->blocks[block]->attention;
+}
+
 // A tensor of a block, or of none (-1); NULL = the model has none of that name.
 static const dlens_tensor *find(const llama *m, int block, const char *part) {
   char name[64];
@@ -54,7 +58,7 @@ static void norm(const llama *m, int block, const char *part, const double *x, d
   for (uint64_t i = 0; i < d; ++i) out[i] = x[i] / sqrt(squares + m->arch->norm_eps) * element(w, i, 0);
 }
 
-static void rotate(const dlens_architecture *a, double *head, int32_t position) {
+static void rotate(const dlens_attention *a, double *head, int32_t position) {
   const uint32_t half = a->rope_dims / 2;
   const int halves = a->rope_kind == DLENS_ROPE_HALF;
   for (uint32_t i = 0; i < half; ++i) {
@@ -65,14 +69,36 @@ static void rotate(const dlens_architecture *a, double *head, int32_t position) 
   }
 }
 
+// Numbers of run_block's room, of the widest block: 2 (D + H hd + F).
+static uint64_t room_of(const llama *m) {
+  uint64_t most = 0;
+  for (uint32_t l = 0; l < m->arch->n_layers; ++l) {
+    const dlens_attention *a = attention_of(m, l);
+    const uint64_t n = 2 * (m->arch->d_model + (uint64_t)a->n_heads * a->head_dim + m->arch->blocks[l]->d_ff);
+    if (n > most) most = n;
+  }
+  return most;
+}
+
+// Numbers of the keys of a token, in the widest block.
+static uint64_t keys_of_token(const llama *m) {
+  uint64_t most = 0;
+  for (uint32_t l = 0; l < m->arch->n_layers; ++l) {
+    const uint64_t n = (uint64_t)attention_of(m, l)->n_kv_heads * attention_of(m, l)->head_dim;
+    if (n > most) most = n;
+  }
+  return most;
+}
+
 // Token t through block l: h (D) changes. keys, values (T, Hkv hd): of this block, of the tokens before.
-// room: 2 (D + H hd + F)
+// room: see room_of
 static void run_block(const llama *m, int l, const dlens_batch *b, uint64_t t, double *h, double *keys,
                       double *values, double *room) {
-  const dlens_architecture *a = m->arch;
-  const uint64_t d = a->d_model, hd = a->head_dim, kv = a->n_kv_heads * hd;
+  const dlens_attention *a = attention_of(m, (uint32_t)l);
+  const uint64_t d = m->arch->d_model, hd = a->head_dim, kv = a->n_kv_heads * hd;
+  const uint32_t d_ff = m->arch->blocks[l]->d_ff;
   double *x = room, *out = x + d, *q = out + d, *mixed = q + a->n_heads * hd;
-  double *gate = mixed + a->n_heads * hd, *up = gate + a->d_ff;
+  double *gate = mixed + a->n_heads * hd, *up = gate + d_ff;
   norm(m, l, DLENS_PART_ATTN_NORM, h, x);
   multiply(m, l, DLENS_PART_Q, x, q);
   multiply(m, l, DLENS_PART_K, x, keys + t * kv);
@@ -86,7 +112,7 @@ static void run_block(const llama *m, int l, const dlens_batch *b, uint64_t t, d
     for (int32_t s = (int32_t)t; s >= 0; s = b->parent[s]) {
       double score = 0;
       for (uint64_t c = 0; c < hd; ++c) score += q[i * hd + c] * keys[(uint64_t)s * kv + shared + c];
-      sum += score = exp(score * a->attention_scale);
+      sum += score = exp(score * a->scale);
       for (uint64_t c = 0; c < hd; ++c) own[c] += score * values[(uint64_t)s * kv + shared + c];
     }
     for (uint64_t c = 0; c < hd; ++c) own[c] /= sum;
@@ -96,7 +122,7 @@ static void run_block(const llama *m, int l, const dlens_batch *b, uint64_t t, d
   norm(m, l, DLENS_PART_FFN_NORM, h, x);
   multiply(m, l, DLENS_PART_GATE, x, gate);
   multiply(m, l, DLENS_PART_UP, x, up);
-  for (uint32_t i = 0; i < a->d_ff; ++i) gate[i] *= up[i] / (1 + exp(-gate[i]));
+  for (uint32_t i = 0; i < d_ff; ++i) gate[i] *= up[i] / (1 + exp(-gate[i]));
   multiply(m, l, DLENS_PART_DOWN, gate, out);
   for (uint64_t i = 0; i < d; ++i) h[i] += out[i];
 }

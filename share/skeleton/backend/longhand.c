@@ -61,9 +61,9 @@ static dlens_status forward(const dlens_model *self, const dlens_batch *b, int32
   const llama *m = &((const longhand *)self->self)->model;
   const dlens_architecture *a = m->arch;
   const uint64_t T = b->n_tokens, d = a->d_model, row = (a->n_layers + 1) * d, V = a->vocab_size;
-  const uint64_t kv = T * a->n_kv_heads * a->head_dim, wide = (uint64_t)a->n_heads * a->head_dim;
+  const uint64_t kv = T * keys_of_token(m);
   if (DLENS_ASKS_MORE(dlens_batch, b)) return refuse(error, DLENS_UNAVAILABLE, "a newer batch");
-  double *h = calloc(T * row + 2 * kv + 2 * (d + wide + a->d_ff + V), sizeof *h);  // (T, n + 1, D)
+  double *h = calloc(T * row + 2 * kv + 2 * V + room_of(m), sizeof *h);  // (T, n + 1, D)
   if (h == NULL) return refuse(error, DLENS_UNAVAILABLE, "out of memory");
   double *keys = h + T * row, *values = keys + kv, *p = values + kv, *final = p + V, *room = final + V;
   for (uint64_t t = 0; t < T; ++t)
@@ -125,23 +125,35 @@ static dlens_status lens_create(const dlens_model *self, uint64_t n, const dlens
 
 static void destroy(dlens_model *self) { free(self->self); }
 
-// What is missing of, or not known in, a model of the form of Llama; NULL = nothing.
+// What is missing of, or not known in, a model: an op or a tensor by name; NULL = nothing.
 static const char *problem_of(const llama *m, const dlens_model_options *options) {
   static const char *const parts[] = {DLENS_PART_ATTN_NORM, DLENS_PART_Q,  DLENS_PART_K,
                                       DLENS_PART_V,         DLENS_PART_O,  DLENS_PART_FFN_NORM,
                                       DLENS_PART_GATE,      DLENS_PART_UP, DLENS_PART_DOWN};
+  static const char *const ops[] = {DLENS_OP_ATTENTION,
+                                    DLENS_OP_ROPE_HALF,
+                                    DLENS_OP_ROPE_INTERLEAVED,
+                                    DLENS_OP_ROPE_PART,
+                                    DLENS_OP_DENSE,
+                                    DLENS_OP_GATE,
+                                    DLENS_OP_SILU,
+                                    DLENS_OP_NORM_RMS,
+                                    DLENS_OP_PRE_NORMS,
+                                    DLENS_OP_SEQUENTIAL,
+                                    NULL};
   const dlens_architecture *a = m->arch;
   if (DLENS_ASKS_MORE(dlens_weights, m->weights) || DLENS_ASKS_MORE(dlens_architecture, a) ||
       DLENS_ASKS_MORE(dlens_model_options, options))
     return "a model of a newer interface";
+  for (uint64_t i = 0; i < a->n_ops; ++i) {
+    uint32_t known = 0;
+    while (ops[known] && strcmp(ops[known], a->ops[i]) != 0) ++known;
+    if (!ops[known]) return a->ops[i];
+  }
   if (strcmp(options->precision, "f32") != 0 || options->stream) return "only float32, held in memory";
   for (uint64_t i = 0; i < m->weights->n_tensors; ++i)
     if (m->weights->tensors[i]->dtype != DLENS_DTYPE_F32) return "only float32 weights";
-  if (a->norm_kind != DLENS_NORM_RMS || a->activation != DLENS_ACTIVATION_SILU || a->norm_offset != 0 ||
-      a->block_form != DLENS_BLOCK_SEQUENTIAL || a->rope_scale != 1 || a->embed_scale != 1 ||
-      a->attention_softcap != 0 || a->final_softcap != 0 || a->window != NULL ||
-      m->weights->n_tensors != 3 + 9ull * a->n_layers)
-    return "only models of the form of Llama";
+  if (m->weights->n_tensors != 3 + 9ull * a->n_layers) return "only models of the form of Llama";
   for (uint32_t i = 0; i < 9 * a->n_layers; ++i)
     if (find(m, (int)(i / 9), parts[i % 9]) == NULL) return parts[i % 9];
   return NULL;
@@ -153,7 +165,11 @@ static dlens_status model_create(const dlens_weights *weights, const dlens_model
   if (m == NULL) return refuse(error, DLENS_UNAVAILABLE, "out of memory");
   m->model = (llama){weights, weights->architecture};
   const char *problem = problem_of(&m->model, options);
-  if (problem) return free(m), refuse(error, DLENS_UNAVAILABLE, problem);
+  if (problem) {
+    free(m);
+    snprintf(error->message, sizeof error->message, "this backend does not compute \"%s\"", problem);
+    return error->code = DLENS_UNAVAILABLE;
+  }
   m->about = (dlens_model_info){
       .size = sizeof m->about, .pack_tokens = 256, .weights = "f32", .device = "cpu, plain C"};
   m->table = (dlens_model){.size = sizeof m->table,

@@ -103,7 +103,7 @@ std::vector<std::string> character_tokens(std::vector<merge_pair>& merges) {
   return out;
 }
 
-void write_scores(const std::filesystem::path& dir, const test::json_tokenizer& characters) {
+void write_vocabularies(const std::filesystem::path& dir, const test::json_tokenizer& characters) {
   test::gguf_parts file;
   file.text("tokenizer.ggml.model", "llama").u32("tokenizer.ggml.bos_token_id", 1);
   test::put_strings(file, "tokenizer.ggml.tokens", characters.tokens);
@@ -116,13 +116,21 @@ void write_scores(const std::filesystem::path& dir, const test::json_tokenizer& 
   test::put_types(file, types);
   test::put_scores(file, scores);
   put_seed(dir, "gguf_model/scores.gguf", test::text_of(file.file()));
+  test::gguf_parts by_merges;
+  by_merges.text("tokenizer.ggml.model", "gemma4").u32("tokenizer.ggml.bos_token_id", 1);
+  test::put_strings(by_merges, "tokenizer.ggml.tokens", characters.tokens);
+  test::put_types(by_merges, types);
+  std::vector<std::string> pairs;
+  for (const merge_pair& m : characters.merges) pairs.push_back(m.first + " " + m.second);
+  test::put_strings(by_merges, "tokenizer.ggml.merges", pairs);
+  put_seed(dir, "gguf_model/merges.gguf", test::text_of(by_merges.file()));
 }
 
 void write_characters(const std::filesystem::path& dir) {
   std::vector<merge_pair> merges;
   test::json_tokenizer t = test::character_tokenizer(character_tokens(merges));
   t.merges = merges;
-  write_scores(dir, t);
+  write_vocabularies(dir, t);
   put_seed(dir, "tokenizer_json/characters.json", t.text());
   t.normalizer = "null";
   t.pre_tokenizer = R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":false})";
@@ -145,6 +153,9 @@ void write_tokenizer_seeds(const std::filesystem::path& dir) {
   t.pre_tokenizer = cat(R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)",
                         split_by(split_patterns::qwen2, "Isolated"), ",", last_step, "]}");
   put_seed(dir, "tokenizer_json/nfc.json", t.text());
+  t.pre_tokenizer = cat(R"({"type":"Sequence","pretokenizers":[{"type":"Punctuation","behavior":"Removed"},)",
+                        split_by(split_patterns::digits, "MergedWithNext"), ",", last_step, "]}");
+  put_seed(dir, "tokenizer_json/removed.json", t.text());
   test::json_tokenizer bare = byte_level(0);
   bare.pre_tokenizer = R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"String":" "},)"
                        R"("behavior":"MergedWithPrevious"},{"type":"ByteLevel"}]})";
@@ -157,7 +168,7 @@ void write_tokenizer_seeds(const std::filesystem::path& dir) {
   put_seed(dir, "tokenizer_json/bare.json", bare.text());
   write_characters(dir);
   const auto merges = train(sample_words(false), 40);
-  for (const char* pre : {"llama-bpe", "qwen2", "smollm", "falcon"})
+  for (const char* pre : {"llama-bpe", "qwen2", "qwen35", "smollm", "falcon"})
     put_seed(dir, cat("gguf_model/", pre, ".gguf"), test::text_of(test::gguf_bytes(pre, merges).file()));
   put_seed(dir, "tokenizer_text/sample", sample);
   put_seed(dir, "tokenizer_text/marks",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface "depthlens.backend/2": a model's forward pass over a tree of tokens, and the readout of
+// The interface "depthlens.backend/3": a model's forward pass over a tree of tokens, and the readout of
 // lenses at the positions asked for. Only measurements leave a backend, never logits.
 //
 // Layer i = 0..n is the residual stream entering block i; layer n is the output of the last block.
@@ -11,6 +11,7 @@
 #ifndef DLENS_ABI_BACKEND_H
 #define DLENS_ABI_BACKEND_H
 
+#include "architecture.h"
 #include "host.h"
 #include "names.h"
 #include "types.h"
@@ -19,71 +20,7 @@
 extern "C" {
 #endif
 
-#define DLENS_BACKEND_INTERFACE "depthlens.backend/2"
-
-enum { DLENS_ROPE_HALF = 1, DLENS_ROPE_INTERLEAVED = 2 };
-enum { DLENS_NORM_RMS = 1, DLENS_NORM_LAYER = 2 };
-enum {
-  DLENS_ACTIVATION_SILU = 1,
-  DLENS_ACTIVATION_GELU = 2,
-  DLENS_ACTIVATION_GELU_TANH = 3,
-  DLENS_ACTIVATION_RELU = 4
-};
-enum {
-  DLENS_BLOCK_SEQUENTIAL = 1,  // h += attention(h); h += mlp(h)
-  DLENS_BLOCK_PARALLEL = 2     // h += attention(h) + mlp(h)
-};
-
-// A decoder of n_layers blocks, put together from these parts; tensors by the names of names.h:
-//   h = embed[token] * embed_scale (+ position[position + position_offset], where there is such a tensor)
-//   attention(h): x = attn_norm(h), or h where there is none; q, k, v = W x (+ bias); q_norm and k_norm over
-//     each head, or over the whole width if the norm's weight has that width; rotary, times rope_scale;
-//     scores = attention_scale q.k, capped by attention_softcap; softmax over the ancestors within the
-//     layer's window; W_o (+ bias); attn_post_norm, if any
-//   mlp(h): x = ffn_norm(h); without ffn_norm, the x of attention in a parallel block, else h; with gate:
-//     down(activation(gate x) * up x), without: down(activation(up x)) (+ biases); ffn_post_norm, if any
-//   logits = softcap(unembed final_norm(h) (+ unembed.bias))
-// A norm multiplies by its weight + norm_offset and adds its bias, if any. softcap(z) = c tanh(z / c).
-typedef struct dlens_architecture {
-  uint32_t size;
-  uint32_t n_layers;    // blocks
-  uint32_t d_model;     // D
-  uint32_t n_heads;     // H
-  uint32_t n_kv_heads;  // divides n_heads
-  uint32_t head_dim;
-  uint32_t d_ff;
-  uint32_t vocab_size;  // V: rows of the unembedding
-  uint32_t max_positions;
-  uint32_t norm_kind;        // DLENS_NORM_...
-  uint32_t activation;       // DLENS_ACTIVATION_...
-  uint32_t block_form;       // DLENS_BLOCK_...
-  uint32_t rope_kind;        // HALF rotates (i, i + dims/2), INTERLEAVED rotates (2i, 2i + 1)
-  uint32_t rope_dims;        // 0 = no rotary positions
-  uint32_t position_offset;  // of the rows of the tensor "position"
-  uint32_t reserved;
-  double norm_eps;
-  double norm_offset;  // 0 or 1
-  double embed_scale;
-  double attention_scale;
-  double attention_softcap;  // 0 = none
-  double final_softcap;      // 0 = none
-  // (rope_dims / 2), any scaling applied; angle = position * it, in f32.
-  const float *rope_inverse_frequency;
-  const float *local_rope_inverse_frequency;  // the same for layers with a window; NULL = as the others
-  // (n_layers) a token sees itself and the window - 1 before it; 0 = all; NULL = 0 everywhere.
-  const uint32_t *window;
-  // Multiplies the rotated dimensions of q and k in layers without local frequencies; 1 = none.
-  double rope_scale;
-} dlens_architecture;
-
-// The weights, by the names of names.h. Valid as long as the model.
-typedef struct dlens_weights {
-  uint32_t size;
-  uint32_t reserved;
-  const dlens_architecture *architecture;
-  const dlens_tensor *const *tensors;
-  uint64_t n_tensors;
-} dlens_weights;
+#define DLENS_BACKEND_INTERFACE "depthlens.backend/3"
 
 typedef struct dlens_model_options {
   uint32_t size;

@@ -19,6 +19,7 @@ namespace depthlens {
 struct weight_view {
   dtype type = dtype::f32;
   const std::byte* data = nullptr;
+  const std::byte* scales = nullptr;  // of dtype::mxfp4_pairs
   std::size_t rows = 0, columns = 0;
   std::size_t row_group = 0, group_stride = 0;    // rows
   std::size_t row_stride = 0, column_stride = 0;  // elements
@@ -70,6 +71,11 @@ inline weight_view checked_view(const std::string& name, const dlens_tensor& t, 
   v.rows = rows, v.columns = columns;
   v.row_group = t.row_group, v.group_stride = t.group_stride;
   v.row_stride = t.row_stride, v.column_stride = columns == 1 ? 1 : t.column_stride;
+  std::size_t scales = SIZE_MAX;  // that there are, for so many blocks
+  if (type == dtype::mxfp4_pairs) {
+    v.scales = DLENS_HAS(dlens_tensor, &t, scale_bytes) ? static_cast<const std::byte*>(t.scales) : nullptr;
+    scales = v.scales ? t.scale_bytes : 0;
+  }
   // Of several groups none may reach into the next one, so that the last row is the furthest.
   const bool ordered = v.row_group > 0 && (rows <= v.row_group || v.group_stride >= v.row_group);
   const bool in_blocks =
@@ -77,7 +83,7 @@ inline weight_view checked_view(const std::string& name, const dlens_tensor& t, 
                             v.row_stride % block.values == 0);
   std::size_t end = 0;
   if (!ordered || !in_blocks || !v.data || !detail::end_of_view(v, end) ||
-      (end + block.values - 1) / block.values > t.bytes / block.bytes) {
+      (end + block.values - 1) / block.values > std::min<std::size_t>(t.bytes / block.bytes, scales)) {
     fail(status::data, "tensor ", name, " has ", t.bytes, " bytes, which do not hold ", rows, " x ", columns,
          " ", dtype_name(type), " values in the order given");
   }
@@ -87,7 +93,11 @@ inline weight_view checked_view(const std::string& name, const dlens_tensor& t, 
 // `element` begins a block.
 inline void weight_view::read(std::size_t element, std::size_t n, float* out) const {
   const block_layout block = block_size(type);
-  dequantize(type, data + element / block.values * block.bytes, n, out);
+  const std::size_t first = element / block.values;
+  const std::byte* const from = data + first * block.bytes;
+  if (type == dtype::mxfp4_pairs)
+    return detail::dequantize_mxfp4_pairs(from, scales + first, n / block.values, out);
+  dequantize(type, from, n, out);
 }
 
 inline std::span<const std::byte> weight_view::bytes_of_rows(std::size_t first, std::size_t n) const {

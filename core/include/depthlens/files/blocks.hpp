@@ -67,6 +67,8 @@ inline void dequantize(dtype type, const std::byte* src, std::size_t n, float* d
   }
   const std::size_t blocks = n / block.values;
   switch (type) {
+    case dtype::mxfp4_pairs:
+      fail(status::internal, "blocks of MXFP4 in pairs are read with their scales");
     case dtype::f32:
       if (n > 0) std::memcpy(dst, src, n * sizeof(float));
       break;

@@ -28,7 +28,8 @@ enum class dtype : std::uint32_t {
   iq4_nl = 13,
   iq4_xs = 14,
   mxfp4 = 15,
-  other = 255,  // known to the file format, no numbers here; listed by `models`, refused as a weight
+  mxfp4_pairs = 16,  // two tensors of a folder in one: see tensor_view::scales
+  other = 255,       // known to the file format, no numbers here; listed by `models`, refused as a weight
 };
 
 // A tensor as a file stores it is row-major without gaps and leaves the strides at 0. A canonical tensor of a
@@ -44,6 +45,8 @@ struct tensor_view {
   std::size_t bytes = 0;                            // from data to the end of the last element
   std::uint64_t row_group = 0, group_stride = 0;    // rows
   std::uint64_t row_stride = 0, column_stride = 0;  // elements
+  const std::byte* scales = nullptr;                // of mxfp4_pairs: a byte for each block counted from data
+  std::size_t scale_bytes = 0;
 };
 
 }  // namespace depthlens

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers and parts that make a set of weights a model: sizes, kinds of norm, activation and block,
-// rotary frequencies, windows, caps and scales. Read from config.json (hf_config.hpp) or GGUF metadata
-// (gguf_config.hpp) and checked here. What the parts compute is written beside dlens_architecture in
-// abi/backend.h.
+// The numbers and parts that make a set of weights a model: sizes and scales, and for each block what it is
+// made of. Read from config.json (hf_config.hpp) or GGUF metadata (gguf_config.hpp) and checked by
+// check_architecture.hpp. What the parts compute is written in abi/architecture.h.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +17,16 @@
 
 namespace depthlens {
 
-// The numbers of these are those of DLENS_ROPE_..., DLENS_NORM_..., DLENS_ACTIVATION_... and DLENS_BLOCK_....
+// The numbers of these are those of DLENS_ROPE_... and so on in abi/architecture.h.
 // Which dimensions a rotary frequency turns: half (i, i + dims/2), as in most Hugging Face weights;
 // interleaved (2i, 2i + 1), as in GPT-J and in GGUF llama weights, whose q and k rows are permuted for it.
 enum class rope_kind { half = 1, interleaved = 2 };
 enum class norm_kind { rms = 1, layer = 2 };
-enum class activation_kind { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4 };
-enum class block_form { sequential = 1, parallel = 2 };
+enum class activation_kind { silu = 1, gelu = 2, gelu_tanh = 3, relu = 4, clamped = 5 };
+enum class block_form { sequential = 1, parallel = 2, norm_after = 3 };
+enum class alibi_kind { none = 0, exact = 1, rounded = 2 };
+enum class router_kind { softmax = 1, sigmoid = 2, chosen_softmax = 3 };
+enum class group_kind { none = 0, best = 1, best_two = 2 };
 
 // What no model exceeds; where a file says more, or 0, its key is named.
 struct size_limits {
@@ -31,38 +34,105 @@ struct size_limits {
                                  any = 1u << 24;  // of the others, and of all to a backend
 };
 
+// A block's attention; what its numbers mean is written beside dlens_attention.
+struct attention_part {
+  std::uint32_t n_heads = 0;     // H
+  std::uint32_t n_kv_heads = 0;  // divides n_heads
+  std::uint32_t head_dim = 0;    // of queries and keys
+  std::uint32_t value_dim = 0;
+  std::uint32_t window = 0;  // 0 = sees all before it
+  rope_kind rope = rope_kind::half;
+  std::uint32_t rope_dims = 0;  // 0: no rotary positions
+  std::uint32_t rope_begin = 0;
+  std::uint32_t kv_layer = 0;    // the block whose keys and values it takes
+  bool values_are_keys = false;  // before norms and rotation: no W_v is stored
+  std::uint32_t q_rank = 0, kv_rank = 0;
+  alibi_kind alibi = alibi_kind::none;
+  double scale = 0;       // 1 / sqrt(head_dim) in most families
+  double softcap = 0;     // 0 = none
+  double clip = 0;        // 0 = none
+  double rope_scale = 1;  // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
+  double latent_norm_eps = 1e-6;
+  std::vector<float> rope_inv_freq;  // (rope_dims / 2), any scaling applied
+  std::vector<float> alibi_slopes;   // (n_heads) or empty
+};
+
+struct delta_part {
+  std::uint32_t n_key_heads = 0, n_value_heads = 0, key_dim = 0, value_dim = 0, conv_width = 0;
+  // Where the file has fewer key heads: value head i goes with its key head i % stored_key_heads, and
+  // n_key_heads counts them as often as they are taken.
+  std::uint32_t stored_key_heads = 0;
+};
+
+struct expert_part {
+  std::uint32_t n_experts = 0, n_used = 0;
+  std::uint32_t d_ff = 0;      // of each
+  std::uint32_t d_shared = 0;  // of the shared expert, 0 = none
+  bool shared_router = false;  // decides how much of the shared expert is added
+  bool corrected = false;      // what experts are ranked by is not their score alone
+  router_kind router = router_kind::softmax;
+  bool normalised = false;
+  group_kind groups = group_kind::none;
+  std::uint32_t n_groups = 0, groups_used = 0;
+  double scale = 1;
+};
+
+struct block_part {
+  block_form form = block_form::sequential;
+  std::uint32_t d_ff = 0;  // F of the dense part, 0 = none
+  activation_kind activation = activation_kind::silu;
+  double activation_alpha = 1, activation_limit = 0;  // of the clamped one
+  double residual_scale = 1, output_scale = 1;
+  std::optional<attention_part> attention;  // one of these two
+  std::optional<delta_part> delta;
+  std::optional<expert_part> experts;
+};
+
+// What each block is told of a token besides h, see dlens_layer_inputs.
+struct layer_input_part {
+  std::uint32_t dim = 0, vocab_size = 0;
+  double embed_scale = 1, projection_scale = 1, sum_scale = 1;
+};
+
 struct architecture {
   std::string family;            // model_type or general.architecture: "llama", "gpt2", ...
   std::uint32_t n_layers = 0;    // blocks
   std::uint32_t d_model = 0;     // D
-  std::uint32_t n_heads = 0;     // H
-  std::uint32_t n_kv_heads = 0;  // divides n_heads
-  std::uint32_t head_dim = 0;
-  std::uint32_t d_ff = 0;        // F
+  std::uint32_t embed_dim = 0;   // of the embedding; d_model but where there are projections
   std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
   std::uint32_t max_positions = 0;
   std::string positions_key;  // what keeps them below those of the file; else empty
   std::string positions_reason = "LongRoPE";
   std::vector<std::string> notes;  // what was assumed, for the user: one sentence each
   norm_kind norm = norm_kind::rms;
-  activation_kind activation = activation_kind::silu;
-  block_form form = block_form::sequential;
   double norm_eps = 0;
   double norm_offset = 0;  // added to the weights of norms
   double embed_scale = 1;
-  double attention_scale = 0;    // 1 / sqrt(head_dim) in most families
-  double attention_softcap = 0;  // 0 = none
-  double final_softcap = 0;      // 0 = none
-  bool tied = false;             // the unembedding is the embedding
-  bool attention_bias = false;   // where it depends on the model
+  double final_softcap = 0;     // 0 = none
+  double logit_scale = 1;       // of the model's logits, and so of every lens's: in the weights of final_norm
+  bool tied = false;            // the unembedding is the embedding
+  bool attention_bias = false;  // where it depends on the model
   bool mlp_bias = false;
+  bool head_norms = false;
   std::uint32_t position_offset = 0;  // of the rows of learned positions
-  rope_kind rope = rope_kind::half;
-  std::uint32_t rope_dims = 0;             // 0: no rotary positions
-  std::vector<float> rope_inv_freq;        // (rope_dims / 2), any scaling applied
-  std::vector<float> local_rope_inv_freq;  // the same for layers with a window; empty: as the others
-  double rope_scale = 1;  // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
-  std::vector<std::uint32_t> window;  // (n_layers), 0 = sees all before it; empty: 0 everywhere
+  std::vector<block_part> blocks;     // (n_layers)
+  std::optional<layer_input_part> layer_inputs;
+
+  const attention_part* first_attention() const {
+    for (const block_part& b : blocks)
+      if (b.attention) return &*b.attention;
+    return nullptr;
+  }
+  // fn(block_part&) for each block; fn(attention_part&) for each that has it.
+  template <class Function>
+  void each_block(const Function& fn) {
+    for (block_part& b : blocks) fn(b);
+  }
+  template <class Function>
+  void each_attention(const Function& fn) {
+    for (block_part& b : blocks)
+      if (b.attention) fn(*b.attention);
+  }
 };
 
 namespace detail {
@@ -88,52 +158,6 @@ inline std::string positions_text(const architecture& a) {
            ", beyond which the states of all tokens would be others";
   }
   return out;
-}
-
-// Refuses numbers that no model has, before anything is multiplied by them. `label` is the file they came
-// from.
-inline void check_architecture(const architecture& a, std::string_view label) {
-  const auto within = [&](const char* what, std::uint32_t value, std::uint32_t top) {
-    if (value < 1 || value > top)
-      fail(status::data, label, ": ", what, " is ", value, ", expected 1 to ", top);
-  };
-  within("the number of layers", a.n_layers, size_limits::layers);
-  within("the model width", a.d_model, size_limits::width);
-  within("the number of attention heads", a.n_heads, size_limits::heads);
-  within("the number of key-value heads", a.n_kv_heads, a.n_heads);
-  within("the head size", a.head_dim, size_limits::head_dim);
-  within("the feed-forward width", a.d_ff, size_limits::any);
-  within("the vocabulary size", a.vocab_size, size_limits::any);
-  within("the number of positions", a.max_positions, size_limits::any);
-  if (a.n_heads % a.n_kv_heads != 0) {
-    fail(status::data, label, ": ", a.n_heads, " attention heads cannot share ", a.n_kv_heads,
-         " key-value heads");
-  }
-  if (std::uint64_t{a.n_heads} * a.head_dim > size_limits::any) {
-    fail(status::data, label, ": ", a.n_heads, " heads of size ", a.head_dim, " are too many");
-  }
-  if (!(a.norm_eps >= 0 && a.norm_eps < 1)) {
-    fail(status::data, label, ": the norm epsilon is ", a.norm_eps, ", expected 0 to 1");
-  }
-  if (a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
-    fail(status::data, label, ": ", a.rope_dims,
-         " rotary dimensions, expected an even number up to the head size ", a.head_dim);
-  }
-  for (const std::vector<float>* table : {&a.rope_inv_freq, &a.local_rope_inv_freq}) {
-    for (const float freq : *table) {
-      if (!std::isfinite(freq) || freq < 0)
-        fail(status::data, label, ": the rotary frequencies are not finite");
-    }
-  }
-  const auto sane = [&](const char* what, double value, double least) {
-    if (!(value >= least && value < 1e6))
-      fail(status::data, label, ": ", what, " is ", value, ", which no model has");
-  };
-  sane("the attention scale", a.attention_scale, 1e-6);
-  sane("the embedding scale", a.embed_scale, 1e-6);
-  sane("the rope attention factor", a.rope_scale, 1e-6);
-  sane("the attention soft cap", a.attention_softcap, 0);
-  sane("the final soft cap", a.final_softcap, 0);
 }
 
 }  // namespace depthlens

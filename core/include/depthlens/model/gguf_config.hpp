@@ -18,8 +18,10 @@
 #include "depthlens/base/text.hpp"
 #include "depthlens/files/gguf.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/check_architecture.hpp"
 #include "depthlens/model/families/gguf_families.hpp"
 #include "depthlens/model/gguf_rope.hpp"
+#include "depthlens/model/gguf_sizes.hpp"
 
 namespace depthlens {
 
@@ -34,6 +36,7 @@ inline bool is_known_gguf_key(const gguf_family& f, std::string_view key) {
   static constexpr std::string_view rotary =
       "rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.attn_factor rope.scaling.factor "
       "rope.scaling.finetuned rope.scaling.original_context_length rope.scaling.type "
+      "rope.scaling.yarn_attn_factor rope.scaling.yarn_ext_factor "
       "rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow";
   const char* const epsilon =
       f.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
@@ -84,40 +87,63 @@ inline std::uint32_t embedding_rows(const gguf_file& file) {
                                        [&] { return file.path() + ": token_embd.weight"; });
 }
 
-// From 1 to `top`; `otherwise` where the file does not say.
-inline std::uint32_t gguf_size(const gguf_file& file, const std::string& key, std::uint32_t top,
-                               std::optional<std::uint32_t> otherwise = {}) {
-  const auto given = file.find_same_u32(key);
-  if (!given && otherwise) return *otherwise;
-  const std::uint32_t value = given ? *given : file.require_u32(key);
-  if (value < 1 || value > top)
-    fail(status::data, file.path(), ": ", key, " is ", value, ", expected 1 to ", top);
-  return value;
+// One for all blocks; of a list, where the family may have one, that of the first.
+inline std::uint32_t gguf_block_size(const gguf_file& file, const gguf_family& f, const std::string& key,
+                                     std::uint32_t top, std::uint32_t n_layers,
+                                     std::optional<std::uint32_t> otherwise = {}) {
+  if (!f.lists) return gguf_size(file, key, top, otherwise);
+  const std::vector<std::uint32_t> each = gguf_by_layer(file, key, n_layers);
+  if (each.empty()) return otherwise ? *otherwise : file.require_u32(key);
+  for (const std::uint32_t n : each)
+    if (n < 1 || n > top) fail(status::data, file.path(), ": ", key, " is ", n, ", expected 1 to ", top);
+  return each[0];
 }
 
-inline void read_gguf_sizes(const gguf_file& file, const gguf_family& f, architecture& a) {
+// Blocks, but for those behind that predict further tokens.
+inline std::uint32_t gguf_layers(const gguf_file& file, const gguf_family& f, const std::string& prefix) {
+  const std::uint32_t all = gguf_size(file, prefix + "block_count", size_limits::layers);
+  if (!is_listed(f.keys, "nextn_predict_layers")) return all;
+  const std::uint32_t further = file.find_u32(prefix + "nextn_predict_layers").value_or(0);
+  if (further >= all)
+    fail(status::data, file.path(), ": ", prefix, "nextn_predict_layers is ", further, " of ", all,
+         " blocks");
+  return all - further;
+}
+
+// Sets the sizes of the whole model; returns a block as all are, so far.
+inline block_part read_gguf_sizes(const gguf_file& file, const gguf_family& f, architecture& a) {
   using most = size_limits;
   const std::string prefix = std::string(f.name) + ".";
-  a.n_layers = gguf_size(file, prefix + "block_count", most::layers);
+  block_part block;
+  attention_part& t = block.attention.emplace();
+  a.n_layers = gguf_layers(file, f, prefix);
   a.d_model = gguf_size(file, prefix + "embedding_length", most::width);
-  a.n_heads = gguf_size(file, prefix + "attention.head_count", most::heads);
-  a.n_kv_heads = gguf_size(file, prefix + "attention.head_count_kv", a.n_heads, a.n_heads);
-  if (file.find(prefix + "attention.key_length") == nullptr && a.d_model % a.n_heads != 0) {
-    fail(status::data, file.path(), ": ", prefix, "attention.head_count is ", a.n_heads,
+  a.embed_dim = a.d_model;
+  t.n_heads = gguf_size(file, prefix + "attention.head_count", most::heads);
+  t.n_kv_heads =
+      gguf_block_size(file, f, prefix + "attention.head_count_kv", t.n_heads, a.n_layers, t.n_heads);
+  if (file.find(prefix + "attention.key_length") == nullptr && a.d_model % t.n_heads != 0) {
+    fail(status::data, file.path(), ": ", prefix, "attention.head_count is ", t.n_heads,
          ", which does not divide ", prefix, "embedding_length, ", a.d_model);
   }
-  a.head_dim = gguf_size(file, prefix + "attention.key_length", most::head_dim, a.d_model / a.n_heads);
-  if (file.find_u32(prefix + "attention.value_length").value_or(a.head_dim) != a.head_dim) {
+  t.head_dim = gguf_size(file, prefix + "attention.key_length", most::head_dim, a.d_model / t.n_heads);
+  t.value_dim = t.head_dim;
+  if (!f.latent && file.find_u32(prefix + "attention.value_length").value_or(t.head_dim) != t.head_dim) {
     fail(status::data, file.path(), ": values and keys of different head sizes are not supported");
   }
-  a.d_ff = gguf_size(file, prefix + "feed_forward_length", most::any);
+  t.scale = 1 / std::sqrt(static_cast<double>(std::max(t.head_dim, 1u)));
+  block.form = f.form;
+  block.activation = f.activation;
+  const std::string dense = prefix + "feed_forward_length";
+  if (!f.may_be_sparse || file.find(dense) != nullptr)
+    block.d_ff = gguf_block_size(file, f, dense, most::any, a.n_layers);
   a.max_positions = gguf_size(file, prefix + "context_length", most::any);
   a.norm = f.norm;
   a.norm_eps = file.require_float(prefix + (f.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon"
                                                                      : "attention.layer_norm_epsilon"));
   a.vocab_size = embedding_rows(file);
   a.tied = file.find_tensor("output.weight") == nullptr;
-  a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));
+  return block;
 }
 
 // Has each layer a window? attention.sliding_window_pattern is the period, or a list of all layers.
@@ -137,7 +163,7 @@ inline std::vector<bool> gguf_windowed_layers(const gguf_file& file, const gguf_
   return out;
 }
 
-// Sets window. One that spans all positions is none; without any, no layer has frequencies of its own.
+// Sets the windows of blocks. One that spans all positions is none, but for which frequencies a layer has.
 inline void read_gguf_windows(const gguf_file& file, const gguf_family& f, architecture& a) {
   const std::string key = std::string(f.name) + ".attention.sliding_window";
   const std::uint32_t usual = f.window == nullptr ? 0 : f.window(a);
@@ -147,9 +173,10 @@ inline void read_gguf_windows(const gguf_file& file, const gguf_family& f, archi
     fail(status::data, file.path(), ": ", key, " is ", window,
          ": attention windows are not supported in this family");
   }
-  if (window == 0) a.local_rope_inv_freq.clear();
-  if (!hides && a.local_rope_inv_freq.empty()) return;
-  for (const bool one : gguf_windowed_layers(file, f, a)) a.window.push_back(one ? window : 0);
+  if (window == 0 || (!hides && !f.local)) return;
+  const std::vector<bool> windowed = gguf_windowed_layers(file, f, a);
+  for (std::size_t i = 0; i < windowed.size(); ++i)
+    if (windowed[i] && a.blocks[i].attention) a.blocks[i].attention->window = window;
 }
 
 }  // namespace detail
@@ -165,12 +192,14 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
          " is not supported; supported are ", families::gguf_names());
   }
   detail::refuse_unknown_gguf_keys(file, *family);
-  detail::read_gguf_sizes(file, *family, a);
-  a.activation = family->activation;
-  check_architecture(a, file.path());
+  const block_part block = detail::read_gguf_sizes(file, *family, a);
+  a.blocks.assign(a.n_layers, block);
+  for (std::uint32_t i = 0; i < a.n_layers; ++i) a.blocks[i].attention->kv_layer = i;
   if (family->more != nullptr) family->more(file, a);
-  detail::read_gguf_rope(file, *family, a);
+  check_architecture(a, file.path());
   detail::read_gguf_windows(file, *family, a);
+  detail::read_gguf_rope(file, *family, a);
+  if (family->finish != nullptr) family->finish(file, a);
   check_architecture(a, file.path());
   return a;
 }

@@ -20,14 +20,13 @@
 
 namespace depthlens::detail {
 
-// The (rope_dims / 2) values of a tensor that divides the frequencies.
-inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor& tensor,
-                                        const architecture& a) {
+// The `n` values of a tensor that divides the frequencies.
+inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor& tensor, std::uint32_t n) {
   const tensor_view& view = tensor.view;
-  if (view.type != dtype::f32 || view.shape.size() != 1 || view.shape[0] != a.rope_dims / 2) {
-    fail(status::data, file.path(), ": ", view.name, " must hold ", a.rope_dims / 2, " F32 values");
+  if (view.type != dtype::f32 || view.shape.size() != 1 || view.shape[0] != n) {
+    fail(status::data, file.path(), ": ", view.name, " must hold ", n, " F32 values");
   }
-  std::vector<float> divisor(a.rope_dims / 2);
+  std::vector<float> divisor(n);
   dequantize(dtype::f32, view.data, divisor.size(), divisor.data());
   for (std::size_t i = 0; i < divisor.size(); ++i) {
     if (!(divisor[i] > 0) || !std::isfinite(divisor[i])) {
@@ -38,23 +37,31 @@ inline std::vector<float> rope_divisors(const gguf_file& file, const gguf_tensor
   return divisor;
 }
 
-inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& prefix) {
-  rope_scaling out{.type = rope_scaling::kind::yarn};
+inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& prefix, const gguf_family& f) {
+  rope_scaling out{.type = rope_scaling::kind::yarn, .truncate = f.yarn_truncates};
   out.factor = file.require_float(prefix + "rope.scaling.factor");
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   out.beta_fast = file.find_float(prefix + "rope.scaling.yarn_beta_fast").value_or(out.beta_fast);
   out.beta_slow = file.find_float(prefix + "rope.scaling.yarn_beta_slow").value_or(out.beta_slow);
+  out.attention_factor = file.find_float(prefix + "rope.scaling.yarn_attn_factor").value_or(0.0);
+  if (const double by = file.find_float(prefix + "rope.scaling.yarn_ext_factor").value_or(1.0); by != 1) {
+    fail(status::data, file.path(), ": ", prefix, "rope.scaling.yarn_ext_factor is ", by,
+         ", but only 1 is supported");
+  }
+  // Ten times it is what folders call mscale_all_dim; their mscale is the same.
+  const double log_scale = file.find_float(prefix + "rope.scaling.yarn_log_multiplier").value_or(0.0);
+  out.mscale = out.mscale_all_dim = 10 * log_scale;
   return out;
 }
 
 // Phi-3 with long contexts: the divisors of short prompts and of long ones are tensors, the type is often not
 // said.
 inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string& prefix,
-                                       const architecture& a) {
+                                       const architecture& a, std::uint32_t dims) {
   const gguf_tensor* const factors = file.find_tensor("rope_factors_short.weight");
   if (factors == nullptr) fail(status::data, file.path(), ": tensor 'rope_factors_short.weight' is missing");
   rope_scaling out{.type = rope_scaling::kind::longrope};
-  out.divisors = rope_divisors(file, *factors, a);
+  out.divisors = rope_divisors(file, *factors, dims / 2);
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
   if (const auto by = file.find_float(prefix + "rope.scaling.attn_factor")) {
@@ -79,14 +86,15 @@ inline std::optional<double> gguf_rope_factor(const gguf_file& file, const std::
   return by == 1.0 || by == 0.0 ? std::nullopt : by;
 }
 
-inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a) {
+inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& f, const architecture& a,
+                                      std::uint32_t dims) {
   const std::string prefix = std::string(f.name) + ".";
   const std::string_view type = file.find_string(prefix + "rope.scaling.type").value_or("");
   const std::optional<double> factor = gguf_rope_factor(file, prefix);
   const bool factors = f.long_factors && (file.find_tensor("rope_factors_short.weight") != nullptr ||
                                           file.find_tensor("rope_factors_long.weight") != nullptr);
   if (factors && is_listed("longrope none", type.empty() ? "none" : type)) {
-    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a);
+    if (!factor || type == "none") return read_gguf_longrope(file, prefix, a, dims);
     fail(status::data, file.path(), ": a rope scaling factor of ", *factor, " under ", prefix,
          "rope.scaling.factor or ", prefix,
          "rope.scale_linear is not understood beside rope_factors_short.weight");
@@ -95,7 +103,7 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& 
     fail(status::data, file.path(), ": ", prefix, "rope.scaling.attn_factor is ", by,
          ", which is understood with rope_factors_short.weight only");
   }
-  if (type == "yarn") return read_gguf_yarn(file, prefix);
+  if (type == "yarn") return read_gguf_yarn(file, prefix, f);
   if (type == "none") return {};
   if (!type.empty() && type != "linear") {
     fail(status::data, file.path(), ": rope scaling ", printable(type),
@@ -108,35 +116,71 @@ inline rope_scaling read_gguf_scaling(const gguf_file& file, const gguf_family& 
   return {};
 }
 
-// Sets rope, rope_dims and the frequencies of an architecture whose sizes are checked.
+// How many dimensions of a head of size `head` are rotated.
+inline std::uint32_t gguf_rope_dims(const gguf_file& file, const gguf_family& f, const std::string& key,
+                                    std::uint32_t head) {
+  const std::uint32_t dims = file.find_u32(key).value_or(head);
+  if (!f.part_varies && dims != head)
+    fail(status::data, file.path(), ": ", key, " is ", dims, ", expected the head size ", head);
+  if (dims < 2 || dims % 2 != 0 || dims > head) {
+    fail(status::data, file.path(), ": ", key, ", or the head size without it, is ", dims,
+         ", expected an even number of 2 to the head size ", head);
+  }
+  return dims;
+}
+
+// The rotary numbers of one kind of layer.
+struct gguf_rope {
+  std::uint32_t dims = 0;
+  std::vector<float> frequencies;
+  double scale = 1;
+};
+
+inline gguf_rope read_global_rope(const gguf_file& file, const gguf_family& f, architecture& a,
+                                  std::uint32_t head) {
+  const std::string prefix = std::string(f.name) + ".";
+  // Of attention of low rank the rotated dimensions are a part of the key by themselves.
+  const std::uint32_t dims = f.latent ? a.first_attention()->rope_dims
+                                      : gguf_rope_dims(file, f, prefix + "rope.dimension_count", head);
+  const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
+  const rope_scaling scaling = read_gguf_scaling(file, f, a, dims);
+  check_rope(theta, scaling, dims, file.path());
+  gguf_rope out{dims, rope_frequencies(dims, theta, scaling), rope_scale_of(scaling, file.path())};
+  if (const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr) {
+    const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
+    for (std::size_t i = 0; i < divisor.size(); ++i) out.frequencies[i] /= divisor[i];
+  }
+  apply_rope_limits(scaling, a, prefix + "rope.scaling.original_context_length");
+  return out;
+}
+
+inline gguf_rope read_local_rope(const gguf_file& file, const gguf_family& f, std::uint32_t head) {
+  const std::string prefix = std::string(f.name) + ".";
+  const double usual =
+      f.local_theta != 0 ? f.local_theta : file.find_float(prefix + "rope.freq_base").value_or(10000.0);
+  const double theta = file.find_float(prefix + "rope.freq_base_swa").value_or(usual);
+  const std::uint32_t dims = gguf_rope_dims(file, f, prefix + "rope.dimension_count_swa", head);
+  check_rope(theta, {}, dims, file.path());
+  return {dims, rope_frequencies(dims, theta, {}), 1};
+}
+
+// Sets the rotary numbers of each block's attention; layers with a window have their own where the family has
+// such. Windows are there; heads of a kind of layer have one size.
 inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architecture& a) {
   if (!f.rotary) return;
-  const std::string prefix = std::string(f.name) + ".";
-  a.rope = f.rope;
-  a.rope_dims = file.find_u32(prefix + "rope.dimension_count").value_or(a.head_dim);
-  if (!f.part_varies && a.rope_dims != a.head_dim) {
-    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count is ", a.rope_dims,
-         ", expected the head size ", a.head_dim);
+  std::optional<gguf_rope> global, local;
+  for (block_part& b : a.blocks) {
+    if (!b.attention) continue;
+    attention_part& t = *b.attention;
+    const bool is_local = f.local && t.window != 0;
+    std::optional<gguf_rope>& rope = is_local ? local : global;
+    if (!rope)
+      rope = is_local ? read_local_rope(file, f, t.head_dim) : read_global_rope(file, f, a, t.head_dim);
+    t.rope = f.rope;
+    t.rope_dims = rope->dims;
+    t.rope_inv_freq = rope->frequencies;
+    t.rope_scale = rope->scale;
   }
-  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
-    fail(status::data, file.path(), ": ", prefix, "rope.dimension_count, or the head size without it, is ",
-         a.rope_dims, ", expected an even number of 2 to the head size ", a.head_dim);
-  }
-  const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
-  const rope_scaling scaling = read_gguf_scaling(file, f, a);
-  check_rope(theta, scaling, a.rope_dims, file.path());
-  a.rope_inv_freq = rope_frequencies(a.rope_dims, theta, scaling);
-  const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr;
-  if (factors != nullptr) {
-    const std::vector<float> divisor = rope_divisors(file, *factors, a);
-    for (std::size_t i = 0; i < divisor.size(); ++i) a.rope_inv_freq[i] /= divisor[i];
-  }
-  if (f.local_theta != 0) {
-    const double local = file.find_float(prefix + "rope.freq_base_swa").value_or(f.local_theta);
-    check_rope(local, {}, a.rope_dims, file.path());
-    a.local_rope_inv_freq = rope_frequencies(a.rope_dims, local, {});
-  }
-  apply_rope_limits(scaling, a, file.path(), prefix + "rope.scaling.original_context_length");
 }
 
 }  // namespace depthlens::detail

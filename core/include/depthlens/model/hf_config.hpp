@@ -18,6 +18,7 @@
 #include "depthlens/base/json.hpp"
 #include "depthlens/base/text.hpp"
 #include "depthlens/model/architecture.hpp"
+#include "depthlens/model/check_architecture.hpp"
 #include "depthlens/model/families/families.hpp"
 #include "depthlens/model/hf_rope.hpp"
 #include "depthlens/model/hf_windows.hpp"
@@ -60,8 +61,8 @@ inline bool is_family_key(const model_family& f, std::string_view key) {
     if (one != nullptr && key == one) return true;
   }
   return is_listed("model_type tie_word_embeddings dual_chunk_attention_config", key) ||
-         is_listed(f.keys, key) || is_listed(f.harmless, key) || is_listed(f.only_true, key) ||
-         is_rope_key(f.rope, key) || is_window_key(f, key);
+         is_listed(f.keys, key) || is_listed(f.more_keys, key) || is_listed(f.harmless, key) ||
+         is_listed(f.only_true, key) || is_rope_key(f.rope, key) || is_window_key(f, key);
 }
 
 // `known` says of a key whether it is read, or may be passed over.
@@ -133,27 +134,8 @@ inline void read_dual_chunks(const json_view& root, architecture& a) {
                         " tokens: so far dual chunk attention changes nothing"));
 }
 
-inline void read_sizes(const json_view& root, const model_family& f, architecture& a) {
-  using most = size_limits;
-  a.n_layers = config_size(root, f.layers, 0, most::layers);
-  a.d_model = config_size(root, f.width, 0, most::width);
-  a.n_heads = config_size(root, f.heads, 0, most::heads);
-  a.n_kv_heads = config_size(root, f.kv_heads, a.n_heads, a.n_heads);
-  const bool own_head_dim =
-      f.head_dim.otherwise != size_key::derived || (f.head_dim.key != nullptr && root.find(f.head_dim.key));
-  if (!own_head_dim && a.d_model % a.n_heads != 0) {
-    fail(status::data, root.place(), f.heads.key, " is ", a.n_heads, ", which does not divide ", f.width.key,
-         ", ", a.d_model);
-  }
-  a.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / a.n_heads, most::head_dim);
-  a.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model, most::any);
-  a.vocab_size = config_size(root, f.vocabulary, 0, most::any);
-  a.max_positions = config_positions(root, f, a);
-  read_dual_chunks(root, a);
-}
-
 inline activation_kind read_activation(const json_view& root, const model_family& f) {
-  const auto value = root.find(f.activation_key);
+  const auto value = f.activation_key == nullptr ? std::nullopt : root.find(f.activation_key);
   const std::string_view name = value ? value->as_string() : f.activation;
   if (name == "silu" || name == "swish") return activation_kind::silu;
   if (name == "gelu") return activation_kind::gelu;
@@ -164,18 +146,60 @@ inline activation_kind read_activation(const json_view& root, const model_family
   return {};
 }
 
-// The text model's part of a model that also sees images. What is said of its weights stands outside of it.
+// Sets the sizes of the whole model; returns a block as all are, so far.
+inline block_part read_sizes(const json_view& root, const model_family& f, architecture& a) {
+  using most = size_limits;
+  block_part block;
+  attention_part& t = block.attention.emplace();
+  a.n_layers = config_size(root, f.layers, 0, most::layers);
+  a.d_model = config_size(root, f.width, 0, most::width);
+  a.embed_dim = a.d_model;
+  t.n_heads = config_size(root, f.heads, 0, most::heads);
+  t.n_kv_heads = config_size(root, f.kv_heads, t.n_heads, t.n_heads);
+  const bool own_head_dim =
+      f.head_dim.otherwise != size_key::derived || (f.head_dim.key != nullptr && root.find(f.head_dim.key));
+  if (!own_head_dim && a.d_model % t.n_heads != 0) {
+    fail(status::data, root.place(), f.heads.key, " is ", t.n_heads, ", which does not divide ", f.width.key,
+         ", ", a.d_model);
+  }
+  t.head_dim = config_size(root, f.head_dim, own_head_dim ? 0 : a.d_model / t.n_heads, most::head_dim);
+  t.value_dim = t.head_dim;
+  t.scale = 1 / std::sqrt(static_cast<double>(std::max(t.head_dim, 1u)));
+  block.d_ff = config_size(root, f.feed_forward, std::uint64_t{4} * a.d_model, most::any);
+  a.vocab_size = config_size(root, f.vocabulary, 0, most::any);
+  a.max_positions = config_positions(root, f, a);
+  read_dual_chunks(root, a);
+  block.form = f.form;
+  block.activation = read_activation(root, f);
+  return block;
+}
+
+// Weights that are stored otherwise than as numbers; MXFP4 is read where `mxfp4` says so.
+inline void refuse_quantized(const json_view& root, bool mxfp4) {
+  const auto given = root.find("quantization_config");
+  if (!given) return;
+  const std::string_view method = given->find_string("quant_method").value_or("");
+  if (mxfp4 && method == "mxfp4") return;
+  fail(status::data, root.place(), "key 'quantization_config' is not understood: quant_method is ",
+       method.empty() ? "missing" : printable(method), ", and the weights must be plain",
+       mxfp4 ? " or mxfp4" : "");
+}
+
+// Models that also see images hold their text model in text_config; what is said of its weights stands
+// outside of it.
 inline json_view text_part(const json_view& root) {
-  if (root.require_string("model_type") != "gemma3") return root;
-  if (const auto quantized = root.find("quantization_config"))
-    fail(status::data, root.place(),
-         "key 'quantization_config' is not understood: the weights must be plain");
+  if (!is_listed("gemma3 gemma4 qwen3_5 qwen3_5_moe", root.require_string("model_type"))) return root;
+  refuse_quantized(root, false);
   static constexpr std::string_view known =
-      "boi_token_id boi_token_index eoi_token_id eoi_token_index image_token_id image_token_index "
-      "mm_tokens_per_image model_type text_config tie_word_embeddings vision_config";
+      "audio_config audio_token_id audio_token_index boa_token_id boa_token_index boi_token_id "
+      "boi_token_index "
+      "eoa_token_id eoa_token_index eoi_token_id eoi_token_index image_token_id image_token_index "
+      "language_model_only mm_tokens_per_image model_type text_config tie_word_embeddings video_token_id "
+      "vision_config vision_end_token_id vision_soft_tokens_per_image vision_start_token_id";
   refuse_unknown_config_keys(root, [](std::string_view key) { return is_listed(known, key); });
   const json_view text = root.require("text_config");
-  if (!config_flag(root, "tie_word_embeddings", true) && config_flag(text, "tie_word_embeddings", true))
+  const bool gemma = root.require_string("model_type").starts_with("gemma");
+  if (!config_flag(root, "tie_word_embeddings", gemma) && config_flag(text, "tie_word_embeddings", gemma))
     fail(status::data, root.place(), "tie_word_embeddings is false here, but not in text_config");
   return text;
 }
@@ -192,22 +216,24 @@ inline architecture architecture_from_config(const json_document& config) {
     fail(status::data, root.place(), "model_type ", printable(a.family), " is not supported; supported are ",
          families::names());
   }
+  detail::refuse_quantized(root, detail::is_listed(family->keys, "quantization_config"));
   detail::refuse_config_keys(root, *family);
-  detail::read_sizes(root, *family, a);
+  const block_part block = detail::read_sizes(root, *family, a);
   a.norm = family->norm;
   a.norm_offset = family->norm_offset;
   a.norm_eps = family->eps;
   if (family->eps_key != nullptr) a.norm_eps = root.find_double(family->eps_key).value_or(family->eps);
-  a.activation = detail::read_activation(root, *family);
   a.tied = config_flag(root, "tie_word_embeddings", family->tied);
   a.attention_bias = config_flag(root, "attention_bias", family->attention_bias);
   a.mlp_bias = root.find_bool("mlp_bias").value_or(false);
   a.position_offset = family->position_offset;
-  a.attention_scale = 1 / std::sqrt(static_cast<double>(std::max(a.head_dim, 1u)));
+  a.blocks.assign(a.n_layers, block);
+  for (std::uint32_t i = 0; i < a.n_layers; ++i) a.blocks[i].attention->kv_layer = i;
   if (family->more != nullptr) family->more(root, a);
   check_architecture(a, root.label());
-  detail::read_rope(root, family->rope, a);
-  detail::read_windows(root, *family, a);
+  const detail::layer_ropes ropes = detail::read_rope(root, family->rope, a);
+  detail::set_ropes(root, family->rope, ropes, detail::read_windows(root, *family, a), a);
+  if (family->finish != nullptr) family->finish(root, a);
   check_architecture(a, root.label());
   return a;
 }

@@ -48,17 +48,18 @@ struct rope_numbers {
 
 // The keys that each type of scaling reads.
 inline std::string_view rope_type_keys(std::string_view type) {
-  if (type == "yarn") return "attention_factor beta_fast beta_slow truncate";
+  if (type == "yarn") return "attention_factor beta_fast beta_slow mscale mscale_all_dim truncate";
+  if (type == "proportional") return "";
   if (type == "longrope") return "attention_factor long_factor short_factor";
   return "low_freq_factor high_freq_factor";
 }
 
-inline void refuse_unknown_rope_keys(const json_view& rope, std::string_view type) {
+inline void refuse_unknown_rope_keys(const json_view& rope, std::string_view type, std::string_view more) {
   static constexpr std::string_view known =
       "rope_theta rope_type type factor finetuned original_max_position_embeddings partial_rotary_factor";
   for (const auto& [key, value] : rope.as_object()) {
     const std::string_view name(key.data(), key.size());
-    if (is_listed(known, name) || is_listed(rope_type_keys(type), name)) continue;
+    if (is_listed(known, name) || is_listed(rope_type_keys(type), name) || is_listed(more, name)) continue;
     if (value.is_null() || (value.is_bool() && !value.get_bool())) continue;
     refuse_config_key(rope, name);
   }
@@ -74,10 +75,16 @@ inline std::vector<float> read_divisors(const json_view& values) {
 // What is read besides the type, with the defaults of the published formulas.
 inline void read_scaling(const json_view& rope, std::string_view type, rope_scaling& s) {
   using kind = rope_scaling::kind;
-  s.type = type == "linear"   ? kind::linear
-           : type == "yarn"   ? kind::yarn
-           : type == "llama3" ? kind::llama3
-                              : kind::longrope;
+  s.type = type == "linear"     ? kind::linear
+           : type == "yarn"     ? kind::yarn
+           : type == "llama3"   ? kind::llama3
+           : type == "longrope" ? kind::longrope
+                                : kind::proportional;
+  if (s.type == kind::proportional) {
+    s.factor = rope.find_double("factor").value_or(1.0);
+    s.share = rope.find_double("partial_rotary_factor").value_or(1.0);
+    return;
+  }
   if (s.type == kind::longrope) {
     s.factor = rope.find_double("factor").value_or(0.0);  // 0: the ratio of the numbers of positions
     s.divisors = read_divisors(rope.require("short_factor"));
@@ -95,6 +102,8 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
     s.beta_fast = rope.find_double("beta_fast").value_or(s.beta_fast);
     s.beta_slow = rope.find_double("beta_slow").value_or(s.beta_slow);
     s.truncate = config_flag(rope, "truncate", true);
+    s.mscale = rope.find_double("mscale").value_or(0.0);
+    s.mscale_all_dim = rope.find_double("mscale_all_dim").value_or(0.0);
   }
   if (s.type != kind::yarn && s.type != kind::longrope) return;
   if (const auto by = rope.find_double("attention_factor")) {
@@ -104,7 +113,7 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
 }
 
 // {"rope_type" or "type", "factor", ...}; theta and part are set where the object holds them.
-inline void read_rope_object(const json_view& rope, rope_numbers& out) {
+inline void read_rope_object(const json_view& rope, const rope_rule& rule, rope_numbers& out) {
   const auto kind = rope.find("rope_type"), old = rope.find("type");
   const auto spelled = [](const json_view& type) {
     return type.as_string() == "su" ? std::string_view("longrope") : type.as_string();
@@ -114,14 +123,16 @@ inline void read_rope_object(const json_view& rope, rope_numbers& out) {
          printable(old->as_string()));
   }
   const std::string_view name = kind ? spelled(*kind) : old ? spelled(*old) : "default";
-  refuse_unless(is_listed("default linear llama3 longrope yarn", name),
+  refuse_unless(is_listed("default linear llama3 longrope proportional yarn", name),
                 kind  ? *kind
                 : old ? *old
                       : rope,
-                "the rope types are default, linear, llama3, longrope and yarn");
-  refuse_unknown_rope_keys(rope, name);
+                "the rope types are default, linear, llama3, longrope, proportional and yarn");
+  refuse_unknown_rope_keys(rope, name, rule.keys);
   if (const auto value = rope.find_double("rope_theta")) out.theta = *value;
-  if (const auto value = rope.find_double("partial_rotary_factor")) out.part = *value;
+  const auto part = rope.find_double("partial_rotary_factor");
+  if (part && name != "proportional") out.part = *part;
+  if (name == "default") out.scaling = {};
   if (name != "default") read_scaling(rope, name, out.scaling);
 }
 
@@ -170,19 +181,25 @@ inline std::vector<float> frequencies_of(const rope_numbers& n, const json_view&
 }
 
 // One object for each kind of layer; `local` where the family has other frequencies within windows.
-inline void read_nested_rope(const json_view& parameters, rope_numbers& global, rope_numbers& local) {
+inline void read_nested_rope(const json_view& parameters, const rope_rule& rule, architecture& a,
+                             rope_numbers& global, rope_numbers& local) {
+  bool others = false;
   for (const auto& [key, value] : parameters.as_object()) {
     const std::string_view name(key.data(), key.size());
-    if (!is_listed("full_attention sliding_attention", name) && !value.is_null())
-      refuse_config_key(parameters, name);
+    if (is_listed("full_attention sliding_attention", name) || value.is_null()) continue;
+    if (!rule.flat_too) refuse_config_key(parameters, name);
+    others = true;
   }
-  read_rope_object(parameters.require("full_attention"), global);
-  if (const auto object = parameters.find("sliding_attention")) read_rope_object(*object, local);
+  if (others)
+    a.notes.push_back(
+        cat(parameters.place(), "what stands beside full_attention and sliding_attention is read by nobody"));
+  read_rope_object(parameters.require("full_attention"), rule, global);
+  if (const auto object = parameters.find("sliding_attention")) read_rope_object(*object, rule, local);
 }
 
 // Reads what all layers share into `global`, what windowed ones have to themselves into `local`.
-inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_numbers& global,
-                           rope_numbers& local) {
+inline void read_rope_keys(const json_view& root, const rope_rule& rule, architecture& a,
+                           rope_numbers& global, rope_numbers& local) {
   if (rule.theta_key != nullptr) global.theta = root.find_double(rule.theta_key).value_or(global.theta);
   if (rule.part_key != nullptr) global.part = root.find_double(rule.part_key).value_or(global.part);
   if (rule.local_theta_key != nullptr)
@@ -192,11 +209,11 @@ inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_nu
   if (parameters && scaling && parameters->value() != scaling->value()) {
     fail(status::data, scaling->place(), "differs from rope_parameters: keep one of them");
   }
-  if (parameters && rule.local_theta_key != nullptr) {
-    read_nested_rope(*parameters, global, local);
+  if (parameters && rule.local) {
+    read_nested_rope(*parameters, rule, a, global, local);
   } else if (parameters || scaling) {
     const rope_numbers outside = global;
-    read_rope_object(parameters ? *parameters : *scaling, global);
+    read_rope_object(parameters ? *parameters : *scaling, rule, global);
     if (!parameters && (global.theta != outside.theta || global.part != outside.part)) {
       fail(status::data, scaling->place(),
            "rope_theta or partial_rotary_factor is another here than outside or by default, and only "
@@ -208,44 +225,66 @@ inline void read_rope_keys(const json_view& root, const rope_rule& rule, rope_nu
   check_old_keys(root, rule.local_theta_key, nullptr, local.theta);
 }
 
-// Sets rope, rope_dims and the frequencies of an architecture whose sizes are checked.
-inline void read_rope(const json_view& root, const rope_rule& rule, architecture& a) {
-  if (!rule.used) return;
-  a.rope = rule.kind;
-  rope_numbers global{rule.theta, rule.part, {}}, local{rule.local_theta, rule.part, {}};
-  if (rule.theta_key != nullptr) read_rope_keys(root, rule, global, local);
-  if (!rule.part_varies && (global.part != 1 || local.part != 1)) {
+// Rotary numbers of all layers, and of those with a window where they have their own.
+struct layer_ropes {
+  rope_numbers global, local;
+};
+
+// Of an architecture whose sizes are checked.
+inline layer_ropes read_rope(const json_view& root, const rope_rule& rule, architecture& a) {
+  layer_ropes out{{rule.theta, rule.part, {}}, {rule.local_theta, rule.part, {}}};
+  if (!rule.used) return out;
+  if (rule.proportional != 0)
+    out.global.scaling = {.type = rope_scaling::kind::proportional, .share = rule.proportional};
+  if (rule.theta_key != nullptr) read_rope_keys(root, rule, a, out.global, out.local);
+  if (!rule.part_varies && (out.global.part != 1 || out.local.part != 1)) {
     fail(status::data, root.place(),
          "partial_rotary_factor is not supported: all of a head is rotated in this family");
   }
-  if (!(global.part > 0 && global.part <= 1)) {
-    fail(status::data, root.place(), "the rotated share of a head is ", global.part,
-         ", expected more than 0 to 1");
-  }
-  a.rope_dims = static_cast<std::uint32_t>(global.part * a.head_dim);
+  for (const rope_numbers* one : {&out.global, &out.local})
+    if (!(one->part > 0 && one->part <= 1)) {
+      fail(status::data, root.place(), "the rotated share of a head is ", one->part,
+           ", expected more than 0 to 1");
+    }
+  if (rule.local && scales_attention(out.local.scaling))
+    fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
+  read_original_positions(root, rule, a, out.global.scaling);
+  return out;
+}
+
+inline std::uint32_t rope_dims_of(const json_view& root, const rope_rule& rule, const rope_numbers& n,
+                                  std::uint32_t head_dim) {
+  auto out = static_cast<std::uint32_t>(n.part * head_dim);
   if (rule.dims_key != nullptr) {
     const auto dims = root.find(rule.dims_key);
     if (!dims && root.as_object().contains(rule.dims_key))
       fail(status::data, root.place(), rule.dims_key, " is null, expected a number of dimensions");
-    a.rope_dims = dims
-                      ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
-                      : rule.dims;
+    out = dims ? checked_narrow<std::uint32_t>(dims->as_u64(), [&] { return dims->place() + "value"; })
+               : rule.dims;
   }
-  if (a.rope_dims < 2 || a.rope_dims % 2 != 0 || a.rope_dims > a.head_dim) {
-    const char* const key = rule.dims_key != nullptr ? rule.dims_key
-                            : global.part != 1       ? rule.part_key
-                                                     : "the head size";
-    fail(status::data, root.place(), key, " makes ", a.rope_dims,
-         " rotary dimensions, expected an even number of 2 to the head size ", a.head_dim);
+  if (out >= 2 && out % 2 == 0 && out <= head_dim) return out;
+  const char* const key = rule.dims_key != nullptr ? rule.dims_key
+                          : n.part != 1            ? rule.part_key
+                                                   : "the head size";
+  fail(status::data, root.place(), key, " makes ", out,
+       " rotary dimensions, expected an even number of 2 to the head size ", head_dim);
+}
+
+// Sets the rotary numbers of each block's attention. sliding: (n_layers) which have a window, or could.
+inline void set_ropes(const json_view& root, const rope_rule& rule, const layer_ropes& ropes,
+                      const std::vector<bool>& sliding, architecture& a) {
+  if (!rule.used) return;
+  for (std::uint32_t i = 0; i < a.n_layers; ++i) {
+    if (!a.blocks[i].attention) continue;
+    attention_part& t = *a.blocks[i].attention;
+    const rope_numbers& n = rule.local && sliding[i] ? ropes.local : ropes.global;
+    t.rope = rule.kind;
+    // Of attention of low rank the rotated dimensions are a part of the key by themselves.
+    t.rope_dims = t.kv_rank > 0 ? t.rope_dims : rope_dims_of(root, rule, n, t.head_dim);
+    t.rope_inv_freq = frequencies_of(n, root, t.rope_dims);
+    t.rope_scale = rope_scale_of(n.scaling, root.label());
   }
-  read_original_positions(root, rule, a, global.scaling);
-  a.rope_inv_freq = frequencies_of(global, root, a.rope_dims);
-  if (rule.local_theta_key != nullptr) {
-    if (scales_attention(local.scaling))
-      fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
-    a.local_rope_inv_freq = frequencies_of(local, root, a.rope_dims);
-  }
-  apply_rope_limits(global.scaling, a, root.label(), "original_max_position_embeddings");
+  apply_rope_limits(ropes.global.scaling, a, "original_max_position_embeddings");
 }
 
 }  // namespace depthlens::detail

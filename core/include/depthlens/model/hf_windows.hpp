@@ -18,15 +18,22 @@
 
 namespace depthlens::detail {
 
+// Has the family windows only where use_sliding_window is true?
+constexpr bool is_switched(windowed windows) noexcept {
+  return windows == windowed::switched || windows == windowed::upper || windows == windowed::lower_even ||
+         windows == windowed::by_list;
+}
+
 inline bool is_window_key(const model_family& f, std::string_view key) {
   if (key == "layer_types" || key == "sliding_window") return true;
-  return f.windows == windowed::upper && is_listed("max_window_layers use_sliding_window", key);
+  if (is_switched(f.windows) && key == "use_sliding_window") return true;
+  return (f.windows == windowed::upper || f.windows == windowed::lower_even) && key == "max_window_layers";
 }
 
 // At most max_positions; nothing where the model has no window.
 inline std::optional<std::uint32_t> read_window(const json_view& root, const model_family& f,
                                                 const architecture& a) {
-  if (f.windows == windowed::upper && !root.find_bool("use_sliding_window").value_or(false)) return {};
+  if (is_switched(f.windows) && !root.find_bool("use_sliding_window").value_or(false)) return {};
   const auto given = root.find("sliding_window");
   if (!given && (f.window == 0 || root.as_object().contains("sliding_window"))) return {};
   const std::uint64_t window = given ? given->as_u64() : f.window;
@@ -57,9 +64,11 @@ inline std::vector<bool> listed_windows(const json_view& types, const model_fami
   for (std::size_t i = 0; i < a.n_layers; ++i) {
     const json_view type = types.at(i);
     const bool sliding = type.as_string() == "sliding_attention" && f.windows != windowed::none;
-    refuse_unless(sliding || type.as_string() == "full_attention", type,
-                  f.windows == windowed::none ? "only full_attention is in this family"
-                                              : "full_attention and sliding_attention are");
+    const bool linear = type.as_string() == "linear_attention" && f.linear_layers;
+    refuse_unless(sliding || linear || type.as_string() == "full_attention", type,
+                  f.linear_layers               ? "full_attention and linear_attention are"
+                  : f.windows == windowed::none ? "only full_attention is in this family"
+                                                : "full_attention and sliding_attention are");
     out.push_back(sliding);
   }
   return out;
@@ -67,10 +76,11 @@ inline std::vector<bool> listed_windows(const json_view& types, const model_fami
 
 // The same by the family's rule.
 inline std::vector<bool> usual_windows(const json_view& root, const model_family& f, const architecture& a) {
-  std::vector<bool> out(a.n_layers, f.windows == windowed::all);
-  if (f.windows == windowed::upper) {
-    const std::uint64_t first = root.find_u64("max_window_layers").value_or(28);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = i >= first;
+  std::vector<bool> out(a.n_layers, f.windows == windowed::all || f.windows == windowed::switched);
+  const std::uint64_t first = root.find_u64("max_window_layers").value_or(28);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (f.windows == windowed::upper) out[i] = i >= first;
+    if (f.windows == windowed::lower_even) out[i] = i < first && i % 2 == 0;
   }
   if (f.windows == windowed::patterned) {
     const std::uint32_t pattern = read_pattern(root, f);
@@ -79,9 +89,10 @@ inline std::vector<bool> usual_windows(const json_view& root, const model_family
   return out;
 }
 
-// Sets window. Layers that layer_types calls sliding, or whose frequencies depend on it, need one in the
-// file.
-inline void read_windows(const json_view& root, const model_family& f, architecture& a) {
+// Sets the windows of blocks; returns which layers are sliding. Layers that layer_types calls sliding, or
+// whose frequencies depend on it (own_rope), need a window in the file.
+inline std::vector<bool> read_windows(const json_view& root, const model_family& f, architecture& a) {
+  const bool own_rope = f.rope.used && f.rope.local;
   const std::optional<std::uint32_t> window = read_window(root, f, a);
   const auto types = root.find("layer_types");
   const std::vector<bool> sliding = types ? listed_windows(*types, f, a) : usual_windows(root, f, a);
@@ -90,14 +101,14 @@ inline void read_windows(const json_view& root, const model_family& f, architect
     fail(status::data, types->place(), "says otherwise than sliding_window, which means every layer in ",
          f.name, " models");
   }
-  if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return;
-  const bool own_rope = !a.local_rope_inv_freq.empty();
+  if (std::find(sliding.begin(), sliding.end(), true) == sliding.end()) return sliding;
   if (!window && (types || own_rope)) {
     fail(status::data, root.place(), "there are layers of sliding_attention, but \"sliding_window\" is ",
-         f.windows == windowed::upper ? "not in use" : "missing");
+         is_switched(f.windows) ? "not in use" : "missing");
   }
-  if (!window || (*window == a.max_positions && !own_rope)) return;
-  for (const bool one : sliding) a.window.push_back(one ? *window : 0);
+  for (std::size_t i = 0; i < sliding.size() && hides; ++i)
+    if (sliding[i] && a.blocks[i].attention) a.blocks[i].attention->window = *window;
+  return sliding;
 }
 
 }  // namespace depthlens::detail

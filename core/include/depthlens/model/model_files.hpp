@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -31,6 +32,7 @@
 #include "depthlens/model/families/families.hpp"
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
+#include "depthlens/model/paired_blocks.hpp"
 #include "depthlens/model/tensor_map.hpp"
 #include "depthlens/model/tensor_names.hpp"
 
@@ -196,10 +198,21 @@ class model_files {
   }
 
   void map_tensors() {
-    const tensor_table& table =
-        gguf_ ? families::find_gguf(arch_->family)->tensors : families::find(arch_->family)->tensors;
-    tensors_ = canonical_tensors(raw_, *arch_, table, path_.string());
+    const tensor_table& table = gguf_ ? families::find_gguf(arch_->family)->table_of(*arch_) : folder_table();
+    if (!gguf_) pair_blocks_with_scales(raw_, paired_);
+    mapped_tensors mapped = canonical_tensors(raw_, *arch_, table, path_.string());
+    tensors_ = std::move(mapped.views);
+    made_ = std::move(mapped.own);
     for (std::size_t i = 0; i < tensors_.size(); ++i) by_name_.emplace(tensors_[i].name, i);
+  }
+
+  const tensor_table& folder_table() const {
+    const model_family& family = *families::find(arch_->family);
+    const auto is_apart = [](const raw_tensor& t) {
+      return t.view->name.find(".experts.0.") != std::string::npos;
+    };
+    if (family.apart != nullptr && std::any_of(raw_.begin(), raw_.end(), is_apart)) return *family.apart;
+    return family.table_of(*arch_);
   }
 
   static std::string file_hash(const std::filesystem::path& path) {
@@ -219,6 +232,8 @@ class model_files {
   std::vector<std::pair<const torch_file*, torch_tensor>> torch_tensors_;
   std::optional<architecture> arch_;
   std::vector<raw_tensor> raw_;
+  std::deque<tensor_view> paired_;       // of MXFP4 blocks and their scales, which raw_ views
+  std::deque<std::vector<float>> made_;  // numbers of tensors that are not as stored
   std::vector<tensor_view> tensors_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
 };

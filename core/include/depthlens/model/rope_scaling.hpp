@@ -23,7 +23,8 @@
 namespace depthlens {
 
 struct rope_scaling {
-  enum class kind { none, linear, llama3, yarn, longrope };
+  // proportional: a share of the frequencies, with all of the head as their number, and 0 for the others.
+  enum class kind { none, linear, llama3, yarn, longrope, proportional };
   kind type = kind::none;
   double factor = 1;
   double low_freq_factor = 1;        // llama3
@@ -33,7 +34,9 @@ struct rope_scaling {
   double beta_slow = 1;         // yarn: turns below which all is
   bool truncate = true;         // yarn: the range between begins and ends at whole frequencies
   double attention_factor = 0;  // yarn, longrope: of rotated q and k; 0 = by the published formula
-  std::vector<float> divisors = {};  // longrope, (dims / 2), of short prompts
+  double mscale = 0, mscale_all_dim = 0;  // yarn in DeepSeek, where that factor is their ratio
+  double share = 1;                       // proportional
+  std::vector<float> divisors = {};       // longrope, (dims / 2), of short prompts
 };
 
 namespace detail {
@@ -100,6 +103,9 @@ inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, con
       case kind::longrope:
         out[i] = 1.0f / (s.divisors[i] * power);
         break;
+      case kind::proportional:
+        out[i] = i < static_cast<std::uint32_t>(s.share * dims / 2) ? freq / factor : 0.0f;
+        break;
     }
   }
   return out;
@@ -115,7 +121,7 @@ inline void check_rope(double theta, const rope_scaling& s, std::uint32_t dims, 
   positive("rope theta", theta);
   if (s.type == kind::none) return;
   positive("the rope scaling factor", s.factor);
-  if (s.type == kind::linear) return;
+  if (s.type == kind::linear || s.type == kind::proportional) return;
   positive("the original number of positions", s.original_positions);
   if (s.type == kind::llama3) {
     positive("rope low_freq_factor", s.low_freq_factor);
@@ -145,28 +151,28 @@ inline bool scales_attention(const rope_scaling& s) noexcept {
   return s.type == rope_scaling::kind::yarn || s.type == rope_scaling::kind::longrope;
 }
 
-// What YaRN and LongRoPE change besides the frequencies: the scale of the rotated dimensions of q and k, and,
-// see above, the number of positions, which the file has under `key`.
-inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view label,
-                              std::string_view key) {
-  using kind = rope_scaling::kind;
-  if (!scales_attention(s)) return;
-  double by = s.attention_factor;
-  if (by == 0 && s.factor <= 1) by = 1;
-  if (by == 0 && s.type == kind::yarn) by = 0.1 * std::log(s.factor) + 1;
-  if (by == 0) {
-    if (!(s.original_positions > 1)) fail(status::data, label, ": the original number of positions is 1");
-    by = std::sqrt(1 + std::log(s.factor) / std::log(s.original_positions));
-  }
-  if (!a.local_rope_inv_freq.empty()) {
-    fail(status::data, label,
-         ": yarn and longrope are not supported where layers with a window have other frequencies");
-  }
-  a.rope_scale = by;
-  if (s.type == kind::longrope && s.original_positions < a.max_positions) {
-    a.max_positions = static_cast<std::uint32_t>(s.original_positions);
-    a.positions_key = key;
-  }
+// YaRN's usual factor of what is rotated, with a weight of its own for how much it grows.
+inline double yarn_scale(double factor, double weight) {
+  return factor <= 1 ? 1.0 : 0.1 * weight * std::log(factor) + 1;
+}
+
+// By what YaRN and LongRoPE scale the rotated dimensions of q and k. `label` begins errors.
+inline double rope_scale_of(const rope_scaling& s, std::string_view label) {
+  if (!scales_attention(s)) return 1;
+  if (s.attention_factor != 0) return s.attention_factor;
+  if (s.type == rope_scaling::kind::yarn && s.mscale != 0 && s.mscale_all_dim != 0)
+    return yarn_scale(s.factor, s.mscale) / yarn_scale(s.factor, s.mscale_all_dim);
+  if (s.factor <= 1) return 1;
+  if (s.type == rope_scaling::kind::yarn) return yarn_scale(s.factor, 1);
+  if (!(s.original_positions > 1)) fail(status::data, label, ": the original number of positions is 1");
+  return std::sqrt(1 + std::log(s.factor) / std::log(s.original_positions));
+}
+
+// What LongRoPE changes besides: see above, the number of positions, which the file has under `key`.
+inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view key) {
+  if (s.type != rope_scaling::kind::longrope || s.original_positions >= a.max_positions) return;
+  a.max_positions = static_cast<std::uint32_t>(s.original_positions);
+  a.positions_key = key;
 }
 
 }  // namespace depthlens

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokenizer of a model folder that has vocab.json and merges.txt instead of tokenizer.json: byte-level
-// BPE as Hugging Face's GPT2Tokenizer, CodeGenTokenizer and Qwen2Tokenizer read it. How text is cut follows
-// tokenizer_class of tokenizer_config.json, else model_type of config.json. Special tokens come from
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json. What these files leave open is
-// refused by name.
+// BPE as Hugging Face's GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer and Qwen3_5Tokenizer read it. How
+// text is cut follows tokenizer_class of tokenizer_config.json, else model_type of config.json. Special
+// tokens come from tokenizer_config.json, special_tokens_map.json and added_tokens.json. What these files
+// leave open is refused by name.
 #pragma once
 
 #include "depthlens/base/error.hpp"
@@ -59,19 +59,23 @@ struct tokenizer_settings {
   std::optional<json_document> model, tokenizer, special, added;
 };
 
-// How such a folder cuts text: "gpt-2" or "qwen2".
+// How such a folder cuts text: "gpt-2", "qwen2" or "qwen35".
 inline std::string_view folder_family(const tokenizer_settings& files, const std::filesystem::path& folder) {
   std::string_view name = files.text(files.tokenizer, "tokenizer_class");
   if (name.ends_with("Fast")) name.remove_suffix(4);
   if (name == "GPT2Tokenizer" || name == "CodeGenTokenizer") return "gpt-2";
   if (name == "Qwen2Tokenizer") return "qwen2";
+  if (name == "Qwen3_5Tokenizer") return "qwen35";
   if (!name.empty() && name != "PreTrainedTokenizer" && name != "TokenizersBackend") {
     refuse(files.tokenizer->root(), "vocab.json and merges.txt with tokenizer_class", name);
   }
   const std::string_view model = files.text(files.model, "model_type");
   for (const std::string_view known : {"gpt2", "gpt_neo", "gptj", "opt", "phi", "codegen"})
     if (model == known) return "gpt-2";
-  if (model == "qwen2" || model == "qwen3") return "qwen2";
+  for (const std::string_view known : {"qwen2", "qwen2_moe", "qwen3", "qwen3_moe"})
+    if (model == known) return "qwen2";
+  for (const std::string_view known : {"qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text"})
+    if (model == known) return "qwen35";
   fail(status::data, folder.string(),
        ": vocab.json and merges.txt do not say how text is cut into words, and ",
        "neither tokenizer_class in tokenizer_config.json nor model_type ", printable(model),
@@ -141,7 +145,7 @@ inline special_roles folder_roles(const tokenizer_settings& files, std::string_v
   const added_token end{0, "<|endoftext|>", true};
   special_roles roles;
   roles.named[1] = roles.named[2] = end;
-  roles.named[family == "qwen2" ? 4 : 0] = end;
+  roles.named[family == "gpt-2" ? 0 : 4] = end;
   if (files.tokenizer) read_roles(roles, files.tokenizer->root());
   const bool complete = files.tokenizer && files.tokenizer->root().find("added_tokens_decoder");
   if (files.special && !complete) read_roles(roles, files.special->root());
@@ -254,10 +258,10 @@ inline void read_folder_frame(tokenizer_parts& parts, const tokenizer_settings& 
 inline void read_folder_cuts(tokenizer_parts& parts, const tokenizer_settings& files,
                              std::string_view family) {
   const bool blank = files.flag("add_prefix_space").value_or(false);
-  if (family == "qwen2") {
-    if (blank) refuse(files.tokenizer->root(), "with a Qwen2 tokenizer, option", "add_prefix_space");
+  if (family != "gpt-2") {
+    if (blank) refuse(files.tokenizer->root(), "with a Qwen tokenizer, option", "add_prefix_space");
     parts.normalizer.push_back({normalizer_step::kind::nfc, {}, {}});
-    parts.splits.push_back({std::string(split_patterns::qwen2)});
+    parts.splits.push_back({std::string(family == "qwen2" ? split_patterns::qwen2 : split_patterns::qwen35)});
   } else {
     if (blank) parts.preparation.push_back({normalizer_step::kind::prepend_once, {}, " "});
     parts.splits.push_back({std::string(split_patterns::gpt2)});

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tokenizer in a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE with merges) and "llama"
-// (SentencePiece BPE with scores). GGUF names how text is cut (tokenizer.ggml.pre) and says nothing of
-// normalisation: where the name's tokenizer normalises to NFC, so do we. Other models and names are refused.
+// The tokenizer in a GGUF file: tokenizer.ggml.model "gpt2" (byte-level BPE with merges), "llama"
+// (SentencePiece BPE with scores) and "gemma4" (SentencePiece BPE with merges). GGUF names how text is cut
+// (tokenizer.ggml.pre) and says nothing of normalisation: where the name's tokenizer normalises to NFC, so do
+// we. Other models and names are refused.
 #pragma once
 
 #include "depthlens/base/error.hpp"
@@ -88,16 +89,21 @@ inline void strip_behind_added(tokenizer_parts& parts) {
 inline void read_gguf_merges(tokenizer_parts& parts, const gguf_file& file) {
   const auto merges = file.require_strings("tokenizer.ggml.merges");
   parts.vocabulary.merges.reserve(merges.size());
+  const bool bytes = parts.vocabulary.units == bpe_vocabulary::unit_kind::bytes;
   std::string left, right, buffer;
   for (const std::string_view merge : merges) {
     const std::size_t blank = merge.find(' ', 1);
     left.clear();
     right.clear();
-    const auto& alphabet = byte_alphabet::get();
-    if (blank == std::string_view::npos || !alphabet.append_bytes(left, merge.substr(0, blank)) ||
-        !alphabet.append_bytes(right, merge.substr(blank + 1))) {
+    const auto append = [&](std::string& out, std::string_view token) {
+      if (bytes) return byte_alphabet::get().append_bytes(out, token);
+      out = token;
+      return true;
+    };
+    if (blank == std::string_view::npos || !append(left, merge.substr(0, blank)) ||
+        !append(right, merge.substr(blank + 1))) {
       fail(status::data, parts.file, ": merge ", parts.vocabulary.merges.size(), " is ", printable(merge),
-           ", expected two byte-level tokens with a blank between");
+           ", expected two ", bytes ? "byte-level " : "", "tokens with a blank between");
     }
     add_merge(parts.vocabulary, left, right, buffer, parts.file);
   }
@@ -122,14 +128,34 @@ inline void read_gguf_bytes(tokenizer_parts& parts, const gguf_file& file,
   parts.kind = cat("byte-level BPE (", preset.kind, ")");
 }
 
-inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file,
-                             std::span<const std::uint8_t> reachable) {
+inline void index_gguf_characters(tokenizer_parts& parts, std::span<const std::uint8_t> reachable) {
   bpe_vocabulary& v = parts.vocabulary;
   string_index all;
   all.reserve(v.pieces.size());
   for (std::size_t i = 0; i < v.pieces.size(); ++i) all.add(v.pieces, static_cast<std::int32_t>(i));
   find_byte_pieces(v, all, parts.file);
   index_pieces(v, reachable, parts.file);
+}
+
+// A text is one word: nothing cuts it before the merges. The scores that such files have mean nothing.
+inline void read_gguf_gemma4(tokenizer_parts& parts, const gguf_file& file,
+                             std::span<const std::uint8_t> reachable) {
+  if (const auto pre = file.find_string("tokenizer.ggml.pre"); pre.value_or("gemma4") != "gemma4")
+    fail(status::data, parts.file, ": tokenizer.ggml.pre ", printable(*pre),
+         " with tokenizer.ggml.model 'gemma4' is not supported, expected 'gemma4' or none");
+  if (file.find_bool("tokenizer.ggml.add_space_prefix").value_or(false))
+    fail(status::data, parts.file, ": tokenizer.ggml.add_space_prefix is set, which is not supported with ",
+         "tokenizer.ggml.model 'gemma4'");
+  index_gguf_characters(parts, reachable);
+  read_gguf_merges(parts, file);
+  parts.normalizer.push_back({normalizer_step::kind::replace, " ", std::string(metaspace)});
+  parts.kind = "SentencePiece BPE";
+}
+
+inline void read_gguf_scores(tokenizer_parts& parts, const gguf_file& file,
+                             std::span<const std::uint8_t> reachable) {
+  bpe_vocabulary& v = parts.vocabulary;
+  index_gguf_characters(parts, reachable);
   const auto scores = file.find_floats("tokenizer.ggml.scores");
   if (!scores) fail(status::data, parts.file, ": metadata key 'tokenizer.ggml.scores' is missing");
   rank_by_score(v, *scores, parts.file);
@@ -177,10 +203,10 @@ inline tokenizer_parts read_gguf_tokenizer(const gguf_file& file) {
   tokenizer_parts parts;
   parts.file = file.path();
   const std::string_view model = file.require_string("tokenizer.ggml.model");
-  const bool bytes = model == "gpt2";
-  if (!bytes && model != "llama") {
+  const bool bytes = model == "gpt2", gemma4 = model == "gemma4";
+  if (!bytes && !gemma4 && model != "llama") {
     fail(status::data, parts.file, ": tokenizer.ggml.model ", printable(model),
-         " is not supported, expected 'gpt2' (byte-level BPE) or 'llama' (SentencePiece BPE)");
+         " is not supported, expected 'gpt2' (byte-level BPE), 'llama' or 'gemma4' (SentencePiece BPE)");
   }
   const std::string_view pre = file.find_string("tokenizer.ggml.pre").value_or("");
   const auto preset = find_preset(pre);
@@ -195,11 +221,18 @@ inline tokenizer_parts read_gguf_tokenizer(const gguf_file& file) {
       detail::add_gguf_tokens(parts, tokens, detail::gguf_token_types(file, tokens.size()));
   if (bytes) {
     detail::read_gguf_bytes(parts, file, reachable, *preset);
+  } else if (gemma4) {
+    detail::read_gguf_gemma4(parts, file, reachable);
   } else {
     detail::read_gguf_scores(parts, file, reachable);
     if (file.find_string("general.architecture") == "phi3") detail::strip_behind_added(parts);
   }
   detail::read_gguf_frame(parts, file, bytes ? preset->add_bos : true);
+  if (gemma4 && parts.bos && parts.prefix.empty()) {  // early files have the flag wrong
+    parts.prefix = {*parts.bos};
+    parts.doubts.push_back(cat(parts.file, ": tokenizer.ggml.add_bos_token is false; Gemma 4 is made for a ",
+                               "BOS in front, which is put there"));
+  }
   return parts;
 }
 

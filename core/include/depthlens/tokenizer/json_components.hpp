@@ -77,16 +77,24 @@ inline void read_normalizer(const json_view& root, tokenizer_parts& parts) {
   });
 }
 
-inline split_behavior read_behavior(const json_view& at, bool total) {
-  const std::string_view name = at.require_string("behavior");
-  const bool invert = at.find_bool("invert").value_or(false);
-  // What no match covers is dropped: nothing, for a pattern that covers every text.
-  if (name == "Removed" && invert && total) return split_behavior::isolated;
-  if (invert) refuse(at, "invert with behavior", name);
+inline split_behavior behavior_of_name(const json_view& at, std::string_view name) {
   if (name == "Isolated") return split_behavior::isolated;
   if (name == "MergedWithPrevious") return split_behavior::merged_with_previous;
   if (name == "MergedWithNext") return split_behavior::merged_with_next;
+  if (name == "Contiguous") return split_behavior::contiguous;
+  if (name == "Removed") return split_behavior::removed;
   refuse(at, "behavior", name);
+}
+
+// What is cut alike is written alike, so that the hash is the same: what no match covers is nothing, for a
+// pattern that is `total`, and two behaviours treat it as they treat matches.
+inline void read_behavior(const json_view& at, bool total, split_step& step) {
+  step.behavior = behavior_of_name(at, at.require_string("behavior"));
+  step.inverted = at.find_bool("invert").value_or(false);
+  if (step.inverted && total && step.behavior == split_behavior::removed)
+    step.behavior = split_behavior::isolated;
+  if (step.behavior == split_behavior::isolated || step.behavior == split_behavior::contiguous)
+    step.inverted = false;
 }
 
 inline void read_split(const json_view& at, tokenizer_parts& parts) {
@@ -97,14 +105,16 @@ inline void read_split(const json_view& at, tokenizer_parts& parts) {
   if (const auto regex = pattern.find_string("Regex")) {
     const std::string ours = p::in_ascii(*regex);
     if (!p::known(ours)) refuse(pattern, "Regex", *regex);
-    parts.splits.push_back({ours, false, read_behavior(at, p::covers_all(ours))});
+    parts.splits.push_back({ours, false});
+    read_behavior(at, p::covers_all(ours), parts.splits.back());
   } else {
     const std::string_view text = pattern.require_string("String");
     if (text.empty()) refuse(pattern, "String", "");
     if (text.size() > max_added_token)
       fail(status::data, pattern.place(), "String of ", text.size(), " bytes, expected at most ",
            max_added_token);
-    parts.splits.push_back({std::string(text), true, read_behavior(at, false)});
+    parts.splits.push_back({std::string(text), true});
+    read_behavior(at, false, parts.splits.back());
   }
 }
 
@@ -167,9 +177,12 @@ inline bool read_pre_tokenizer(const json_view& root, tokenizer_parts& parts) {
       parts.splits.push_back({std::string(single ? p::digit : p::digits)});
     } else if (type == "Punctuation") {
       only_members(at, {"type", "behavior"});
-      const std::string_view behavior = at.find_string("behavior").value_or("Isolated");
-      if (behavior != "Contiguous") refuse(at, "behavior", behavior);
-      parts.splits.push_back({std::string(p::punctuation)});
+      const split_behavior behavior = behavior_of_name(at, at.find_string("behavior").value_or("Isolated"));
+      if (behavior == split_behavior::contiguous) {
+        parts.splits.push_back({std::string(p::punctuation)});
+      } else {
+        parts.splits.push_back({std::string(p::punctuation_mark), false, behavior});
+      }
     } else if (type == "Split") {
       read_split(at, parts);
     } else if (type == "Metaspace") {

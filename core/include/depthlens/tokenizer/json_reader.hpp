@@ -240,7 +240,10 @@ inline void read_unknown(const json_view& model, tokenizer_parts& parts) {
 
 inline std::string name_of_splits(const tokenizer_parts& parts) {
   std::vector<std::string_view> patterns;
-  for (const split_step& s : parts.splits) patterns.push_back(s.expression);
+  for (const split_step& s : parts.splits) {
+    if (s.literal || s.behavior != split_behavior::isolated) return "own steps";
+    patterns.push_back(s.expression);
+  }
   return std::string(kind_of_patterns(patterns).value_or("own steps"));
 }
 

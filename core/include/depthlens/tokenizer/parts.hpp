@@ -126,7 +126,7 @@ inline std::string content_hash_of(const tokenizer_parts& parts) {
   for (const split_step& s : parts.splits) {
     h.text(s.expression);
     h.number(s.literal);
-    h.number(static_cast<std::int64_t>(s.behavior));
+    h.number(static_cast<std::int64_t>(s.behavior) | (s.inverted ? 8 : 0));
   }
   h.ids(parts.prefix);
   h.ids(parts.suffix);

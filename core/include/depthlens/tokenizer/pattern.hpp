@@ -90,6 +90,10 @@ inline constexpr std::string_view llama3 =
 inline constexpr std::string_view qwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+)"
     R"(|\s+(?!\S)|\s+)";
+// As qwen2, with marks as parts of words.
+inline constexpr std::string_view qwen35 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 inline constexpr std::string_view tekken =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
@@ -136,6 +140,7 @@ inline constexpr std::string_view digit = R"(\p{N})";
 inline constexpr std::string_view digits = R"(\p{N}+)";
 inline constexpr std::string_view three_digits = "[0-9][0-9][0-9]";
 inline constexpr std::string_view punctuation = R"([\p{P}$+<=>^`|~]+)";
+inline constexpr std::string_view punctuation_mark = R"([\p{P}$+<=>^`|~])";
 // Digits, where a text is already written in the byte alphabet: also the bytes that are written as the
 // characters for 1/4, 1/2, 3/4 and small 1, 2, 3, whatever characters they are parts of.
 inline constexpr std::string_view digit_bytes = R"([0-9\xb2\xb3\xb9\xbc-\xbe]+)";
@@ -143,14 +148,14 @@ inline constexpr std::string_view digit_byte = R"([0-9\xb2\xb3\xb9\xbc-\xbe])";
 
 // Whether a pattern covers every text: nothing is left between its matches.
 inline bool covers_all(std::string_view p) noexcept {
-  return p == gpt2 || p == llama3 || p == qwen2 || p == tekken || p == gpt4o || p == deepseek3;
+  return p == gpt2 || p == llama3 || p == qwen2 || p == qwen35 || p == tekken || p == gpt4o;
 }
 
 // Whether a pattern out of a file is one that is read.
 inline bool known(std::string_view p) noexcept {
   for (const std::string_view one :
        {digit, digits, three_digits, line_ends, blank_letters, blank_punctuation, three_numbers, last_blanks,
-        asian, chinese_and_kana, blank_cased_letters, blank_signs, bloom})
+        asian, chinese_and_kana, deepseek3, blank_cased_letters, blank_signs, bloom})
     if (p == one) return true;
   return covers_all(p);
 }
@@ -185,12 +190,15 @@ inline bool of_bytes(std::string_view p) noexcept {
 inline std::string for_pcre2(std::string_view p) {
   static constexpr std::string_view white =
       R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-  if (p == punctuation) {
+  if (p == punctuation || p == punctuation_mark) {
     return cat("(?:(?![", unicode_classes::no_punctuation, R"(])[\p{P}$+<=>^`|~)",
-               unicode_classes::more_punctuation, "])++");
+               unicode_classes::more_punctuation, p == punctuation ? "])++" : "])");
   }
   if (p == bloom)
     return cat(" ?[^()|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C}", white, "]+");
+  if (p == digit || p == digits)
+    return cat("[", digit, unicode_classes::additions("N"), unicode_classes::more_digits,
+               p == digit ? "]" : "]++");
   // A run of blanks is tried once, from its start.
   if (p == last_blanks) return cat("(?<![", white, "])[", white, "]++$");
   std::string out;

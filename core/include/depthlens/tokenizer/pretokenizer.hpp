@@ -15,14 +15,17 @@
 
 namespace depthlens {
 
-// What becomes of a match: a word of its own, or part of the word beside it.
-enum class split_behavior { isolated, merged_with_previous, merged_with_next };
+// What becomes of a match: a word of its own, part of the word beside it, one word with the matches beside
+// it, or nothing.
+enum class split_behavior { isolated, merged_with_previous, merged_with_next, contiguous, removed };
 
-// One cut. `expression` is a pattern of split_patterns, or, if `literal`, text to be found as it stands.
+// One cut. `expression` is a pattern of split_patterns, or, if `literal`, text to be found as it stands. If
+// `inverted`, `behavior` is that of what lies between the matches.
 struct split_step {
   std::string expression;
   bool literal = false;
   split_behavior behavior = split_behavior::isolated;
+  bool inverted = false;
   bool operator==(const split_step&) const = default;
 };
 
@@ -36,8 +39,8 @@ class pretokenizer {
 
   const std::vector<split_step>& steps() const noexcept { return steps_; }
 
-  // Calls emit(word) for each word of `text` (valid UTF-8) in order; joined, the words are the text. No word
-  // is empty; a pattern of bytes may cut inside a character.
+  // Calls emit(word) for each word of `text` (valid UTF-8) in order; joined, the words are the text, less
+  // what a step removes. No word is empty; a pattern of bytes may cut inside a character.
   template <class Emit>
   void split(std::string_view text, Emit&& emit) const {
     cut(0, text, emit);
@@ -54,23 +57,44 @@ class pretokenizer {
   void cut(std::size_t step, std::string_view text, Emit& emit) const {
     if (text.empty()) return;
     if (step == steps_.size()) return emit(text);
-    std::size_t done = 0;  // all before it has been passed on
+    const split_step& rule = steps_[step];
+    std::size_t begin = 0;      // of the word in the making: all before it has been passed on
+    bool match_before = false;  // it ends with a match
+    const auto end_word = [&](std::size_t end) {
+      if (!match_before || rule.behavior != split_behavior::removed)
+        cut(step + 1, text.substr(begin, end - begin), emit);
+      begin = end;
+    };
+    // A match, or what lies between two, starts at `at`.
+    const auto start_part = [&](std::size_t at, bool match) {
+      if (at == begin || !joins(rule.behavior, match_before, match)) end_word(at);
+      match_before = match;
+    };
     pattern_match m{};
-    for (std::size_t from = 0; from < text.size() && find(step, text, from, m); from = m.end) {
+    std::size_t from = 0;
+    for (; from < text.size() && find(step, text, from, m); from = m.end) {
       if (m.end == m.begin) break;  // no pattern of ours matches nothing
-      if (steps_[step].behavior == split_behavior::merged_with_previous) {
-        cut(step + 1, text.substr(done, m.end - done), emit);
-        done = m.end;
-      } else {
-        cut(step + 1, text.substr(done, m.begin - done), emit);
-        done = m.begin;
-      }
-      if (steps_[step].behavior == split_behavior::isolated) {
-        cut(step + 1, text.substr(m.begin, m.end - m.begin), emit);
-        done = m.end;
-      }
+      if (from < m.begin) start_part(from, rule.inverted);
+      start_part(m.begin, !rule.inverted);
     }
-    cut(step + 1, text.substr(done), emit);
+    if (from < text.size()) start_part(from, rule.inverted);
+    end_word(text.size());
+  }
+
+  // Whether a part of a text goes into the word that the part before it is in.
+  static bool joins(split_behavior behavior, bool match_before, bool match) noexcept {
+    switch (behavior) {
+      case split_behavior::merged_with_previous:
+        return match && !match_before;
+      case split_behavior::merged_with_next:
+        return !match && match_before;
+      case split_behavior::contiguous:
+        return match == match_before;
+      case split_behavior::isolated:
+      case split_behavior::removed:
+        break;
+    }
+    return false;
   }
 
   bool find(std::size_t step, std::string_view text, std::size_t from, pattern_match& out) const {
@@ -108,15 +132,21 @@ inline const std::vector<pretokenizer_preset>& pretokenizer_presets() {
       {"olmo", "gpt-2", {p::gpt2}, true},
       {"smollm", "smollm", {p::digit, p::gpt2}},
       {"starcoder", "smollm", {p::digit, p::gpt2}},
+      {"refact", "smollm", {p::digit, p::gpt2}},
+      {"command-r", "smollm", {p::digit, p::gpt2}, true},
       {"llama-bpe", "llama-3", {p::llama3}, false, true, true},
       {"llama3", "llama-3", {p::llama3}, false, true, true},
       {"llama-v3", "llama-3", {p::llama3}, false, true, true},
       {"falcon3", "llama-3", {p::llama3}, false, true, true},
+      {"smaug-bpe", "llama-3", {p::llama3}, false, true},
       {"dbrx", "llama-3", {p::llama3}},
       {"qwen2", "qwen2", {p::qwen2}, true},
+      {"stablelm2", "qwen2", {p::qwen2}, true},
       {"deepseek-r1-qwen", "qwen2", {p::qwen2}, true},
+      {"qwen35", "qwen35", {p::qwen35}, true},
       {"tekken", "tekken", {p::tekken}, false, true, true},
       {"gpt-4o", "gpt-4o", {p::gpt4o}},
+      {"llama4", "gpt-4o", {p::gpt4o}},
       {"falcon", "falcon", {p::punctuation, p::gpt2, p::digit_bytes, p::three_digits}},
       {"bloom", "bloom", {p::bloom}},
       {"deepseek-llm",

@@ -51,6 +51,10 @@ inline constexpr std::string_view no_punctuation =
     R"(\x{1E5FF}\x{1E95E}-\x{1E95F})";
 inline constexpr std::string_view more_punctuation = R"(\x{166D}\x{111C9})";
 
+// The pre-tokenizer "Digits" is not of those classes either: it knows the numbers of Unicode 17, which are
+// these digits more.
+inline constexpr std::string_view more_digits = R"(\x{11DE0}-\x{11DE9})";
+
 // What to add to \p{name} inside a class; nothing for names that need nothing.
 inline std::string additions(std::string_view name) {
   if (name == "Lu") return std::string(upper);

@@ -23,6 +23,12 @@ DEPTHLENS_DEVICE inline float f16_to_f32(std::uint16_t h) noexcept {
   return std::bit_cast<float>(bits | static_cast<std::uint32_t>(h & 0x8000u) << 16);
 }
 
+// To the nearest number of 8 bits of mantissa, of two as near to the even one. x is no NaN.
+inline float rounded_to_bf16(float x) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
+}
+
 DEPTHLENS_DEVICE inline float bf16_to_f32(std::uint16_t h) noexcept {
   return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16);
 }

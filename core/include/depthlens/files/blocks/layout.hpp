@@ -26,7 +26,7 @@ struct dtype_row {
   block_layout block;
 };
 
-inline constexpr std::array<dtype_row, 16> dtype_rows = {{
+inline constexpr std::array<dtype_row, 17> dtype_rows = {{
     {dtype::f32, "F32", {1, 4}},
     {dtype::f16, "F16", {1, 2}},
     {dtype::bf16, "BF16", {1, 2}},
@@ -43,6 +43,7 @@ inline constexpr std::array<dtype_row, 16> dtype_rows = {{
     {dtype::iq4_nl, "IQ4_NL", {32, 18}},
     {dtype::iq4_xs, "IQ4_XS", {256, 136}},
     {dtype::mxfp4, "MXFP4", {32, 17}},
+    {dtype::mxfp4_pairs, "MXFP4 in pairs", {32, 16}},
 }};
 
 constexpr bool dtype_rows_are_in_order() {
@@ -70,8 +71,9 @@ constexpr const char* dtype_name(dtype type) noexcept {
 // The names of all types that dequantize() reads, for messages: "F32, F16, ... and MXFP4".
 inline std::string readable_dtypes() {
   std::string out;
-  for (std::size_t i = 0; i < detail::dtype_rows.size(); ++i) {
-    if (i > 0) out += i + 1 < detail::dtype_rows.size() ? ", " : " and ";
+  constexpr std::size_t n = detail::dtype_rows.size() - 1;  // the last one is two tensors in a file
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i > 0) out += i + 1 < n ? ", " : " and ";
     out += detail::dtype_rows[i].name;
   }
   return out;

@@ -75,4 +75,18 @@ DEPTHLENS_DEVICE inline void dequantize_mxfp4(const std::byte* src, std::size_t 
   }
 }
 
+// Neighbours in a byte, the first in its low half; exponent bytes lie by themselves.
+DEPTHLENS_DEVICE inline void dequantize_mxfp4_pairs(const std::byte* src, const std::byte* scales,
+                                                    std::size_t blocks, float* dst) noexcept {
+  const nibble_levels levels = mxfp4_doubled();
+  for (std::size_t b = 0; b < blocks; ++b, src += 16, dst += 32) {
+    const float d = mxfp4_scale(load_u8(scales + b));
+    for (unsigned i = 0; i < 16; ++i) {
+      const unsigned pair = load_u8(src + i);
+      dst[2 * i] = d * levels.at[pair & 15u];
+      dst[2 * i + 1] = d * levels.at[pair >> 4];
+    }
+  }
+}
+
 }  // namespace depthlens::detail

@@ -27,8 +27,11 @@ struct size_key {
 enum class windowed {
   none,  // and a window that would hide anything is refused
   all,
-  upper,     // from layer max_window_layers on, where use_sliding_window is true
-  patterned  // all but each n-th
+  switched,    // all, where use_sliding_window is true; so also the next three
+  upper,       // from layer max_window_layers on
+  lower_even,  // below layer max_window_layers, every second one from layer 0 on
+  by_list,     // layer_types alone
+  patterned    // all but each n-th
 };
 
 struct rope_rule {
@@ -41,9 +44,13 @@ struct rope_rule {
   bool part_varies = false;        // else another share than 1 is refused
   const char* dims_key = nullptr;  // the number of dimensions itself, instead of a share
   std::uint32_t dims = 0;
-  std::uint32_t original_positions = 0;   // of LongRoPE where the file does not say; 0: as many as there are
-  const char* local_theta_key = nullptr;  // layers with a window have their own frequencies, never scaled
+  std::uint32_t original_positions = 0;  // of LongRoPE where the file does not say; 0: as many as there are
+  bool local = false;                    // layers with a window have their own base and share, never scaled
+  const char* local_theta_key = nullptr;
   double local_theta = 10000;
+  double proportional = 0;     // not 0: the type without rope_parameters is proportional, with this share
+  std::string_view keys = "";  // further keys of rope_parameters that change nothing
+  bool flat_too = false;       // beside one object for each kind of layer there may be others, read by nobody
 };
 
 // True or false, `otherwise` without the key. Where that is true, null is refused: the key's absence would
@@ -71,19 +78,30 @@ struct model_family {
   std::string_view activation = "silu";
   std::string_view keys = "";       // further keys that are read
   std::string_view harmless = "";   // keys that change nothing in this family
+  std::string_view more_keys = "";  // read, as `keys`
   std::string_view only_true = "";  // keys of which only true, which is also meant without them, is supported
   norm_kind norm = norm_kind::rms;
   double norm_offset = 0;
+  block_form form = block_form::sequential;
   bool tied = false;  // without tie_word_embeddings
   bool attention_bias = false;
   std::uint32_t position_offset = 0;
   rope_rule rope = {.used = true};
   windowed windows = windowed::none;
-  bool window_lists = true;   // may layer_types say otherwise than windows?
-  std::uint32_t window = 0;   // without the key sliding_window; 0 = none
-  std::uint32_t pattern = 0;  // each so many layers one sees all
-  void (*more)(const json_view& config, architecture& a) = nullptr;  // what is peculiar to the family
+  bool window_lists = true;    // may layer_types say otherwise than windows?
+  bool linear_layers = false;  // may layer_types say linear_attention?
+  std::uint32_t window = 0;    // without the key sliding_window; 0 = none
+  std::uint32_t pattern = 0;   // each so many layers one sees all
+  // What is peculiar to the family; blocks are all alike when it is called, and have no rotary numbers yet.
+  void (*more)(const json_view& config, architecture& a) = nullptr;
+  void (*finish)(const json_view& config, architecture& a) = nullptr;  // the same, at the end
   tensor_table tensors;
+  // Where each expert's tensors are by themselves.
+  const tensor_table* apart = nullptr;
+  // Instead of `tensors`, where it depends on the model.
+  const tensor_table* (*table)(const architecture& a) = nullptr;
+
+  const tensor_table& table_of(const architecture& a) const { return table != nullptr ? *table(a) : tensors; }
 };
 
 }  // namespace depthlens

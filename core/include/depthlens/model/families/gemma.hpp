@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight before and after each part,
-// windows in most layers; soft caps (2), norms of q and k and other frequencies within windows (3).
+// Gemma 1, 2 and the text model of Gemma 3: scaled embeddings, norms by 1 + weight; from 2 on also behind
+// each part, and windows in most layers; soft caps (2), norms of q and k and other frequencies within windows
+// (3).
 #pragma once
 
 #include <cmath>
 #include <string_view>
 
 #include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "depthlens/model/families/llama.hpp"
 
 namespace depthlens::families {
@@ -56,16 +58,40 @@ inline void read_gemma(const json_view& config, architecture& a) {
   const double scalar = config.find_double("query_pre_attn_scalar").value_or(256.0);
   if (!(scalar > 0))
     fail(status::data, config.place(), "query_pre_attn_scalar is ", scalar, ", expected more than 0");
-  a.attention_scale = 1 / std::sqrt(scalar);
   const bool second = a.family == "gemma2";
-  if (second) {
-    a.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50.0);
-  } else if (const auto cap = config.find("attn_logit_softcapping")) {
-    fail(status::data, cap->place(), "only null is supported: attention has no cap in Gemma 3");
-  }
+  const double cap = second ? read_softcap(config, "attn_logit_softcapping", 50.0) : 0.0;
+  a.each_block([&](block_part& b) {
+    b.attention->scale = 1 / std::sqrt(scalar);
+    b.attention->softcap = cap;
+  });
+  if (const auto other = config.find("attn_logit_softcapping"); other && !second)
+    fail(status::data, other->place(), "only null is supported: attention has no cap in Gemma 3");
   a.final_softcap = read_softcap(config, "final_logit_softcapping", second ? 30.0 : 0.0);
 }
 
+// The activation is the tanh form whatever hidden_act says.
+inline void read_gemma1(const json_view& config, architecture& a) {
+  a.embed_scale = static_cast<double>(static_cast<float>(std::sqrt(static_cast<double>(a.d_model))));
+  for (const char* key : {"hidden_act", "hidden_activation"})
+    if (const auto name = config.find(key);
+        name && !detail::is_listed("gelu gelu_pytorch_tanh", name->as_string()))
+      fail(status::data, name->place(), "is ", printable(name->as_string()),
+           "; supported is gelu_pytorch_tanh");
+}
+
+inline constexpr model_family gemma = {
+    .name = "gemma",
+    .kv_heads = {"num_key_value_heads", 16},
+    .head_dim = {"head_dim", 256},
+    .positions = {"max_position_embeddings", 8192},
+    .activation_key = nullptr,
+    .activation = "gelu_pytorch_tanh",
+    .keys = "attention_bias hidden_act hidden_activation",
+    .norm_offset = 1,
+    .tied = true,
+    .more = read_gemma1,
+    .tensors = llama_tensors,
+};
 inline constexpr model_family gemma2 = {
     .name = "gemma2",
     .kv_heads = {"num_key_value_heads", size_key::required},
@@ -100,7 +126,7 @@ inline constexpr model_family gemma3_text = {
     .harmless = "cache_implementation hidden_act",
     .norm_offset = 1,
     .tied = true,
-    .rope = {.used = true, .theta = 1000000, .local_theta_key = "rope_local_base_freq"},
+    .rope = {.used = true, .theta = 1000000, .local = true, .local_theta_key = "rope_local_base_freq"},
     .windows = windowed::patterned,
     .window = 4096,
     .pattern = 6,

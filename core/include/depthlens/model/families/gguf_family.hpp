@@ -24,15 +24,28 @@ struct gguf_family {
   bool rotary = true;
   rope_kind rope = rope_kind::half;
   bool part_varies = false;   // else rope.dimension_count must be the head size
-  bool freq_factors = false;  // rope_freqs.weight divides the frequencies
+  bool freq_factors = false;  // rope_freqs.weight divides frequencies, not those of `local` layers
   bool long_factors = false;  // rope_factors_short.weight divides them in prompts of the original length
-  double local_theta = 0;     // not 0: layers with a window have this base, never scaled
+  bool yarn_truncates = true;
+  bool local = false;      // layers with a window have a base of their own, never scaled:
+  double local_theta = 0;  // this without rope.freq_base_swa; 0 = that of the others
   windowed windows = windowed::none;
   std::uint32_t (*window)(const architecture& a) =
       nullptr;                // without attention.sliding_window; 0 or null = none
   std::uint32_t pattern = 0;  // each so many layers one sees all
-  void (*more)(const gguf_file& file, architecture& a) = nullptr;  // what is peculiar to the family
+  block_form form = block_form::sequential;
+  bool lists = false;          // sizes may be lists by layer, which `more` reads
+  bool latent = false;         // sizes of heads are not those of the usual keys; `more` reads them
+  bool may_be_sparse = false;  // there may be no dense part, and no size of it
+  // What is peculiar to the family; blocks are all alike when it is called, without windows and rotary
+  // numbers.
+  void (*more)(const gguf_file& file, architecture& a) = nullptr;
+  void (*finish)(const gguf_file& file, architecture& a) = nullptr;  // the same, at the end
   tensor_table tensors;
+  // Instead of `tensors`, where it depends on the model.
+  const tensor_table* (*table)(const architecture& a) = nullptr;
+
+  const tensor_table& table_of(const architecture& a) const { return table != nullptr ? *table(a) : tensors; }
 };
 
 }  // namespace depthlens

@@ -23,7 +23,8 @@ inline constexpr tensor_rule gpt2_block[] = {
 };
 
 inline void read_gpt2(const json_view& config, architecture& a) {
-  if (!config_flag(config, "scale_attn_weights", true)) a.attention_scale = 1;
+  if (config_flag(config, "scale_attn_weights", true)) return;
+  a.each_block([](block_part& b) { b.attention->scale = 1; });
 }
 
 inline constexpr model_family gpt2 = {

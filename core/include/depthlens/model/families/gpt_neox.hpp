@@ -14,11 +14,11 @@ inline constexpr tensor_rule gpt_neox_outside[] = {{"embed", "embed_in", extent:
 inline constexpr tensor_rule gpt_neox_block[] = {
     {"attn_norm", "input_layernorm", extent::width, extent::one, bias_of::always},
     {"q", "attention.query_key_value", extent::query, extent::width, bias_of::attention, false,
-     fused_in::qkv_by_head, 0},
+     fused_in::qkv_by_group, 0},
     {"k", "attention.query_key_value", extent::key_value, extent::width, bias_of::attention, false,
-     fused_in::qkv_by_head, 1},
+     fused_in::qkv_by_group, 1},
     {"v", "attention.query_key_value", extent::key_value, extent::width, bias_of::attention, false,
-     fused_in::qkv_by_head, 2},
+     fused_in::qkv_by_group, 2},
     {"o", "attention.dense", extent::width, extent::query, bias_of::attention},
     {"ffn_norm", "post_attention_layernorm", extent::width, extent::one, bias_of::always},
     {"up", "mlp.dense_h_to_4h", extent::feed_forward, extent::width, bias_of::always},
@@ -27,7 +27,7 @@ inline constexpr tensor_rule gpt_neox_block[] = {
 
 inline void read_gpt_neox(const json_view& config, architecture& a) {
   const bool parallel = config_flag(config, "use_parallel_residual", true);
-  a.form = parallel ? block_form::parallel : block_form::sequential;
+  a.each_block([&](block_part& b) { b.form = parallel ? block_form::parallel : block_form::sequential; });
 }
 
 inline constexpr model_family gpt_neox = {

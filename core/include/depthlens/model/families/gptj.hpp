@@ -21,8 +21,6 @@ inline constexpr tensor_rule gptj_block[] = {
     {"down", "mlp.fc_out", extent::width, extent::feed_forward, bias_of::always},
 };
 
-inline void read_gptj(const json_view&, architecture& a) { a.form = block_form::parallel; }
-
 inline constexpr model_family gptj = {
     .name = "gptj",
     .layers = {"n_layer", size_key::required},
@@ -41,13 +39,13 @@ inline constexpr model_family gptj = {
         "summary_proj_to_labels summary_type summary_use_proj",
     .only_true = "rotary scale_attn_weights",
     .norm = norm_kind::layer,
+    .form = block_form::parallel,
     .rope = {.used = true,
              .kind = rope_kind::interleaved,
              .theta_key = nullptr,
              .part_key = nullptr,
              .dims_key = "rotary_dim",
              .dims = 64},
-    .more = read_gptj,
     .tensors = {gptj_prefix,
                 "h.",
                 gptj_outside,

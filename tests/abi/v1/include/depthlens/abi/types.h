@@ -113,7 +113,10 @@ enum {
   DLENS_DTYPE_Q6_K = 12,
   DLENS_DTYPE_IQ4_NL = 13,
   DLENS_DTYPE_IQ4_XS = 14,
-  DLENS_DTYPE_MXFP4 = 15
+  DLENS_DTYPE_MXFP4 = 15,
+  // Blocks of 32 in 16 bytes, neighbours in a byte, the first of both in its low half; the power of two of
+  // each block is a byte of `scales`.
+  DLENS_DTYPE_MXFP4_PAIRS = 16
 };
 
 // A named read-only view of a weight tensor as it lies in the model file, possibly a part of a fused or
@@ -132,6 +135,8 @@ typedef struct dlens_tensor {
   uint64_t bytes;                      // from data to the end of the last element that is part of the view
   uint64_t row_group, group_stride;    // rows
   uint64_t row_stride, column_stride;  // elements
+  const void *scales;  // of DLENS_DTYPE_MXFP4_PAIRS: block b counted from `data` has byte b; else NULL
+  uint64_t scale_bytes;
 } dlens_tensor;
 
 enum {

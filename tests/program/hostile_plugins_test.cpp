@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_hangs_while_it_is_loaded_is_refused_after_som
 BOOST_AUTO_TEST_CASE(a_backend_that_cannot_run_here_is_not_called_ok) {
   const plugin_maker plugins;
   plugin_source source;
-  source.interface = "depthlens.backend/2";
+  source.interface = "depthlens.backend/3";
   source.offered = "&backend_table";
   source.more =
       "#include \"depthlens/abi/backend.h\"\n"

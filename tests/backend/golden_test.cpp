@@ -131,8 +131,15 @@ BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
       boost::json::object result;
       BOOST_REQUIRE_NO_THROW(result =
                                  self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));
-      for (const auto& [name, one] : result)
+      for (const auto& [name, one] : result) {
+        // A state ten times as large reads otherwise where no norm takes that away.
+        if (name == "scale" && m.opened.files->find_tensor("final_norm") == nullptr) {
+          BOOST_TEST(one.at("result").as_string() == "not applicable");
+          continue;
+        }
+        BOOST_TEST(one.at("result").as_string() == "passed", name);
         BOOST_TEST(one.at("largest_difference").as_double() < 1e-3, name);
+      }
     }
   }
 }

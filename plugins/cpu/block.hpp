@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention.hpp"
+#include "experts.hpp"
 #include "part_tools.hpp"
 #include "pass.hpp"
 
@@ -50,6 +51,7 @@ class block_run {
 
   void add_dense(const float_rows& mixed);
   void add_experts(const float_rows& mixed);
+  void put_choice(std::size_t row, const chosen_experts& chosen, const float* logits) const;
   void add_mixed(const float_rows& mixed, row_range rows);
   const norm_weights& channel_norm() const;
   // layer_inputs.cpp

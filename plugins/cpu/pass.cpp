@@ -31,6 +31,7 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
     : batch(asked),
       tree(make_token_tree(batch, {m.arch_.all.vocab_size, m.arch_.all.max_positions,
                                    batch.prefix ? batch.prefix->path->end : batch.prefix_length})),
+      choices(batch.choices, m.arch_),
       all_queries(make_query_rows(tree)),
       room(std::move(given)) {
   std::vector<read_site> sites = make_read_sites(batch, tree);

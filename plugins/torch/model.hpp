@@ -95,6 +95,11 @@ class model {
   at::Tensor layer_input(block_call& call, std::uint32_t layer, const at::Tensor& h,
                          const made_rows& made) const;
   block_work work_of(block_call& call, std::uint32_t layer) const;
+  // What a router chose of each row made: ids, weights (rows, n_used), and its logits (rows, E).
+  struct router_choice {
+    const at::Tensor &ids, &weights, &logits;
+  };
+  void put_choices(const pass& p, std::uint32_t layer, const made_rows& made, const router_choice& of) const;
 
   owned_architecture arch_;
   std::vector<at::Device> devices_;

@@ -40,7 +40,8 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
                   const dlens_readings* const* readings)
     : on(at),
       batch(asked),
-      tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})) {
+      tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})),
+      choices(batch.choices, m.arch_) {
   if (batch.prefix || batch.kept || batch.prefix_length > 0)
     fail(status::internal, "this backend keeps no prefixes");
   std::vector<read_site> sites = make_read_sites(batch, tree);

@@ -101,6 +101,28 @@ struct pack_readings {
   std::vector<lens_readings> lenses;
 };
 
+// Of a pack's reads, in the order of dlens_choices.
+struct pack_choices {
+  std::uint32_t n_blocks, n_used;
+  std::vector<std::int32_t> expert{};
+  std::vector<float> weight{}, entropy{};
+  dlens_choices table{};
+
+  const dlens_choices* room_for(std::size_t reads) {
+    expert.assign(reads * n_blocks * n_used, -2);
+    weight.resize(expert.size());
+    entropy.resize(reads * n_blocks);
+    table = {.size = sizeof table,
+             .n_blocks = n_blocks,
+             .n_used = n_used,
+             .reserved = 0,
+             .expert = expert.data(),
+             .weight = weight.data(),
+             .entropy = entropy.data()};
+    return &table;
+  }
+};
+
 struct transport_spec {
   std::uint32_t layer;
   std::uint32_t form = DLENS_TRANSPORT_IDENTITY;
@@ -179,9 +201,10 @@ class test_model {
     add_lens(layers);
   }
 
-  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes.
+  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes; choices: of
+  // routers, where they are wanted.
   pack_readings forward(const pack& p, const dlens_prefix* prefix = nullptr, std::uint32_t keep_token = 0,
-                        dlens_prefix** kept = nullptr) const {
+                        dlens_prefix** kept = nullptr, pack_choices* choices = nullptr) const {
     pack_readings out;
     out.final_top.resize(p.read_token.size());
     std::vector<dlens_readings> tables;
@@ -214,6 +237,7 @@ class test_model {
     batch.prefix = prefix;
     batch.keep_token = keep_token;
     batch.kept = kept;
+    if (choices) batch.choices = choices->room_for(p.read_token.size());
     if (streamed()) {
       run_stages(batch, out.final_top.data(), pointers.data());
     } else {
@@ -252,7 +276,8 @@ class test_model {
             .keep_token = 0,
             .prefix_length = 0,
             .kept = nullptr,
-            .hidden = nullptr};
+            .hidden = nullptr,
+            .choices = nullptr};
   }
 
   const dlens_model& get() const { return model_.get(); }

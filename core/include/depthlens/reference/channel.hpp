@@ -18,6 +18,7 @@ namespace depthlens::reference {
 struct chosen_experts {
   std::vector<std::size_t> ids;
   row weights;
+  double entropy = 0;  // nats, of the scores of all experts, divided by their sum
 };
 
 inline double activate(double x, std::uint32_t kind) {
@@ -54,10 +55,11 @@ class channel {
     if (e.router == DLENS_ROUTER_SOFTMAX) softmax(score);
     for (double& s : score)
       if (e.router == DLENS_ROUTER_SIGMOID) s = sigmoid(s);
+    chosen_experts out;
+    out.entropy = entropy_of(score);
     row rank_by = score;
     if (w_.has(block_ + "router_correction")) add(rank_by, w_.at(block_ + "router_correction").values);
     keep_best_groups(rank_by);
-    chosen_experts out;
     out.ids = best(rank_by, e.n_used);
     for (const std::size_t id : out.ids) out.weights.push_back(score[id]);
     if (e.router == DLENS_ROUTER_CHOSEN_SOFTMAX) softmax(out.weights);
@@ -121,6 +123,16 @@ class channel {
     const std::vector<std::size_t> kept = best(worth, e.groups_used);
     for (std::size_t i = 0; i < score.size(); ++i)
       if (std::find(kept.begin(), kept.end(), i / n) == kept.end()) score[i] = -INFINITY;
+  }
+
+  // Of scores that are logits still, of their softmax.
+  double entropy_of(row share) const {
+    if (shape_.experts->router == DLENS_ROUTER_CHOSEN_SOFTMAX) softmax(share);
+    const double sum = std::accumulate(share.begin(), share.end(), 0.0);
+    double out = 0;
+    for (const double s : share)
+      if (s != 0) out -= s / sum * std::log(s / sum);
+    return out;
   }
 
   static std::vector<std::size_t> best(const row& score, std::size_t n) {

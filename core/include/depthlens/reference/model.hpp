@@ -43,14 +43,19 @@ class model {
   // Errors: those of weights.
   explicit model(const dlens_weights& given) : w_(given), arch_(w_.arch().all) {}
 
-  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i.
-  std::vector<std::vector<row>> residuals(const std::vector<std::int32_t>& ids) const {
+  // What routers chose: [block][position], nothing in blocks without experts.
+  using choices = std::vector<std::vector<chosen_experts>>;
+
+  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i. chosen: where
+  // to put what routers chose, or NULL.
+  std::vector<std::vector<row>> residuals(const std::vector<std::int32_t>& ids,
+                                          choices* chosen = nullptr) const {
     std::vector<row> h;
     for (std::size_t p = 0; p < ids.size(); ++p) h.push_back(embed(static_cast<std::size_t>(ids[p]), p));
     std::vector<std::vector<row>> layers{h};
     std::map<std::uint32_t, keys_and_values> kept;
     for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
-      run_block(layer, ids, layers[0], h, kept);
+      run_block(layer, ids, layers[0], h, kept, chosen ? &chosen->emplace_back() : nullptr);
       layers.push_back(h);
     }
     return layers;
@@ -84,7 +89,8 @@ class model {
 
   // h, of all positions, becomes what leaves the block. kept: keys and values by block.
   void run_block(std::uint32_t layer, const std::vector<std::int32_t>& ids, const std::vector<row>& h0,
-                 std::vector<row>& h, std::map<std::uint32_t, keys_and_values>& kept) const {
+                 std::vector<row>& h, std::map<std::uint32_t, keys_and_values>& kept,
+                 std::vector<chosen_experts>* chosen) const {
     const std::string block = cat("block.", layer, ".");
     const dlens_block& form = w_.arch().blocks[layer].form;
     const bool after = form.form == DLENS_BLOCK_NORM_AFTER, parallel = form.form == DLENS_BLOCK_PARALLEL;
@@ -99,6 +105,7 @@ class model {
       const row& seen = parallel ? entered : h[p];
       const bool own = !after && w_.has(block + "ffn_norm");
       const row normed = own ? w_.norm(block + "ffn_norm", seen) : parallel ? x[p] : seen;
+      if (chosen && w_.arch().blocks[layer].experts) chosen->push_back(second.choose(seen, normed));
       add(h[p], second.output(seen, normed), form.residual_scale);
       if (after) h[p] = w_.norm(block + "ffn_norm", h[p]);
       if (w_.arch().layer_inputs) add_layer_input(layer, static_cast<std::size_t>(ids[p]), h0[p], h[p]);

@@ -87,6 +87,20 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_fit_the_architecture_are_refused_by_nam
   refused([](weights_view& v) { v.attention[0].rope_inverse_frequency = nullptr; }, "rotary");
 }
 
+BOOST_AUTO_TEST_CASE(a_clamped_activation_without_a_gate_is_refused_by_name) {
+  const auto refused = [](const model_shape& shape, const std::string& with) {
+    const random_model weights(shape);
+    const weights_view view(weights);
+    expect_error([&] { loaded_model model(view.weights); }, status::unavailable, "\"clamped\" with " + with);
+  };
+  constexpr std::uint32_t clamped = DLENS_ACTIVATION_CLAMPED;
+  refused({.activation = clamped, .gated = false}, "\"no_gate\", having no tensor block.0.gate");
+  refused({.activation = clamped, .gated = false, .experts = expert_shape{.dense_layers = 3}}, "\"no_gate\"");
+  refused({.activation = clamped, .gated = false, .experts = expert_shape{}},
+          "\"no_gate\", having no tensor block.0.expert.0.gate");
+  refused({.activation = clamped, .layer_inputs = 24}, "\"layer_inputs\"");
+}
+
 BOOST_AUTO_TEST_CASE(a_device_that_does_not_exist_is_not_available) {
   const random_model weights({});
   weights_view view(weights);

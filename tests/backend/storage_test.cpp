@@ -9,6 +9,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -94,6 +95,36 @@ std::vector<std::byte> random_q8_0(std::size_t n_blocks, std::uint32_t seed) {
   return out;
 }
 
+// Blocks of 32 numbers of four bits each, and apart from them the power of two of each block.
+struct paired_blocks {
+  std::vector<std::byte> numbers, scales;
+  paired_blocks(std::size_t n_blocks, std::uint32_t seed) {
+    std::mt19937 bits(seed);
+    for (std::size_t i = 0; i < 16 * n_blocks; ++i) numbers.push_back(static_cast<std::byte>(bits() & 0xff));
+    for (std::size_t i = 0; i < n_blocks; ++i) scales.push_back(static_cast<std::byte>(122 + bits() % 3));
+  }
+};
+
+// Puts such blocks in the place of a matrix, its rows `apart` rows from one another, and their values into it.
+void move_to_pairs(matrix& m, dlens_tensor& t, std::size_t apart, std::list<paired_blocks>& memory) {
+  const std::size_t row = m.columns / 32;
+  const paired_blocks& blocks = memory.emplace_back(apart * m.rows * row, static_cast<std::uint32_t>(row));
+  for (std::size_t r = 0; r < m.rows; ++r) {
+    const std::size_t first = r * apart * row;
+    depthlens::detail::dequantize_mxfp4_pairs(blocks.numbers.data() + 16 * first,
+                                              blocks.scales.data() + first, row,
+                                              m.values.data() + r * m.columns);
+  }
+  t.dtype = DLENS_DTYPE_MXFP4_PAIRS;
+  t.data = blocks.numbers.data();
+  t.bytes = blocks.numbers.size() - (apart - 1) * row * 16;
+  t.scales = blocks.scales.data();
+  t.scale_bytes = blocks.scales.size() - (apart - 1) * row;
+  t.row_stride = apart * m.columns;
+}
+
+bool holds_blocks(const matrix& m) { return !m.vector && m.columns % 32 == 0; }
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(transposed_matrices_that_are_parts_of_one_read_like_plain_ones) {
@@ -177,6 +208,26 @@ BOOST_AUTO_TEST_CASE(rows_of_quantised_blocks_in_every_second_place_read_like_th
   BOOST_TEST(count_differing_reads(moved.view.weights, weights) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(blocks_whose_scales_lie_elsewhere_read_like_their_values) {
+  const model_shape dense{.width = 64, .inner = 96, .seed = 108};
+  const model_shape experts{.width = 64,
+                            .seed = 109,
+                            .activation = DLENS_ACTIVATION_CLAMPED,
+                            .biased_inner = true,
+                            .experts = expert_shape{.inner = 32, .router = DLENS_ROUTER_CHOSEN_SOFTMAX}};
+  for (const model_shape& shape : {dense, experts}) {
+    for (const std::size_t apart : {1u, 2u}) {
+      random_model weights(shape);
+      moved_model moved(weights);
+      std::list<paired_blocks> memory;
+      for (auto& [name, m] : weights.tensors)
+        if (holds_blocks(m)) move_to_pairs(m, moved.view.tensor(name), apart, memory);
+      BOOST_TEST(memory.size() >= 15U);
+      BOOST_TEST(count_differing_reads(moved.view.weights, weights) == 0u);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(transposed_halves_read_like_their_values) {
   random_model weights({.seed = 106});
   moved_model moved(weights);
@@ -224,6 +275,27 @@ BOOST_AUTO_TEST_CASE(views_that_leave_their_bytes_are_refused_by_name) {
   refused([](dlens_tensor& t) { t.dtype = DLENS_DTYPE_Q8_0, t.row_stride = 1, t.column_stride = 96; });
   refused([](dlens_tensor& t) { t.dtype = DLENS_DTYPE_Q8_0, t.row_stride = 80; });
   loaded_model good(weights_view(weights).weights);
+}
+
+BOOST_AUTO_TEST_CASE(blocks_without_all_of_their_scales_are_refused_by_name) {
+  random_model weights({.width = 64, .inner = 96});
+  const auto refused = [&](auto change) {
+    weights_view view(weights);
+    std::list<paired_blocks> memory;
+    dlens_tensor& t = view.tensor("block.1.up");
+    move_to_pairs(weights.tensors.at("block.1.up"), t, 1, memory);
+    loaded_model good(view.weights);
+    change(t);
+    BOOST_CHECK_EXCEPTION(loaded_model model(view.weights), depthlens::error, [](const depthlens::error& e) {
+      return e.code() == depthlens::status::data &&
+             std::string(e.what()).find("block.1.up") != std::string::npos;
+    });
+  };
+  refused([](dlens_tensor& t) { t.scales = nullptr; });
+  refused([](dlens_tensor& t) { t.scale_bytes -= 1; });
+  refused([](dlens_tensor& t) { t.bytes -= 1; });
+  refused([](dlens_tensor& t) { t.row_stride += 16; });
+  refused([](dlens_tensor& t) { t.size = offsetof(dlens_tensor, scales); });
 }
 
 BOOST_AUTO_TEST_CASE(parts_that_do_not_fit_the_architecture_are_refused_by_name) {

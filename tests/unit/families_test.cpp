@@ -205,9 +205,50 @@ BOOST_AUTO_TEST_CASE(opt_begins_its_positions_at_row_two) {
   BOOST_TEST(o.files.arch().position_offset == 2u);
   BOOST_TEST((test::flat(o.files.arch()).activation == activation_kind::relu));
   BOOST_TEST((o.files.tensor("position").shape == shape{18, 8}));
-  BOOST_TEST(refuses(test::opt_model(), R"("do_layer_norm_before":false)", "do_layer_norm_before"));
-  BOOST_TEST(refuses(test::opt_model(), R"("word_embed_proj_dim":4)", "projected embeddings"));
-  BOOST_TEST(refuses(test::opt_model(), R"("_remove_final_layer_norm":true)", "_remove_final_layer_norm"));
+  BOOST_TEST((o.files.arch().blocks[0].form == block_form::sequential));
+  BOOST_TEST(o.files.find_tensor("final_norm") != nullptr);
+  BOOST_TEST(o.files.find_tensor("in_projection") == nullptr);
+  BOOST_TEST(refuses(test::opt_model(), R"("layer_norm_elementwise_affine":false)",
+                     "layer_norm_elementwise_affine is false"));
+  for (const char* width : {"0", "1048577"})
+    BOOST_TEST(refuses(test::opt_model(), cat(R"("word_embed_proj_dim":)", width),
+                       cat("word_embed_proj_dim: is ", width, ", expected 1 to 1048576")));
+}
+
+// As OPT-350M: norms behind what is added, none at the end, embeddings narrower than the model.
+BOOST_AUTO_TEST_CASE(opt_has_norms_behind_and_projected_embeddings_where_it_says_so) {
+  const std::string_view keys = R"("do_layer_norm_before":false,"word_embed_proj_dim":4)";
+  family_model m = test::opt_model();
+  const std::string decoder = "model.decoder.";
+  std::erase_if(m.tensors, [&](const named_shape& t) {
+    return t.name.starts_with(decoder + "final_layer_norm") || t.name == decoder + "embed_tokens.weight";
+  });
+  m.tensors.push_back({decoder + "embed_tokens.weight", {10, 4}});
+  m.tensors.push_back({decoder + "project_in.weight", {8, 4}});
+  m.tensors.push_back({decoder + "project_out.weight", {4, 8}});
+  const opened o(m, keys);
+  BOOST_TEST((o.files.arch().blocks[0].form == block_form::norm_after));
+  BOOST_TEST(o.files.arch().embed_dim == 4u);
+  BOOST_TEST((o.files.tensor("embed").shape == shape{10, 4}));
+  BOOST_TEST((o.files.tensor("in_projection").shape == shape{8, 4}));
+  BOOST_TEST((o.files.tensor("out_projection").shape == shape{4, 8}));
+  BOOST_TEST(o.files.tensor("unembed").data == o.files.tensor("embed").data);
+  BOOST_TEST(o.files.find_tensor("final_norm") == nullptr);
+  family_model less = m;
+  std::erase_if(less.tensors, [](const named_shape& t) { return t.name.ends_with("project_in.weight"); });
+  BOOST_TEST(fails_with(status::data, "project_in.weight' is missing", [&] { opened(less, keys); }));
+  m.tensors.push_back({decoder + "final_layer_norm.weight", {8}});
+  BOOST_TEST(fails_with(status::data, "final_layer_norm.weight' does not belong", [&] { opened(m, keys); }));
+}
+
+BOOST_AUTO_TEST_CASE(opt_may_lack_the_final_norm_alone) {
+  family_model m = test::opt_model();
+  std::erase_if(m.tensors,
+                [](const named_shape& t) { return t.name.starts_with("model.decoder.final_layer_norm"); });
+  BOOST_TEST(fails_with(status::data, "final_layer_norm.weight' is missing", [&] { opened{m}; }));
+  const opened o(m, R"("_remove_final_layer_norm":true)");
+  BOOST_TEST((o.files.arch().blocks[0].form == block_form::sequential));
+  BOOST_TEST(o.files.find_tensor("final_norm") == nullptr);
 }
 
 BOOST_AUTO_TEST_CASE(qwen_uses_windows_only_where_it_says_so) {

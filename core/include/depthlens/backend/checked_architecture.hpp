@@ -4,6 +4,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/backend/tensor_set.hpp"
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/model/architecture.hpp"
 
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -197,11 +199,47 @@ class architecture_checker {
   owned_architecture out_;
 };
 
+// The clamped activation is one of two numbers, gate and up: it is nothing where there is no gate, and not
+// what layer inputs are gated with.
+class clamped_checker {
+ public:
+  explicit clamped_checker(const dlens_weights& weights) : tensors_(weights) {}
+
+  void check(std::uint32_t layer, const block_shape& block, bool layer_inputs) const {
+    const std::string at = cat("block.", layer, ".");
+    if (layer_inputs) refuse(cat("\"", DLENS_OP_LAYER_INPUTS, "\" in block ", layer));
+    if (block.form.d_ff > 0) need(at + "gate");
+    if (!block.experts) return;
+    for (std::uint32_t e = 0; e < block.experts->n_experts; ++e) need(cat(at, "expert.", e, ".gate"));
+    if (block.experts->d_shared > 0) need(at + "shared_gate");
+  }
+
+ private:
+  void need(const std::string& gate) const {
+    if (!tensors_.has(gate)) refuse(cat("\"", DLENS_OP_NO_GATE, "\", having no tensor ", gate));
+  }
+  [[noreturn]] static void refuse(const std::string& with) {
+    fail(status::unavailable, "the model asks for \"", DLENS_OP_CLAMPED, "\" with ", with,
+         ", which no backend computes");
+  }
+
+  tensor_set tensors_;
+};
+
+inline void check_clamped(const owned_architecture& a, const dlens_weights& weights) {
+  std::optional<clamped_checker> checker;
+  for (std::uint32_t i = 0; i < a.n_layers(); ++i) {
+    if (a.blocks[i].form.activation != DLENS_ACTIVATION_CLAMPED) continue;
+    if (!checker) checker.emplace(weights);
+    checker->check(i, a.blocks[i], a.layer_inputs.has_value());
+  }
+}
+
 }  // namespace detail
 
 // known: the names of ops that the backend computes. Errors: status::unavailable with the name of another op,
-// status::internal for a description of another interface, or with what this one does not know, status::data
-// for one that cannot be computed with.
+// or of two that do not go together, status::internal for a description of another interface, or with what
+// this one does not know, status::data for one that cannot be computed with.
 inline owned_architecture checked_architecture(const dlens_weights& weights,
                                                std::span<const std::string_view> known) {
   if (!DLENS_HAS(dlens_weights, &weights, n_tensors) || !weights.architecture ||
@@ -217,6 +255,7 @@ inline owned_architecture checked_architecture(const dlens_weights& weights,
       fail(status::unavailable, "the model asks for \"", op, "\", which this backend does not compute");
   }
   owned_architecture out = detail::architecture_checker(from).check();
+  detail::check_clamped(out, weights);
   for (std::uint64_t i = 0; i < from.n_ops; ++i)
     if (from.ops[i] == std::string_view(DLENS_OP_NO_FINAL_NORM)) out.final_norm = false;
   return out;

@@ -114,6 +114,7 @@ struct architecture {
   bool attention_bias = false;  // where it depends on the model
   bool mlp_bias = false;
   bool head_norms = false;
+  bool final_norm = true;
   std::uint32_t position_offset = 0;  // of the rows of learned positions
   std::vector<block_part> blocks;     // (n_layers)
   std::optional<layer_input_part> layer_inputs;

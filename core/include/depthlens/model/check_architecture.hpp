@@ -23,6 +23,7 @@ class architecture_check {
   void whole(const architecture& a) const {
     within("the number of layers", a.n_layers, size_limits::layers);
     within("the model width", a.d_model, size_limits::width);
+    within("the embedding width", a.embed_dim, size_limits::width);
     within("the vocabulary size", a.vocab_size, size_limits::any);
     within("the number of positions", a.max_positions, size_limits::any);
     if (!(a.norm_eps >= 0 && a.norm_eps < 1))

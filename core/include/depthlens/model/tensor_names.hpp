@@ -73,6 +73,7 @@ enum class fused_in {
 // In which blocks a rule holds.
 enum class only_in {
   any,
+  projected,    // outside of blocks: embeddings of another width than the model's
   attention,    // with attention of any kind
   own_kv,       // attention that takes no keys and values of another block
   own_v,        // the same, but not where values are the keys
@@ -230,6 +231,8 @@ inline bool holds_in(only_in where, const architecture& a, const block_part& b, 
   switch (where) {
     case only_in::any:
       return true;
+    case only_in::projected:
+      return a.embed_dim != a.d_model;
     case only_in::attention:
       return attention;
     case only_in::own_kv:

@@ -85,6 +85,11 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_fit_the_architecture_are_refused_by_nam
   refused([](weights_view& v) { v.architecture.d_model = 0; }, "size");
   refused([](weights_view& v) { v.attention[0].rope_dims = 14; }, "rotary");
   refused([](weights_view& v) { v.attention[0].rope_inverse_frequency = nullptr; }, "rotary");
+  refused(
+      [](weights_view& v) {
+        v.attention[0].rope_long_inverse_frequency = v.attention[0].rope_inverse_frequency;
+      },
+      "longer prompts");
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_does_not_exist_is_not_available) {

@@ -46,6 +46,8 @@ BOOST_AUTO_TEST_CASE(packs_that_are_not_trees_of_known_ids_are_refused) {
   refused([](pack& p) { p.parent[2] = -2; }, status::internal, "parent");
   refused([](pack& p) { p.position[3] = 2; }, status::internal, "position");
   refused([](pack& p) { p.position[0] = 1; }, status::internal, "position");
+  refused([](pack& p) { p.long_positions = 2, p.rope_long = {0, 0, 1, 0}; }, status::internal, "length");
+  refused([](pack& p) { p.long_positions = 2, p.rope_long = {2, 2, 2, 2}; }, status::internal, "length");
   refused([](pack& p) { p.targets[1] = 203; }, status::data, "id 203");
   refused([](pack& p) { p.targets[1] = -2; }, status::data, "id -2");
   refused([](pack& p) { p.read_token[0] = 4; }, status::internal, "token 4");

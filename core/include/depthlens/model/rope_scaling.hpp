@@ -148,6 +148,8 @@ inline void check_rope(double theta, const rope_scaling& s, std::uint32_t dims, 
     }
     return;
   }
+  if (s.original_positions < 1)
+    fail(status::data, label, ": the original number of positions is ", s.original_positions);
   for (const std::vector<float>* set : {&s.divisors, &s.long_divisors}) {
     if (set->size() != dims / 2 && (set == &s.divisors || !set->empty()))
       fail(status::data, label, ": ", set->size(), " rope factors for ", dims / 2, " frequencies");
@@ -179,8 +181,9 @@ inline double rope_scale_of(const rope_scaling& s, std::string_view label) {
 
 // Where LongRoPE's second set begins, if prompts get there.
 inline void set_long_positions(const rope_scaling& s, architecture& a) noexcept {
-  if (s.type == rope_scaling::kind::longrope && s.original_positions < a.max_positions)
-    a.long_positions = static_cast<std::uint32_t>(s.original_positions);
+  const double n = s.original_positions;  // not checked yet
+  if (s.type == rope_scaling::kind::longrope && n >= 1 && n < a.max_positions)
+    a.long_positions = static_cast<std::uint32_t>(n);
 }
 
 }  // namespace depthlens

@@ -10,8 +10,8 @@
 namespace depthlens {
 
 struct prefix_forest {
-  // (N) nodes in depth-first order of the sequences, sorted by form and tokens: a parent precedes its children, a subtree is
-  // contiguous.
+  // (N) nodes in depth-first order of the sequences, sorted by form, then by tokens: a parent precedes its
+  // children, a subtree is contiguous.
   std::vector<std::int32_t> token;
   std::vector<std::int32_t> parent;    // -1 = root
   std::vector<std::int32_t> position;  // number of ancestors

@@ -40,8 +40,8 @@ class block_run {
   void make_queries_alone(const float_rows& q);
   void keep_rows(const float_rows& rows);
   std::vector<kept_rows> prefix_kv(const float_rows& kv);
-  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm,
-            const std::int32_t* position, float scale) const;
+  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const row_places& at,
+            float scale) const;
   // latent_attention.cpp
   input_rows low_rank_queries(const input_rows& x);
   float_rows make_latents(const float_rows& q);

@@ -72,9 +72,13 @@ block_call::block_call(const model& m, model::pass& on, std::uint32_t first, std
                        std::shared_ptr<const kept_path> path, workspace& space)
     : p(on), scratch(space), prefix(std::move(path)) {
   scratch.rotary.resize(m.arch().ropes.size());
+  scratch.long_rotary.resize(m.arch().ropes.size());
   for (std::size_t i = 0; i < scratch.rotary.size(); ++i) {
     const rope_table& table = m.arch().ropes[i];
-    scratch.rotary[i].reserve(p.tree.n_positions, table.inverse_frequency, static_cast<float>(table.scale));
+    const auto scale = static_cast<float>(table.scale);
+    scratch.rotary[i].reserve(p.tree.n_positions, table.inverse_frequency, scale);
+    if (!p.tree.rope_long.empty())
+      scratch.long_rotary[i].reserve(p.tree.n_positions, table.long_inverse_frequency, scale);
   }
   if (p.kept_tokens.empty()) return;
   kept = std::make_shared<kept_path>();

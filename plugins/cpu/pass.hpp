@@ -70,7 +70,10 @@ struct block_call {
   block_call(const model& m, model::pass& p, std::uint32_t first, std::uint32_t end,
              std::shared_ptr<const kept_path> path, workspace& space);
 
-  const rotary_table& angles(std::size_t rope) const { return scratch.rotary[rope]; }
+  // is_long: the token's dlens_batch.rope_long.
+  const rotary_table& angles(std::size_t rope, bool is_long) const {
+    return is_long ? scratch.long_rotary[rope] : scratch.rotary[rope];
+  }
   std::size_t slot(std::uint32_t layer) const { return layer - kept->first_layer; }
 
   model::pass& p;

@@ -71,8 +71,8 @@ class model {
     at::Device device;
     std::size_t index;  // of it among all
     const model_weights& weights;
-    std::vector<at::Tensor> inverse_frequencies{};  // of each rope_table
-    mutable std::uint64_t tokens = 0;               // under way, guarded by under_way_guard_
+    std::vector<at::Tensor> inverse_frequencies{}, long_frequencies{};  // of each rope_table
+    mutable std::uint64_t tokens = 0;  // under way, guarded by under_way_guard_
     mutable device_room room{};
   };
   class replica_use;  // by one pack

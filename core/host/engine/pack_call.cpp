@@ -82,6 +82,7 @@ void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) 
   tokens_.push_back(f.token[node]);
   parent_.push_back(up);
   position_.push_back(f.position[node]);
+  rope_long_.push_back(f.is_long(node) ? 1 : 0);
 }
 
 void pack_call::make_batch() {
@@ -105,6 +106,7 @@ void pack_call::make_batch() {
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
   hidden_.resize(sites_.size() * options_.state_floats);
+  const bool is_long = std::count(rope_long_.begin(), rope_long_.end(), 1) > 0;
   batch_ = {.size = sizeof(dlens_batch),
             .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
             .tokens = tokens_.data(),
@@ -120,6 +122,7 @@ void pack_call::make_batch() {
             .keep_token = keep_token,
             .kept = pack_.keep < 0 ? nullptr : &kept_,
             .hidden = options_.state_floats == 0 ? nullptr : hidden_.data(),
+            .rope_long = is_long ? rope_long_.data() : nullptr,
             .choices = make_choices()};
 }
 

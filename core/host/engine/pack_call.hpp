@@ -51,6 +51,7 @@ class pack_call {
   const std::span<const read_site> sites_;  // P
   const call_options& options_;
   std::vector<std::int32_t> tokens_, parent_, position_, targets_, final_top_;
+  std::vector<std::uint8_t> rope_long_;
   std::vector<std::uint32_t> read_token_, target_begin_;
   std::vector<lens_reading> out_;  // one for each lens, over all reads
   std::vector<float> hidden_;      // (P, n_layers + 1, D), where wanted

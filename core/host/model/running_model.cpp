@@ -21,6 +21,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
                              const work_rules& rules, std::uint64_t lens_bytes)
     : opened_(opened), about_(backend.about), table_(backend.table), views_(*opened.files), rules_(rules) {
   const stopwatch watch;
+  rules_.long_positions = opened.files->arch().long_positions;
   name_backend(about_.word);
   plan(lens_bytes);
   dlens_model_options options = options_of(rules_);

@@ -123,6 +123,9 @@ typedef struct dlens_batch {
   // Where to put the path that is kept, for prefix_release to free; NULL = none is. Of a pass: whether.
   dlens_prefix **kept;
   float *hidden;  // (P, n_layers + 1, D) the residual stream at every read, layers 0..n; NULL = not wanted
+  // (T) 1: the token is of a prompt of more than long_positions tokens, 0: of another; the same in all of a
+  // token's ancestors, those in the prefix included. NULL = 0 for all.
+  const uint8_t *rope_long;
   const dlens_choices *choices;  // of a model with experts; NULL = not wanted
 } dlens_batch;
 

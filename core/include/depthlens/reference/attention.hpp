@@ -20,8 +20,13 @@ struct keys_and_values {
 
 class attention {
  public:
-  attention(const weights& w, std::uint32_t layer)
-      : w_(w), shape_(w.arch().blocks[layer]), a_(*shape_.attention), block_(cat("block.", layer, ".")) {}
+  // Of a sequence of so many tokens.
+  attention(const weights& w, std::uint32_t layer, std::size_t tokens)
+      : w_(w),
+        shape_(w.arch().blocks[layer]),
+        a_(*shape_.attention),
+        block_(cat("block.", layer, ".")),
+        is_long_(w.arch().all.long_positions > 0 && tokens > w.arch().all.long_positions) {}
 
   keys_and_values make_kv(const std::vector<row>& x) const {
     keys_and_values out;
@@ -87,13 +92,14 @@ class attention {
   row turned(row x, std::size_t position, std::size_t head_dim, std::size_t begin) const {
     if (a_.rope_dims == 0) return x;
     const rope_table& table = w_.arch().ropes[shape_.rope];
+    const std::vector<float>& frequency = is_long_ ? table.long_inverse_frequency : table.inverse_frequency;
     const bool interleaved = a_.rope_kind == DLENS_ROPE_INTERLEAVED;
     const std::size_t half = a_.rope_dims / 2;
     for (std::size_t head = begin; head < x.size(); head += head_dim) {
       for (std::size_t i = 0; i < half; ++i) {
         double& a = x[head + (interleaved ? 2 * i : i)];
         double& b = x[head + (interleaved ? 2 * i + 1 : i + half)];
-        const auto angle = static_cast<double>(static_cast<float>(position) * table.inverse_frequency[i]);
+        const auto angle = static_cast<double>(static_cast<float>(position) * frequency[i]);
         const double turned = a * std::cos(angle) - b * std::sin(angle);
         b = table.scale * (b * std::cos(angle) + a * std::sin(angle));
         a = table.scale * turned;
@@ -136,6 +142,7 @@ class attention {
   const block_shape& shape_;
   const dlens_attention& a_;
   const std::string block_;
+  const bool is_long_;
 };
 
 }  // namespace depthlens::reference

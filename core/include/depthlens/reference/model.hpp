@@ -117,7 +117,7 @@ class model {
                        std::map<std::uint32_t, keys_and_values>& kept) const {
     const block_shape& shape = w_.arch().blocks[layer];
     if (shape.delta) return delta_rule(w_, layer).outputs(x);
-    const attention own(w_, layer);
+    const attention own(w_, layer, x.size());
     if (!shape.shares_kv(layer)) kept[layer] = own.make_kv(x);
     return own.outputs(x, kept.at(shape.attention->kv_layer));
   }

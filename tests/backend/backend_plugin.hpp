@@ -179,9 +179,10 @@ class test_model {
     add_lens(layers);
   }
 
-  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes.
+  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes; hidden: room for
+  // the states of all reads.
   pack_readings forward(const pack& p, const dlens_prefix* prefix = nullptr, std::uint32_t keep_token = 0,
-                        dlens_prefix** kept = nullptr) const {
+                        dlens_prefix** kept = nullptr, float* hidden = nullptr) const {
     pack_readings out;
     out.final_top.resize(p.read_token.size());
     std::vector<dlens_readings> tables;
@@ -214,6 +215,7 @@ class test_model {
     batch.prefix = prefix;
     batch.keep_token = keep_token;
     batch.kept = kept;
+    batch.hidden = hidden;
     if (streamed()) {
       run_stages(batch, out.final_top.data(), pointers.data());
     } else {

@@ -131,6 +131,12 @@ struct pack_choices {
   }
 };
 
+// What a pack may ask for besides its readings; null = it does not.
+struct wanted_besides {
+  float* hidden = nullptr;  // room for the states of all reads
+  pack_choices* choices = nullptr;
+};
+
 struct transport_spec {
   std::uint32_t layer;
   std::uint32_t form = DLENS_TRANSPORT_IDENTITY;
@@ -209,10 +215,9 @@ class test_model {
     add_lens(layers);
   }
 
-  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes; choices: of
-  // routers, where they are wanted.
+  // prefix: the kept path that the pack continues; kept: where the path to keep_token goes.
   pack_readings forward(const pack& p, const dlens_prefix* prefix = nullptr, std::uint32_t keep_token = 0,
-                        dlens_prefix** kept = nullptr, pack_choices* choices = nullptr) const {
+                        dlens_prefix** kept = nullptr, const wanted_besides& more = {}) const {
     pack_readings out;
     out.final_top.resize(p.read_token.size());
     std::vector<dlens_readings> tables;
@@ -245,7 +250,8 @@ class test_model {
     batch.prefix = prefix;
     batch.keep_token = keep_token;
     batch.kept = kept;
-    if (choices) batch.choices = choices->room_for(p.read_token.size());
+    batch.hidden = more.hidden;
+    if (more.choices) batch.choices = more.choices->room_for(p.read_token.size());
     if (streamed()) {
       run_stages(batch, out.final_top.data(), pointers.data());
     } else {

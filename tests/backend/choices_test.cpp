@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(the_experts_that_are_said_to_be_chosen_are_those_of_the_ref
       model.add_logit_lens();
       const sequences texts = random_sequences(s.shape, 4, 40, s.shape.seed + 7);
       pack_choices got = room_of(s.shape);
-      model.forward(read_everywhere(texts), nullptr, 0, nullptr, &got);
+      model.forward(read_everywhere(texts), nullptr, 0, nullptr, {.choices = &got});
       const weights_view view(weights);
       const reference::model plain(view.weights);
       std::size_t read = 0, different = 0;
@@ -94,12 +94,12 @@ BOOST_AUTO_TEST_CASE(a_position_has_the_same_experts_whatever_else_is_read) {
       model.add_logit_lens();
       const std::vector<std::int32_t> text = random_sequences(s.shape, 1, 40, 11)[0];
       pack_choices all = room_of(s.shape), one = room_of(s.shape);
-      model.forward(read_everywhere({text}), nullptr, 0, nullptr, &all);
+      model.forward(read_everywhere({text}), nullptr, 0, nullptr, {.choices = &all});
       const std::size_t per_read = std::size_t{all.n_blocks} * all.n_used;
       for (const std::size_t p : {std::size_t{0}, text.size() / 2, text.size() - 1}) {
         pack alone;
         alone.add_read(alone.add_sequence(text)[p], {-1});
-        model.forward(alone, nullptr, 0, nullptr, &one);
+        model.forward(alone, nullptr, 0, nullptr, {.choices = &one});
         BOOST_TEST(std::equal(one.expert.begin(), one.expert.end(),
                               all.expert.begin() + static_cast<std::ptrdiff_t>(p * per_read)));
       }
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(room_of_another_shape_is_refused) {
   pack_choices wrong = room_of(s.shape);
   ++wrong.n_used;
   const pack texts = read_everywhere(random_sequences(s.shape, 1, 5, 3));
-  BOOST_CHECK_THROW(model.forward(texts, nullptr, 0, nullptr, &wrong), error);
+  BOOST_CHECK_THROW(model.forward(texts, nullptr, 0, nullptr, {.choices = &wrong}), error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -64,6 +64,7 @@ void running_model::check() {
   checks_ = self_check(
       *opened_.files, model_,
       {.precision = rules_.precision, .token = opened_.first_token(), .skipped = rules_.skipped_checks});
+  opened_.files->forget_pages();  // of the blocks that were read for it
   check_seconds_ = watch.seconds();
   log_info(cat("backend ", about_.word, ": ", info().device, "; model in ", rules_.precision,
                memory_.streamed ? ", streamed" : "", " ready in ", std::fixed, std::setprecision(2),

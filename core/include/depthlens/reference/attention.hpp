@@ -42,10 +42,10 @@ class attention {
     return out;
   }
 
-  // W_o of the output of all heads at each position, without attn_post_norm.
-  std::vector<row> outputs(const std::vector<row>& x, const keys_and_values& kv) const {
+  // W_o of the output of all heads at each position from `first` on, without attn_post_norm.
+  std::vector<row> outputs(const std::vector<row>& x, const keys_and_values& kv, std::size_t first) const {
     std::vector<row> out;
-    for (std::size_t p = 0; p < x.size(); ++p) {
+    for (std::size_t p = first; p < x.size(); ++p) {
       row mixed = attend(query(x[p], p), kv, p);
       if (w_.has(block_ + "attn_gate")) {
         const row gate = w_.multiply(block_ + "attn_gate", x[p]);
@@ -119,7 +119,7 @@ class attention {
     const std::size_t window = a_.window, hd = a_.head_dim, vd = a_.value_dim;
     const std::size_t first = window != 0 && position + 1 > window ? position + 1 - window : 0;
     const std::size_t group = a_.n_heads / a_.n_kv_heads;
-    const bool sink = w_.has(block_ + "sinks");
+    const row sinks = w_.has(block_ + "sinks") ? w_.values(block_ + "sinks") : row{};
     row out(a_.n_heads * vd, 0.0);
     for (std::size_t head = 0; head < a_.n_heads; ++head) {
       const std::size_t shared = head / group;
@@ -129,7 +129,7 @@ class attention {
         for (std::size_t d = 0; d < hd; ++d) score += q[head * hd + d] * kv.k[p][shared * hd + d];
         weight.push_back(soft_cap(score * a_.scale, a_.softcap) + alibi(head, p, position));
       }
-      if (sink) weight.push_back(w_.at(block_ + "sinks").values[head]);
+      if (!sinks.empty()) weight.push_back(sinks[head]);
       softmax(weight);
       for (std::size_t p = first; p <= position; ++p)
         for (std::size_t d = 0; d < vd; ++d)

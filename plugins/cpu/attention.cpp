@@ -42,8 +42,10 @@ query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32
   std::size_t row = 0;
   for (const token_run& run : tree.runs) {
     rows.begin.push_back(static_cast<std::uint32_t>(row));
-    for (; row < tokens.size() && tokens[row] < run.end; ++row)
+    for (; row < tokens.size() && tokens[row] < run.end; ++row) {
       rows.position.push_back(tree.position[tokens[row]]);
+      if (!tree.rope_long.empty()) rows.rope_long.push_back(tree.rope_long[tokens[row]]);
+    }
   }
   rows.begin.push_back(static_cast<std::uint32_t>(row));
   return rows;

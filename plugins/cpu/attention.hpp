@@ -28,9 +28,22 @@ struct head_shape {
 
 // The tokens that ask, one for each row of q, in tree order.
 struct query_rows {
-  std::vector<std::int32_t> position;  // (rows)
-  std::vector<std::uint32_t> begin;    // (runs + 1) rows of each run of the tree
+  std::vector<std::int32_t> position;   // (rows)
+  std::vector<std::uint8_t> rope_long;  // (rows), or empty as that of the tree
+  std::vector<std::uint32_t> begin;     // (runs + 1) rows of each run of the tree
 };
+
+// Where rows are turned to: of each its position and, unless that is nullptr, its dlens_batch.rope_long.
+struct row_places {
+  const std::int32_t* position;
+  const std::uint8_t* rope_long;
+};
+// Of some rows of a tree or of query_rows.
+template <class Rows>
+row_places places_of(const Rows& all, row_range some) {
+  return {all.position.data() + some.first,
+          all.rope_long.empty() ? nullptr : all.rope_long.data() + some.first};
+}
 
 // rows: tokens in tree order, ascending.
 query_rows make_query_rows(const token_tree& tree, const std::vector<std::uint32_t>& tokens);

@@ -59,7 +59,7 @@ float_rows block_run::make_kv(const float_rows& q) {
     const float_rows to = kv.part(rows);
     w_.kv.apply(tools_.kernels, x, to, s);
     if (a.clip != 0) tools_.kernels.clip(to.data, static_cast<float>(a.clip), to.n * to.width);
-    turn(to, a.n_kv_heads, w_.k_norm, p_.tree.position.data() + rows.first, 1);
+    turn(to, a.n_kv_heads, w_.k_norm, places_of(p_.tree, rows), 1);
     for (std::size_t i = 0; i < to.n && w_.v_norm.present(); ++i)
       w_.v_norm.apply(tools_.kernels, to.row(i) + keys, a.n_kv_heads, to.row(i) + keys);
     if (together_) make_queries(x, rows, q);
@@ -104,14 +104,13 @@ void block_run::make_queries(const input_rows& x, row_range rows, const float_ro
   }
   w_.q.apply(tools_.kernels, a.q_rank > 0 ? low_rank_queries(x) : x, to, call_.scratch);
   if (a.clip != 0) tools_.kernels.clip(to.data, static_cast<float>(a.clip), to.n * to.width);
-  turn(to, a.n_heads, w_.q_norm, out_.queries.position.data() + rows.first, static_cast<float>(a.scale));
+  turn(to, a.n_heads, w_.q_norm, places_of(out_.queries, rows), static_cast<float>(a.scale));
 }
 
 // The first n_heads heads of each row: normed, if there is a norm for them, turned by the row's position and
 // scaled. A norm as wide as a head takes every head by itself, one of the whole width all of them as one.
-// position (rows).
 void block_run::turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm,
-                     const std::int32_t* position, float scale) const {
+                     const row_places& at, float scale) const {
   const dlens_attention& a = *shape_.attention;
   rotation by{.n_heads = n_heads,
               .head_dim = a.head_dim,
@@ -125,9 +124,9 @@ void block_run::turn(const float_rows& rows, std::size_t n_heads, const norm_wei
     float* row = rows.row(i);
     if (norm.present()) norm.apply(tools_.kernels, row, n_heads * a.head_dim / norm.width(), row);
     if (a.rope_dims > 0) {
-      const rotary_table& angles = call_.angles(shape_.rope);
-      by.cosine = angles.cosine(static_cast<std::size_t>(position[i]));
-      by.sine = angles.sine(static_cast<std::size_t>(position[i]));
+      const rotary_table& angles = call_.angles(shape_.rope, at.rope_long && at.rope_long[i] != 0);
+      by.cosine = angles.cosine(static_cast<std::size_t>(at.position[i]));
+      by.sine = angles.sine(static_cast<std::size_t>(at.position[i]));
     }
     if (a.rope_dims > 0 || scale != 1) tools_.kernels.rotate(row, by);
   }

@@ -2,9 +2,9 @@
 #include "block.hpp"
 
 #include "delta_rule.hpp"
-#include "experts.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace depthlens::cpu {
 
@@ -95,7 +95,12 @@ void block_run::add_experts(const float_rows& mixed) {
   });
   const input_rows x = rounded ? input_rows(rounded, h.n, h.width) : input_rows(floats, h.n, h.width);
   const float_rows sum = s.channel_out.rows(h.n, h.width);
-  expert_part(tools_, w_, shape_, [&](std::size_t e) { model_.need_expert(layer_, e, s); }).run(h, x, sum);
+  expert_hooks hooks{.ready = [&](std::size_t e) { model_.need_expert(layer_, e, s); }, .chose = {}};
+  if (p_.choices.wanted() && p_.read)
+    hooks.chose = [this](std::size_t row, const chosen_experts& chosen, const float* logits) {
+      put_choice(row, chosen, logits);
+    };
+  expert_part(tools_, w_, shape_, std::move(hooks)).run(h, x, sum);
   if (shape_.form.d_ff > 0)
     for_chunks(h.n, chunk_rows, [&](row_range rows) {
       const input_rows inner = tools_.inner_values(w_.dense, shape_.form, shape_.form.d_ff, x.part(rows));
@@ -103,6 +108,19 @@ void block_run::add_experts(const float_rows& mixed) {
     });
   if (parallel) mix_all();
   tools_.add_normed(w_.ffn_post_norm, sum, shape_.form.residual_scale, h);
+}
+
+// Rows are of all tokens, or in the last block of the sites.
+void block_run::put_choice(std::size_t row, const chosen_experts& chosen, const float* logits) const {
+  const std::vector<std::uint32_t>& tokens = p_.site_tokens;  // ascending
+  std::size_t site = row;
+  if (out_.h.data == p_.stream.data) {
+    const auto at = std::lower_bound(tokens.begin(), tokens.end(), row);
+    if (at == tokens.end() || *at != row) return;
+    site = static_cast<std::size_t>(at - tokens.begin());
+  }
+  p_.choices.put<std::uint32_t, double>(layer_, p_.read->sites()[site].reads, chosen.ids, chosen.weights,
+                                        router_entropy(*shape_.experts, logits));
 }
 
 }  // namespace depthlens::cpu

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention.hpp"
+#include "experts.hpp"
 #include "part_tools.hpp"
 #include "pass.hpp"
 
@@ -39,8 +40,8 @@ class block_run {
   void make_queries_alone(const float_rows& q);
   void keep_rows(const float_rows& rows);
   std::vector<kept_rows> prefix_kv(const float_rows& kv);
-  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm,
-            const std::int32_t* position, float scale) const;
+  void turn(const float_rows& rows, std::size_t n_heads, const norm_weights& norm, const row_places& at,
+            float scale) const;
   // latent_attention.cpp
   input_rows low_rank_queries(const input_rows& x);
   float_rows make_latents(const float_rows& q);
@@ -50,6 +51,7 @@ class block_run {
 
   void add_dense(const float_rows& mixed);
   void add_experts(const float_rows& mixed);
+  void put_choice(std::size_t row, const chosen_experts& chosen, const float* logits) const;
   void add_mixed(const float_rows& mixed, row_range rows);
   const norm_weights& channel_norm() const;
   // layer_inputs.cpp

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "experts.hpp"
 
-#include "depthlens/backend/routing.hpp"
-
 #include <algorithm>
 #include <cmath>
 
@@ -33,11 +31,12 @@ void expert_part::choose(const float* logits, std::uint32_t row, routed_rows& ou
   const chosen_experts chosen = choose_experts(e_, logits, w_.router_correction, w_.expert_scale);
   for (std::size_t i = 0; i < chosen.ids.size(); ++i)
     out[chosen.ids[i]].push_back({row, static_cast<float>(chosen.weights[i])});
+  if (hooks_.chose) hooks_.chose(row, chosen, logits);
 }
 
 void expert_part::add_expert(std::size_t number, const std::vector<row_of_expert>& rows, const float_rows& h,
                              const input_rows& x, const float_rows& out) const {
-  ready_(number);
+  hooks_.ready(number);
   const channel_weights& expert = w_.experts[number];
   for_chunks(rows.size(), chunk_rows, [&](row_range some) {
     const row_of_expert* const from = rows.data() + some.first;

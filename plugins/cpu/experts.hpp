@@ -7,6 +7,7 @@
 #include "part_tools.hpp"
 
 #include "depthlens/backend/checked_architecture.hpp"
+#include "depthlens/backend/routing.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +24,18 @@ struct row_of_expert {
 // (E) the rows of each expert, ascending.
 using routed_rows = std::vector<std::vector<row_of_expert>>;
 
+// What its user has to do with experts.
+struct expert_hooks {
+  // Called before expert e is used, whose weights are in memory when it returns.
+  std::function<void(std::size_t e)> ready;
+  // Gets what was chosen for each row, and the router's logits (E); empty = nobody asks.
+  std::function<void(std::size_t row, const chosen_experts&, const float* logits)> chose;
+};
+
 class expert_part {
  public:
-  // ready(e): called before expert e is used, whose weights are in memory when it returns.
-  expert_part(const part_tools& tools, const block_weights& w, const block_shape& shape,
-              std::function<void(std::size_t)> ready)
-      : tools_(tools), w_(w), shape_(shape), e_(*shape.experts), ready_(std::move(ready)) {}
+  expert_part(const part_tools& tools, const block_weights& w, const block_shape& shape, expert_hooks hooks)
+      : tools_(tools), w_(w), shape_(shape), e_(*shape.experts), hooks_(std::move(hooks)) {}
 
   // h (rows, D): what enters the channel part, x (rows, D): its norm as products take it. out (rows, D) is
   // overwritten, with the shared expert's values added.
@@ -46,7 +53,7 @@ class expert_part {
   const block_weights& w_;
   const block_shape& shape_;
   const dlens_experts& e_;
-  std::function<void(std::size_t)> ready_;
+  expert_hooks hooks_;
 };
 
 }  // namespace depthlens::cpu

@@ -30,7 +30,7 @@ float_rows block_run::make_latents(const float_rows& q) {
       float* const to = latents.row(rows.first + i) + a.kv_rank;
       std::copy_n(shared.row(i), a.rope_dims, to);
       const auto at = static_cast<std::size_t>(p_.tree.position[rows.first + i]);
-      const rotary_table& angles = call_.angles(shape_.rope);
+      const rotary_table& angles = call_.angles(shape_.rope, p_.tree.is_long(rows.first + i));
       tools_.kernels.rotate(to, {.n_heads = 1,
                                  .head_dim = a.rope_dims,
                                  .begin = 0,

@@ -31,6 +31,7 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
     : batch(asked),
       tree(make_token_tree(batch, {m.arch_.all.vocab_size, m.arch_.all.max_positions,
                                    batch.prefix ? batch.prefix->path->end : batch.prefix_length})),
+      choices(batch.choices, m.arch_),
       all_queries(make_query_rows(tree)),
       room(std::move(given)) {
   std::vector<read_site> sites = make_read_sites(batch, tree);
@@ -71,9 +72,13 @@ block_call::block_call(const model& m, model::pass& on, std::uint32_t first, std
                        std::shared_ptr<const kept_path> path, workspace& space)
     : p(on), scratch(space), prefix(std::move(path)) {
   scratch.rotary.resize(m.arch().ropes.size());
+  scratch.long_rotary.resize(m.arch().ropes.size());
   for (std::size_t i = 0; i < scratch.rotary.size(); ++i) {
     const rope_table& table = m.arch().ropes[i];
-    scratch.rotary[i].reserve(p.tree.n_positions, table.inverse_frequency, static_cast<float>(table.scale));
+    const auto scale = static_cast<float>(table.scale);
+    scratch.rotary[i].reserve(p.tree.n_positions, table.inverse_frequency, scale);
+    if (!p.tree.rope_long.empty())
+      scratch.long_rotary[i].reserve(p.tree.n_positions, table.long_inverse_frequency, scale);
   }
   if (p.kept_tokens.empty()) return;
   kept = std::make_shared<kept_path>();

@@ -9,6 +9,7 @@
 #include "readout.hpp"
 #include "workspace.hpp"
 
+#include "depthlens/backend/choice_rows.hpp"
 #include "depthlens/backend/token_tree.hpp"
 
 #include <algorithm>
@@ -49,6 +50,7 @@ struct model::pass {
 
   const dlens_batch& batch;
   token_tree tree;
+  const choice_rows choices;               // of the routers at the reads
   std::size_t n_sites = 0;                 // S, in tree order
   std::vector<std::uint32_t> site_tokens;  // (S) places in the tree of the tokens at which reads fall
   query_rows all_queries, site_queries;    // the queries of all T tokens; of the sites
@@ -68,7 +70,10 @@ struct block_call {
   block_call(const model& m, model::pass& p, std::uint32_t first, std::uint32_t end,
              std::shared_ptr<const kept_path> path, workspace& space);
 
-  const rotary_table& angles(std::size_t rope) const { return scratch.rotary[rope]; }
+  // is_long: the token's dlens_batch.rope_long.
+  const rotary_table& angles(std::size_t rope, bool is_long) const {
+    return is_long ? scratch.long_rotary[rope] : scratch.rotary[rope];
+  }
   std::size_t slot(std::uint32_t layer) const { return layer - kept->first_layer; }
 
   model::pass& p;

@@ -142,7 +142,7 @@ struct workspace {
   float_buffer primitive_scratch, padded_in, padded_out;  // of products
   float_buffer rounded, widened;                          // (256, inputs) as bf16, and as floats again
   product_counter products;                               // of the call in flight
-  std::vector<rotary_table> rotary;                       // by number of owned_architecture::ropes
+  std::vector<rotary_table> rotary, long_rotary;          // by number of owned_architecture::ropes
 };
 
 // Hands out workspaces to calls in flight. Thread-safe.

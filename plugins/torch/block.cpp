@@ -6,6 +6,8 @@
 #include "heads.hpp"
 #include "pass.hpp"
 
+#include <span>
+
 namespace depthlens::torch_backend {
 
 namespace {
@@ -27,7 +29,11 @@ block_work model::work_of(block_call& call, std::uint32_t layer) const {
 
 // The rows `made` of the stream behind the block, which leaves the pass as it was.
 at::Tensor model::run_block(block_call& call, std::uint32_t layer, const made_rows& made) const {
-  const block_work work = work_of(call, layer);
+  block_work work = work_of(call, layer);
+  if (call.p.choices.wanted() && work.shape.experts)
+    work.chose = [&](const at::Tensor& ids, const at::Tensor& weights, const at::Tensor& logits) {
+      put_choices(call.p, layer, made, {ids, weights, logits});
+    };
   const block_weights& w = work.weights;
   const dlens_block& form = work.shape.form;
   const bool after = form.form == DLENS_BLOCK_NORM_AFTER, parallel = form.form == DLENS_BLOCK_PARALLEL;
@@ -44,6 +50,28 @@ at::Tensor model::run_block(block_call& call, std::uint32_t layer, const made_ro
   if (arch_.layer_inputs) h = layer_input(call, layer, h, made).add_(h);
   if (form.output_scale != 1) h.mul_(form.output_scale);
   return h;
+}
+
+// Rows are of all tokens, or in the last block of the sites.
+void model::put_choices(const pass& p, std::uint32_t layer, const made_rows& made,
+                        const router_choice& of) const {
+  const auto at_sites = [&](const at::Tensor& rows) {
+    const at::Tensor own = made.tokens.defined() ? rows : p.at_sites(rows);
+    return own.to(at::kCPU, at::kDouble).contiguous();
+  };
+  const at::Tensor ids = made.tokens.defined() ? of.ids : p.at_sites(of.ids);
+  const at::Tensor here = ids.to(at::kCPU).contiguous(), weights = at_sites(of.weights);
+  const at::Tensor logits = at_sites(of.logits);
+  const bool sigmoid = arch_.blocks[layer].experts->router == DLENS_ROUTER_SIGMOID;
+  at::Tensor share = sigmoid ? at::sigmoid(logits) : at::softmax(logits, 1);
+  if (sigmoid) share = share / share.sum(1, /*keepdim=*/true);
+  const at::Tensor entropy = at::special_entr(share).sum(1);
+  const std::vector<read_site>& sites = p.read->sites();
+  const auto n = static_cast<std::size_t>(here.size(1));
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    p.choices.put<std::int64_t, double>(
+        layer, sites[i].reads, std::span(here.const_data_ptr<std::int64_t>() + i * n, n),
+        std::span(weights.const_data_ptr<double>() + i * n, n), entropy.const_data_ptr<double>()[i]);
 }
 
 // x (T, D), x_rows (rows made, D), of the products' type -> (rows made, D), float32.

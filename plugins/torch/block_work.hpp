@@ -10,6 +10,8 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+
 namespace depthlens::torch_backend {
 
 struct block_work {
@@ -17,6 +19,9 @@ struct block_work {
   const block_weights& weights;
   at::ScalarType type;  // of products; all else is float32
   product_counter& products;
+  // Gets what was chosen of each row made: ids, weights (rows, n_used), the router's logits (rows, E); empty
+  // = nobody asks.
+  std::function<void(const at::Tensor& ids, const at::Tensor& weights, const at::Tensor& logits)> chose = {};
 
   at::Tensor multiply(const linear& map, const at::Tensor& x) const { return map.apply(x, &products); }
 };

@@ -98,8 +98,9 @@ at::Tensor experts_output(const block_work& work, const at::Tensor& h, const at:
   const dlens_experts& e = *work.shape.experts;
   const at::Tensor routed = w.router_norm.present() ? w.router_norm.apply(h) : x;
   const at::Tensor seen = w.expert_norm.present() ? w.expert_norm.apply(h) : x;
-  const chosen_experts chosen =
-      choose_experts(e, work.multiply(w.router, routed.to(work.type)), w.router_correction, w.expert_scale);
+  const at::Tensor logits = work.multiply(w.router, routed.to(work.type));
+  const chosen_experts chosen = choose_experts(e, logits, w.router_correction, w.expert_scale);
+  if (work.chose) work.chose(chosen.ids, chosen.weights, logits);
   at::Tensor out = w.expert_post_norm.apply(weighted_sum(work, chosen, seen));
   if (e.d_shared == 0) return out;
   at::Tensor shared = dense_output(work, w.shared, x);

@@ -26,6 +26,7 @@ inline constexpr std::string_view known_ops[] = {
     DLENS_OP_ROPE_INTERLEAVED,
     DLENS_OP_ROPE_PART,
     DLENS_OP_ROPE_SCALE,
+    DLENS_OP_ROPE_LONG,
     DLENS_OP_ALIBI,
     DLENS_OP_ALIBI_ROUNDED,
     DLENS_OP_ATTENTION_SOFTCAP,

@@ -40,8 +40,10 @@ model::model(const dlens_weights& weights, const dlens_model_options& options)
   stages_ = std::make_unique<weight_stages>(weights, arch_, devices_, form_.type, options.stream != 0);
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     replicas_.emplace_back(new replica{.device = devices_[i], .index = i, .weights = stages_->weights(i)});
-    for (const rope_table& table : arch_.ropes)
+    for (const rope_table& table : arch_.ropes) {
       replicas_.back()->inverse_frequencies.push_back(to_device(table.inverse_frequency, devices_[i]));
+      replicas_.back()->long_frequencies.push_back(to_device(table.long_inverse_frequency, devices_[i]));
+    }
   }
   for (const at::Device& device : devices_) finish_stream(device);  // calls come on streams of their own
   if (!stages_->streamed()) stages_->load_all(options.threads);

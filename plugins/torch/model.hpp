@@ -71,8 +71,8 @@ class model {
     at::Device device;
     std::size_t index;  // of it among all
     const model_weights& weights;
-    std::vector<at::Tensor> inverse_frequencies{};  // of each rope_table
-    mutable std::uint64_t tokens = 0;               // under way, guarded by under_way_guard_
+    std::vector<at::Tensor> inverse_frequencies{}, long_frequencies{};  // of each rope_table
+    mutable std::uint64_t tokens = 0;  // under way, guarded by under_way_guard_
     mutable device_room room{};
   };
   class replica_use;  // by one pack
@@ -95,6 +95,11 @@ class model {
   at::Tensor layer_input(block_call& call, std::uint32_t layer, const at::Tensor& h,
                          const made_rows& made) const;
   block_work work_of(block_call& call, std::uint32_t layer) const;
+  // What a router chose of each row made: ids, weights (rows, n_used), and its logits (rows, E).
+  struct router_choice {
+    const at::Tensor &ids, &weights, &logits;
+  };
+  void put_choices(const pass& p, std::uint32_t layer, const made_rows& made, const router_choice& of) const;
 
   owned_architecture arch_;
   std::vector<at::Device> devices_;

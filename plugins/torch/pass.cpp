@@ -40,7 +40,8 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
                   const dlens_readings* const* readings)
     : on(at),
       batch(asked),
-      tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})) {
+      tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})),
+      choices(batch.choices, m.arch_) {
   if (batch.prefix || batch.kept || batch.prefix_length > 0)
     fail(status::internal, "this backend keeps no prefixes");
   std::vector<read_site> sites = make_read_sites(batch, tree);
@@ -66,8 +67,15 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
 model::block_call::block_call(const model& m, pass& on, std::uint32_t first, std::uint32_t end) : p(on) {
   const at::Device device = p.on.device;
   const at::Tensor position = to_device(p.tree.position, device);
-  for (std::size_t i = 0; i < m.arch_.ropes.size(); ++i)
-    ropes.push_back(make_angles(position, p.on.inverse_frequencies[i], m.arch_.ropes[i].scale));
+  const at::Tensor is_long = p.tree.rope_long.empty()
+                                 ? at::Tensor()
+                                 : to_device(p.tree.rope_long, device).to(at::kBool).unsqueeze(1);
+  for (std::size_t i = 0; i < m.arch_.ropes.size(); ++i) {
+    const at::Tensor& shorter = p.on.inverse_frequencies[i];
+    const at::Tensor own =
+        is_long.defined() ? at::where(is_long, p.on.long_frequencies[i], shorter) : shorter;
+    ropes.push_back(make_angles(position, own, m.arch_.ropes[i].scale));
+  }
   if (first + 1 < m.arch_.n_layers()) {
     std::vector<std::int64_t> every(p.tree.token.size());
     std::iota(every.begin(), every.end(), 0);

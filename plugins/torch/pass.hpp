@@ -8,6 +8,7 @@
 #include "model.hpp"
 #include "readout.hpp"
 
+#include "depthlens/backend/choice_rows.hpp"
 #include "depthlens/backend/token_tree.hpp"
 
 #include <ATen/ATen.h>
@@ -61,6 +62,7 @@ struct model::pass {
   const replica& on;
   const dlens_batch& batch;
   const token_tree tree;
+  const choice_rows choices;                    // of the routers at the reads
   std::vector<std::int64_t> site_tokens;        // (P) places in the tree of the tokens at which reads fall
   at::Tensor site_index;                        // the same, on the device
   at::Tensor stream;                            // (T, D) float32 the residual stream, in tree order

@@ -5,8 +5,7 @@ namespace depthlens::torch_backend {
 
 // Angles are products in float32, as dlens_attention says.
 rope_angles make_angles(const at::Tensor& position, const at::Tensor& inverse_frequency, double scale) {
-  const at::Tensor angle =
-      (position.to(at::kFloat).unsqueeze(1) * inverse_frequency.unsqueeze(0)).to(at::kDouble);
+  const at::Tensor angle = (position.to(at::kFloat).unsqueeze(1) * inverse_frequency).to(at::kDouble);
   const auto table = [&](const at::Tensor& values) {
     const at::Tensor rounded = values.to(at::kFloat).unsqueeze(1);
     return scale == 1 ? rounded : rounded * scale;

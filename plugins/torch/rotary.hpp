@@ -21,7 +21,7 @@ struct rope_angles {
   }
 };
 
-// position (T), inverse_frequency (rope_dims / 2).
+// position (T), inverse_frequency (rope_dims / 2), or (T, rope_dims / 2) where tokens have their own.
 rope_angles make_angles(const at::Tensor& position, const at::Tensor& inverse_frequency, double scale);
 
 // heads (rows, heads, width) turned by the attention's rotary positions in its dimensions from `begin` on; of

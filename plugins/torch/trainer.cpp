@@ -94,7 +94,7 @@ void trainer::write(std::uint64_t index, const float* values) {
 }
 
 std::vector<at::Tensor> trainer::states_of(const dlens_batch& batch) const {
-  if (!DLENS_HAS(dlens_batch, &batch, hidden)) fail(status::internal, "a pack is of an older interface");
+  if (!DLENS_HAS(dlens_batch, &batch, rope_long)) fail(status::internal, "a pack is of an older interface");
   if (batch.n_reads == 0) fail(status::internal, "a pack to train on reads nothing");
   at::set_num_threads(static_cast<int>(std::clamp(options_.threads, 1u, 256u)));
   std::vector<at::Tensor> hidden = model_.states(batch);

@@ -95,6 +95,7 @@ inline agreement compare_with_reference(const random_model& weights, const seque
   for (const lens_spec& l : lenses) model.add_lens(l);
   const auto other_id = static_cast<std::int32_t>(weights.shape.vocabulary / 2);
   pack p;
+  p.long_positions = weights.shape.long_positions;
   std::vector<std::pair<std::size_t, std::size_t>> places;  // sequence, position
   for (std::size_t s = 0; s < texts.size(); ++s) {
     const auto path = p.add_sequence(texts[s]);

@@ -31,7 +31,7 @@ void compare_alone(const std::vector<named_shape>& shapes, std::size_t longest =
       test_model model(weights);
       model.add_logit_lens();
       const sequences texts = random_sequences(s.shape, 20, longest, s.shape.seed + 200);
-      const pack together = pack_of(texts);
+      const pack together = pack_of(texts, s.shape.long_positions);
       BOOST_TEST(count_differences(model, texts, together, model.forward(together)) == 0u);
     }
   }

@@ -49,31 +49,39 @@ inline bool streams() {
 // Tokens, some of which share prefixes, and what to read.
 struct pack {
   std::vector<std::int32_t> tokens, parent, position;
+  std::vector<std::uint8_t> rope_long;
+  std::uint32_t long_positions = 0;  // of the model
   std::vector<std::uint32_t> read_token;
   std::vector<std::uint32_t> target_begin{0};
   std::vector<std::int32_t> targets;
   std::uint32_t top_k = 5;
 
-  // Adds the ids that no sequence before had at the same place; returns the indices of all.
+  // Adds the ids that no sequence of the same form before had at the same place; returns the indices of all.
   std::vector<std::uint32_t> add_sequence(const std::vector<std::int32_t>& ids) {
     std::vector<std::uint32_t> path;
+    const std::uint8_t is_long = form_of(ids);
     std::int32_t at = -1;
     for (const std::int32_t id : ids) {
-      const auto [child, is_new] = children_.try_emplace({at, id}, static_cast<std::int32_t>(tokens.size()));
-      if (is_new) add_token(id, at);
+      const auto [child, is_new] =
+          children_[is_long].try_emplace({at, id}, static_cast<std::int32_t>(tokens.size()));
+      if (is_new) add_token(id, at, is_long);
       at = child->second;
       path.push_back(static_cast<std::uint32_t>(at));
     }
     return path;
   }
-  void add_token(std::int32_t id, std::int32_t parent_index) {
+  std::uint8_t form_of(const std::vector<std::int32_t>& ids) const {
+    return long_positions > 0 && ids.size() > long_positions ? 1 : 0;
+  }
+  void add_token(std::int32_t id, std::int32_t parent_index, std::uint8_t is_long = 0) {
     tokens.push_back(id);
+    rope_long.push_back(is_long);
     position.push_back(parent_index < 0 ? 0 : position[static_cast<std::size_t>(parent_index)] + 1);
     parent.push_back(parent_index);
   }
   // A token that continues a kept path of at least `at` tokens.
-  std::uint32_t add_behind_prefix(std::int32_t id, std::int32_t at) {
-    add_token(id, -1);
+  std::uint32_t add_behind_prefix(std::int32_t id, std::int32_t at, std::uint8_t is_long = 0) {
+    add_token(id, -1, is_long);
     position.back() = at;
     return static_cast<std::uint32_t>(tokens.size() - 1);
   }
@@ -84,7 +92,7 @@ struct pack {
   }
 
  private:
-  std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> children_;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> children_[2];  // of each form
 };
 
 // Readings of one lens, in the order of dlens_readings.
@@ -99,6 +107,34 @@ struct lens_readings {
 struct pack_readings {
   std::vector<std::int32_t> final_top;
   std::vector<lens_readings> lenses;
+};
+
+// Of a pack's reads, in the order of dlens_choices.
+struct pack_choices {
+  std::uint32_t n_blocks, n_used;
+  std::vector<std::int32_t> expert{};
+  std::vector<float> weight{}, entropy{};
+  dlens_choices table{};
+
+  const dlens_choices* room_for(std::size_t reads) {
+    expert.assign(reads * n_blocks * n_used, -2);
+    weight.resize(expert.size());
+    entropy.resize(reads * n_blocks);
+    table = {.size = sizeof table,
+             .n_blocks = n_blocks,
+             .n_used = n_used,
+             .reserved = 0,
+             .expert = expert.data(),
+             .weight = weight.data(),
+             .entropy = entropy.data()};
+    return &table;
+  }
+};
+
+// What a pack may ask for besides its readings; null = it does not.
+struct wanted_besides {
+  float* hidden = nullptr;  // room for the states of all reads
+  pack_choices* choices = nullptr;
 };
 
 struct transport_spec {
@@ -181,7 +217,7 @@ class test_model {
 
   // prefix: the kept path that the pack continues; kept: where the path to keep_token goes.
   pack_readings forward(const pack& p, const dlens_prefix* prefix = nullptr, std::uint32_t keep_token = 0,
-                        dlens_prefix** kept = nullptr) const {
+                        dlens_prefix** kept = nullptr, const wanted_besides& more = {}) const {
     pack_readings out;
     out.final_top.resize(p.read_token.size());
     std::vector<dlens_readings> tables;
@@ -214,6 +250,8 @@ class test_model {
     batch.prefix = prefix;
     batch.keep_token = keep_token;
     batch.kept = kept;
+    batch.hidden = more.hidden;
+    if (more.choices) batch.choices = more.choices->room_for(p.read_token.size());
     if (streamed()) {
       run_stages(batch, out.final_top.data(), pointers.data());
     } else {
@@ -252,7 +290,9 @@ class test_model {
             .keep_token = 0,
             .prefix_length = 0,
             .kept = nullptr,
-            .hidden = nullptr};
+            .hidden = nullptr,
+            .rope_long = p.long_positions > 0 ? p.rope_long.data() : nullptr,
+            .choices = nullptr};
   }
 
   const dlens_model& get() const { return model_.get(); }

@@ -46,6 +46,8 @@ BOOST_AUTO_TEST_CASE(packs_that_are_not_trees_of_known_ids_are_refused) {
   refused([](pack& p) { p.parent[2] = -2; }, status::internal, "parent");
   refused([](pack& p) { p.position[3] = 2; }, status::internal, "position");
   refused([](pack& p) { p.position[0] = 1; }, status::internal, "position");
+  refused([](pack& p) { p.long_positions = 2, p.rope_long = {0, 0, 1, 0}; }, status::internal, "length");
+  refused([](pack& p) { p.long_positions = 2, p.rope_long = {2, 2, 2, 2}; }, status::internal, "length");
   refused([](pack& p) { p.targets[1] = 203; }, status::data, "id 203");
   refused([](pack& p) { p.targets[1] = -2; }, status::data, "id -2");
   refused([](pack& p) { p.read_token[0] = 4; }, status::internal, "token 4");
@@ -85,6 +87,11 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_fit_the_architecture_are_refused_by_nam
   refused([](weights_view& v) { v.architecture.d_model = 0; }, "size");
   refused([](weights_view& v) { v.attention[0].rope_dims = 14; }, "rotary");
   refused([](weights_view& v) { v.attention[0].rope_inverse_frequency = nullptr; }, "rotary");
+  refused(
+      [](weights_view& v) {
+        v.attention[0].rope_long_inverse_frequency = v.attention[0].rope_inverse_frequency;
+      },
+      "longer prompts");
 }
 
 BOOST_AUTO_TEST_CASE(a_clamped_activation_without_a_gate_is_refused_by_name) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tiny models of tests/golden, one of each family and spelling, from their files to their readings: token
 // ids, ranks, log-probabilities, entropies, KL and first ids as transformers gives them, on texts longer than
-// the windows and the original rope length. golden/make.py makes them and says what golden.json holds.
+// the windows and on both sides of the original rope length. golden/make.py makes them and says what is there.
 #include "backend_plugin.hpp"
 
 #include "depthlens/base/json.hpp"
 #include "engine/evaluator.hpp"
 #include "model/lens.hpp"
-#include "model/running_model.hpp"
+#include "model/model_views.hpp"
+#include "model/opened_model.hpp"
 #include "model/self_check.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -37,17 +38,19 @@ std::vector<fs::path> golden_folders() {
   return out;
 }
 
-// A model on the backend under test with its logit lens.
+// A model on the backend under test, held or streamed, with its logit lens.
 struct golden_model {
   opened_model opened;
-  running_model model;
+  model_views views;
+  testing::loaded_model model;
   lens_file layers;
+  backend_lens lens;
   explicit golden_model(const fs::path& folder)
       : opened(opened_model::open(folder.string(), bos_policy::automatic)),
-        model(opened, {{}, &testing::backend()}, {.threads = 2}),
-        layers(parse_lens("logit"), opened.files->arch().n_layers, opened.files->arch().d_model) {
-    model.add_lens(layers);
-  }
+        views(*opened.files),
+        model(*views.c()),
+        layers(parse_lens("logit"), opened.files->arch().n_layers, opened.files->arch().d_model),
+        lens(&model.get(), layers) {}
 
   // One result for each position of `wanted`.
   std::vector<std::shared_ptr<const site_readings>> read(const std::vector<std::int32_t>& ids,
@@ -56,7 +59,9 @@ struct golden_model {
     for (std::size_t i = 0; i < wanted.as_array().size(); ++i)
       requests.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
     std::vector<std::shared_ptr<const site_readings>> out(requests.size());
-    const evaluator run(model.c(), model.lenses(), {.threads = 2}, {.top_k = 3});
+    const active_lens active{lens.c(), static_cast<std::uint32_t>(layers.layers().size())};
+    const evaluator run(&model.get(), {active},
+                        {.threads = 2, .long_positions = opened.files->arch().long_positions}, {.top_k = 3});
     const std::vector<std::vector<std::int32_t>> texts{ids};
     run.run(texts, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
       out[request] = std::move(result);
@@ -129,8 +134,8 @@ BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
     BOOST_TEST_CONTEXT(folder.filename().string()) {
       const golden_model m(folder);
       boost::json::object result;
-      BOOST_REQUIRE_NO_THROW(result =
-                                 self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));
+      BOOST_REQUIRE_NO_THROW(
+          result = self_check(*m.opened.files, &m.model.get(), {.token = m.opened.first_token()}));
       for (const auto& [name, one] : result) {
         // A state ten times as large reads otherwise where no norm takes that away.
         if (name == "scale" && m.opened.files->find_tensor("final_norm") == nullptr) {

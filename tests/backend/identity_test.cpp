@@ -52,6 +52,30 @@ BOOST_AUTO_TEST_CASE(a_tree_of_sequences_reads_like_each_sequence_alone) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(texts_of_both_lengths_that_begin_alike_read_in_one_pack_as_alone) {
+  const random_model weights({.seed = 15, .long_positions = 12});
+  test_model model(weights);
+  model.add_logit_lens();
+  const sequences made = random_sequences(weights.shape, 1, 200, 16);
+  std::vector<std::int32_t> text = made[0];
+  text.resize(40, 7);
+  sequences texts;
+  for (const std::ptrdiff_t n : {1, 11, 12, 13, 14, 25, 40}) {
+    texts.emplace_back(text.begin(), text.begin() + n);
+    texts.push_back(texts.back());
+    texts.back().push_back(5);
+  }
+  const pack together = pack_of(texts, 12);
+  const pack_readings got = model.forward(together);
+  BOOST_TEST(count_differences(model, texts, together, got) == 0u);
+  expect_agreement(compare_with_reference(weights, texts, {logit_lens(weights.shape.layers)}));
+  // Which form it is counts.
+  const pack longer = pack_of({texts[6]}, 12);
+  pack shorter = longer;
+  for (std::uint8_t& form : shorter.rope_long) form ^= 1;
+  BOOST_TEST(!same_read(longer, model.forward(longer), 0, shorter, model.forward(shorter), 0));
+}
+
 BOOST_AUTO_TEST_CASE(the_order_of_a_pack_changes_nothing) {
   for (const model_shape& shape : shapes) {
     const random_model weights(shape);

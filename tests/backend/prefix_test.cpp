@@ -56,10 +56,10 @@ ids branch(const ids& text, std::size_t n, const ids& more) {
 }
 
 // Adds a branch behind a kept path of text and reads its last token.
-void add_branch(pack& p, std::size_t n, const ids& more) {
-  auto at = static_cast<std::int32_t>(p.add_behind_prefix(more[0], static_cast<std::int32_t>(n)));
+void add_branch(pack& p, std::size_t n, const ids& more, std::uint8_t is_long = 0) {
+  auto at = static_cast<std::int32_t>(p.add_behind_prefix(more[0], static_cast<std::int32_t>(n), is_long));
   for (std::size_t i = 1; i < more.size(); ++i) {
-    p.add_token(more[i], at);
+    p.add_token(more[i], at, is_long);
     at = static_cast<std::int32_t>(p.tokens.size() - 1);
   }
   p.add_read(static_cast<std::uint32_t>(at), {-1, 2});
@@ -68,6 +68,7 @@ void add_branch(pack& p, std::size_t n, const ids& more) {
 bool reads_as_alone(const test_model& model, const ids& whole, const pack& p, const pack_readings& got,
                     std::size_t read) {
   pack alone;
+  alone.long_positions = p.long_positions;
   alone.add_read(alone.add_sequence(whole).back(), {-1, 2});
   return same_read(alone, model.forward(alone), 0, p, got, read);
 }
@@ -80,16 +81,19 @@ std::size_t count_different_branches(const model_shape& shape, const std::vector
   if (!keeps_prefixes(model)) return 0;
   const ids text = made_text(45, shape.vocabulary, shape.seed);
   pack trunk;
+  trunk.long_positions = shape.long_positions;
   const auto path = trunk.add_sequence(text);
   trunk.add_read(path[20], {-1});
   kept_path kept(model);
   model.forward(trunk, nullptr, path.back(), kept.place());
   pack p;
+  p.long_positions = shape.long_positions;
   sequences wholes;
   for (const std::size_t n : depths) {
     const auto seed = static_cast<std::uint32_t>(n) + 900;
-    const ids more = made_text(1 + n % 7, shape.vocabulary, seed);
-    add_branch(p, n, more);
+    // Of the text's form, where there are two.
+    const ids more = made_text(1 + n % 7 + shape.long_positions, shape.vocabulary, seed);
+    add_branch(p, n, more, shape.long_positions > 0 ? 1 : 0);
     wholes.push_back(branch(text, n, more));
   }
   const pack_readings got = model.forward(p, kept.get());

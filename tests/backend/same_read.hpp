@@ -59,9 +59,10 @@ inline bool same_read(const pack& pa, const pack_readings& ra, std::size_t a, co
   return same;
 }
 
-// A pack that reads the last position of every text.
-inline pack pack_of(const sequences& texts) {
+// A pack that reads the last position of every text. long_positions: of the model.
+inline pack pack_of(const sequences& texts, std::uint32_t long_positions = 0) {
   pack p;
+  p.long_positions = long_positions;
   for (const auto& ids : texts) p.add_read(p.add_sequence(ids).back(), {-1, ids[0]});
   return p;
 }
@@ -71,7 +72,7 @@ inline std::size_t count_differences(const test_model& model, const sequences& t
                                      const pack_readings& readings) {
   std::size_t different = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const pack alone = pack_of({texts[i]});
+    const pack alone = pack_of({texts[i]}, together.long_positions);
     different += same_read(alone, model.forward(alone), 0, together, readings, i) ? 0 : 1;
   }
   return different;

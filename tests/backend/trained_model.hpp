@@ -26,10 +26,11 @@ class trained_model {
  public:
   trained_model(const random_model& weights, dlens_trainer_options options, sequences texts)
       : texts_(std::move(texts)), model_(weights), n_layers_(weights.shape.layers) {
+    pack_.long_positions = weights.shape.long_positions;
     for (const auto& ids : texts_) {
       std::int32_t at = -1;
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        pack_.add_token(ids[i], at);
+        pack_.add_token(ids[i], at, pack_.form_of(ids));
         at = static_cast<std::int32_t>(pack_.tokens.size()) - 1;
         if (i > 0) pack_.add_read(static_cast<std::uint32_t>(at), {});
       }

@@ -31,7 +31,8 @@ const std::vector<model_shape>& output_shapes() {
   static const std::vector<model_shape> shapes = {
       {.seed = 301},
       {.seed = 302, .norm_kind = DLENS_NORM_LAYER, .norm_biases = true, .biased_unembed = true},
-      {.seed = 303, .norm_offset = 1, .final_softcap = 6}};
+      {.seed = 303, .norm_offset = 1, .final_softcap = 6},
+      {.seed = 309, .long_positions = 8}};
   return shapes;
 }
 

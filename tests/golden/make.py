@@ -85,7 +85,7 @@ NUMBERS = ("logprob", "entropy", "kl")
 LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0,
                    high_freq_factor=4.0, original_max_position_embeddings=32)
 YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=8.0, original_max_position_embeddings=32)
-LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, original_max_position_embeddings=300,
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, original_max_position_embeddings=256,
                 short_factor=[1.0, 1.25, 1.75], long_factor=[1.5, 4.0, 9.0])
 
 
@@ -140,7 +140,7 @@ MODELS = {
     "qwen3-yarn": ("float16", ("byte", "qwen", 290), "old", dict(
         model_type="qwen3", head_dim=12, rope_parameters=YARN, **SIZES)),
     "phi3-longrope": ("float16", ("sentence", "llama2", 310), "old", dict(
-        model_type="phi3", rope_parameters=LONGROPE, original_max_position_embeddings=300, pad_token_id=0,
+        model_type="phi3", rope_parameters=LONGROPE, original_max_position_embeddings=256, pad_token_id=0,
         bos_token_id=1, eos_token_id=2, **SIZES)),
     "opt-350m": ("float16", ("byte", "gpt2", 290), {}, dict(
         model_type="opt", ffn_dim=40, word_embed_proj_dim=10, hidden_size=24, num_hidden_layers=3,

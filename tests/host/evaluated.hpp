@@ -55,6 +55,7 @@ struct run_options {
   std::uint64_t kept_bytes = 0;
   std::uint64_t wave_bytes = 0;
   std::function<void()> check_weights;
+  std::uint32_t long_positions = 0;
 };
 
 inline results run(fake_backend& backend, const std::vector<const fake_lens*>& lenses,
@@ -66,6 +67,7 @@ inline results run(fake_backend& backend, const std::vector<const fake_lens*>& l
                          .kept_bytes = o.kept_bytes,
                          .wave_bytes = o.wave_bytes,
                          .check_weights = o.check_weights,
+                         .long_positions = o.long_positions,
                          .sharing = o.sharing};
   const evaluator e(backend.c(), active, rules, {.top_k = o.top_k});
   results out(w.requests.size());
@@ -85,8 +87,9 @@ inline results run(fake_backend& backend, const std::vector<const fake_lens*>& l
 // Does the result hold what the backend says of the request's own path?
 inline bool is_right(const fake_backend& backend, const std::vector<const fake_lens*>& lenses,
                      const read_request& request, const sequence& ids, const site_readings& r,
-                     std::uint32_t top_k) {
-  const std::uint64_t path = path_hash(std::span(ids).first(request.position + 1));
+                     std::uint32_t top_k, std::uint32_t long_positions = 0) {
+  const bool is_long = long_positions > 0 && ids.size() > long_positions;
+  const std::uint64_t path = of_form(path_hash(std::span(ids).first(request.position + 1)), is_long);
   if (r.final_top != backend.final_top(path) || r.lenses.size() != lenses.size()) return false;
   if (!std::is_sorted(r.targets.begin(), r.targets.end())) return false;
   for (std::size_t i = 0; i < lenses.size(); ++i) {

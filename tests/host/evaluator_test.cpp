@@ -143,6 +143,34 @@ BOOST_AUTO_TEST_CASE(nothing_behind_the_last_position_read_is_computed) {
   BOOST_TEST(c.tokens_computed == 3U);
 }
 
+// Of a sequence's own length, whatever of it is read; what begins alike is shared within a form alone.
+BOOST_AUTO_TEST_CASE(longer_sequences_are_read_in_the_long_form_from_their_first_token_on) {
+  const fake_lens logit{1, {0, 1, 2}};
+  std::vector<std::uint64_t> shared;
+  for (const std::uint32_t long_positions : {0U, 1U, 12U, 100U})
+    for (const bool sharing : {true, false})
+      for (const unsigned threads : {1U, 3U})
+        for (const std::uint64_t token_bytes : {0U, 1000U}) {
+          const wishes_of_a_test w = random_wishes(31);
+          fake_backend backend(kVocabulary, 20, token_bytes);
+          evaluation_counts c;
+          const results r = run(backend, {&logit}, w,
+                                {.top_k = 1,
+                                 .threads = threads,
+                                 .pack_tokens = 16,
+                                 .sharing = sharing,
+                                 .long_positions = long_positions},
+                                &c);
+          for (std::size_t i = 0; i < r.size(); ++i)
+            BOOST_REQUIRE(is_right(backend, {&logit}, w.requests[i], w.sequences[w.requests[i].sequence],
+                                   *r[i], 1, long_positions));
+          shared.push_back(c.distinct_prefixes);
+        }
+  for (std::size_t i = 0; i < shared.size(); ++i) BOOST_TEST(shared[i] == shared[i / 8 * 8]);
+  BOOST_TEST(shared[16] > shared[0]);  // of both forms
+  BOOST_TEST(shared[24] == shared[0]);
+}
+
 BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_the_same) {
   const fake_lens logit{1, {0}};
   const wishes_of_a_test w = random_wishes(77);

@@ -36,6 +36,9 @@ inline std::uint64_t path_hash(std::span<const std::int32_t> ids) {
   return h;
 }
 
+// Of a path in a sequence of the long form, whose states are others.
+inline std::uint64_t of_form(std::uint64_t path, bool is_long) { return is_long ? mix(path, 77) : path; }
+
 struct fake_lens {
   std::uint64_t salt;
   std::vector<std::int32_t> layers;
@@ -110,6 +113,7 @@ class fake_backend {
 
   struct kept_path {
     std::vector<std::int32_t> ids;  // from the root
+    bool is_long;                   // of a sequence of the long form
     std::uint64_t own;              // tokens that are not in the path it continues
   };
 
@@ -122,8 +126,12 @@ class fake_backend {
       if (n == 0) fail(status::internal, "a token has more ancestors than its position says");
       ids[--n] = b.tokens[t];
       if (b.parent[t] >= t) fail(status::internal, "a parent does not precede its child");
+      if (is_long(b, static_cast<std::uint32_t>(t)) != is_long(b, token))
+        fail(status::internal, "an ancestor is of another form");
     }
     const auto* prefix = reinterpret_cast<const kept_path*>(b.prefix);
+    if (n > 0 && prefix && prefix->is_long != is_long(b, token))
+      fail(status::internal, "a prefix is of another form");
     if (n > (prefix ? prefix->ids.size() : 0))
       fail(status::internal, "a token has fewer ancestors than its position says");
     if (n > 0) std::copy_n(prefix->ids.begin(), n, ids.begin());
@@ -131,11 +139,16 @@ class fake_backend {
     return ids;
   }
 
+  static bool is_long(const dlens_batch& b, std::uint32_t token) {
+    return b.rope_long && b.rope_long[token] != 0;
+  }
+
   void keep(const dlens_batch& b) {
     std::size_t above = 0;
     auto kept = std::make_unique<kept_path>();
     kept->ids = path(b, b.keep_token, &above);
     kept->own = kept->ids.size() - above;
+    kept->is_long = is_long(b, b.keep_token);
     const std::uint64_t now = kept_tokens += kept->own;
     const std::lock_guard lock(guard);
     if (now > most_kept_tokens) most_kept_tokens = now;
@@ -149,7 +162,7 @@ class fake_backend {
     reads += b.n_reads;
     packs_with_prefix += b.prefix ? 1 : 0;
     for (std::uint32_t p = 0; p < b.n_reads; ++p) {
-      const std::uint64_t hash = path_hash(path(b, b.read_token[p]));
+      const std::uint64_t hash = of_form(path_hash(path(b, b.read_token[p])), is_long(b, b.read_token[p]));
       top[p] = final_top(hash);
       const std::vector<std::int32_t> ids = path(b, b.read_token[p]);
       if (poison >= 0 && std::find(ids.begin(), ids.end(), poison) != ids.end()) {

@@ -185,6 +185,22 @@ BOOST_AUTO_TEST_CASE(an_empty_sequence_between_others_keeps_their_nodes) {
   BOOST_TEST(f.last == (std::vector<std::int32_t>{1, -1, 0, 1}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(sequences_of_the_long_form_share_nodes_among_each_other_alone) {
+  const std::vector<sequence> sequences = {{1, 2, 3}, {1, 2}, {1}, {1, 2, 4}, {}};
+  const std::vector<std::span<const std::int32_t>> views(sequences.begin(), sequences.end());
+  const std::vector<std::uint8_t> is_long = {1, 0, 0, 1, 1};
+  const prefix_forest f = depthlens::build_forest(views, {.is_long = is_long});
+  BOOST_TEST(f.token == (sequence{1, 2, 1, 2, 3, 4}), boost::test_tools::per_element());
+  BOOST_TEST(f.parent == (sequence{-1, 0, -1, 2, 3, 3}), boost::test_tools::per_element());
+  BOOST_TEST(f.last == (sequence{4, 1, 0, 5, -1}), boost::test_tools::per_element());
+  BOOST_TEST(f.long_begin == 2);
+  BOOST_TEST(build(sequences).long_begin == 4);
+  const std::vector<std::uint8_t> all(sequences.size(), 1);
+  const prefix_forest longer = depthlens::build_forest(views, {.is_long = all});
+  BOOST_TEST(longer.long_begin == 0);
+  BOOST_TEST(longer.size() == 4U);
+}
+
 BOOST_AUTO_TEST_CASE(packs_cover_every_node_once_and_hold_every_ancestor) {
   std::mt19937 random(4);
   for (int round = 0; round < 200; ++round) {

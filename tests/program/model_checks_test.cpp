@@ -146,10 +146,13 @@ BOOST_AUTO_TEST_CASE(a_run_records_the_checks_of_its_model_and_sizes_that_differ
     BOOST_TEST(check.at(name).at("largest_difference").as_double() < 1e-3, name);
   }
   BOOST_TEST(check.at("output").at("result").as_string() == "skipped");
+  BOOST_TEST(check.at("blocks").at("result").as_string() == "passed");
+  BOOST_TEST(check.at("blocks").at("largest_difference").as_double() < 1e-4);
+  BOOST_TEST(check.at("blocks").at("checked").as_array() == boost::json::array{0});
   BOOST_TEST(manifest.at("model").at("rows_without_id").to_number<int>() == 44);
   BOOST_TEST(manifest.at("tokenizer").at("ids_without_row").to_number<int>() == 0);
   check_refused({"trace", "--model", model.path(), "--prompt", "ab", "--skip-check", "norm"}, status::usage,
-                "--skip-check norm", "scale, readout, output");
+                "--skip-check norm", "scale, readout, output, blocks");
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_that_is_not_computed_as_numbers_is_not_kept_and_its_tensor_is_named) {

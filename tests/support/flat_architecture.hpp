@@ -27,6 +27,7 @@ struct flat_architecture : architecture {
     rope = t.rope;
     rope_dims = t.rope_dims;
     rope_inv_freq = t.rope_inv_freq;
+    rope_long_inv_freq = t.rope_long_inv_freq;
     rope_scale = t.rope_scale;
     for (const block_part& one : blocks) window.push_back(one.attention.value().window);
     if (std::count(window.begin(), window.end(), 0u) == static_cast<std::ptrdiff_t>(window.size()))
@@ -39,7 +40,7 @@ struct flat_architecture : architecture {
   double attention_scale = 0, attention_softcap = 0;
   rope_kind rope = rope_kind::half;
   std::uint32_t rope_dims = 0;
-  std::vector<float> rope_inv_freq;
+  std::vector<float> rope_inv_freq, rope_long_inv_freq;
   double rope_scale = 1;
   std::vector<std::uint32_t> window;  // (n_layers); empty: 0 everywhere
 };

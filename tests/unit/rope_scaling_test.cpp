@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // YaRN and LongRoPE from config.json and GGUF: frequencies against those of transformers, the scale of
-// attention, the positions that LongRoPE leaves, and refusals.
+// attention, where LongRoPE's second set begins, and refusals.
 #include "depthlens/model/rope_scaling.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -112,18 +112,21 @@ BOOST_AUTO_TEST_CASE(yarn_of_a_gguf_is_that_of_a_folder) {
   BOOST_TEST(a.rope_scale == b.rope_scale);
 }
 
-BOOST_AUTO_TEST_CASE(longrope_reads_prompts_of_the_original_length_with_the_short_factors) {
+BOOST_AUTO_TEST_CASE(longrope_has_a_set_of_frequencies_for_prompts_beyond_the_original_length) {
   const test::flat_architecture a = phi3_with(long_keys);
   check_close(a.rope_inv_freq, {0.5f, 0.002f});
-  BOOST_TEST(a.max_positions == 4u);
-  BOOST_TEST(positions_text(a).starts_with(
-      "the model takes 4: with LongRoPE prompts are read up to original_max_position_embeddings,"));
-  BOOST_TEST(positions_text(phi3_with(R"("type":"default")")) == "the model takes 16");
+  check_close(a.rope_long_inv_freq, {1.0f / 9, 0.01f / 9});
+  BOOST_TEST(a.long_positions == 4u);
+  BOOST_TEST(a.max_positions == 16u);
+  BOOST_TEST(positions_text(a) == "the model takes 16");
+  const test::flat_architecture other = phi3_with(R"("type":"default")");
+  BOOST_TEST(other.long_positions == 0u);
+  BOOST_TEST(other.rope_long_inv_freq.empty());
   BOOST_TEST(a.attention_scale == 0.5);
   BOOST_TEST(a.rope_scale == std::sqrt(1 + std::log(4.0) / std::log(4.0)),
              boost::test_tools::tolerance(1e-12));
   BOOST_TEST(phi3_with(cat(long_keys, R"(,"attention_factor":3)")).rope_scale == 3);
-  BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).max_positions == 4u);
+  BOOST_TEST(phi3_with(cat(long_keys, R"(,"original_max_position_embeddings":4)")).long_positions == 4u);
   const std::string old_name = R"("type":"su","short_factor":[2,5],"long_factor":[9,9])";
   for (const std::string& name : {old_name, cat(old_name, R"(,"rope_type":"longrope")")})
     BOOST_TEST(phi3_with(name).rope_inv_freq == a.rope_inv_freq, boost::test_tools::per_element());
@@ -134,14 +137,18 @@ BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_reader
   const auto parameters = [&](std::string_view keys) {
     return from_config(test::phi3_model().config(cat(R"("rope_parameters":{)", keys, "}")));
   };
-  BOOST_TEST(parameters(inside).max_positions == 4u);
+  BOOST_TEST(parameters(inside).long_positions == 4u);
   BOOST_TEST(parameters(cat(inside, R"(,"factor":4)")).rope_scale == phi3_with(long_keys).rope_scale);
   const test::flat_architecture usual = phi3_with(long_keys, R"(,"max_position_embeddings":8192)");
-  BOOST_TEST(usual.max_positions == 4096u);
+  BOOST_TEST(usual.long_positions == 4096u);
+  BOOST_TEST(usual.max_positions == 8192u);
   BOOST_TEST(usual.rope_scale == std::sqrt(1 + std::log(2.0) / std::log(4096.0)),
              boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(phi3_with(long_keys, "").max_positions == 16u);
-  BOOST_TEST(tiny_with(cat(long_keys, R"(,"factor":4)")).max_positions == 64u);
+  for (const test::flat_architecture& a :
+       {phi3_with(long_keys, ""), tiny_with(cat(long_keys, R"(,"factor":4)"))}) {
+    BOOST_TEST(a.long_positions == 0u);  // no prompt is longer
+    BOOST_TEST(a.rope_long_inv_freq.empty());
+  }
 
   const auto fails = [](std::string_view part, auto&& action) {
     return fails_with(status::data, part, action);
@@ -159,8 +166,10 @@ BOOST_AUTO_TEST_CASE(longrope_takes_its_original_positions_from_where_all_reader
 BOOST_AUTO_TEST_CASE(longrope_of_a_gguf_is_that_of_a_folder) {
   const test::flat_architecture a = phi3_gguf({short_factors, long_factors}, 4);
   check_close(a.rope_inv_freq, {1.0f, 0.005f});
-  BOOST_TEST(a.max_positions == 4u);
-  BOOST_TEST(a.positions_key == "phi3.rope.scaling.original_context_length");
+  check_close(a.rope_long_inv_freq, {1.0f, 0.005f});
+  BOOST_TEST(a.long_positions == 4u);
+  BOOST_TEST(a.max_positions == 16u);
+  BOOST_TEST(phi3_gguf({short_factors, long_factors}, 16).long_positions == 0u);
   BOOST_TEST(a.rope_scale == phi3_with(long_keys).rope_scale);
   BOOST_TEST(phi3_gguf({short_factors, long_factors}, 4, 3).rope_scale == 3);
   const test::flat_architecture unscaled = phi3_gguf({}, 16);
@@ -174,6 +183,7 @@ BOOST_AUTO_TEST_CASE(longrope_of_a_part_of_each_head_scales_that_part) {
       R"("rope_scaling":{"type":"longrope","short_factor":[2],"long_factor":[9]})"));
   BOOST_TEST(a.rope_dims == 2u);
   check_close(a.rope_inv_freq, {0.5f});
+  check_close(a.rope_long_inv_freq, {1.0f / 9});
   BOOST_TEST(a.rope_scale == std::sqrt(2.0), boost::test_tools::tolerance(1e-12));
 }
 
@@ -199,7 +209,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
     BOOST_TEST(refuses(cat(long_keys, R"(,"factor":4,"attention_factor":)", by), "attention_factor is"));
   }
   BOOST_TEST(refuses(R"("type":"longrope","long_factor":[1,2])", "\"short_factor\" is missing"));
+  BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,2])", "\"long_factor\" is missing"));
   BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,0],"long_factor":[1,2])", "a rope factor is 0"));
+  BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,2],"long_factor":[1,0])", "a rope factor is 0"));
+  BOOST_TEST(refuses(R"("type":"longrope","short_factor":[1,2],"long_factor":[1])", "1 rope factors for 2"));
   const auto fails = [](std::string_view part, auto&& action) {
     return fails_with(status::data, part, action);
   };
@@ -210,11 +223,13 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_right_is_refused) {
         cat(R"("rope_parameters":{"full_attention":{},"sliding_attention":{)", yarn, "}}")));
   }));
   BOOST_TEST(fails("'rope_factors_short.weight' is missing", [] { phi3_gguf({long_factors}, 4); }));
+  BOOST_TEST(fails("'rope_factors_long.weight' is missing", [] { phi3_gguf({short_factors}, 4); }));
   BOOST_TEST(fails("attn_factor is 3", [] { phi3_gguf({}, 16, 3); }));
   BOOST_TEST(
       fails("factor of 4 under phi3.rope.scaling.factor", [] { phi3_gguf({short_factors}, 4, 0, 4); }));
-  BOOST_TEST(fails("attn_factor is -1", [] { phi3_gguf({short_factors}, 4, -1); }));
-  BOOST_TEST(fails("original number of positions is 0", [] { phi3_gguf({short_factors}, 0); }));
+  const std::vector<std::string> both{short_factors, long_factors};
+  BOOST_TEST(fails("attn_factor is -1", [&] { phi3_gguf(both, 4, -1); }));
+  BOOST_TEST(fails("original number of positions is 0", [&] { phi3_gguf(both, 0); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -88,7 +88,10 @@ bench_pass run_pass(const opened_model& model, const running_model& running, con
     bench_window in;
     timed(out.tokenise, [&] { in = read_window(model, prompts, plan, first); });
     prefix_forest forest;
-    timed(out.forest, [&] { forest = build_forest(needed_parts(in.sequences, in.requests)); });
+    timed(out.forest, [&] {
+      const std::vector<std::uint8_t> is_long = long_forms(in.sequences, running.rules().long_positions);
+      forest = build_forest(needed_parts(in.sequences, in.requests), {.is_long = is_long});
+    });
     out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
     timed(out.forward, [&] {

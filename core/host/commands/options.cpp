@@ -201,7 +201,7 @@ void add_backend_options(po::options_description& options, const backend_default
       "the same of a GPU's own memory (also DEPTHLENS_DEVICE_MEMORY); default: 90% of what is free");
   add_ignore_config(options);
   add("skip-check", "NAME[,NAME]", nullptr,
-      "checks of the loaded model to leave out: scale, readout, output, all");
+      "checks of the loaded model to leave out: scale, readout, output, blocks, all");
 }
 
 config_policy ignored_config(const parsed_options& options) {

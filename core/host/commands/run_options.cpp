@@ -42,6 +42,8 @@ po::options_description run_options() {
                                                              "of the model, in files and titles")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
       "config", text("FILE"), "more options, as lines key = value")(
+      "experts", po::bool_switch(),
+      "tables and a figure of the experts that each block chose at the positions read")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
       "allow-mixed-devices", po::bool_switch(),
@@ -163,6 +165,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.published = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
+  r.experts = o.values["experts"].as<bool>();
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
   r.work = asked_rules(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();

@@ -8,6 +8,7 @@
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
 #include "model/blank_ends.hpp"
+#include "model/expert_layout.hpp"
 #include "model/non_finite_weights.hpp"
 #include "model/opened_lens.hpp"
 #include "model/running_model.hpp"
@@ -34,6 +35,7 @@ po::options_description trace_options() {
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
       "token whose rank is read, as written: a leading blank counts; default: the model's own final top-1")(
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
+      "experts", po::bool_switch(), "which experts each block chose there, and how sure its router was")(
       "json", po::bool_switch(), "one JSON object for each prompt");
   add_force_lens(d);
   add_backend_options(d);
@@ -140,10 +142,12 @@ int trace_command(const arguments& args) {
   all.n_layers = model.files->arch().n_layers;
   all.targets = asked_targets(o, model);
   all.prompts = positions_to_read(o, model, prompts);
+  if (o.values["experts"].as<bool>()) all.experts = asked_experts(model.files->arch(), model.name);
 
   const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
   running->add_lens(asked.file);
-  read_positions(evaluator(running->c(), running->lenses(), running->rules(), {.top_k = all.top_k}), all);
+  const reading_options reading{.top_k = all.top_k, .choices = choices_of(all.experts)};
+  read_positions(evaluator(running->c(), running->lenses(), running->rules(), reading), all);
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
                                               : trace_table(all, p, model.tokens->get()));

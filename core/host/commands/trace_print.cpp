@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
+#include <span>
 
 namespace depthlens {
 namespace {
@@ -73,6 +74,40 @@ void put_layer(std::string& out, const trace_result& all, const site_readings& n
   out += '}';
 }
 
+// ,"experts":[{"position":3,"blocks":[{"block":0,"router_entropy":1.5,"experts":[5,2],"weights":[0.6,0.4]}]}]
+void put_experts(std::string& out, const trace_result& all, const trace_prompt& p) {
+  const std::size_t U = all.experts.n_used;
+  out += ",\"experts\":";
+  put_list(out, p.readings, [&](const trace_reading& r) {
+    const expert_choices& c = r.result->choices;
+    out += cat("{\"position\":", r.position, ",\"blocks\":[");
+    for (std::size_t x = 0; x < all.experts.blocks.size(); ++x) {
+      const std::span ids = experts_at(c, x, U);
+      out += cat(x > 0 ? "," : "", "{\"block\":", all.experts.blocks[x], ",\"router_entropy\":");
+      put(out, c.entropy[x]);
+      out += ",\"experts\":";
+      put_list(out, ids, [&](std::int32_t id) { append_integer(out, id); });
+      out += ",\"weights\":";
+      put_list(out, std::span(c.weight).subspan(x * U, ids.size()), [&](float w) { put(out, w); });
+      out += '}';
+    }
+    out += "]}";
+  });
+}
+
+// One line for each block: "    3    1.234   17 0.41   4 0.22".
+void print_experts(std::ostream& out, const trace_result& all, const expert_choices& c) {
+  const std::size_t U = all.experts.n_used;
+  out << "block  router entropy  experts and their weights\n" << std::fixed << std::setprecision(3);
+  for (std::size_t x = 0; x < all.experts.blocks.size(); ++x) {
+    const std::span ids = experts_at(c, x, U);
+    out << std::setw(5) << all.experts.blocks[x] << std::setw(16) << c.entropy[x] << "  ";
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      out << std::setw(i > 0 ? 6 : 4) << ids[i] << ' ' << c.weight[x * U + i];
+    out << '\n';
+  }
+}
+
 std::string cell(const std::string& text, std::size_t width) {
   std::size_t characters = 0, at = 0;
   while (at < text.size() && characters < width) at += utf8_at(text, at).size, ++characters;
@@ -117,7 +152,9 @@ std::string trace_json(const trace_result& all, const trace_prompt& p, const tok
       out += "]}";
     }
   }
-  return out + "]}\n";
+  out += ']';
+  if (!all.experts.empty()) put_experts(out, all, p);
+  return out + "}\n";
 }
 
 static std::string target_line(const trace_result& all, const trace_prompt& p, const trace_reading& r,
@@ -152,6 +189,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
         out << '\n';
       }
     }
+    if (!all.experts.empty()) print_experts(out, all, r.result->choices);
   }
   return std::move(out).str();
 }

@@ -4,6 +4,7 @@
 
 #include "depthlens/tokenizer/tokenizer.hpp"
 #include "engine/evaluator.hpp"
+#include "model/expert_layout.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -29,13 +30,14 @@ struct trace_result {
   std::uint32_t n_layers = 0;        // blocks
   std::uint32_t top_k = 0;
   std::vector<std::int32_t> targets;  // as asked for; -1 = the model's own final top-1
+  expert_layout experts;              // empty = they are not asked for
 };
 
 // False where the model's own output holds NaN or infinity, so that it has no top-1.
 bool output_is_finite(const trace_result& all, const site_readings& r);
 
 // One line; strings are valid UTF-8 with broken bytes as \xNN. Readings that are not finite are null, their
-// lists empty.
+// lists empty. Experts, where they are asked for, once for each position.
 std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t);
 // Layers x top tokens for each position, layer n first.
 std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t);

@@ -125,6 +125,7 @@ std::string consume_to_payload(const study_session& study, const record_job& job
   plain_sink plain(study, out);
   if (job.finite(lenses, lens)) {
     consume(plain.c());
+    if (study.experts() != nullptr) study.experts()->write_rows(job, key.set, out);
     return out.take();
   }
   try {

@@ -27,7 +27,11 @@ evaluator::evaluator(const dlens_model* model, std::vector<active_lens> lenses, 
 evaluation_counts evaluator::run(std::span<const std::vector<std::int32_t>> sequences,
                                  std::span<const read_request> requests, const on_result& done,
                                  const on_stage& at_stage) const {
-  call_options options{.lenses = lenses_, .requests = requests, .top_k = options_.top_k, .state_floats = 0};
+  call_options options{.lenses = lenses_,
+                       .requests = requests,
+                       .top_k = options_.top_k,
+                       .state_floats = 0,
+                       .choices = options_.choices};
   for (const read_request& r : requests) {
     options.top_k = std::max(options.top_k, r.top_k);
     if (r.hidden) options.state_floats = options_.state_floats;

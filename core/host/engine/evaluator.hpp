@@ -7,6 +7,7 @@
 
 #include "depthlens/abi/backend.h"
 #include "engine/pack_rules.hpp"
+#include "model/expert_layout.hpp"
 #include "model/lens.hpp"
 
 #include <algorithm>
@@ -29,6 +30,20 @@ struct lens_reading {
   bool finite = true;  // every entropy and KL is a number: so were all logits, those of the output too
 };
 
+// What routers chose at one position: in each of X blocks U experts, the best first; -1 and 0 fill up where a
+// block uses fewer.
+struct expert_choices {
+  std::vector<std::int32_t> expert;  // (X, U)
+  std::vector<float> weight;         // (X, U)
+  std::vector<float> entropy;        // (X) of the router, nats
+};
+
+// (n_used of the x-th block) ids, the best first.
+inline std::span<const std::int32_t> experts_at(const expert_choices& c, std::size_t x, std::size_t U) {
+  const auto all = std::span(c.expert).subspan(x * U, U);
+  return all.first(static_cast<std::size_t>(std::find(all.begin(), all.end(), -1) - all.begin()));
+}
+
 // Everything read at one distinct prefix; shared by all that asked for it.
 struct site_readings {
   std::int32_t final_top = -1;
@@ -36,6 +51,7 @@ struct site_readings {
   std::vector<lens_reading> lenses;   // in the order of the evaluator's lenses
   std::uint32_t top_k = 1;            // of the lenses' lists
   std::vector<float> hidden;          // (n_layers + 1, D), where a request wants it
+  expert_choices choices;             // empty = not asked for
 };
 
 struct read_request {
@@ -72,10 +88,19 @@ struct evaluation_counts {
 evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
                              std::span<const read_request> requests, const pack_rules& rules);
 
+// What is kept of the routers' choices: X blocks with experts, U experts each; 0 = nothing.
+struct choice_size {
+  std::uint32_t n_blocks = 0, n_used = 0;
+};
+inline choice_size choices_of(const expert_layout& l) {
+  return {static_cast<std::uint32_t>(l.blocks.size()), l.n_used};
+}
+
 struct reading_options {
   std::uint32_t top_k = 1;       // most likely tokens of every reading, or as many as a request wants
   double row_weight = 0.25;      // what reading one layer costs, in tokens
   std::size_t state_floats = 0;  // (n_layers + 1) * D: the residual stream of a read, where one is wanted
+  choice_size choices = {};      // of every reading
 };
 
 class evaluator {

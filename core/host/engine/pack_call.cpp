@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <utility>
 
 namespace depthlens {
@@ -28,13 +27,15 @@ lens_reading make_buffers(std::size_t P, std::size_t K, std::size_t L, std::size
   return r;
 }
 
+// [from, to) of it.
+template <class T>
+std::vector<T> part(const std::vector<T>& v, std::size_t from, std::size_t to) {
+  return {v.begin() + static_cast<std::ptrdiff_t>(from), v.begin() + static_cast<std::ptrdiff_t>(to)};
+}
+
 // The part of one read out of the results of a whole call.
 lens_reading cut_out(const lens_reading& all, std::size_t read, std::size_t k0, std::size_t k1, std::size_t L,
                      std::size_t top_k) {
-  const auto part = [](const auto& v, std::size_t from, std::size_t to) {
-    return std::decay_t<decltype(v)>(v.begin() + static_cast<std::ptrdiff_t>(from),
-                                     v.begin() + static_cast<std::ptrdiff_t>(to));
-  };
   return {.rank = part(all.rank, k0 * L, k1 * L),
           .ties = part(all.ties, k0 * L, k1 * L),
           .logprob = part(all.logprob, k0 * L, k1 * L),
@@ -81,6 +82,7 @@ void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) 
   tokens_.push_back(f.token[node]);
   parent_.push_back(up);
   position_.push_back(f.position[node]);
+  rope_long_.push_back(f.is_long(node) ? 1 : 0);
 }
 
 void pack_call::make_batch() {
@@ -104,6 +106,7 @@ void pack_call::make_batch() {
   const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
   hidden_.resize(sites_.size() * options_.state_floats);
+  const bool is_long = std::count(rope_long_.begin(), rope_long_.end(), 1) > 0;
   batch_ = {.size = sizeof(dlens_batch),
             .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
             .tokens = tokens_.data(),
@@ -118,7 +121,26 @@ void pack_call::make_batch() {
             .lenses = lenses_.data(),
             .keep_token = keep_token,
             .kept = pack_.keep < 0 ? nullptr : &kept_,
-            .hidden = options_.state_floats == 0 ? nullptr : hidden_.data()};
+            .hidden = options_.state_floats == 0 ? nullptr : hidden_.data(),
+            .rope_long = is_long ? rope_long_.data() : nullptr,
+            .choices = make_choices()};
+}
+
+// Room for the routers' choices; NULL = they are not wanted.
+const dlens_choices* pack_call::make_choices() {
+  const auto [n_blocks, n_used] = options_.choices;
+  if (n_blocks == 0) return nullptr;
+  choices_.entropy.resize(sites_.size() * n_blocks);
+  choices_.expert.resize(choices_.entropy.size() * n_used, -1);
+  choices_.weight.resize(choices_.expert.size());
+  choices_view_ = {.size = sizeof choices_view_,
+                   .n_blocks = n_blocks,
+                   .n_used = n_used,
+                   .reserved = 0,
+                   .expert = choices_.expert.data(),
+                   .weight = choices_.weight.data(),
+                   .entropy = choices_.entropy.data()};
+  return &choices_view_;
 }
 
 dlens_prefix* pack_call::forward(const dlens_prefix* prefix) {
@@ -160,6 +182,12 @@ std::shared_ptr<const site_readings> pack_call::result(std::size_t read) const {
     const auto states = hidden_.begin() + static_cast<std::ptrdiff_t>(read * options_.state_floats);
     one->hidden.assign(states, states + static_cast<std::ptrdiff_t>(options_.state_floats));
   }
+  const std::size_t X = options_.choices.n_blocks, XU = X * options_.choices.n_used;
+  if (X > 0 && choices_.expert[read * XU] < 0)
+    fail(status::unavailable, "backend ", backend_name(), " does not say which experts it chose");
+  one->choices = {.expert = part(choices_.expert, read * XU, (read + 1) * XU),
+                  .weight = part(choices_.weight, read * XU, (read + 1) * XU),
+                  .entropy = part(choices_.entropy, read * X, (read + 1) * X)};
   return one;
 }
 

@@ -19,6 +19,7 @@ struct call_options {
   std::span<const read_request> requests;
   std::uint32_t top_k;
   std::size_t state_floats;  // of a read, 0 = none wants them
+  choice_size choices = {};
 };
 
 class pack_call {
@@ -42,6 +43,7 @@ class pack_call {
   void add(const prefix_forest& f, std::int32_t node, std::int32_t up);
   void make_tokens(const prefix_forest& f);
   void make_batch();
+  const dlens_choices* make_choices();
   bool is_needed() const { return pack_.keep >= 0 || !sites_.empty(); }
 
   const dlens_model* model_;
@@ -49,9 +51,12 @@ class pack_call {
   const std::span<const read_site> sites_;  // P
   const call_options& options_;
   std::vector<std::int32_t> tokens_, parent_, position_, targets_, final_top_;
+  std::vector<std::uint8_t> rope_long_;
   std::vector<std::uint32_t> read_token_, target_begin_;
   std::vector<lens_reading> out_;  // one for each lens, over all reads
   std::vector<float> hidden_;      // (P, n_layers + 1, D), where wanted
+  expert_choices choices_;         // (P, X, U) and (P, X), where wanted
+  dlens_choices choices_view_{};
   std::vector<const dlens_lens*> lenses_;
   std::vector<dlens_readings> views_;  // of out_
   std::vector<const dlens_readings*> view_pointers_;

@@ -46,10 +46,20 @@ std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vec
   return out;
 }
 
+std::vector<std::uint8_t> long_forms(std::span<const std::vector<std::int32_t>> sequences,
+                                     std::uint32_t long_positions) {
+  std::vector<std::uint8_t> out;
+  if (long_positions == 0) return out;
+  for (const auto& ids : sequences) out.push_back(ids.size() > long_positions ? 1 : 0);
+  if (std::count(out.begin(), out.end(), 1) == 0) out.clear();
+  return out;
+}
+
 planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
                            std::span<const read_request> requests, const pack_rules& rules) {
   const auto needed = needed_parts(sequences, requests);
-  forest = build_forest(needed, rules.sharing);
+  const std::vector<std::uint8_t> is_long = long_forms(sequences, rules.long_positions);
+  forest = build_forest(needed, {.share = rules.sharing, .is_long = is_long});
   sites = gather_sites(forest, requests);
   std::vector<double> weight(forest.size(), 1);
   std::vector<char> is_read(forest.size(), 0);
@@ -63,7 +73,8 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
   finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, smallest_share));
   packs = cut_packs(forest, finer, weight, is_read);
   for (const auto& part : needed) counts.tokens_given += part.size();
-  counts.distinct_prefixes = rules.sharing ? forest.size() : build_forest(needed).size();
+  counts.distinct_prefixes =
+      rules.sharing ? forest.size() : build_forest(needed, {.is_long = is_long}).size();
   counts.positions_read = sites.size();
   counts.waves = packs.empty() ? 0 : packs.back().wave + 1;
   std::size_t kept = 0;

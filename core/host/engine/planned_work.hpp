@@ -20,6 +20,11 @@ namespace depthlens {
 std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vector<std::int32_t>> sequences,
                                                         std::span<const read_request> requests);
 
+// (B) 1: a sequence of more than long_positions tokens, those behind its last position read included; empty
+// where none is. long_positions: of the model, 0 = it has no other form for longer ones.
+std::vector<std::uint8_t> long_forms(std::span<const std::vector<std::int32_t>> sequences,
+                                     std::uint32_t long_positions);
+
 struct planned_work {
   prefix_forest forest;
   std::vector<read_site> sites;  // by token, which is a node of the forest, in order; targets are distinct

@@ -57,6 +57,7 @@ class record_job {
   // asks for and cannot be is status::internal.
   bool plan(const dlens_study& study, std::uint32_t vocab_size);
   round& last_round() { return rounds_.back(); }
+  const std::vector<round>& rounds() const { return rounds_; }
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
   // n_layers: of the model.

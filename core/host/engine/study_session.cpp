@@ -113,6 +113,7 @@ void study_session::survey() {
   } catch (const error& e) {
     blame(e, "describe");
   }
+  add_experts();
 }
 
 void study_session::take_figures() {
@@ -124,8 +125,25 @@ void study_session::take_figures() {
   const dlens_figure* const* all = nullptr;
   std::uint64_t n = 0;
   checked_call(table->list, study_, &all, &n);
-  figures_ = {all, n};
+  figures_.assign(all, all + n);
   check_figures(*description_, figures_, run_.n_lenses);
+}
+
+void study_session::add_experts() {
+  tables_.assign(description_->tables, description_->tables + description_->n_tables);
+  if (!context_.experts.empty()) {
+    experts_ = std::make_unique<expert_tables>(context_.experts, word());
+    const depthlens::description& more = experts_->about();
+    for (const dlens_table* t : std::span(more.c()->tables, more.c()->n_tables)) {
+      for (const dlens_table* own : tables_)
+        if (std::string_view(own->id) == t->id)
+          fail(status::usage, "--experts: experiment ", word(), " has a table ", t->id, " of its own");
+      tables_.push_back(t);
+    }
+    figures_.insert(figures_.end(), more.figures().begin(), more.figures().end());
+  }
+  all_tables_ = {
+      .size = sizeof all_tables_, .reserved = 0, .tables = tables_.data(), .n_tables = tables_.size()};
 }
 
 void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dlens_sink* sink) const {

@@ -5,6 +5,7 @@
 #include "depthlens/abi/experiment.h"
 #include "depthlens/abi/figures.h"
 #include "depthlens/data/reader.hpp"
+#include "engine/expert_tables.hpp"
 #include "engine/record_job.hpp"
 #include "plugins/registry.hpp"
 #include "process/plugin_call.hpp"
@@ -53,6 +54,7 @@ struct run_context {
   const dlens_tokenizer* tokenizer = nullptr;
   const dlens_host* host = nullptr;
   std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();  // records of each data set
+  expert_layout experts = {};                                       // empty = --experts does not ask for them
 };
 
 class study_session {
@@ -75,7 +77,10 @@ class study_session {
   void consume_record(const record_job& job, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                       const dlens_sink& sink) const;
 
-  const dlens_description& description() const { return *description_; }
+  // The study's own tables, and behind them those of --experts.
+  const dlens_description& description() const { return all_tables_; }
+  // Null where they are not asked for.
+  const expert_tables* experts() const { return experts_.get(); }
   std::span<const dlens_figure* const> figures() const { return figures_; }
   // The name of a figure's file for a lens, {name} and so on not yet replaced.
   static const char* file_of(const dlens_figure& f, std::size_t lens) {
@@ -94,6 +99,7 @@ class study_session {
  private:
   void survey(dataset_plan& d, std::uint32_t number);
   void take_figures();
+  void add_experts();
   // fn(), which calls the study's `function` about a record of the data set; see blame.
   template <class Function>
   auto about_record(const char* function, const dataset_plan& d, std::uint64_t record, Function&& fn) const {
@@ -117,8 +123,11 @@ class study_session {
   std::vector<const dlens_dataset*> dataset_pointers_;
   dlens_run run_{};
   dlens_study* study_ = nullptr;
-  const dlens_description* description_ = nullptr;
-  std::span<const dlens_figure* const> figures_;
+  const dlens_description* description_ = nullptr;  // the study's own
+  std::unique_ptr<expert_tables> experts_;
+  std::vector<const dlens_table*> tables_;
+  dlens_description all_tables_{};
+  std::vector<const dlens_figure*> figures_;
 };
 
 // Tells the user, once for each file, which records are left out and how many prompts end in a blank.

@@ -32,7 +32,9 @@ dlens_attention c_attention(const attention_part& a) {
           .rope_scale = a.rope_scale,
           .latent_norm_eps = a.latent_norm_eps,
           .rope_inverse_frequency = a.rope_dims > 0 ? a.rope_inv_freq.data() : nullptr,
-          .alibi_slopes = a.alibi_slopes.empty() ? nullptr : a.alibi_slopes.data()};
+          .alibi_slopes = a.alibi_slopes.empty() ? nullptr : a.alibi_slopes.data(),
+          .rope_long_inverse_frequency =
+              a.rope_dims > 0 && !a.rope_long_inv_freq.empty() ? a.rope_long_inv_freq.data() : nullptr};
 }
 
 dlens_delta_rule c_delta_rule(const delta_part& d) {
@@ -125,7 +127,9 @@ void model_views::view_architecture(const architecture& a) {
                    .blocks = block_pointers_.data(),
                    .layer_inputs = a.layer_inputs ? &layer_inputs_ : nullptr,
                    .ops = nullptr,
-                   .n_ops = 0};
+                   .n_ops = 0,
+                   .long_positions = a.long_positions,
+                   .reserved = 0};
 }
 
 model_views::model_views(const model_files& files) {

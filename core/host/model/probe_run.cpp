@@ -11,6 +11,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 namespace depthlens {
@@ -45,10 +46,11 @@ void set_state(probe& p, const std::vector<double>& direction, double size, std:
   p.layers.erase(std::unique(p.layers.begin(), p.layers.end()), p.layers.end());
 }
 
-// The lens of a probe, and room for its readings of K targets and the model's own first token.
+// The lens of a probe, and room for its readings at P positions; of the first one, of K targets and the
+// model's own first token.
 class probe_lens {
  public:
-  probe_lens(const dlens_model* model, probe& p, std::size_t K) : model_(model), probe_(p) {
+  probe_lens(const dlens_model* model, probe& p, std::size_t K, std::size_t P) : model_(model), probe_(p) {
     std::vector<dlens_transport> transports;
     for (const std::int32_t layer : p.layers)
       transports.push_back({.size = sizeof(dlens_transport),
@@ -64,10 +66,10 @@ class probe_lens {
     rank_.resize((K + 1) * L);
     ties_.resize((K + 1) * L);
     p.logprob.resize((K + 1) * L);
-    p.top.resize(L);
-    p.kl.resize(L);
-    entropy_.resize(L);
-    top_logprob_.resize(L);
+    p.top.resize(P * L);
+    p.kl.resize(P * L);
+    entropy_.resize(P * L);
+    top_logprob_.resize(P * L);
     readings_ = {.size = sizeof readings_,
                  .n_layers = static_cast<std::uint32_t>(L),
                  .rank = rank_.data(),
@@ -97,15 +99,18 @@ class probe_lens {
   dlens_readings readings_{};
 };
 
-// The stages behind the blocks alone, as those cost a way through the whole file.
-void read_streamed(const dlens_model* model, std::uint32_t first, const dlens_batch& batch,
-                   std::int32_t& final_top, const std::vector<const dlens_readings*>& readings) {
+// The stages behind the blocks, as all of those cost a way through the whole file, and the first of the blocks
+// whose states are wanted.
+void read_streamed(const dlens_model* model, std::uint32_t n_blocks, std::uint32_t wanted_blocks,
+                   const dlens_batch& batch, std::vector<std::int32_t>& final_top,
+                   const std::vector<const dlens_readings*>& readings) {
   dlens_pass* pass = nullptr;
   const plugin_call call("backend", backend_name(), "pass_run");
-  checked_call(model->pass_begin, model, &batch, &final_top, readings.data(), &pass);
+  checked_call(model->pass_begin, model, &batch, final_top.data(), readings.data(), &pass);
   const std::unique_ptr<dlens_pass, std::function<void(dlens_pass*)>> owner(
       pass, [model](dlens_pass* p) { model->pass_end(model, p); });
-  for (std::uint32_t stage = first; stage < advice_of(model).stages; ++stage) {
+  for (std::uint32_t stage = 0; stage < advice_of(model).stages; ++stage) {
+    if (stage >= wanted_blocks && stage < n_blocks) continue;
     load_stage(model, stage);
     const dlens_prefix* const none = nullptr;
     dlens_prefix** const nowhere = nullptr;
@@ -113,7 +118,7 @@ void read_streamed(const dlens_model* model, std::uint32_t first, const dlens_ba
   }
 }
 
-void forward(const dlens_model* model, std::uint32_t n_blocks, std::int32_t token, probe_readings& r,
+void forward(const dlens_model* model, std::uint32_t n_blocks, const probe_request& asked, probe_readings& r,
              const std::vector<std::unique_ptr<probe_lens>>& lenses) {
   std::vector<std::int32_t> targets = r.targets;
   targets.push_back(-1);
@@ -123,27 +128,38 @@ void forward(const dlens_model* model, std::uint32_t n_blocks, std::int32_t toke
     lens_pointers.push_back(l->c());
     readings.push_back(l->readings());
   }
-  const std::int32_t root = -1, zero = 0;
-  const std::uint32_t read = 0, target_begin[] = {0, static_cast<std::uint32_t>(targets.size())};
+  const std::size_t T = asked.ids.size();
+  std::vector<std::int32_t> parent(T), position(T), final_top(T, -1);
+  std::iota(parent.begin(), parent.end(), -1);
+  std::iota(position.begin(), position.end(), 0);
+  std::vector<std::uint32_t> read(T), target_begin(T + 1, static_cast<std::uint32_t>(targets.size()));
+  std::iota(read.begin(), read.end(), 0u);
+  target_begin[0] = 0;
   dlens_batch batch{};
   batch.size = sizeof batch;
-  batch.n_tokens = batch.n_reads = batch.top_k = 1;
-  batch.tokens = &token;
-  batch.parent = &root;
-  batch.position = &zero;
-  batch.read_token = &read;
-  batch.target_begin = target_begin;
+  batch.n_tokens = batch.n_reads = static_cast<std::uint32_t>(T);
+  batch.top_k = 1;
+  batch.tokens = asked.ids.data();
+  batch.parent = parent.data();
+  batch.position = position.data();
+  batch.read_token = read.data();
+  batch.target_begin = target_begin.data();
   batch.targets = targets.data();
   batch.n_lenses = static_cast<std::uint32_t>(lens_pointers.size());
   batch.lenses = lens_pointers.data();
-  if (is_streamed(model)) return read_streamed(model, n_blocks, batch, r.final_top, readings);
-  const plugin_call call("backend", backend_name(), "forward");
-  checked_call(model->forward, model, &std::as_const(batch), &r.final_top, readings.data());
+  batch.hidden = asked.hidden != nullptr ? asked.hidden->data() : nullptr;
+  if (is_streamed(model)) {
+    read_streamed(model, n_blocks, asked.blocks, batch, final_top, readings);
+  } else {
+    const plugin_call call("backend", backend_name(), "forward");
+    checked_call(model->forward, model, &std::as_const(batch), final_top.data(), readings.data());
+  }
+  r.final_top = final_top[0];
 }
 
 }  // namespace
 
-probe_readings run_probes(const model_files& files, const dlens_model* model, std::int32_t token) {
+probe_readings run_probes(const model_files& files, const dlens_model* model, const probe_request& asked) {
   const architecture& a = files.arch();
   const auto n = static_cast<std::int32_t>(a.n_layers);
   probe_readings r;
@@ -159,8 +175,8 @@ probe_readings run_probes(const model_files& files, const dlens_model* model, st
   r.own.layers = {0, n};
   std::vector<std::unique_ptr<probe_lens>> lenses;
   for (probe* p : {&r.noise_1, &r.noise_100, &r.noise_1000, &r.aligned, &r.own})
-    lenses.push_back(std::make_unique<probe_lens>(model, *p, probe_targets));
-  forward(model, a.n_layers, token, r, lenses);
+    lenses.push_back(std::make_unique<probe_lens>(model, *p, probe_targets, asked.ids.size()));
+  forward(model, a.n_layers, asked, r, lenses);
   for (const auto& l : lenses) l->keep_rank(probe_targets);
   return r;
 }

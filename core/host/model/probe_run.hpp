@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One token through a backend, read with the logit lens at the first and last layer and with states made up
-// here in place of the model's own. What the readings should be is self_check.hpp's.
+// here in place of the model's own; and tokens behind it, whose states alone are wanted. What the readings
+// should be is self_check.hpp's.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -30,7 +31,13 @@ struct probe_readings {
   probe own;  // the model's own state, at layers 0 and n
 };
 
+struct probe_request {
+  std::vector<std::int32_t> ids;  // (T) a sequence, of which the first one is read
+  std::uint32_t blocks = 0;       // of a streamed model, the first ones that are to run; of others all do
+  std::vector<float>* hidden = nullptr;  // (T, n_layers + 1, D) for the states of all; null = not wanted
+};
+
 // Errors: the backend's.
-probe_readings run_probes(const model_files& files, const dlens_model* model, std::int32_t token);
+probe_readings run_probes(const model_files& files, const dlens_model* model, const probe_request& asked);
 
 }  // namespace depthlens

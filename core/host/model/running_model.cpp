@@ -21,6 +21,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
                              const work_rules& rules, std::uint64_t lens_bytes)
     : opened_(opened), about_(backend.about), table_(backend.table), views_(*opened.files), rules_(rules) {
   const stopwatch watch;
+  rules_.long_positions = opened.files->arch().long_positions;
   name_backend(about_.word);
   plan(lens_bytes);
   dlens_model_options options = options_of(rules_);
@@ -63,6 +64,7 @@ void running_model::check() {
   checks_ = self_check(
       *opened_.files, model_,
       {.precision = rules_.precision, .token = opened_.first_token(), .skipped = rules_.skipped_checks});
+  opened_.files->forget_pages();  // of the blocks that were read for it
   check_seconds_ = watch.seconds();
   log_info(cat("backend ", about_.word, ": ", info().device, "; model in ", rules_.precision,
                memory_.streamed ? ", streamed" : "", " ready in ", std::fixed, std::setprecision(2),

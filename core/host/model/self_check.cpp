@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/self_check.hpp"
 
+#include "model/block_check.hpp"
+#include "model/model_views.hpp"
 #include "model/non_finite_weights.hpp"
 #include "model/probe_run.hpp"
 #include "model/readout_reference.hpp"
+#include "model/stage_loading.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,22 +17,37 @@
 namespace depthlens {
 namespace {
 
-constexpr std::array<const char*, 3> check_names{"scale", "readout", "output"};
+constexpr std::array<const char*, 4> check_names{"scale", "readout", "output", "blocks"};
+constexpr std::uint32_t streamed_blocks = 9;  // the first ones, which are loaded to be checked
+
+bool is_skipped(const self_check_options& o, const char* name) {
+  return std::find(o.skipped.begin(), o.skipped.end(), name) != o.skipped.end();
+}
+
+double unit_of(const std::string& precision) {
+  if (precision == "bf16") return std::ldexp(1.0, -9);
+  return precision == "f16" || precision == "tf32" ? std::ldexp(1.0, -12) : 0;
+}
 
 // What is checked, and against what.
 class checker {
  public:
   checker(const model_files& files, const dlens_model* model, const self_check_options& o)
-      : files_(files), reference_(files), token_(o.token), r_(run_probes(files, model, o.token)) {
-    if (o.precision == "bf16") unit_ = std::ldexp(1.0, -9);
-    if (o.precision == "f16" || o.precision == "tf32") unit_ = std::ldexp(1.0, -12);
+      : files_(files), views_(files), reference_(files), ids_{o.token}, unit_(unit_of(o.precision)) {
+    probe_request asked{.ids = ids_};
+    if (!is_skipped(o, "blocks")) {
+      const std::uint32_t some = is_streamed(model) ? streamed_blocks : UINT32_MAX;
+      blocks_.emplace(*views_.c(), o.token, block_check_options{.blocks = some, .unit = unit_});
+      ids_ = blocks_->ids();
+      hidden_ = blocks_->room();
+      asked = {.ids = ids_, .blocks = blocks_->blocks_to_run(), .hidden = &hidden_};
+    }
+    r_ = run_probes(files, model, asked);
   }
 
-  // Without a final norm readings are to depend on how large a state is.
-  bool applies(const char* name) const { return std::string_view(name) != "scale" || reference_.has_norm(); }
-
-  // Each returns the largest difference seen, in nats.
-  double scale() const {
+  // Each returns what is said of it. Without a final norm readings are to depend on how large a state is.
+  boost::json::object scale() const {
+    if (!reference_.has_norm()) return {{"result", "not applicable"}};
     const std::vector<reference_logit> z = reference_.logits(doubles(r_.noise_100.state), r_.targets);
     double largest = 0;
     for (std::size_t l = 0; l < r_.noise_100.layers.size(); ++l)
@@ -43,18 +61,19 @@ class checker {
                      ": the lens does not apply the final norm with the statistics of what it reads");
         largest = std::max(largest, std::abs(once - tenfold));
       }
-    return largest;
+    return passed(largest);
   }
 
-  double readout() const {
+  boost::json::object readout() const {
     double largest = 0;
     for (const probe* p : {&r_.noise_1, &r_.noise_100, &r_.noise_1000, &r_.aligned})
       for (std::size_t l = 0; l < p->layers.size(); ++l)
         largest = std::max(largest, compare(*p, l, doubles(p->state), "a given state"));
-    return std::max(largest, compare(r_.own, 0, reference_.embedding(token_), "the token's embedding"));
+    return passed(
+        std::max(largest, compare(r_.own, 0, reference_.embedding(ids_[0]), "the token's embedding")));
   }
 
-  double output() const {
+  boost::json::object output() const {
     const double kl = static_cast<double>(r_.own.kl[1]);
     require_number("output", kl);
     if (r_.own.top[1] != r_.final_top || r_.own.final_top_rank[1] != 1 ||
@@ -63,13 +82,33 @@ class checker {
                  " first, the model's output token ", r_.final_top, ", which the lens ranks ",
                  r_.own.final_top_rank[1], "; KL ", kl,
                  ": at the last layer the lens is not the model's own output");
-    return std::abs(kl);
+    return passed(std::abs(kl));
+  }
+
+  boost::json::object blocks() const {
+    const block_check_result found = blocks_->run(hidden_);
+    if (!found.given) return {{"result", "not applicable"}};
+    if (const auto& fault = found.fault; fault && fault->not_a_number)
+      fail(status::data, files_.path().string(), ": the weights give states that are no numbers at layer ",
+           fault->layer, ", ", fault->what, ": ", non_finite_cause(files_, ids_),
+           "; is the file damaged? --skip-check blocks reads on all the same");
+    if (found.fault) fail_check("blocks", static_cast<std::int32_t>(found.fault->layer), found.fault->what);
+    boost::json::object out = passed(found.largest_difference);
+    if (found.checked.empty()) out = {{"result", "not applicable"}};
+    out["checked"] = boost::json::array(found.checked.begin(), found.checked.end());
+    if (!found.not_checked.empty())
+      out["not checked"] = boost::json::array(found.not_checked.begin(), found.not_checked.end());
+    return out;
   }
 
  private:
+  static boost::json::object passed(double largest_difference) {
+    return {{"result", "passed"}, {"largest_difference", largest_difference}};
+  }
+
   template <class... Parts>
   [[noreturn]] void fail_check(const char* name, std::int32_t layer, const Parts&... parts) const {
-    if (const std::string weight = non_finite_weight(files_, std::array{token_}); !weight.empty())
+    if (const std::string weight = non_finite_weight(files_, ids_); !weight.empty())
       fail(status::data, files_.path().string(), ": the weights give readings that are no numbers at layer ",
            layer, ": ", weight, "; is the file damaged? --skip-check ", name, " reads on all the same");
     fail(status::internal, "self-check \"", name, "\" failed for ", files_.path().string(), " at layer ",
@@ -81,7 +120,7 @@ class checker {
   void require_number(const char* name, double value) const {
     if (!std::isfinite(value))
       fail(status::data, files_.path().string(), ": the weights give ", value,
-           " where a number is expected: ", non_finite_cause(files_, std::array{token_}),
+           " where a number is expected: ", non_finite_cause(files_, ids_),
            "; is the file damaged? --skip-check ", name, " reads on all the same");
   }
 
@@ -116,10 +155,13 @@ class checker {
   }
 
   const model_files& files_;
+  const model_views views_;
   readout_reference reference_;
-  std::int32_t token_;
+  std::vector<std::int32_t> ids_;      // (T) of the forward call; the first one is read
+  double unit_;                        // relative rounding of weights and states; 0: f32
+  std::optional<block_check> blocks_;  // where they are checked
+  std::vector<float> hidden_;          // (T, n_layers + 1, D) for that
   probe_readings r_;
-  double unit_ = 0;  // relative rounding of weights and states; 0: f32
 };
 
 }  // namespace
@@ -130,7 +172,7 @@ std::vector<std::string> parse_skipped_checks(const std::string& text) {
   for (std::string name; std::getline(parts, name, ',');) {
     if (name == "all") return {check_names.begin(), check_names.end()};
     if (std::find(check_names.begin(), check_names.end(), name) == check_names.end())
-      fail(status::usage, "--skip-check ", name, ": expected scale, readout, output or all");
+      fail(status::usage, "--skip-check ", name, ": expected scale, readout, output, blocks or all");
     out.push_back(name);
   }
   return out;
@@ -138,23 +180,17 @@ std::vector<std::string> parse_skipped_checks(const std::string& text) {
 
 boost::json::object self_check(const model_files& files, const dlens_model* model,
                                const self_check_options& o) {
-  constexpr std::array<double (checker::*)() const, 3> checks{&checker::scale, &checker::readout,
-                                                              &checker::output};
-  const auto skipped = [&](const char* name) {
-    return std::find(o.skipped.begin(), o.skipped.end(), name) != o.skipped.end();
-  };
+  constexpr std::array<boost::json::object (checker::*)() const, 4> checks{
+      &checker::scale, &checker::readout, &checker::output, &checker::blocks};
   boost::json::object out;
   std::optional<checker> made;
   for (std::size_t i = 0; i < check_names.size(); ++i) {
-    boost::json::object& result = out[check_names[i]].emplace_object();
-    result["result"] = skipped(check_names[i]) ? "skipped" : "passed";
-    if (skipped(check_names[i])) continue;
-    if (!made) made.emplace(files, model, o);
-    if (!made->applies(check_names[i])) {
-      result["result"] = "not applicable";
+    if (is_skipped(o, check_names[i])) {
+      out[check_names[i]] = {{"result", "skipped"}};
       continue;
     }
-    result["largest_difference"] = ((*made).*checks[i])();
+    if (!made) made.emplace(files, model, o);
+    out[check_names[i]] = ((*made).*checks[i])();
   }
   return out;
 }

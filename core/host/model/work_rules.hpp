@@ -27,6 +27,9 @@ struct work_rules {
   // Before each stage of streamed weights that has been loaded: gives its pages of the files back, and throws
   // where the files are not what they were; set by the running model.
   std::function<void()> check_weights;
+  // Tokens of a sequence above which the model computes all of it otherwise, see dlens_architecture; set by
+  // the running model.
+  std::uint32_t long_positions = 0;
   bool sharing = true;    // false: every sequence is computed by itself, to measure against
   bool streaming = true;  // false: weights are held, whatever the budget
 };

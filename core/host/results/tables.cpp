@@ -4,6 +4,7 @@
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/table/csv.hpp"
 #include "engine/row_values.hpp"
+#include "results/expert_summary.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -243,11 +244,15 @@ finished_tables write_tables(const table_request& request, const run_context& co
   finished_tables out;
   table_files files = open_tables(request, context, out);
   table_numbers numbers(request.session.description());
+  const expert_tables* const experts = request.session.experts();
+  std::optional<expert_summary> chosen;
+  if (experts != nullptr && request.shared_too) chosen.emplace(*experts);
   const auto write_record = [&](const entry& e) {
     for (const logged_row& row : e.rows()) {
       const std::uint32_t t = numbers.of(row.table);
       if (files[t]) files[t]->row(row.values.data(), row.values.size());
     }
+    if (chosen) chosen->add(e);
     out.devices.add(e);
     for (const entry::counted& c : e.counts()) out.counts[std::string(c.set)][std::string(c.reason)] += c.n;
   };
@@ -257,6 +262,12 @@ finished_tables write_tables(const table_request& request, const run_context& co
   const finish_sink sink{request, files, out};
   request.session.finish(rows.c(), request.lens, &sink.c);
   rows.read_rest();
+  if (chosen) {
+    chosen->write([&](std::string_view table, std::span<const dlens_value> values) {
+      files[numbers.of(table)]->row(values.data(), values.size());
+    });
+    out.prompts[experts->about().figures().front()->id] = chosen->records();
+  }
   for (const auto& f : files)
     if (f) out.digests.push_back(f->commit());
   return out;

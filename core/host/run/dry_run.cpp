@@ -99,7 +99,8 @@ int dry_run(run_inputs& inputs, registry& plugins) {
                                 : told ? *told
                                        : assumed_advice(*inputs.model.files);
   check_file_names(inputs.sessions, inputs.context);
-  const work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
+  work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
+  wishes.long_positions = inputs.model.files->arch().long_positions;
   study_runner counter = make_counter(inputs, wishes, advice);
   counter.run(stop_asked());
   print_counts(inputs, counter.counts());

@@ -28,12 +28,15 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
     if (not_of_logit && !o.lenses.is_trained(o.lens) && !figures.contains(stem)) continue;
     const auto table = std::find_if(d.tables, d.tables + d.n_tables,
                                     [&](const dlens_table* t) { return std::string_view(t->id) == f.table; });
+    // What no lens changes is drawn once.
+    const bool of_no_lens = ((*table)->flags & DLENS_TABLE_SHARED) != 0;
+    if (of_no_lens && o.lens > 0) continue;
     boost::json::object entry;
     entry["study"] = o.study.word();
-    entry["lens"] = label;
+    entry["lens"] = of_no_lens ? "" : label;
     entry["stem"] = stem;
     entry["csv"] = file_stem((*table)->file, label, o.context.name) + ".csv";
-    if (const auto control = o.lenses.null_of(o.lens))
+    if (const auto control = o.lenses.null_of(o.lens); control && !of_no_lens)
       entry["control"] = file_stem((*table)->file, o.context.lens_labels[*control], o.context.name) + ".csv";
     const auto prompts = o.done.prompts.find(f.id);
     entry["prompts"] = prompts == o.done.prompts.end() ? 0 : prompts->second;

@@ -32,7 +32,9 @@ evaluator run_backend::evaluator_of(const std::vector<std::size_t>& lenses) {
   }
   std::vector<active_lens> active;
   for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
-  return evaluator(on.c(), std::move(active), on.rules(), reading());
+  reading_options options = reading();
+  options.choices = choices_of(inputs_.context.experts);
+  return evaluator(on.c(), std::move(active), on.rules(), options);
 }
 
 evaluator run_backend::evaluator_of_states() {

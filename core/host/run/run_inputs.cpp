@@ -21,7 +21,8 @@ run_context context_of(const run_request& request, const opened_model& model, co
           .lens_labels = lenses.labels(),
           .tokenizer = model.tokens->c(),
           .host = plugin_host(),
-          .limit = request.limit};
+          .limit = request.limit,
+          .experts = request.experts ? asked_experts(a, model.name) : expert_layout{}};
 }
 
 }  // namespace

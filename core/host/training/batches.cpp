@@ -8,8 +8,13 @@
 
 namespace depthlens {
 
-training_pack::training_pack(const token_sequences& all, std::span<const std::size_t> chosen) {
+training_pack::training_pack(const token_sequences& all, std::span<const std::size_t> chosen,
+                             std::uint32_t long_positions) {
+  bool any_long = false;
   for (const std::size_t s : chosen) {
+    const bool is_long = long_positions > 0 && all[s].size() > long_positions;
+    any_long = any_long || is_long;
+    rope_long_.insert(rope_long_.end(), all[s].size(), is_long ? 1 : 0);
     for (std::size_t i = 0; i < all[s].size(); ++i) {
       if (i > 0) reads_.push_back(static_cast<std::uint32_t>(tokens_.size()));
       parent_.push_back(i > 0 ? static_cast<std::int32_t>(tokens_.size()) - 1 : -1);
@@ -26,6 +31,7 @@ training_pack::training_pack(const token_sequences& all, std::span<const std::si
   batch_.n_reads = static_cast<std::uint32_t>(reads_.size());
   batch_.read_token = reads_.data();
   batch_.target_begin = target_begin_.data();
+  batch_.rope_long = any_long ? rope_long_.data() : nullptr;
 }
 
 batch_order::batch_order(const token_sequences& all, std::size_t positions, std::uint64_t seed)

@@ -16,14 +16,16 @@ namespace depthlens {
 // The batch points into it.
 class training_pack {
  public:
-  // Every position behind the first of a sequence is read.
-  training_pack(const token_sequences& all, std::span<const std::size_t> chosen);
+  // Every position behind the first of a sequence is read. long_positions: of the model.
+  training_pack(const token_sequences& all, std::span<const std::size_t> chosen,
+                std::uint32_t long_positions);
   training_pack(const training_pack&) = delete;
   const dlens_batch& batch() const { return batch_; }
   std::uint32_t positions() const { return batch_.n_reads; }
 
  private:
   std::vector<std::int32_t> tokens_, parent_, position_;
+  std::vector<std::uint8_t> rope_long_;
   std::vector<std::uint32_t> reads_, target_begin_;
   dlens_batch batch_{};
 };

@@ -6,14 +6,20 @@
 #include "training/text_sequences.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace depthlens {
 
+struct batch_form {
+  std::size_t positions;         // of a batch, about
+  std::uint32_t long_positions;  // of the model
+};
+
 // Mean KL over the positions of the text, in nats: of layers 0..n-1, and the unigram predictor's behind them.
 // Nothing where a stop was asked for.
 std::optional<std::vector<float>> mean_kl(backend_trainer& trainer, const token_sequences& text,
-                                          std::size_t batch_positions, std::size_t n_layers);
+                                          const batch_form& batches, std::size_t n_layers);
 
 }  // namespace depthlens

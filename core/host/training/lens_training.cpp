@@ -102,7 +102,7 @@ int execute_training(const train_request& request, registry& plugins) {
   const auto running = start_trainable(request, model, plugins, folder);
   backend_trainer trainer(running->c(), trainer_options(request));
   folder.write("running");
-  training_course course(request, text, model.files->arch().n_layers, trainer, folder);
+  training_course course(request, text, model.files->arch(), trainer, folder);
   if (!train(course) || !finish_lens(request, model, text, trainer, course, folder)) {
     folder.write("stopped");
     log_warning(cat("stopped after step ", course.step(), " of ", request.steps,

@@ -16,8 +16,13 @@
 namespace depthlens {
 
 training_course::training_course(const train_request& request, const training_text& text,
-                                 std::uint32_t n_layers, backend_trainer& trainer, held_training& folder)
-    : request_(request), text_(text), n_layers_(n_layers), trainer_(trainer), folder_(folder) {}
+                                 const architecture& arch, backend_trainer& trainer, held_training& folder)
+    : request_(request),
+      text_(text),
+      n_layers_(arch.n_layers),
+      long_positions_(arch.long_positions),
+      trainer_(trainer),
+      folder_(folder) {}
 
 double training_course::rate_of(std::uint64_t step) const {
   const auto steps = static_cast<double>(std::max<std::uint64_t>(request_.steps, 1));
@@ -56,7 +61,7 @@ void training_course::observe_and_fit() {
   batch_order order(text_.train, request_.batch_positions, request_.seed);
   progress bar("observing states", wanted);
   for (std::uint64_t seen = 0; seen < wanted && !stop_asked();) {
-    const training_pack pack(text_.train, order.next());
+    const training_pack pack(text_.train, order.next(), long_positions_);
     trainer_.observe(pack.batch());
     seen += pack.positions();
     bar.add(pack.positions());
@@ -73,7 +78,7 @@ void training_course::observe_and_fit() {
 bool training_course::measure(const std::string& lens) {
   if (text_.held_out.empty()) return true;
   std::optional<std::vector<float>> mean =
-      mean_kl(trainer_, text_.held_out, request_.batch_positions, n_layers_);
+      mean_kl(trainer_, text_.held_out, {request_.batch_positions, long_positions_}, n_layers_);
   if (!mean) return false;
   loss_row row{lens, step_, trained_on_, *std::move(mean)};
   const float unigram = row.kl.back();
@@ -90,7 +95,7 @@ bool training_course::measure(const std::string& lens) {
 
 std::vector<float> training_course::measure_first_batch() const {
   batch_order order(text_.train, request_.batch_positions, request_.seed + 1);
-  const training_pack pack(text_.train, order.next());
+  const training_pack pack(text_.train, order.next(), long_positions_);
   std::vector<float> kl = trainer_.measure(pack.batch(), n_layers_);
   kl.resize(n_layers_);
   return kl;
@@ -117,7 +122,7 @@ bool training_course::train() {
     for (const std::size_t i : ahead.next()) left += text_.train[i].size() - 1;
   progress bar("training", left);
   while (step_ < request_.steps && !stop_asked()) {
-    const training_pack pack(text_.train, order.next());
+    const training_pack pack(text_.train, order.next(), long_positions_);
     loss_row row{"", step_ + 1, pack.positions(), trainer_.step(pack.batch(), rate_of(step_), n_layers_)};
     ++step_;
     trained_on_ += pack.positions();

@@ -21,7 +21,7 @@ inline constexpr const char* first_batch_loss = "logit_kl_of_first_batch";
 class training_course {
  public:
   // All outlive it.
-  training_course(const train_request& request, const training_text& text, std::uint32_t n_layers,
+  training_course(const train_request& request, const training_text& text, const architecture& arch,
                   backend_trainer& trainer, held_training& folder);
 
   // Loads the checkpoint, or makes the start that was asked for and measures the logit lens and it.
@@ -46,7 +46,7 @@ class training_course {
 
   const train_request& request_;
   const training_text& text_;
-  const std::uint32_t n_layers_;
+  const std::uint32_t n_layers_, long_positions_;  // of the model
   backend_trainer& trainer_;
   held_training& folder_;
   bool begun_ = false;  // the state to start from is complete

@@ -16,14 +16,16 @@ namespace {
 // A pack of chains.
 struct chains {
   std::vector<std::int32_t> tokens, parent, position, targets;
+  std::vector<std::uint8_t> rope_long;
   std::vector<std::uint32_t> read_token, target_begin{0};
 
-  explicit chains(const sequences& all) {
+  chains(const sequences& all, std::uint32_t long_positions) {
     for (const std::vector<std::int32_t>& ids : all) {
       for (std::size_t i = 0; i < ids.size(); ++i) {
         parent.push_back(i == 0 ? -1 : static_cast<std::int32_t>(tokens.size()) - 1);
         position.push_back(static_cast<std::int32_t>(i));
         tokens.push_back(ids[i]);
+        rope_long.push_back(long_positions > 0 && ids.size() > long_positions ? 1 : 0);
       }
       read_token.push_back(static_cast<std::uint32_t>(tokens.size()) - 1);
       targets.insert(targets.end(), {-1, 1});
@@ -58,7 +60,8 @@ trial_model::~trial_model() {
 }
 
 trial_readings trial_model::read(const sequences& all) const {
-  const chains pack(all);
+  const std::uint32_t longer = view_.architecture.long_positions;
+  const chains pack(all, longer);
   const std::size_t P = all.size(), L = n_layers_ + std::size_t{1};
   trial_readings out{.layers = L};
   out.final_top.resize(P);
@@ -91,7 +94,8 @@ trial_readings trial_model::read(const sequences& all) const {
                           .target_begin = pack.target_begin.data(),
                           .targets = pack.targets.data(),
                           .n_lenses = 1,
-                          .lenses = lenses};
+                          .lenses = lenses,
+                          .rope_long = longer > 0 ? pack.rope_long.data() : nullptr};
   checked_call(model_->forward, model_, &batch, out.final_top.data(), readings);
   return out;
 }

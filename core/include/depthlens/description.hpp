@@ -88,6 +88,7 @@ class row_column {
   double f64(const dlens_row& row) const { return row.values[place_].as.f64; }  // of F32 columns too
   // Lives as long as the row.
   std::string_view text(const dlens_row& row) const { return to_view(row.values[place_].as.text); }
+  std::size_t place() const { return place_; }  // among the columns
 
  private:
   std::size_t place_;

@@ -91,6 +91,8 @@ typedef struct dlens_attention {
   double latent_norm_eps;
   const float *rope_inverse_frequency;  // (rope_dims / 2), any scaling applied; angle = position * it, in f32
   const float *alibi_slopes;            // (H); NULL where there are none
+  // (rope_dims / 2) of prompts of more than long_positions tokens; NULL = the same as of others
+  const float *rope_long_inverse_frequency;
 } dlens_attention;
 
 typedef struct dlens_delta_rule {
@@ -168,6 +170,8 @@ typedef struct dlens_architecture {
   // does not know: what else the members say is then within what it knows.
   const char *const *ops;
   uint64_t n_ops;
+  uint32_t long_positions;  // 0 = no block turns longer prompts by other frequencies
+  uint32_t reserved;
 } dlens_architecture;
 
 #define DLENS_OP_ATTENTION "attention"
@@ -187,6 +191,7 @@ typedef struct dlens_architecture {
 #define DLENS_OP_ROPE_INTERLEAVED "rope_interleaved"
 #define DLENS_OP_ROPE_PART "rope_part"  // not all dimensions of a head
 #define DLENS_OP_ROPE_SCALE "rope_scale"
+#define DLENS_OP_ROPE_LONG "rope_long"  // other frequencies for longer prompts
 #define DLENS_OP_ALIBI "alibi"
 #define DLENS_OP_ALIBI_ROUNDED "alibi_rounded"
 #define DLENS_OP_ATTENTION_SOFTCAP "attention_softcap"

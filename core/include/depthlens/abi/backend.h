@@ -84,6 +84,18 @@ typedef struct dlens_prefix dlens_prefix;
 // in one go, and all that a simple backend needs.
 typedef struct dlens_pass dlens_pass;
 
+// What the routers of a model chose at the reads of a pack, in the caller's buffers: X blocks have experts, in
+// ascending order, and U is the largest n_used of theirs. Where a block uses fewer, -1 and 0 fill it up.
+typedef struct dlens_choices {
+  uint32_t size;
+  uint32_t n_blocks;  // X
+  uint32_t n_used;    // U
+  uint32_t reserved;
+  int32_t *expert;  // (P, X, U) the best first
+  float *weight;    // (P, X, U) what their values were multiplied with
+  float *entropy;   // (P, X) nats, of the router over all experts: of its scores, divided by their sum
+} dlens_choices;
+
 // A pack of tokens that share prefixes. Token t attends to itself and its ancestors; parent[t] < t. Where the
 // pack has a prefix, a token without a parent in the pack continues it behind any of its positions, as
 // `position` says.
@@ -111,6 +123,10 @@ typedef struct dlens_batch {
   // Where to put the path that is kept, for prefix_release to free; NULL = none is. Of a pass: whether.
   dlens_prefix **kept;
   float *hidden;  // (P, n_layers + 1, D) the residual stream at every read, layers 0..n; NULL = not wanted
+  // (T) 1: the token is of a prompt of more than long_positions tokens, 0: of another; the same in all of a
+  // token's ancestors, those in the prefix included. NULL = 0 for all.
+  const uint8_t *rope_long;
+  const dlens_choices *choices;  // of a model with experts; NULL = not wanted
 } dlens_batch;
 
 // The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not

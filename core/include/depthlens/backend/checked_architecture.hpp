@@ -22,8 +22,9 @@ namespace depthlens {
 
 // Rotary angles that blocks have in common.
 struct rope_table {
-  std::vector<float> inverse_frequency;  // (rope_dims / 2)
-  double scale = 1;                      // of what is rotated
+  std::vector<float> inverse_frequency;       // (rope_dims / 2)
+  std::vector<float> long_inverse_frequency;  // of prompts of more than long_positions tokens
+  double scale = 1;                           // of what is rotated
 
   bool operator==(const rope_table&) const = default;
 };
@@ -115,7 +116,8 @@ class architecture_checker {
   }
 
   void add_attention(std::uint32_t layer, const dlens_attention& a, block_shape& to) {
-    if (!DLENS_HAS(dlens_attention, &a, alibi_slopes)) fail(status::internal, "attention is not described");
+    if (!DLENS_HAS(dlens_attention, &a, rope_long_inverse_frequency))
+      fail(status::internal, "attention is not described");
     refuse_unknown_members(a, "the attention of a block");
     sizes({a.n_heads, a.n_kv_heads, a.head_dim, a.value_dim});
     need(a.n_heads % a.n_kv_heads == 0, "the key-value heads do not divide the heads");
@@ -130,6 +132,8 @@ class architecture_checker {
     need(a.rope_dims == 0 || a.rope_kind == DLENS_ROPE_HALF || a.rope_kind == DLENS_ROPE_INTERLEAVED,
          "unknown rotary pairing");
     need(a.rope_dims == 0 || a.rope_inverse_frequency != nullptr, "rotary frequencies are missing");
+    need(a.rope_long_inverse_frequency == nullptr || (a.rope_dims > 0 && from_.long_positions > 0),
+         "rotary frequencies of longer prompts, but none are longer or rotated");
     need(a.alibi <= DLENS_ALIBI_ROUNDED && (a.alibi == DLENS_ALIBI_NONE || a.alibi_slopes != nullptr),
          "ALiBi is not described");
     need(from_zero(a.softcap) && from_zero(a.clip), "a soft cap or clip is not a positive number");
@@ -139,6 +143,7 @@ class architecture_checker {
     if (a.kv_layer < layer) check_shared(a, out_.blocks[a.kv_layer]);
     to.attention = a;
     to.attention->rope_inverse_frequency = nullptr;
+    to.attention->rope_long_inverse_frequency = nullptr;
     to.attention->alibi_slopes = nullptr;
     if (a.alibi != DLENS_ALIBI_NONE) to.alibi_slopes.assign(a.alibi_slopes, a.alibi_slopes + a.n_heads);
     if (a.rope_dims > 0) to.rope = rope_of(a);
@@ -151,7 +156,10 @@ class architecture_checker {
   }
 
   std::size_t rope_of(const dlens_attention& a) {
-    rope_table table{{a.rope_inverse_frequency, a.rope_inverse_frequency + a.rope_dims / 2}, a.rope_scale};
+    const float* const shorter = a.rope_inverse_frequency;
+    const float* const longer = a.rope_long_inverse_frequency ? a.rope_long_inverse_frequency : shorter;
+    const std::size_t n = a.rope_dims / 2;
+    rope_table table{{shorter, shorter + n}, {longer, longer + n}, a.rope_scale};
     const auto at = std::find(out_.ropes.begin(), out_.ropes.end(), table);
     const auto number = static_cast<std::size_t>(at - out_.ropes.begin());
     if (at == out_.ropes.end()) out_.ropes.push_back(std::move(table));
@@ -243,7 +251,7 @@ inline void check_clamped(const owned_architecture& a, const dlens_weights& weig
 inline owned_architecture checked_architecture(const dlens_weights& weights,
                                                std::span<const std::string_view> known) {
   if (!DLENS_HAS(dlens_weights, &weights, n_tensors) || !weights.architecture ||
-      !DLENS_HAS(dlens_architecture, weights.architecture, n_ops)) {
+      !DLENS_HAS(dlens_architecture, weights.architecture, reserved)) {
     fail(status::internal, "the weights come without an architecture that this backend understands");
   }
   const dlens_architecture& from = *weights.architecture;

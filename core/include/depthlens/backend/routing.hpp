@@ -86,4 +86,20 @@ inline chosen_experts choose_experts(const dlens_experts& e, const float* logits
   return out;
 }
 
+// In nats: of a softmax of the logits (E), or of their sigmoids divided by the sum of these.
+inline double router_entropy(const dlens_experts& e, const float* logits) {
+  std::vector<double> share(logits, logits + e.n_experts);
+  if (e.router == DLENS_ROUTER_SIGMOID) {
+    for (double& s : share) s = 1 / (1 + std::exp(-s));
+    const double sum = std::accumulate(share.begin(), share.end(), 0.0);
+    for (double& s : share) s /= sum;
+  } else {
+    detail::softmax_of(share);
+  }
+  double out = 0;
+  for (const double s : share)
+    if (s != 0) out -= s * std::log(s);
+  return out;
+}
+
 }  // namespace depthlens

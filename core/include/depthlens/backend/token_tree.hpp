@@ -22,10 +22,13 @@ struct token_run {
 
 struct token_tree {
   std::vector<std::int32_t> token, position;  // (T) in tree order
+  std::vector<std::uint8_t> rope_long;        // (T) as dlens_batch says it; empty = 0 for all
   std::vector<std::uint32_t> place;           // (T) index in the pack -> index here
   std::vector<token_run> runs;                // all tokens, in order
   std::uint32_t n_positions = 0;              // longest path
   std::uint32_t n_prefix = 0;                 // 0..n_prefix-1: positions of the prefix that the pack needs
+
+  bool is_long(std::size_t at) const { return !rope_long.empty() && rope_long[at] != 0; }
 };
 
 struct tree_limits {
@@ -52,6 +55,9 @@ inline void check_tokens(const dlens_batch& batch, const tree_limits& limits) {
       fail(status::internal, "token ", t, " of a pack has parent ", parent,
            ", which does not come before it");
     }
+    if (batch.rope_long &&
+        (batch.rope_long[t] > 1 || (parent >= 0 && batch.rope_long[t] != batch.rope_long[parent])))
+      fail(status::internal, "token ", t, " of a pack is of a prompt of another length than its parent");
     const bool continues = parent < 0 && position > 0;
     if (!continues && position != (parent < 0 ? 0 : batch.position[parent] + 1)) {
       fail(status::internal, "token ", t, " of a pack has position ", position,
@@ -136,10 +142,12 @@ inline token_tree make_token_tree(const dlens_batch& batch, const tree_limits& l
   tree.place = detail::depth_first(batch);
   tree.token.resize(n);
   tree.position.resize(n);
+  if (batch.rope_long) tree.rope_long.resize(n);
   for (std::uint32_t t = 0; t < n; ++t) {
     const std::uint32_t at = tree.place[t];
     tree.token[at] = batch.tokens[t];
     tree.position[at] = batch.position[t];
+    if (batch.rope_long) tree.rope_long[at] = batch.rope_long[t];
     const auto position = static_cast<std::uint32_t>(batch.position[t]);
     tree.n_positions = std::max(tree.n_positions, position + 1);
     if (batch.parent[t] < 0) tree.n_prefix = std::max(tree.n_prefix, position);

@@ -53,8 +53,9 @@ struct attention_part {
   double clip = 0;        // 0 = none
   double rope_scale = 1;  // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
   double latent_norm_eps = 1e-6;
-  std::vector<float> rope_inv_freq;  // (rope_dims / 2), any scaling applied
-  std::vector<float> alibi_slopes;   // (n_heads) or empty
+  std::vector<float> rope_inv_freq;       // (rope_dims / 2), any scaling applied
+  std::vector<float> rope_long_inv_freq;  // of prompts of more than long_positions tokens, or empty
+  std::vector<float> alibi_slopes;        // (n_heads) or empty
 };
 
 struct delta_part {
@@ -101,9 +102,10 @@ struct architecture {
   std::uint32_t embed_dim = 0;   // of the embedding; d_model but where there are projections
   std::uint32_t vocab_size = 0;  // V: rows of the embedding, may be more than the tokenizer has ids
   std::uint32_t max_positions = 0;
-  std::string positions_key;  // what keeps them below those of the file; else empty
-  std::string positions_reason = "LongRoPE";
-  std::vector<std::string> notes;  // what was assumed, for the user: one sentence each
+  std::uint32_t long_positions = 0;  // tokens of a prompt above which all of it is turned otherwise; 0 = none
+  std::string positions_key;         // what keeps max_positions below those of the file, and
+  std::string positions_reason;      // for what; else empty
+  std::vector<std::string> notes;    // what was assumed, for the user: one sentence each
   norm_kind norm = norm_kind::rms;
   double norm_eps = 0;
   double norm_offset = 0;  // added to the weights of norms

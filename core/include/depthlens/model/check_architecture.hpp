@@ -72,9 +72,10 @@ class architecture_check {
       fail(status::data, label_, ": ", a.rope_dims,
            " rotary dimensions, expected an even number up to the head size ", a.head_dim);
     }
-    for (const float freq : a.rope_inv_freq)
-      if (!std::isfinite(freq) || freq < 0)
-        fail(status::data, label_, ": the rotary frequencies are not finite");
+    for (const std::vector<float>* set : {&a.rope_inv_freq, &a.rope_long_inv_freq})
+      for (const float freq : *set)
+        if (!std::isfinite(freq) || freq < 0)
+          fail(status::data, label_, ": the rotary frequencies are not finite");
     sane("the attention scale", a.scale, 1e-6);
     sane("the rope attention factor", a.rope_scale, 1e-6);
     sane("the attention soft cap", a.softcap, 0);

@@ -58,10 +58,14 @@ inline rope_scaling read_gguf_yarn(const gguf_file& file, const std::string& pre
 // said.
 inline rope_scaling read_gguf_longrope(const gguf_file& file, const std::string& prefix,
                                        const architecture& a, std::uint32_t dims) {
-  const gguf_tensor* const factors = file.find_tensor("rope_factors_short.weight");
-  if (factors == nullptr) fail(status::data, file.path(), ": tensor 'rope_factors_short.weight' is missing");
+  const auto factors = [&](const char* name) {
+    const gguf_tensor* const tensor = file.find_tensor(name);
+    if (tensor == nullptr) fail(status::data, file.path(), ": tensor '", name, "' is missing");
+    return rope_divisors(file, *tensor, dims / 2);
+  };
   rope_scaling out{.type = rope_scaling::kind::longrope};
-  out.divisors = rope_divisors(file, *factors, dims / 2);
+  out.divisors = factors("rope_factors_short.weight");
+  out.long_divisors = factors("rope_factors_long.weight");
   out.original_positions = file.require_u32(prefix + "rope.scaling.original_context_length");
   if (out.original_positions > 0) out.factor = a.max_positions / out.original_positions;
   if (const auto by = file.find_float(prefix + "rope.scaling.attn_factor")) {
@@ -132,7 +136,7 @@ inline std::uint32_t gguf_rope_dims(const gguf_file& file, const gguf_family& f,
 // The rotary numbers of one kind of layer.
 struct gguf_rope {
   std::uint32_t dims = 0;
-  std::vector<float> frequencies;
+  std::vector<float> frequencies, long_frequencies;
   double scale = 1;
 };
 
@@ -145,12 +149,16 @@ inline gguf_rope read_global_rope(const gguf_file& file, const gguf_family& f, a
   const double theta = file.find_float(prefix + "rope.freq_base").value_or(10000.0);
   const rope_scaling scaling = read_gguf_scaling(file, f, a, dims);
   check_rope(theta, scaling, dims, file.path());
-  gguf_rope out{dims, rope_frequencies(dims, theta, scaling), rope_scale_of(scaling, file.path())};
+  set_long_positions(scaling, a);
+  gguf_rope out{.dims = dims,
+                .frequencies = rope_frequencies(dims, theta, scaling),
+                .long_frequencies = {},
+                .scale = rope_scale_of(scaling, file.path())};
+  if (a.long_positions != 0) out.long_frequencies = long_rope_frequencies(dims, theta, scaling);
   if (const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr) {
     const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
     for (std::size_t i = 0; i < divisor.size(); ++i) out.frequencies[i] /= divisor[i];
   }
-  apply_rope_limits(scaling, a, prefix + "rope.scaling.original_context_length");
   return out;
 }
 
@@ -161,7 +169,7 @@ inline gguf_rope read_local_rope(const gguf_file& file, const gguf_family& f, st
   const double theta = file.find_float(prefix + "rope.freq_base_swa").value_or(usual);
   const std::uint32_t dims = gguf_rope_dims(file, f, prefix + "rope.dimension_count_swa", head);
   check_rope(theta, {}, dims, file.path());
-  return {dims, rope_frequencies(dims, theta, {}), 1};
+  return {dims, rope_frequencies(dims, theta, {}), {}, 1};
 }
 
 // Sets the rotary numbers of each block's attention; layers with a window have their own where the family has
@@ -179,6 +187,7 @@ inline void read_gguf_rope(const gguf_file& file, const gguf_family& f, architec
     t.rope = f.rope;
     t.rope_dims = rope->dims;
     t.rope_inv_freq = rope->frequencies;
+    t.rope_long_inv_freq = rope->long_frequencies;
     t.rope_scale = rope->scale;
   }
 }

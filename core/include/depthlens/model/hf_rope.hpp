@@ -88,6 +88,7 @@ inline void read_scaling(const json_view& rope, std::string_view type, rope_scal
   if (s.type == kind::longrope) {
     s.factor = rope.find_double("factor").value_or(0.0);  // 0: the ratio of the numbers of positions
     s.divisors = read_divisors(rope.require("short_factor"));
+    s.long_divisors = read_divisors(rope.require("long_factor"));
     s.original_positions = rope.find_double("original_max_position_embeddings").value_or(0.0);
   } else {
     s.factor = rope.require_double("factor");
@@ -274,6 +275,7 @@ inline std::uint32_t rope_dims_of(const json_view& root, const rope_rule& rule, 
 inline void set_ropes(const json_view& root, const rope_rule& rule, const layer_ropes& ropes,
                       const std::vector<bool>& sliding, architecture& a) {
   if (!rule.used) return;
+  set_long_positions(ropes.global.scaling, a);
   for (std::uint32_t i = 0; i < a.n_layers; ++i) {
     if (!a.blocks[i].attention) continue;
     attention_part& t = *a.blocks[i].attention;
@@ -282,9 +284,9 @@ inline void set_ropes(const json_view& root, const rope_rule& rule, const layer_
     // Of attention of low rank the rotated dimensions are a part of the key by themselves.
     t.rope_dims = t.kv_rank > 0 ? t.rope_dims : rope_dims_of(root, rule, n, t.head_dim);
     t.rope_inv_freq = frequencies_of(n, root, t.rope_dims);
+    if (a.long_positions != 0) t.rope_long_inv_freq = long_rope_frequencies(t.rope_dims, n.theta, n.scaling);
     t.rope_scale = rope_scale_of(n.scaling, root.label());
   }
-  apply_rope_limits(ropes.global.scaling, a, "original_max_position_embeddings");
 }
 
 }  // namespace depthlens::detail

@@ -79,6 +79,7 @@ class op_list {
     add(a.rope_dims > 0 && a.rope_kind == DLENS_ROPE_INTERLEAVED, DLENS_OP_ROPE_INTERLEAVED);
     add(a.rope_dims != a.head_dim && a.kv_rank == 0, DLENS_OP_ROPE_PART);
     add(a.rope_dims > 0 && a.rope_scale != 1, DLENS_OP_ROPE_SCALE);
+    add(a.rope_dims > 0 && a.rope_long_inverse_frequency != nullptr, DLENS_OP_ROPE_LONG);
     add(a.alibi == DLENS_ALIBI, DLENS_OP_ALIBI);
     add(a.alibi == DLENS_ALIBI_ROUNDED, DLENS_OP_ALIBI_ROUNDED);
     add(a.softcap != 0, DLENS_OP_ATTENTION_SOFTCAP);

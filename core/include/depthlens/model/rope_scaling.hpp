@@ -3,10 +3,9 @@
 // Llama 3's, YaRN (arXiv 2309.00071) and LongRoPE (arXiv 2402.13753). In float32 step by step as transformers
 // computes them, reciprocals included, so that readings agree to the last digits at long positions.
 //
-// LongRoPE has two sets of divisors, one for prompts up to the original number of positions, one for longer
-// ones, so that a token's state would depend on how long the text after it is. Here only the first set is
-// used and the model takes no more positions than that: a prompt is read the same whatever else is in the
-// run, and a longer one is refused instead of being read wrongly.
+// LongRoPE has two sets of divisors, one for prompts up to the original number of positions, one for all
+// tokens of longer ones, so that a token's state depends on how long its own prompt is; what else is in a run
+// changes nothing. What scales rotated q and k is the same for both.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +36,7 @@ struct rope_scaling {
   double mscale = 0, mscale_all_dim = 0;  // yarn in DeepSeek, where that factor is their ratio
   double share = 1;                       // proportional
   std::vector<float> divisors = {};       // longrope, (dims / 2), of short prompts
+  std::vector<float> long_divisors = {};  // of prompts of more than the original positions
 };
 
 namespace detail {
@@ -111,6 +111,14 @@ inline std::vector<float> rope_frequencies(std::uint32_t dims, double theta, con
   return out;
 }
 
+// The same of prompts of more than the original positions; empty where they are turned as others.
+inline std::vector<float> long_rope_frequencies(std::uint32_t dims, double theta, const rope_scaling& s) {
+  if (s.long_divisors.empty()) return {};
+  rope_scaling longer = s;
+  longer.divisors = s.long_divisors;
+  return rope_frequencies(dims, theta, longer);
+}
+
 // theta and factors must be usable before rope_frequencies gets them. `label` is the file they came from.
 inline void check_rope(double theta, const rope_scaling& s, std::uint32_t dims, std::string_view label) {
   using kind = rope_scaling::kind;
@@ -140,10 +148,13 @@ inline void check_rope(double theta, const rope_scaling& s, std::uint32_t dims, 
     }
     return;
   }
-  if (s.divisors.size() != dims / 2) {
-    fail(status::data, label, ": ", s.divisors.size(), " rope factors for ", dims / 2, " frequencies");
+  if (s.original_positions < 1)
+    fail(status::data, label, ": the original number of positions is ", s.original_positions);
+  for (const std::vector<float>* set : {&s.divisors, &s.long_divisors}) {
+    if (set->size() != dims / 2 && (set == &s.divisors || !set->empty()))
+      fail(status::data, label, ": ", set->size(), " rope factors for ", dims / 2, " frequencies");
+    for (const float d : *set) positive("a rope factor", static_cast<double>(d));
   }
-  for (const float d : s.divisors) positive("a rope factor", static_cast<double>(d));
 }
 
 // Does it scale rotated q and k too?
@@ -168,11 +179,11 @@ inline double rope_scale_of(const rope_scaling& s, std::string_view label) {
   return std::sqrt(1 + std::log(s.factor) / std::log(s.original_positions));
 }
 
-// What LongRoPE changes besides: see above, the number of positions, which the file has under `key`.
-inline void apply_rope_limits(const rope_scaling& s, architecture& a, std::string_view key) {
-  if (s.type != rope_scaling::kind::longrope || s.original_positions >= a.max_positions) return;
-  a.max_positions = static_cast<std::uint32_t>(s.original_positions);
-  a.positions_key = key;
+// Where LongRoPE's second set begins, if prompts get there.
+inline void set_long_positions(const rope_scaling& s, architecture& a) noexcept {
+  const double n = s.original_positions;  // not checked yet
+  if (s.type == rope_scaling::kind::longrope && n >= 1 && n < a.max_positions)
+    a.long_positions = static_cast<std::uint32_t>(n);
 }
 
 }  // namespace depthlens

@@ -20,8 +20,13 @@ struct keys_and_values {
 
 class attention {
  public:
-  attention(const weights& w, std::uint32_t layer)
-      : w_(w), shape_(w.arch().blocks[layer]), a_(*shape_.attention), block_(cat("block.", layer, ".")) {}
+  // Of a sequence of so many tokens.
+  attention(const weights& w, std::uint32_t layer, std::size_t tokens)
+      : w_(w),
+        shape_(w.arch().blocks[layer]),
+        a_(*shape_.attention),
+        block_(cat("block.", layer, ".")),
+        is_long_(w.arch().all.long_positions > 0 && tokens > w.arch().all.long_positions) {}
 
   keys_and_values make_kv(const std::vector<row>& x) const {
     keys_and_values out;
@@ -37,10 +42,10 @@ class attention {
     return out;
   }
 
-  // W_o of the output of all heads at each position, without attn_post_norm.
-  std::vector<row> outputs(const std::vector<row>& x, const keys_and_values& kv) const {
+  // W_o of the output of all heads at each position from `first` on, without attn_post_norm.
+  std::vector<row> outputs(const std::vector<row>& x, const keys_and_values& kv, std::size_t first) const {
     std::vector<row> out;
-    for (std::size_t p = 0; p < x.size(); ++p) {
+    for (std::size_t p = first; p < x.size(); ++p) {
       row mixed = attend(query(x[p], p), kv, p);
       if (w_.has(block_ + "attn_gate")) {
         const row gate = w_.multiply(block_ + "attn_gate", x[p]);
@@ -87,13 +92,14 @@ class attention {
   row turned(row x, std::size_t position, std::size_t head_dim, std::size_t begin) const {
     if (a_.rope_dims == 0) return x;
     const rope_table& table = w_.arch().ropes[shape_.rope];
+    const std::vector<float>& frequency = is_long_ ? table.long_inverse_frequency : table.inverse_frequency;
     const bool interleaved = a_.rope_kind == DLENS_ROPE_INTERLEAVED;
     const std::size_t half = a_.rope_dims / 2;
     for (std::size_t head = begin; head < x.size(); head += head_dim) {
       for (std::size_t i = 0; i < half; ++i) {
         double& a = x[head + (interleaved ? 2 * i : i)];
         double& b = x[head + (interleaved ? 2 * i + 1 : i + half)];
-        const auto angle = static_cast<double>(static_cast<float>(position) * table.inverse_frequency[i]);
+        const auto angle = static_cast<double>(static_cast<float>(position) * frequency[i]);
         const double turned = a * std::cos(angle) - b * std::sin(angle);
         b = table.scale * (b * std::cos(angle) + a * std::sin(angle));
         a = table.scale * turned;
@@ -113,7 +119,7 @@ class attention {
     const std::size_t window = a_.window, hd = a_.head_dim, vd = a_.value_dim;
     const std::size_t first = window != 0 && position + 1 > window ? position + 1 - window : 0;
     const std::size_t group = a_.n_heads / a_.n_kv_heads;
-    const bool sink = w_.has(block_ + "sinks");
+    const row sinks = w_.has(block_ + "sinks") ? w_.values(block_ + "sinks") : row{};
     row out(a_.n_heads * vd, 0.0);
     for (std::size_t head = 0; head < a_.n_heads; ++head) {
       const std::size_t shared = head / group;
@@ -123,7 +129,7 @@ class attention {
         for (std::size_t d = 0; d < hd; ++d) score += q[head * hd + d] * kv.k[p][shared * hd + d];
         weight.push_back(soft_cap(score * a_.scale, a_.softcap) + alibi(head, p, position));
       }
-      if (sink) weight.push_back(w_.at(block_ + "sinks").values[head]);
+      if (!sinks.empty()) weight.push_back(sinks[head]);
       softmax(weight);
       for (std::size_t p = first; p <= position; ++p)
         for (std::size_t d = 0; d < vd; ++d)
@@ -136,6 +142,7 @@ class attention {
   const block_shape& shape_;
   const dlens_attention& a_;
   const std::string block_;
+  const bool is_long_;
 };
 
 }  // namespace depthlens::reference

@@ -18,6 +18,7 @@ namespace depthlens::reference {
 struct chosen_experts {
   std::vector<std::size_t> ids;
   row weights;
+  double entropy = 0;  // nats, of the scores of all experts, divided by their sum
 };
 
 inline double activate(double x, std::uint32_t kind) {
@@ -49,26 +50,53 @@ class channel {
   // Ties go to the smaller number.
   chosen_experts choose(const row& h, const row& x) const {
     const dlens_experts& e = *shape_.experts;
-    const bool normed = w_.has(block_ + "router_norm");
-    row score = w_.multiply(block_ + "router", normed ? w_.norm(block_ + "router_norm", h) : x);
-    if (e.router == DLENS_ROUTER_SOFTMAX) softmax(score);
-    for (double& s : score)
-      if (e.router == DLENS_ROUTER_SIGMOID) s = sigmoid(s);
-    row rank_by = score;
-    if (w_.has(block_ + "router_correction")) add(rank_by, w_.at(block_ + "router_correction").values);
-    keep_best_groups(rank_by);
+    const row score = scores(w_.multiply(block_ + "router", routed(h, x)));
+    row rank_by = corrected(score);
+    if (e.group_score != DLENS_GROUPS_NONE) keep_best_groups(rank_by, worth_of_groups(rank_by));
     chosen_experts out;
+    out.entropy = entropy_of(score);
     out.ids = best(rank_by, e.n_used);
     for (const std::size_t id : out.ids) out.weights.push_back(score[id]);
     if (e.router == DLENS_ROUTER_CHOSEN_SOFTMAX) softmax(out.weights);
     const double sum = std::accumulate(out.weights.begin(), out.weights.end(), 0.0);
+    const bool scaled = w_.has(block_ + "expert_scale");
+    const row scale = scaled ? w_.values(block_ + "expert_scale") : row{};
     for (std::size_t i = 0; i < out.ids.size(); ++i) {
       if (e.normalised) out.weights[i] /= sum;
       out.weights[i] *= e.scale;
-      if (w_.has(block_ + "expert_scale"))
-        out.weights[i] *= w_.at(block_ + "expert_scale").values[out.ids[i]];
+      if (scaled) out.weights[i] *= scale[out.ids[i]];
     }
     return out;
+  }
+
+  // How sure the choice is: as long as the terms of the router's products are off by less than this share of
+  // their size, the same experts are chosen. Infinite where there is nothing to choose.
+  double routing_margin(const row& h, const row& x) const {
+    if (!shape_.experts) return INFINITY;
+    const dlens_experts& e = *shape_.experts;
+    const row from = routed(h, x);
+    const row score = scores(w_.multiply(block_ + "router", from));
+    row error = w_.product_sizes(block_ + "router", from);
+    double mean = 0;  // of the errors, as a softmax weighs them
+    for (std::size_t i = 0; i < score.size(); ++i) mean += score[i] * error[i];
+    for (std::size_t i = 0; i < score.size(); ++i) {
+      if (e.router == DLENS_ROUTER_SOFTMAX) error[i] = score[i] * (error[i] + mean);
+      if (e.router == DLENS_ROUTER_SIGMOID) error[i] *= score[i] * (1 - score[i]);
+    }
+    row rank_by = corrected(score);
+    double margin = INFINITY;
+    if (e.group_score != DLENS_GROUPS_NONE) {
+      const row worth = worth_of_groups(rank_by);
+      const double summed = e.group_score == DLENS_GROUPS_BEST_TWO ? 2 : 1;
+      row off;  // of a group's worth
+      for (std::size_t i = 0, n = e.n_experts / e.n_groups; i < error.size(); i += n) {
+        const auto begin = error.begin() + static_cast<std::ptrdiff_t>(i);
+        off.push_back(summed * *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(n)));
+      }
+      margin = separation(worth, off, e.groups_used);
+      keep_best_groups(rank_by, worth);
+    }
+    return std::min(margin, separation(rank_by, error, e.n_used));
   }
 
  private:
@@ -106,10 +134,26 @@ class channel {
     return out;
   }
 
-  // Experts of other groups can no longer be chosen.
-  void keep_best_groups(row& score) const {
+  // What the router sees.
+  row routed(const row& h, const row& x) const {
+    return w_.has(block_ + "router_norm") ? w_.norm(block_ + "router_norm", h) : x;
+  }
+
+  row scores(row s) const {
+    const std::uint32_t router = shape_.experts->router;
+    if (router == DLENS_ROUTER_SOFTMAX) softmax(s);
+    for (double& one : s)
+      if (router == DLENS_ROUTER_SIGMOID) one = sigmoid(one);
+    return s;
+  }
+
+  row corrected(row score) const {
+    if (w_.has(block_ + "router_correction")) add(score, w_.values(block_ + "router_correction"));
+    return score;
+  }
+
+  row worth_of_groups(const row& score) const {
     const dlens_experts& e = *shape_.experts;
-    if (e.group_score == DLENS_GROUPS_NONE) return;
     const std::size_t n = e.n_experts / e.n_groups;
     row worth;
     for (std::size_t g = 0; g < e.n_groups; ++g) {
@@ -118,9 +162,39 @@ class channel {
       std::sort(own.rbegin(), own.rend());
       worth.push_back(own[0] + (e.group_score == DLENS_GROUPS_BEST_TWO && n > 1 ? own[1] : 0));
     }
+    return worth;
+  }
+
+  // Experts of other groups can no longer be chosen.
+  void keep_best_groups(row& score, const row& worth) const {
+    const dlens_experts& e = *shape_.experts;
     const std::vector<std::size_t> kept = best(worth, e.groups_used);
     for (std::size_t i = 0; i < score.size(); ++i)
-      if (std::find(kept.begin(), kept.end(), i / n) == kept.end()) score[i] = -INFINITY;
+      if (std::find(kept.begin(), kept.end(), i / (e.n_experts / e.n_groups)) == kept.end())
+        score[i] = -INFINITY;
+  }
+
+  // By how many of the errors of both any of the best n scores is above any of the others, at least.
+  static double separation(const row& score, const row& error, std::size_t n) {
+    const std::vector<std::size_t> kept = best(score, n);
+    double least = INFINITY;
+    for (const std::size_t a : kept)
+      for (std::size_t b = 0; b < score.size(); ++b) {
+        if (std::find(kept.begin(), kept.end(), b) != kept.end()) continue;
+        const double apart = score[a] - score[b];
+        least = std::min(least, apart > 0 ? apart / (error[a] + error[b]) : 0);
+      }
+    return least;
+  }
+
+  // Of scores that are logits still, of their softmax.
+  double entropy_of(row share) const {
+    if (shape_.experts->router == DLENS_ROUTER_CHOSEN_SOFTMAX) softmax(share);
+    const double sum = std::accumulate(share.begin(), share.end(), 0.0);
+    double out = 0;
+    for (const double s : share)
+      if (s != 0) out -= s / sum * std::log(s / sum);
+    return out;
   }
 
   static std::vector<std::size_t> best(const row& score, std::size_t n) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace depthlens::reference {
@@ -18,8 +19,8 @@ class delta_rule {
   delta_rule(const weights& w, std::uint32_t layer)
       : w_(w), r_(*w.arch().blocks[layer].delta), block_(cat("block.", layer, ".")) {}
 
-  // W_o of the output of all heads at each position.
-  std::vector<row> outputs(const std::vector<row>& x) const {
+  // W_o of the output of all heads at each position from `first` on.
+  std::vector<row> outputs(const std::vector<row>& x, std::size_t first) const {
     std::vector<row> channels, out;
     std::vector<row> states(r_.n_value_heads, row(std::size_t{r_.key_dim} * r_.value_dim, 0.0));
     for (std::size_t p = 0; p < x.size(); ++p) {
@@ -27,7 +28,8 @@ class delta_rule {
       for (const char* part : {"delta_q", "delta_k", "delta_v"})
         for (const double value : w_.multiply(block_ + part, x[p])) in.push_back(value);
       channels.push_back(std::move(in));
-      out.push_back(step(x[p], convolved(channels, p), states));
+      const row mixed = step(x[p], convolved(channels, p), states);
+      if (p >= first) out.push_back(output(x[p], mixed));
     }
     return out;
   }
@@ -35,11 +37,11 @@ class delta_rule {
  private:
   // Of each channel its last conv_width values; before the first token they are 0.
   row convolved(const std::vector<row>& channels, std::size_t p) const {
-    const tensor& conv = w_.at(block_ + "delta_conv");
+    const row conv = w_.values(block_ + "delta_conv");
     row out(channels[p].size(), 0.0);
     for (std::size_t c = 0; c < out.size(); ++c) {
       for (std::size_t i = 0; i < r_.conv_width && i <= p; ++i)
-        out[c] += conv.values[c * r_.conv_width + (r_.conv_width - 1 - i)] * channels[p - i][c];
+        out[c] += conv[c * r_.conv_width + (r_.conv_width - 1 - i)] * channels[p - i][c];
       out[c] = silu(out[c]);
     }
     return out;
@@ -47,14 +49,19 @@ class delta_rule {
 
   row step(const row& x, const row& qkv, std::vector<row>& states) const {
     const row beta = w_.multiply(block_ + "delta_beta", x), step = w_.multiply(block_ + "delta_step", x);
+    const row bias = w_.values(block_ + "step_bias"), decay = w_.values(block_ + "decay");
     row mixed(std::size_t{r_.n_value_heads} * r_.value_dim, 0.0);
     for (std::size_t head = 0; head < r_.n_value_heads; ++head) {
-      const double raw = step[head] + w_.at(block_ + "step_bias").values[head];
+      const double raw = step[head] + bias[head];
       const double softplus = raw > 20 ? raw : std::log1p(std::exp(raw));
-      const double g = std::exp(w_.at(block_ + "decay").values[head] * softplus);
+      const double g = std::exp(decay[head] * softplus);
       step_head(head, g, sigmoid(beta[head]), qkv, states[head], mixed);
     }
-    mixed = w_.norm(block_ + "delta_norm", mixed, w_.arch().all.norm_eps, DLENS_NORM_RMS, 0);
+    return mixed;
+  }
+
+  row output(const row& x, row mixed) const {
+    mixed = w_.norm(block_ + "delta_norm", std::move(mixed), w_.arch().all.norm_eps, DLENS_NORM_RMS, 0);
     const row gate = w_.multiply(block_ + "delta_gate", x);
     for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] *= silu(gate[i]);
     return w_.multiply(block_ + "o", mixed);

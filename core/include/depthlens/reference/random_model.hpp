@@ -36,6 +36,8 @@ class random_model {
     for (std::uint32_t i = 0; i < shape.rope_dims / 2; ++i) {
       const double turn = -2.0 * i / shape.rope_dims;
       inverse_frequency.push_back(static_cast<float>(std::pow(10000.0, turn)));
+      if (shape.long_positions > 0)
+        long_inverse_frequency.push_back(static_cast<float>(std::pow(900.0, turn) / 3));
       if (shape.local_rope) local_inverse_frequency.push_back(static_cast<float>(std::pow(50.0, turn)));
     }
     for (std::uint32_t i = 0; i < shape.heads && shape.alibi != DLENS_ALIBI_NONE; ++i)
@@ -46,7 +48,7 @@ class random_model {
 
   model_shape shape;
   std::map<std::string, matrix> tensors;
-  std::vector<float> inverse_frequency, local_inverse_frequency, alibi_slopes;
+  std::vector<float> inverse_frequency, long_inverse_frequency, local_inverse_frequency, alibi_slopes;
 
  private:
   void make(const std::string& name, std::size_t rows, std::size_t columns, double mean, double spread) {

@@ -49,6 +49,7 @@ struct model_shape {
   double norm_offset = 0, embed_scale = 1, attention_scale = 0;  // scale 0: 1 / sqrt(head_dim)
   double attention_softcap = 0, final_softcap = 0;
   double rope_scale = 1;                 // in layers without a window, or without local_rope
+  std::uint32_t long_positions = 0;      // in those layers longer sequences have other frequencies; 0 = none
   std::vector<std::uint32_t> windows{};  // (layers) or empty
   std::vector<bool> no_rope{};           // (layers) or empty
   bool v_norm = false, attn_gate = false, sinks = false, embed_norm = false, final_norm = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's tensors in double precision, and what is done with one of them: products, norms, activations.
+// A model's tensors, and what is done with one of them in double precision: products, norms, activations.
 #pragma once
 
 #include "depthlens/abi/backend.h"
@@ -12,10 +12,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace depthlens::reference {
@@ -38,16 +40,12 @@ inline void softmax(row& x) {
   for (double& w : x) w /= sum;
 }
 
-// (rows, columns) row-major; a vector has one column.
-struct tensor {
-  std::size_t rows = 0, columns = 0;
-  row values;
+// fn(begin, end) for parts that make up 0..n-1, in any order or at once.
+using row_loop = std::function<void(std::size_t n, const std::function<void(std::size_t, std::size_t)>& fn)>;
 
-  row at(std::size_t i) const {
-    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(i * columns);
-    return row(begin, begin + static_cast<std::ptrdiff_t>(columns));
-  }
-};
+// Whether the weights outlive what they came from. Where they do not, they are read from there row by row,
+// each time: a block of a large model would take gigabytes.
+enum class storage { copied, viewed };
 
 // The ops that this reference computes: all of architecture.h.
 inline constexpr std::string_view known_ops[] = {DLENS_OP_ATTENTION,
@@ -67,6 +65,7 @@ inline constexpr std::string_view known_ops[] = {DLENS_OP_ATTENTION,
                                                  DLENS_OP_ROPE_INTERLEAVED,
                                                  DLENS_OP_ROPE_PART,
                                                  DLENS_OP_ROPE_SCALE,
+                                                 DLENS_OP_ROPE_LONG,
                                                  DLENS_OP_ALIBI,
                                                  DLENS_OP_ALIBI_ROUNDED,
                                                  DLENS_OP_ATTENTION_SOFTCAP,
@@ -105,31 +104,56 @@ inline constexpr std::string_view known_ops[] = {DLENS_OP_ATTENTION,
 
 class weights {
  public:
-  // Copies the weights. Errors: status::data for a tensor whose bytes do not hold it; those of
-  // checked_architecture.
-  explicit weights(const dlens_weights& from) : arch_(checked_architecture(from, known_ops)) {
+  // over: the loop over the rows of large products; none: one thread. Errors: status::data for a tensor whose
+  // bytes do not hold it; those of checked_architecture.
+  explicit weights(const dlens_weights& from, storage kind = storage::copied, row_loop over = {})
+      : arch_(checked_architecture(from, known_ops)), over_(std::move(over)) {
     for (std::uint64_t i = 0; i < from.n_tensors; ++i) {
       const dlens_tensor& t = *from.tensors[i];
       const std::string name(to_view(t.name));
-      const std::size_t rows = t.shape[0], columns = t.n_dims == 2 ? t.shape[1] : 1;
-      std::vector<float> values(rows * columns);
-      checked_view(name, t, rows, columns).read_rows(0, rows, values.data());
-      tensors_[name] = {rows, columns, {values.begin(), values.end()}};
+      tensor& to = tensors_[name];
+      to.view = checked_view(name, t, t.shape[0], t.n_dims == 2 ? t.shape[1] : 1);
+      if (kind == storage::copied) to.own();
     }
   }
 
   const owned_architecture& arch() const { return arch_; }
   bool has(const std::string& name) const { return tensors_.contains(name); }
-  const tensor& at(const std::string& name) const { return tensors_.at(name); }
+  std::size_t columns(const std::string& name) const { return tensors_.at(name).view.columns; }
+
+  // All of a small one, row by row.
+  row values(const std::string& name) const {
+    const weight_view& w = tensors_.at(name).view;
+    std::vector<float> out(w.rows * w.columns);
+    w.read_rows(0, w.rows, out.data());
+    return {out.begin(), out.end()};
+  }
+  row row_at(const std::string& name, std::size_t i) const {
+    const weight_view& w = tensors_.at(name).view;
+    if (i >= w.rows) fail(status::data, "tensor ", name, " has no row ", i, ": it has ", w.rows);
+    std::vector<float> out(w.columns);
+    w.read_rows(i, 1, out.data());
+    return {out.begin(), out.end()};
+  }
 
   // W x + bias, where there is one.
   row multiply(const std::string& name, const row& x) const {
-    const tensor& w = at(name);
-    row out(w.rows, 0.0);
-    for (std::size_t i = 0; i < w.rows; ++i)
-      for (std::size_t j = 0; j < w.columns; ++j) out[i] += w.values[i * w.columns + j] * x[j];
-    if (has(name + ".bias")) add(out, at(name + ".bias").values);
+    row out = each_row(name, [&](const float* w) {
+      double sum = 0;
+      for (std::size_t j = 0; j < x.size(); ++j) sum += static_cast<double>(w[j]) * x[j];
+      return sum;
+    });
+    if (has(name + ".bias")) add(out, values(name + ".bias"));
     return out;
+  }
+
+  // How large the terms are of which W x is the sum: of each row the root of the sum of their squares.
+  row product_sizes(const std::string& name, const row& x) const {
+    return each_row(name, [&](const float* w) {
+      double sum = 0;
+      for (std::size_t j = 0; j < x.size(); ++j) sum += std::pow(static_cast<double>(w[j]) * x[j], 2);
+      return std::sqrt(sum);
+    });
   }
 
   // Over each stretch of x that is as long as the weight, or as a row of it where it is a matrix, whose rows
@@ -141,9 +165,9 @@ class weights {
   // An RMS norm takes no mean off.
   row norm(const std::string& name, row x, double eps, std::uint32_t kind, double offset) const {
     if (!has(name)) return x;
-    const row& weight = at(name).values;
-    const row bias = has(name + ".bias") ? at(name + ".bias").values : row(weight.size(), 0.0);
-    const std::size_t n = at(name).columns > 1 ? at(name).columns : weight.size();
+    const row weight = values(name);
+    const row bias = has(name + ".bias") ? values(name + ".bias") : row(weight.size(), 0.0);
+    const std::size_t n = columns(name) > 1 ? columns(name) : weight.size();
     for (std::size_t begin = 0; begin < x.size(); begin += n) {
       const std::size_t own = begin % weight.size();
       double mean = 0, squares = 0;
@@ -158,7 +182,49 @@ class weights {
   }
 
  private:
+  // (rows, columns); a vector has one column.
+  struct tensor {
+    weight_view view;
+    std::vector<float> floats;  // that it views, where it has its own
+
+    void own() {
+      floats.resize(view.rows * view.columns);
+      view.read_rows(0, view.rows, floats.data());
+      view = {.type = dtype::f32,
+              .data = reinterpret_cast<const std::byte*>(floats.data()),
+              .rows = view.rows,
+              .columns = view.columns,
+              .row_group = view.rows,
+              .group_stride = view.rows,
+              .row_stride = view.columns,
+              .column_stride = 1};
+    }
+  };
+
+  // fn(row) of each row. Some are read at a time, as columns that lie apart share what a read brings.
+  template <class Function>
+  row each_row(const std::string& name, const Function& fn) const {
+    constexpr std::size_t some = 16, large = 1u << 18;
+    const weight_view& w = tensors_.at(name).view;
+    row out(w.rows, 0.0);
+    const auto part = [&](std::size_t begin, std::size_t end) {
+      std::vector<float> values(some * w.columns);
+      for (std::size_t i = begin; i < end; i += some) {
+        const std::size_t n = std::min(some, end - i);
+        w.read_rows(i, n, values.data());
+        for (std::size_t r = 0; r < n; ++r) out[i + r] = fn(values.data() + r * w.columns);
+      }
+    };
+    if (over_ && w.rows * w.columns >= large) {
+      over_(w.rows, part);
+    } else {
+      part(0, w.rows);
+    }
+    return out;
+  }
+
   owned_architecture arch_;
+  row_loop over_;
   std::map<std::string, tensor> tensors_;
 };
 

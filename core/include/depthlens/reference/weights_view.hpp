@@ -44,7 +44,9 @@ class weights_view {
                     .blocks = block_pointers_.data(),
                     .layer_inputs = s.layer_inputs > 0 ? &layer_inputs : nullptr,
                     .ops = nullptr,
-                    .n_ops = 0};
+                    .n_ops = 0,
+                    .long_positions = s.long_positions,
+                    .reserved = 0};
     std::set<std::string_view> names;
     for (const auto& [name, m] : model.tensors) {
       add_tensor(name, m);
@@ -140,7 +142,10 @@ class weights_view {
                          .rope_scale = local ? 1 : s.rope_scale,
                          .latent_norm_eps = 1e-4,
                          .rope_inverse_frequency = turned ? frequency.data() : nullptr,
-                         .alibi_slopes = s.alibi != DLENS_ALIBI_NONE ? model_.alibi_slopes.data() : nullptr});
+                         .alibi_slopes = s.alibi != DLENS_ALIBI_NONE ? model_.alibi_slopes.data() : nullptr,
+                         .rope_long_inverse_frequency = turned && !local && s.long_positions > 0
+                                                            ? model_.long_inverse_frequency.data()
+                                                            : nullptr});
   }
 
   void add_tensor(const std::string& name, const matrix& m) {

@@ -105,7 +105,8 @@ struct paired_blocks {
   }
 };
 
-// Puts such blocks in the place of a matrix, its rows `apart` rows from one another, and their values into it.
+// Puts such blocks in the place of a matrix, with its rows `apart` rows from one another, and their values
+// into it.
 void move_to_pairs(matrix& m, dlens_tensor& t, std::size_t apart, std::list<paired_blocks>& memory) {
   const std::size_t row = m.columns / 32;
   const paired_blocks& blocks = memory.emplace_back(apart * m.rows * row, static_cast<std::uint32_t>(row));

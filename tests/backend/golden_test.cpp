@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tiny models of tests/golden, one of each family and spelling, from their files to their readings: token
 // ids, ranks, log-probabilities, entropies, KL and first ids as transformers gives them, on texts longer than
-// the windows and on both sides of the original rope length. golden/make.py makes them and says what is there.
+// the windows and on both sides of the original rope length. golden/make.py says what they hold.
 #include "backend_plugin.hpp"
 #include "same_read.hpp"
 

@@ -4,6 +4,7 @@
 // the windows and on both sides of the original rope length. golden/make.py makes them and says what they
 // hold.
 #include "backend_plugin.hpp"
+#include "same_read.hpp"
 
 #include "depthlens/base/json.hpp"
 #include "engine/evaluator.hpp"
@@ -59,11 +60,15 @@ struct golden_model {
     std::vector<read_request> requests;
     for (std::size_t i = 0; i < wanted.as_array().size(); ++i)
       requests.push_back({0, static_cast<std::uint32_t>(wanted.at(i).require_u64("position")), {-1}});
+    return read({ids}, requests, {.threads = 2});
+  }
+  std::vector<std::shared_ptr<const site_readings>> read(const testing::sequences& texts,
+                                                         const std::vector<read_request>& requests,
+                                                         work_rules rules) const {
+    rules.long_positions = opened.files->arch().long_positions;
     std::vector<std::shared_ptr<const site_readings>> out(requests.size());
     const active_lens active{lens.c(), static_cast<std::uint32_t>(layers.layers().size())};
-    const evaluator run(&model.get(), {active},
-                        {.threads = 2, .long_positions = opened.files->arch().long_positions}, {.top_k = 3});
-    const std::vector<std::vector<std::int32_t>> texts{ids};
+    const evaluator run(&model.get(), {active}, rules, {.top_k = 3});
     run.run(texts, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
       out[request] = std::move(result);
     });
@@ -128,6 +133,41 @@ BOOST_AUTO_TEST_CASE(every_family_reads_from_its_files_as_transformers_does) {
       BOOST_TEST(compared >= 60U);
     }
   }
+}
+
+// The long ones in the other form from their first token on, the short ones not.
+BOOST_AUTO_TEST_CASE(prompts_on_both_sides_of_the_original_length_read_alike_whatever_is_shared) {
+  const fs::path folder = golden_folders().front().parent_path() / "phi3-longrope";
+  const golden_model m(folder);
+  const json_document golden = json_document::from_file(folder / "golden.json", {});
+  const std::vector<std::int32_t> ids = ids_of(golden.root().require("texts").at(1).require("ids"));
+  const std::uint32_t original = m.opened.files->arch().long_positions;
+  BOOST_REQUIRE(ids.size() > original + 1);
+  testing::sequences texts;
+  for (const std::size_t n : {std::size_t{40}, std::size_t{original}, original + std::size_t{1}, ids.size()})
+    texts.emplace_back(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n));
+  std::vector<read_request> requests;
+  std::vector<std::shared_ptr<const site_readings>> alone;
+  for (std::uint32_t s = 0; s < texts.size(); ++s)
+    for (const std::size_t position : {std::size_t{9}, std::size_t{30}, texts[s].size() - 1}) {
+      const auto at = static_cast<std::uint32_t>(position);
+      requests.push_back({s, at, {-1}});
+      alone.push_back(m.read({texts[s]}, {{0, at, {-1}}}, {.threads = 1}).at(0));
+    }
+  const auto alike = [](const lens_reading& a, const lens_reading& b) {
+    return testing::same_values(a.rank, 0, b.rank, 0, a.rank.size()) &&
+           testing::same_values(a.logprob, 0, b.logprob, 0, a.logprob.size()) &&
+           testing::same_values(a.entropy, 0, b.entropy, 0, a.entropy.size()) &&
+           testing::same_values(a.kl, 0, b.kl, 0, a.kl.size());
+  };
+  for (const bool sharing : {true, false})
+    for (const std::size_t pack_tokens : {0U, 48U, 2000U}) {
+      const auto got =
+          m.read(texts, requests, {.threads = 2, .pack_tokens = pack_tokens, .sharing = sharing});
+      for (std::size_t i = 0; i < got.size(); ++i)
+        BOOST_TEST(alike(got[i]->lenses.at(0), alone[i]->lenses.at(0)), "request " << i);
+    }
+  BOOST_TEST(!alike(alone[4]->lenses.at(0), alone[7]->lenses.at(0)));  // position 30, in either form
 }
 
 BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {

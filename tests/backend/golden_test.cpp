@@ -131,8 +131,10 @@ BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
       boost::json::object result;
       BOOST_REQUIRE_NO_THROW(result =
                                  self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));
+      BOOST_TEST_MESSAGE(folder.filename().string() << ": " << boost::json::serialize(result));
       for (const auto& [name, one] : result)
         BOOST_TEST(one.at("largest_difference").as_double() < 1e-3, name);
+      BOOST_TEST(!result.at("blocks").as_object().contains("not checked"));
     }
   }
 }

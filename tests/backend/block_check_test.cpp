@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The check of a loaded model's blocks: every form passes it, and where the backend computes anything else than
-// what the check is told of a model, it is found.
+// The check of a loaded model's blocks: every form passes it, and where the backend computes anything else
+// than what the check is told of a model, it is found.
 #include "model/block_check.hpp"
 #include "agreement.hpp"
 #include "architectures.hpp"
@@ -190,7 +190,12 @@ BOOST_AUTO_TEST_CASE(experts_that_are_others_are_found) {
       {"the shared expert's router", router, times("block.0.shared_router", 0), {}},
       {"the norm of the router", normed, times("block.0.router_norm", 1.3F), {}},
       {"the norm of experts", normed, times("block.0.expert_post_norm", 1.01F), {}},
-      {"the scale of each", normed, times("block.0.expert_scale", 1.01F), {}},
+      {"the scale of each",
+       normed,
+       [](random_model& m) {
+         m.tensors.at("block.0.expert_scale").values = {1, 2, 3, 4, 5};
+       },
+       {}},
       {"the router", plain, times("block.0.router", -1), {}},
   });
 }
@@ -210,7 +215,7 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_put_together_otherwise_are_found) {
       {"the kind of norms", plain, {}, [](weights_view& v) { v.architecture.norm_kind = DLENS_NORM_LAYER; }},
       {"an epsilon", plain, {}, [](weights_view& v) { v.architecture.norm_eps = 1e-3; }},
       {"an offset", plain, {}, [](weights_view& v) { v.architecture.norm_offset = 1; }},
-      {"inputs of layers", inputs, {}, [](weights_view& v) { v.layer_inputs.sum_scale *= 1.01; }},
+      {"inputs of layers", inputs, times("layer_embed_norm", 1.05F), {}},
       {"their tokens", inputs, {}, [](weights_view& v) { v.layer_inputs.embed_scale *= 1.01; }},
       {"their projection", inputs, times("layer_projection", -1), {}},
       {"the embedding", plain, {}, [](weights_view& v) { v.architecture.embed_scale = 1.01; }},

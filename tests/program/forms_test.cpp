@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model of each form of block, as a folder: runs of it have the same tables byte for byte, whatever threads,
-// windows, packs and sharing they are given, and when they are made in two steps; and what its experts did is
-// told by trace and run.
+// A model of each form of block, as a folder: runs of it have the same tables byte for byte, whatever
+// threads, windows, packs and sharing they are given, and when they are made in two steps; and what its
+// experts did is told by trace and run.
 #include "program/process.hpp"
 
 #include <boost/json.hpp>
@@ -24,8 +24,8 @@ using namespace depthlens;
 using namespace depthlens::test;
 using tables = std::map<std::string, std::string>;
 
-// Experts, sinks with clamped experts, delta rules, low rank with groups, shared keys and values, ALiBi, norms
-// behind each part.
+// Experts, sinks with clamped experts, delta rules, low rank with groups, shared keys and values, ALiBi,
+// norms behind each part.
 const words forms = {"mixtral", "gpt_oss", "qwen3_5", "deepseek_v3", "gemma4", "bloom", "opt-350m"};
 const words forms_with_experts = {"mixtral", "gpt_oss", "deepseek_v3"};
 
@@ -186,7 +186,8 @@ BOOST_AUTO_TEST_CASE(trace_says_which_experts_were_chosen) {
 }
 
 BOOST_AUTO_TEST_CASE(a_model_without_experts_is_told_so) {
-  const outcome said = depthlens_says({"trace", "--model", folder_of("bloom"), "--prompt", "The", "--experts"});
+  const outcome said =
+      depthlens_says({"trace", "--model", folder_of("bloom"), "--prompt", "The", "--experts"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err.find("has no experts") != std::string::npos);
 }

@@ -69,17 +69,19 @@ std::vector<std::uint64_t> sizes_of_blocks(const dlens_weights& weights) {
 }  // namespace
 
 block_check::block_check(const dlens_weights& weights, std::int32_t token, const block_check_options& o)
-    : options_(o),
+    : unit_(o.unit),
       reference_(weights, reference::storage::viewed, in_parallel),
       kinds_(block_kinds_of(weights)),
       block_sizes_(sizes_of_blocks(weights)) {
   const owned_architecture& a = reference_.arch();
-  options_.blocks = std::min(options_.blocks, a.n_layers());
+  if (o.blocks == UINT32_MAX) blocks_to_run_ = a.n_layers();
   for (const block_kind& kind : kinds_)
-    if (kind.blocks[0] < options_.blocks) blocks_to_run_ = std::max(blocks_to_run_, kind.blocks[0] + 1);
+    if (kind.blocks[0] < o.blocks) blocks_to_run_ = std::max(blocks_to_run_, kind.blocks[0] + 1);
   const std::uint64_t V =
       a.layer_inputs ? std::min(a.all.vocab_size, a.layer_inputs->vocab_size) : a.all.vocab_size;
-  const std::size_t T = std::min<std::size_t>(tokens_wanted, a.all.max_positions);
+  std::size_t T = std::min<std::size_t>(tokens_wanted, a.all.max_positions);
+  if (a.all.long_positions > 0)
+    T = std::min<std::size_t>(T, a.all.long_positions);  // the pack is of that form
   ids_.push_back(token);
   // Rows that are no numbers are for the prompts that have them.
   for (std::uint64_t i = 1; i < 2 * tokens_wanted && ids_.size() < T; ++i) {
@@ -170,7 +172,7 @@ bool block_check::check_block(std::uint32_t layer, const std::string& ops, const
                  false};
     };
     if (!is_finite(before[p]) || !is_finite(after[p]) || !is_finite(want[p])) {
-      fault("the block gives ", largest_of(after[p], want[p]));
+      fault("of what block ", layer, " gives, ", largest_of(after[p], want[p]));
       r.fault->not_a_number = true;
       return true;
     }
@@ -180,7 +182,7 @@ bool block_check::check_block(std::uint32_t layer, const std::string& ops, const
     // The states are float32, before and after and within the block.
     const double stored = std::ldexp(size_of(before[p]) + size_of(want[p]), -22);
     if (!(off <= tolerance() * added + stored)) {
-      fault("the block is off by ", off / added, " of what it adds, ", tolerance(),
+      fault("block ", layer, " is off by ", off / added, " of what it adds, ", tolerance(),
             " at most are roundings: ", largest_of(after[p], want[p]));
       return true;
     }

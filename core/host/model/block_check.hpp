@@ -23,7 +23,7 @@
 namespace depthlens {
 
 struct block_check_options {
-  std::uint32_t blocks = UINT32_MAX;  // the first ones, of which alone some are looked at
+  std::uint32_t blocks = UINT32_MAX;  // the first ones, none behind which runs; UINT32_MAX: all run
   double unit = 0;                    // relative rounding of weights and states; 0: float32
 };
 
@@ -62,13 +62,13 @@ class block_check {
   void check_kind(const block_kind& kind, const std::vector<float>& hidden, block_check_result& r) const;
   bool check_block(std::uint32_t layer, const std::string& ops, const std::vector<float>& hidden,
                    block_check_result& r) const;
-  double tolerance() const { return 1e-4 + 64 * options_.unit; }
+  double tolerance() const { return 1e-4 + 64 * unit_; }
   // Of a router's products, as routing_margin has it: the states that it sees are off by as much.
-  double routing_error() const { return 1e-4 + 16 * options_.unit; }
+  double routing_error() const { return 1e-4 + 16 * unit_; }
   std::size_t first_position(std::uint32_t layer) const;
   rows states(const std::vector<float>& hidden, std::uint32_t layer) const;
 
-  block_check_options options_;
+  double unit_;
   reference::model reference_;
   std::vector<block_kind> kinds_;
   std::vector<std::uint64_t> block_sizes_;  // (n_layers) weights that a token meets

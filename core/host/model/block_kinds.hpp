@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which blocks of a model are of one kind: put together from the same parts, with weights of their own. What is
-// seen in one of a kind holds for the others, but for their numbers (widths, windows, scales).
+// Which blocks of a model are of one kind: put together from the same parts, with weights of their own. What
+// is seen in one of a kind holds for the others, but for their numbers (widths, windows, scales).
 #pragma once
 
 #include "depthlens/abi/backend.h"

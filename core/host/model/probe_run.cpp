@@ -99,7 +99,7 @@ class probe_lens {
   dlens_readings readings_{};
 };
 
-// The stages behind the blocks, as all of those cost a way through the whole file, and the first of the blocks
+// The stages behind the blocks, as all of those cost a way through the whole file, and the first of these
 // whose states are wanted.
 void read_streamed(const dlens_model* model, std::uint32_t n_blocks, std::uint32_t wanted_blocks,
                    const dlens_batch& batch, std::vector<std::int32_t>& final_top,

@@ -29,7 +29,7 @@ struct run_request {
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, published = false, fresh = false, dry_run = false;
-  bool experts = false;  // tables of the experts that were chosen
+  bool experts = false;     // tables of the experts that were chosen
   std::uint64_t limit = 0;  // records of each data set
   work_rules work;
 };

@@ -84,8 +84,8 @@ typedef struct dlens_prefix dlens_prefix;
 // in one go, and all that a simple backend needs.
 typedef struct dlens_pass dlens_pass;
 
-// What the routers of a model chose at the reads of a pack, in the caller's buffers: X blocks have experts, in
-// ascending order, and U is the largest n_used of theirs. Where a block uses fewer, -1 and 0 fill it up.
+// What the routers of a model chose at the reads of a pack, in the caller's buffers: X blocks have experts,
+// in ascending order, and U is the largest n_used of theirs. Where a block uses fewer, -1 and 0 fill it up.
 typedef struct dlens_choices {
   uint32_t size;
   uint32_t n_blocks;  // X

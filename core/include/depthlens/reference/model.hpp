@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The place to read first: the forward pass and the readout of a lens, written down plainly, in double
-// precision, one sequence and one position after the other. No reading comes from it; tests/backend, depthlens
-// plugins check and the check of each model that is loaded compare backends with it. h (D) is the residual stream at a position; the last
-// columns say where it is done fast.
+// precision, one sequence and one position after the other. No reading comes from it; tests/backend,
+// depthlens plugins check and the check of each model that is loaded compare backends with it. h (D) is the
+// residual stream at a position; the last columns say where it is done fast.
 //
 //   here           formula                                    plugins/cpu             plugins/torch
 //   embed          h = E[id] scale + P[position]              pass.cpp embed          pass.cpp embed
@@ -58,8 +58,8 @@ class model {
   // What routers chose: [block][position], nothing in blocks without experts.
   using choices = std::vector<std::vector<chosen_experts>>;
 
-  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i. chosen: where
-  // to put what routers chose, or NULL.
+  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i. chosen:
+  // where to put what routers chose, or NULL.
   std::vector<std::vector<row>> residuals(const std::vector<std::int32_t>& ids,
                                           choices* chosen = nullptr) const {
     std::vector<row> h;
@@ -107,7 +107,8 @@ class model {
   }
 
   // h, of all positions, becomes what leaves the block. kept: keys and values by block. margins: of each
-  // position how sure its experts are, see channel::routing_margin; chosen: which they are; null = not wanted.
+  // position how sure its experts are, see channel::routing_margin; chosen: which they are; null = not
+  // wanted.
   void run_block(const block_input& in, std::vector<row>& h, std::map<std::uint32_t, keys_and_values>& kept,
                  std::vector<double>* margins = nullptr,
                  std::vector<chosen_experts>* chosen = nullptr) const {

@@ -81,8 +81,6 @@ inline expert_part deepseek_experts(const json_view& config, bool third) {
 
 inline void read_deepseek(const json_view& config, architecture& a) {
   const bool third = a.family == "deepseek_v3";
-  const bool half = third && !config_flag(config, "rope_interleave", true);
-  if (half) fail(status::data, config.place(), "rope_interleave is false, but only true is supported");
   const bool full_q = !config.find("q_lora_rank") && config.as_object().contains("q_lora_rank");
   const std::uint32_t q_rank = full_q ? 0 : expert_width(config, "q_lora_rank", 1536);
   const std::uint32_t rope = expert_width(config, "qk_rope_head_dim", 64),
@@ -112,8 +110,16 @@ inline void read_deepseek(const json_view& config, architecture& a) {
   }
 }
 
+// V3's rotated dimensions lie in halves where rope_interleave is false; null is false too.
+inline bool turns_halves(const json_view& config, const architecture& a) {
+  constexpr const char* key = "rope_interleave";
+  const bool is_null = !config.find(key) && config.as_object().contains(key);
+  return a.family == "deepseek_v3" && (is_null || !config_flag(config, key, true));
+}
+
 // Scores grow with YaRN's factor too, by the square of what mscale_all_dim makes of it.
 inline void finish_deepseek(const json_view& config, architecture& a) {
+  if (turns_halves(config, a)) a.each_attention([](attention_part& t) { t.rope = rope_kind::half; });
   const detail::layer_ropes ropes = detail::read_rope(config, {.used = true, .part_varies = true}, a);
   const rope_scaling& s = ropes.global.scaling;
   if (s.type == rope_scaling::kind::none || s.mscale_all_dim == 0) return;

@@ -24,6 +24,8 @@ inline std::vector<named_shape> attention_parts() {
       {"clipped queries, keys and values", {.biased = true, .seed = 94, .clip = 0.6}},
       {"gated attention", {.seed = 95, .attn_gate = true}},
       {"norms with weights for each head", {.seed = 96, .qk = qk_norm::own_heads}},
+      {"norms with weights for each head, of one key head",
+       {.kv_heads = 1, .seed = 104, .qk = qk_norm::own_heads}},
       {"layer norms with weights for each head, and one of values",
        {.seed = 97, .norm_kind = DLENS_NORM_LAYER, .qk = qk_norm::own_heads, .v_norm = true}},
       {"blocks without rotation", {.seed = 98, .no_rope = {false, true, false}}},

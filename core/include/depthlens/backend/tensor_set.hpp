@@ -26,6 +26,7 @@ class tensor_set {
   weight_view matrix(const std::string& name, std::size_t rows, std::size_t columns) const;
   // As matrix, with any number of rows from `rows` on.
   weight_view long_matrix(const std::string& name, std::size_t rows, std::size_t columns) const;
+  // A matrix of one row is one too.
   std::vector<float> vector(const std::string& name, std::size_t n) const;
   // Empty if there is none of that name.
   std::vector<float> optional_vector(const std::string& name, std::size_t n) const;
@@ -74,11 +75,15 @@ inline weight_view tensor_set::long_matrix(const std::string& name, std::size_t 
 
 inline std::vector<float> tensor_set::vector(const std::string& name, std::size_t n) const {
   const dlens_tensor& t = find(name);
-  if (t.n_dims != 1 || t.shape[0] != n) {
+  const bool one_row = t.n_dims == 2 && t.shape[0] == 1 && t.shape[1] == n;
+  if (!one_row && (t.n_dims != 1 || t.shape[0] != n))
     fail(status::data, "tensor ", name, " is not of the shape (", n, ") of the architecture");
-  }
   std::vector<float> out(n);
-  checked_view(name, t, n, 1).read_rows(0, n, out.data());
+  if (one_row) {
+    checked_view(name, t, 1, n).read_rows(0, 1, out.data());
+  } else {
+    checked_view(name, t, n, 1).read_rows(0, n, out.data());
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "depthlens/base/checked.hpp"
@@ -237,6 +238,11 @@ inline layer_ropes read_rope(const json_view& root, const rope_rule& rule, archi
   if (!rule.used) return out;
   if (rule.proportional != 0)
     out.global.scaling = {.type = rope_scaling::kind::proportional, .share = rule.proportional};
+  if (rule.yarn != 0)
+    out.global.scaling = {.type = rope_scaling::kind::yarn,
+                          .factor = rule.yarn,
+                          .original_positions = rule.yarn_positions,
+                          .truncate = false};
   if (rule.theta_key != nullptr) read_rope_keys(root, rule, a, out.global, out.local);
   if (!rule.part_varies && (out.global.part != 1 || out.local.part != 1)) {
     fail(status::data, root.place(),
@@ -249,6 +255,9 @@ inline layer_ropes read_rope(const json_view& root, const rope_rule& rule, archi
     }
   if (rule.local && scales_attention(out.local.scaling))
     fail(status::data, root.place(), "yarn and longrope are not supported in layers with a window");
+  // The library that such files are written for looks for it outside the objects of the kinds of layers.
+  if (rule.local && !std::exchange(out.global.scaling.truncate, true))
+    a.notes.push_back(cat(root.place(), "truncate of the rotary positions is read by nobody in this family"));
   read_original_positions(root, rule, a, out.global.scaling);
   return out;
 }

@@ -141,7 +141,7 @@ inline constexpr tensor_table deepseek_tensors = {
 
 inline constexpr model_family deepseek_v2 = {
     .name = "deepseek_v2",
-    .head_dim = {},
+    .head_dim = {nullptr, 1},  // read_deepseek sets it: D need not be a multiple of the heads
     .positions = {"max_position_embeddings", 2048},
     .keys = deepseek_keys,
     .harmless = deepseek_harmless,
@@ -152,7 +152,7 @@ inline constexpr model_family deepseek_v2 = {
 };
 inline constexpr model_family deepseek_v3 = {
     .name = "deepseek_v3",
-    .head_dim = {},
+    .head_dim = {nullptr, 1},  // read_deepseek sets it: D need not be a multiple of the heads
     .positions = {"max_position_embeddings", 4096},
     .keys = deepseek_keys,
     .harmless = deepseek_harmless,

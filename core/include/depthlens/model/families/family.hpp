@@ -48,7 +48,9 @@ struct rope_rule {
   bool local = false;                    // layers with a window have their own base and share, never scaled
   const char* local_theta_key = nullptr;
   double local_theta = 10000;
-  double proportional = 0;     // not 0: the type without rope_parameters is proportional, with this share
+  double proportional = 0;  // not 0: the type without rope_parameters is proportional, with this share
+  double yarn = 0;  // not 0: the type without rope_parameters is YaRN by this factor, with these positions
+  double yarn_positions = 0;   // before it was stretched, and no whole frequencies as limits
   std::string_view keys = "";  // further keys of rope_parameters that change nothing
   bool flat_too = false;       // beside one object for each kind of layer there may be others, read by nobody
 };

@@ -57,7 +57,7 @@ inline constexpr model_family gpt_oss = {
         "quantization_config swiglu_alpha swiglu_limit",
     .harmless = "initial_context_length output_router_logits router_aux_loss_coef",
     .attention_bias = true,
-    .rope = {.used = true, .theta = 150000},
+    .rope = {.used = true, .theta = 150000, .yarn = 32, .yarn_positions = 4096},
     .windows = windowed::patterned,
     .window = 128,
     .pattern = 2,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/expert_tables.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -26,7 +27,7 @@ table row_table(const expert_layout& layout, const std::string& study) {
   for (std::uint32_t i = 1; i <= layout.n_used; ++i)
     columns.push_back({cat("expert_", i), DLENS_I64, "number of an expert that was chosen, the best first"});
   for (std::uint32_t i = 1; i <= layout.n_used; ++i)
-    columns.push_back({cat("weight_", i), DLENS_F32, cat("what its values were multiplied with")});
+    columns.push_back({cat("weight_", i), DLENS_F32, "what its values were multiplied with"});
   return {expert_tables::rows, "experts_" + study, std::move(columns), DLENS_TABLE_SHARED};
 }
 
@@ -53,25 +54,27 @@ table router_table(const std::string& study) {
           DLENS_TABLE_SHARED | DLENS_TABLE_SUMMARY};
 }
 
-figure use_figure(const std::string& study) {
+figure use_figure(const expert_layout& layout, const std::string& study) {
+  const auto [least, most] = std::minmax_element(layout.n_experts.begin(), layout.n_experts.end());
+  const std::string of = *least == *most ? cat(" (of ", *most, ")") : "";
   return {.kind = DLENS_FIGURE_LINES,
           .id = "expert_use",
           .file = "expert_use_" + study,
-          .title = "Experts by block",
+          .title = "Expert use by block",
           .table = expert_tables::routers,
           .panels = {{.x = "block",
                       .y = "value",
                       .x_label = "Block",
-                      .y_label = "Effective number of experts",
+                      .y_label = "Effective number of experts" + of,
                       .flags = DLENS_PANEL_MARKERS,
-                      .title = "How many share the work",
+                      .title = "How many experts share the work",
                       .where = "panel=effective"},
                      {.x = "block",
                       .y = "value",
                       .x_label = "Block",
                       .y_label = "Share of positions",
                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_MARKERS,
-                      .title = "How often the most used are chosen",
+                      .title = "How often each is chosen",
                       .where = "panel=share"}},
           .series = "measure"};
 }
@@ -80,7 +83,8 @@ figure use_figure(const std::string& study) {
 
 expert_tables::expert_tables(const expert_layout& layout, const std::string& study)
     : layout_(layout),
-      about_({row_table(layout, study), use_table(study), router_table(study)}, {use_figure(study)}) {}
+      about_({row_table(layout, study), use_table(study), router_table(study)}, {use_figure(layout, study)}) {
+}
 
 void expert_tables::write_rows(const record_job& job, const std::string& set, entry_writer& out) const {
   const std::size_t U = layout_.n_used;

@@ -83,10 +83,10 @@ void expert_summary::write_routers(const row_taker& take) const {
                       of_f64(value_of(blocks_[x])), of_count(blocks_[x].positions)});
     }
   };
-  each_block("effective", "at one position, by the router", [](const block_sums& b) {
+  each_block("effective", "number at one position, by the router's scores", [](const block_sums& b) {
     return b.known_entropies > 0 ? std::exp(ratio(b.entropy, b.known_entropies)) : NAN;
   });
-  each_block("effective", "over all positions, by use", [](const block_sums& b) {
+  each_block("effective", "number over all positions, by choices", [](const block_sums& b) {
     std::uint64_t all = 0;
     for (const expert_sums& e : b.experts) all += e.chosen;
     double entropy = 0;
@@ -104,9 +104,9 @@ void expert_summary::write_routers(const row_taker& take) const {
       return ratio(static_cast<double>(chosen[std::min(nth, chosen.size() - 1)]), b.positions);
     };
   };
-  each_block("share", "most used expert", share_of_nth(0));
-  each_block("share", "second", share_of_nth(1));
-  each_block("share", "third", share_of_nth(2));
+  each_block("share", "most chosen expert", share_of_nth(0));
+  each_block("share", "second most", share_of_nth(1));
+  each_block("share", "third most", share_of_nth(2));
   each_block("share", "median expert",
              [&](const block_sums& b) { return share_of_nth(b.experts.size() / 2)(b); });
 }

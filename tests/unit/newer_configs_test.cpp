@@ -13,7 +13,7 @@ using depthlens::test::fails_with;
 
 namespace {
 
-architecture from(const std::string& keys) {
+architecture config_of(const std::string& keys) {
   return architecture_from_config(json_document("{" + keys + "}", "config.json", {}));
 }
 
@@ -39,21 +39,21 @@ BOOST_AUTO_TEST_CASE(gpt_oss_without_rotary_keys_is_stretched_as_published) {
   const std::string said =
       R"(,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32,"beta_fast":32,"beta_slow":1,)"
       R"("truncate":false,"original_max_position_embeddings":4096})";
-  const architecture plain = from(gpt_oss), written = from(gpt_oss + said);
+  const architecture plain = config_of(gpt_oss), written = config_of(gpt_oss + said);
   BOOST_TEST(first(plain).rope_inv_freq == first(written).rope_inv_freq);
   BOOST_TEST(first(plain).rope_scale == first(written).rope_scale);
   const architecture other =
-      from(gpt_oss + R"(,"rope_parameters":{"rope_type":"default","rope_theta":150000})");
+      config_of(gpt_oss + R"(,"rope_parameters":{"rope_type":"default","rope_theta":150000})");
   BOOST_TEST(first(other).rope_inv_freq != first(plain).rope_inv_freq);
   BOOST_TEST(first(other).rope_scale == 1);
 }
 
 BOOST_AUTO_TEST_CASE(truncate_of_olmo_3_changes_nothing_and_is_told) {
   const auto yarn = [](const std::string& more) {
-    return from(olmo3 +
-                R"(,"rope_theta":500000,"rope_scaling":{"rope_type":"yarn","factor":8,)"
-                R"("original_max_position_embeddings":8192)" +
-                more + "}");
+    return config_of(olmo3 +
+                     R"(,"rope_theta":500000,"rope_scaling":{"rope_type":"yarn","factor":8,)"
+                     R"("original_max_position_embeddings":8192)" +
+                     more + "}");
   };
   const architecture usual = yarn(""), said = yarn(R"(,"truncate":false)");
   BOOST_TEST(last(usual).rope_inv_freq == last(said).rope_inv_freq);
@@ -63,16 +63,16 @@ BOOST_AUTO_TEST_CASE(truncate_of_olmo_3_changes_nothing_and_is_told) {
 
 BOOST_AUTO_TEST_CASE(deepseek_v3_turns_halves_where_it_says_so) {
   const std::string keys = deepseek_v3 + sizes;
-  BOOST_CHECK(first(from(keys)).rope == rope_kind::interleaved);
-  BOOST_CHECK(first(from(keys + R"(,"rope_interleave":true)")).rope == rope_kind::interleaved);
-  BOOST_CHECK(last(from(keys + R"(,"rope_interleave":false)")).rope == rope_kind::half);
-  BOOST_CHECK(first(from(keys + R"(,"rope_interleave":null)")).rope == rope_kind::half);
+  BOOST_CHECK(first(config_of(keys)).rope == rope_kind::interleaved);
+  BOOST_CHECK(first(config_of(keys + R"(,"rope_interleave":true)")).rope == rope_kind::interleaved);
+  BOOST_CHECK(last(config_of(keys + R"(,"rope_interleave":false)")).rope == rope_kind::half);
+  BOOST_CHECK(first(config_of(keys + R"(,"rope_interleave":null)")).rope == rope_kind::half);
 }
 
 BOOST_AUTO_TEST_CASE(the_width_of_deepseek_need_not_be_a_multiple_of_its_heads) {
   std::string keys = deepseek_v3 + sizes;
   keys.replace(keys.find(R"("hidden_size":64)"), 16, R"("hidden_size":66)");
-  const attention_part& t = first(from(keys));
+  const attention_part& t = first(config_of(keys));
   BOOST_TEST(t.head_dim == 20u);
   BOOST_TEST(t.value_dim == 20u);
 }
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(the_width_of_deepseek_need_not_be_a_multiple_of_its_heads) 
 BOOST_AUTO_TEST_CASE(the_width_of_others_must_be_one) {
   std::string keys = R"("model_type":"mixtral","num_local_experts":4,)" + sizes;
   keys.replace(keys.find(R"("hidden_size":64)"), 16, R"("hidden_size":66)");
-  BOOST_CHECK(fails_with(status::data, "does not divide", [&] { from(keys); }));
+  BOOST_CHECK(fails_with(status::data, "does not divide", [&] { config_of(keys); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -18,7 +18,8 @@ architecture config_of(const std::string& keys) {
 }
 
 const std::string sizes =
-    R"("hidden_size":64,"intermediate_size":96,"num_attention_heads":4,"num_hidden_layers":4,"vocab_size":300)";
+    R"("hidden_size":64,"intermediate_size":96,"num_attention_heads":4,"num_hidden_layers":4,)"
+    R"("vocab_size":300)";
 const std::string gpt_oss = R"("model_type":"gpt_oss","num_key_value_heads":2,"head_dim":32,)"
                             R"("num_local_experts":4,"num_experts_per_tok":2,)" +
                             sizes;

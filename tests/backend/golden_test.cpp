@@ -175,8 +175,8 @@ BOOST_AUTO_TEST_CASE(every_family_passes_the_checks_of_a_loaded_model) {
     BOOST_TEST_CONTEXT(folder.filename().string()) {
       const golden_model m(folder);
       boost::json::object result;
-      BOOST_REQUIRE_NO_THROW(result =
-                                 self_check(*m.opened.files, m.model.c(), {.token = m.opened.first_token()}));
+      BOOST_REQUIRE_NO_THROW(
+          result = self_check(*m.opened.files, &m.model.get(), {.token = m.opened.first_token()}));
       for (const auto& [name, one] : result) {
         // A state ten times as large reads otherwise where no norm takes that away.
         if (name == "scale" && m.opened.files->find_tensor("final_norm") == nullptr) {

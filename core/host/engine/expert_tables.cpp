@@ -60,7 +60,7 @@ figure use_figure(const expert_layout& layout, const std::string& study) {
   return {.kind = DLENS_FIGURE_LINES,
           .id = "expert_use",
           .file = "expert_use_" + study,
-          .title = "Expert use by block",
+          .title = "Expert use by block, " + study,
           .table = expert_tables::routers,
           .panels = {{.x = "block",
                       .y = "value",
@@ -76,7 +76,8 @@ figure use_figure(const expert_layout& layout, const std::string& study) {
                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_MARKERS,
                       .title = "How often each is chosen",
                       .where = "panel=share"}},
-          .series = "measure"};
+          .series = "measure",
+          .count = "positions"};
 }
 
 }  // namespace

@@ -83,10 +83,10 @@ void expert_summary::write_routers(const row_taker& take) const {
                       of_f64(value_of(blocks_[x])), of_count(blocks_[x].positions)});
     }
   };
-  each_block("effective", "number at one position, by the router's scores", [](const block_sums& b) {
+  each_block("effective", "number: by the router's scores, one position", [](const block_sums& b) {
     return b.known_entropies > 0 ? std::exp(ratio(b.entropy, b.known_entropies)) : NAN;
   });
-  each_block("effective", "number over all positions, by choices", [](const block_sums& b) {
+  each_block("effective", "number: by choices, all positions", [](const block_sums& b) {
     std::uint64_t all = 0;
     for (const expert_sums& e : b.experts) all += e.chosen;
     double entropy = 0;
@@ -106,7 +106,14 @@ void expert_summary::write_routers(const row_taker& take) const {
   };
   each_block("share", "most chosen expert", share_of_nth(0));
   each_block("share", "second most", share_of_nth(1));
-  each_block("share", "third most", share_of_nth(2));
+  const auto& n_experts = tables_.layout().n_experts;
+  if (*std::min_element(n_experts.begin(), n_experts.end()) > 6)
+    each_block("share", "third most", share_of_nth(2));
+  each_block("share", "each, if all were alike", [&](const block_sums& b) {
+    std::uint64_t all = 0;
+    for (const expert_sums& e : b.experts) all += e.chosen;
+    return ratio(ratio(static_cast<double>(all), b.experts.size()), b.positions);
+  });
   each_block("share", "median expert",
              [&](const block_sums& b) { return share_of_nth(b.experts.size() / 2)(b); });
 }

@@ -58,7 +58,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["ignore_config"] = std::move(ignored);
   key["backend"] = backend;
   key["precision"] = r.work.precision;
-  if (r.experts) key["experts"] = "on";
+  key["experts"] = r.experts ? "on" : "off";
   // In the published code's mode the name is part of every file name.
   if (r.published) key["name"] = model.name;
   key["model_sha256"] = model.content_hash();

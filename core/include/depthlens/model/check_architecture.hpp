@@ -44,9 +44,10 @@ class architecture_check {
   }
 
  private:
-  void within(const char* what, std::uint32_t value, std::uint32_t top) const {
+  // keys: what folders and GGUF files call it.
+  void within(const char* what, std::uint32_t value, std::uint32_t top, const char* keys = "") const {
     if (value < 1 || value > top)
-      fail(status::data, label_, ": ", what, " is ", value, ", expected 1 to ", top);
+      fail(status::data, label_, ": ", what, " is ", value, ", expected 1 to ", top, keys);
   }
   void sane(const char* what, double value, double least) const {
     if (!(value >= least && value < 1e6))
@@ -98,12 +99,14 @@ class architecture_check {
 
   void experts(const expert_part& e) const {
     within("the number of experts", e.n_experts, size_limits::heads);
-    within("the number of experts used for a token", e.n_used, e.n_experts);
+    within("the number of experts used for a token", e.n_used, e.n_experts,
+           " (num_experts_per_tok; expert_used_count in GGUF)");
     within("the feed-forward width of an expert", e.d_ff, size_limits::any);
     sane("the scale of the experts", e.scale, 1e-6);
     if (e.groups == group_kind::none) return;
     within("the number of groups of experts", e.n_groups, e.n_experts);
-    within("the number of groups used for a token", e.groups_used, e.n_groups);
+    within("the number of groups used for a token", e.groups_used, e.n_groups,
+           " (topk_group; expert_group_used_count in GGUF)");
     if (e.n_experts % e.n_groups != 0)
       fail(status::data, label_, ": ", e.n_experts, " experts are not ", e.n_groups, " groups");
     if (e.n_used > e.groups_used * (e.n_experts / e.n_groups))

@@ -59,14 +59,17 @@ chosen_experts choose_experts(const dlens_experts& e, const at::Tensor& score, c
   at::Tensor s = e.router == DLENS_ROUTER_SOFTMAX   ? at::softmax(score, 1)
                  : e.router == DLENS_ROUTER_SIGMOID ? at::sigmoid(score)
                                                     : score;
-  const at::Tensor ranked = in_best_groups(e, correction.defined() ? s + correction : s);
+  const at::Tensor all = correction.defined() ? s + correction : s;
+  const at::Tensor ranked = in_best_groups(e, all);
   const at::Tensor ids = best(ranked, e.n_used);
   at::Tensor weights = s.gather(1, ids);
   if (e.router == DLENS_ROUTER_CHOSEN_SOFTMAX) weights = at::softmax(weights, 1);
   if (e.normalised != 0) weights = weights / weights.sum(1, /*keepdim=*/true);
   if (e.scale != 1) weights = weights * e.scale;
   if (scale.defined()) weights = weights * scale.index_select(0, ids.flatten()).view(ids.sizes());
-  return {ids, weights};
+  // Where one of the scores is no number, what comes of them is none either.
+  const at::Tensor broken = all.isnan().any(1, /*keepdim=*/true);
+  return {ids, weights.masked_fill(broken, std::numeric_limits<float>::quiet_NaN())};
 }
 
 expert_order order_by_expert(const std::vector<std::int64_t>& ids, std::int64_t n_used,

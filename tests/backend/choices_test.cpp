@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace depthlens::testing;
@@ -103,6 +104,23 @@ BOOST_AUTO_TEST_CASE(a_position_has_the_same_experts_whatever_else_is_read) {
         BOOST_TEST(std::equal(one.expert.begin(), one.expert.end(),
                               all.expert.begin() + static_cast<std::ptrdiff_t>(p * per_read)));
       }
+    }
+  }
+}
+
+// Whatever the other scores are: a damaged router is not to be read past.
+BOOST_AUTO_TEST_CASE(a_router_with_a_score_that_is_no_number_gives_no_readings) {
+  for (const named_shape& s : with_experts()) {
+    BOOST_TEST_CONTEXT(s.name) {
+      random_model weights(s.shape);
+      std::uint32_t layer = 0;
+      while (!s.shape.has_experts(layer)) ++layer;
+      weights.tensors.at(cat("block.", layer, ".router")).values.back() = NAN;
+      test_model model(weights);
+      model.add_logit_lens();
+      const pack_readings r = model.forward(read_everywhere(random_sequences(s.shape, 2, 20, 5)));
+      BOOST_TEST(
+          std::all_of(r.lenses[0].kl.begin(), r.lenses[0].kl.end(), [](float kl) { return std::isnan(kl); }));
     }
   }
 }

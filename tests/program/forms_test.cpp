@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -183,6 +184,24 @@ BOOST_AUTO_TEST_CASE(trace_says_which_experts_were_chosen) {
     BOOST_TEST(block.at("experts").as_array().size() == weights.size());
   }
   BOOST_TEST(must_work(trace).out.find("router entropy") != std::string::npos);
+}
+
+// The cause is looked for in all weights, those that are held as pairs of MXFP4 too.
+BOOST_AUTO_TEST_CASE(a_weight_that_is_no_number_is_named_beside_mxfp4) {
+  const scratch_folder folder;
+  const auto copy = folder.path() / "model";
+  std::filesystem::copy(folder_of("gpt_oss"), copy);
+  std::string file = read_bytes(copy / "model.safetensors");
+  std::uint64_t header = 0;
+  std::memcpy(&header, file.data(), sizeof header);
+  const boost::json::object all = boost::json::parse(file.substr(8, header)).as_object();
+  const boost::json::array& at = all.at("model.layers.0.self_attn.sinks").at("data_offsets").as_array();
+  for (std::int64_t i = at[0].as_int64(); i < at[1].as_int64(); ++i)
+    file[8 + header + static_cast<std::size_t>(i)] = '\xff';
+  folder.write("model/model.safetensors", file);
+  const outcome said = depthlens_says({"trace", "--model", copy, "--prompt", "The", "--backend", "cpu"});
+  BOOST_TEST(said.code == 65);
+  BOOST_TEST(said.err.find("self_attn.sinks") != std::string::npos, said.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_model_without_experts_is_told_so) {

@@ -18,6 +18,7 @@ weight_view view_of(const tensor_view& t) {
   weight_view v;
   v.type = t.type;
   v.data = t.data;
+  v.scales = t.scales;
   v.rows = t.shape[0];
   v.columns = t.shape.size() > 1 ? t.shape[1] : 1;
   v.row_group = t.row_group, v.group_stride = t.group_stride;

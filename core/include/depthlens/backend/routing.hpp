@@ -64,7 +64,8 @@ inline void keep_best_groups(const dlens_experts& e, std::vector<double>& score)
 
 }  // namespace detail
 
-// logits (E). correction, scale (E) or empty.
+// logits (E). correction, scale (E) or empty. Where one of the scores, or of the corrected ones, is no number,
+// so are all weights.
 inline chosen_experts choose_experts(const dlens_experts& e, const float* logits,
                                      const std::vector<float>& correction, const std::vector<float>& scale) {
   std::vector<double> score(logits, logits + e.n_experts);
@@ -73,6 +74,7 @@ inline chosen_experts choose_experts(const dlens_experts& e, const float* logits
     if (e.router == DLENS_ROUTER_SIGMOID) s = 1 / (1 + std::exp(-s));
   std::vector<double> by = score;
   for (std::size_t i = 0; i < correction.size(); ++i) by[i] += static_cast<double>(correction[i]);
+  const bool broken = std::any_of(by.begin(), by.end(), [](double s) { return std::isnan(s); });
   if (e.group_score != DLENS_GROUPS_NONE) detail::keep_best_groups(e, by);
   chosen_experts out;
   out.ids = detail::best_of(by, e.n_used);
@@ -82,6 +84,7 @@ inline chosen_experts choose_experts(const dlens_experts& e, const float* logits
   for (std::size_t i = 0; i < out.ids.size(); ++i) {
     out.weights[i] *= e.scale / sum;
     if (!scale.empty()) out.weights[i] *= static_cast<double>(scale[out.ids[i]]);
+    if (broken) out.weights[i] = std::numeric_limits<double>::quiet_NaN();
   }
   return out;
 }

@@ -52,9 +52,15 @@ class channel {
     const dlens_experts& e = *shape_.experts;
     const row score = scores(w_.multiply(block_ + "router", routed(h, x)));
     row rank_by = corrected(score);
-    if (e.group_score != DLENS_GROUPS_NONE) keep_best_groups(rank_by, worth_of_groups(rank_by));
     chosen_experts out;
     out.entropy = entropy_of(score);
+    // Scores that are no numbers choose nobody: what comes of them is none either.
+    if (any_nan(rank_by)) {
+      out.weights.assign(e.n_used, NAN);
+      for (std::size_t i = 0; i < e.n_used; ++i) out.ids.push_back(i);
+      return out;
+    }
+    if (e.group_score != DLENS_GROUPS_NONE) keep_best_groups(rank_by, worth_of_groups(rank_by));
     out.ids = best(rank_by, e.n_used);
     for (const std::size_t id : out.ids) out.weights.push_back(score[id]);
     if (e.router == DLENS_ROUTER_CHOSEN_SOFTMAX) softmax(out.weights);
@@ -84,6 +90,7 @@ class channel {
       if (e.router == DLENS_ROUTER_SIGMOID) error[i] *= score[i] * (1 - score[i]);
     }
     row rank_by = corrected(score);
+    if (any_nan(rank_by)) return 0;
     double margin = INFINITY;
     if (e.group_score != DLENS_GROUPS_NONE) {
       const row worth = worth_of_groups(rank_by);
@@ -185,6 +192,10 @@ class channel {
         least = std::min(least, apart > 0 ? apart / (error[a] + error[b]) : 0);
       }
     return least;
+  }
+
+  static bool any_nan(const row& score) {
+    return std::any_of(score.begin(), score.end(), [](double s) { return std::isnan(s); });
   }
 
   // Of scores that are logits still, of their softmax.

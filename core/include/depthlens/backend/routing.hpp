@@ -64,8 +64,8 @@ inline void keep_best_groups(const dlens_experts& e, std::vector<double>& score)
 
 }  // namespace detail
 
-// logits (E). correction, scale (E) or empty. Where one of the scores, or of the corrected ones, is no number,
-// so are all weights.
+// logits (E). correction, scale (E) or empty. Where one of the scores, or of the corrected ones, is no
+// number, so are all weights.
 inline chosen_experts choose_experts(const dlens_experts& e, const float* logits,
                                      const std::vector<float>& correction, const std::vector<float>& scale) {
   std::vector<double> score(logits, logits + e.n_experts);

@@ -32,9 +32,6 @@ float* scratch_of(const memory::desc& desc, workspace& scratch) {
   return scratch.primitive_scratch.reserve_raw(desc.get_size() / sizeof(float) + 16);
 }
 
-// Few rows exactly, because each costs a pass over the weights; else few different sizes.
-std::size_t chunk_for(std::size_t rows) { return rows <= 16 ? rows : (rows + 7) / 8 * 8; }
-
 std::size_t bytes_of(precision p) { return p == precision::bf16 ? sizeof(bf16) : sizeof(float); }
 
 // Of a layout (inputs, outputs) in blocks: outputs of a block, 1 where they are in none, and values from the
@@ -83,8 +80,8 @@ void execute(const matmul_shape::primitive& product, const dnnl::engine& engine,
 }  // namespace
 
 matmul_shape::matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs,
-                           precision weights)
-    : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights) {
+                           precision weights, row_steps steps)
+    : engine_(engine), inputs_(inputs), outputs_(outputs), weights_(weights), held_(weights), steps_(steps) {
   choose_layout();
   choose_slice();
   require_code_room();
@@ -152,6 +149,12 @@ dnnl::matmul::primitive_desc matmul_shape::describe(std::size_t rows, const memo
 #endif
 }
 
+// Few rows exactly, because each costs a pass over the weights; else few different sizes.
+std::size_t matmul_shape::chunk_for(std::size_t rows) const {
+  const auto step = static_cast<std::size_t>(steps_);
+  return rows <= 16 ? rows : (rows + step - 1) / step * step;
+}
+
 std::unique_ptr<const matmul_shape::primitive> matmul_shape::make(std::size_t rows) const {
   require_code_room();
   const dnnl::matmul::primitive_desc desc = describe(rows, packed_);
@@ -205,10 +208,11 @@ const matmul_shape::primitive& matmul_shape::for_rows(std::size_t rows) const {
   return *made_.back();
 }
 
-const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs, precision weights) {
+const matmul_shape& matmul_shapes::get(std::size_t inputs, std::size_t outputs, precision weights,
+                                       row_steps steps) {
   const std::lock_guard<std::mutex> guard(lock_);
-  std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs, weights}];
-  if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs, weights);
+  std::unique_ptr<matmul_shape>& shape = shapes_[{inputs, outputs, weights, steps}];
+  if (!shape) shape = std::make_unique<matmul_shape>(engine_, inputs, outputs, weights, steps);
   return *shape;
 }
 

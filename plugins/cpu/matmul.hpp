@@ -3,10 +3,10 @@
 // held as bf16, activations are rounded to bf16, products and sums are float32.
 //
 // A row of a product does not depend on how many rows there are or on its place among them: rows go through
-// oneDNN in chunks of 256, the rest rounded up to a multiple of 8 if above 16, with one primitive for each
-// (inputs, outputs, chunk) that is made on first use; each call runs on one thread. oneDNN's brgemm kernels
-// keep that promise for every chunk; those of its older kernels that do not (AVX2, 32 rows) are found by a
-// probe and a larger chunk is taken instead. Works with oneDNN 2.6 and later.
+// oneDNN in chunks of 256, the rest rounded up to a multiple of 8 (of 2 for experts) if above 16, with one
+// primitive for each (inputs, outputs, chunk) that is made on first use; each call runs on one thread.
+// oneDNN's brgemm kernels keep that promise for every chunk; those of its older kernels that do not (AVX2, 32
+// rows) are found by a probe and a larger chunk is taken instead. Works with oneDNN 2.6 and later.
 //
 // Where the CPU multiplies no bf16 (or oneDNN has no brgemm kernel for it), rounded values are multiplied as
 // float32: the same numbers but for the order of sums, at the speed and in the memory of float32.
@@ -33,12 +33,17 @@ namespace depthlens::cpu {
 // What weights, and with them the inputs of products, are rounded to.
 enum class precision : std::uint32_t { f32, bf16 };
 
+// Of which a chunk of more than 16 rows is a multiple. `fine` is for many small products with the same shape,
+// as experts' are: less padding for more primitives.
+enum class row_steps : std::uint32_t { coarse = 8, fine = 2 };
+
 // The primitives of one pair (inputs K, outputs N). Thread-safe.
 class matmul_shape {
  public:
   static constexpr std::size_t max_rows = 256;
 
-  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs, precision weights);
+  matmul_shape(const dnnl::engine& engine, std::size_t inputs, std::size_t outputs, precision weights,
+               row_steps steps);
   matmul_shape(const matmul_shape&) = delete;
   matmul_shape& operator=(const matmul_shape&) = delete;
 
@@ -76,6 +81,7 @@ class matmul_shape {
   void choose_slice();
   dnnl::memory::desc matrix(std::size_t rows, std::size_t columns, dnnl::memory::format_tag layout) const;
   dnnl::matmul::primitive_desc describe(std::size_t rows, const dnnl::memory::desc& weights) const;
+  std::size_t chunk_for(std::size_t rows) const;
   std::unique_ptr<const primitive> make(std::size_t rows) const;
   std::vector<float> run_probe(const primitive& product) const;
   bool passes_probe(const primitive& product) const;
@@ -83,6 +89,7 @@ class matmul_shape {
   dnnl::engine engine_;
   std::size_t inputs_, outputs_, slice_ = 0, slice_floats_ = 0;
   precision weights_, held_;
+  row_steps steps_;
   dnnl::memory::desc packed_, plain_, packed_slice_, pack_scratch_;
   dnnl::reorder pack_;
   bool needs_probe_ = false, rows_are_independent_ = true;
@@ -92,13 +99,16 @@ class matmul_shape {
   mutable std::array<std::atomic<const primitive*>, max_rows + 1> by_rows_{};  // into made_
 };
 
-// Shapes by (inputs, outputs, precision), so that layers share primitives. Thread-safe.
+// Shapes by (inputs, outputs, precision, steps), so that layers share primitives. Thread-safe.
 class matmul_shapes {
  public:
   // weights: of shapes that are asked for without a precision.
   explicit matmul_shapes(precision weights) : engine_(dnnl::engine::kind::cpu, 0), weights_(weights) {}
-  const matmul_shape& get(std::size_t inputs, std::size_t outputs) { return get(inputs, outputs, weights_); }
-  const matmul_shape& get(std::size_t inputs, std::size_t outputs, precision weights);
+  const matmul_shape& get(std::size_t inputs, std::size_t outputs, row_steps steps = row_steps::coarse) {
+    return get(inputs, outputs, weights_, steps);
+  }
+  const matmul_shape& get(std::size_t inputs, std::size_t outputs, precision weights,
+                          row_steps steps = row_steps::coarse);
   bool rows_are_independent() const;
   // How most of the weights are held: "bf16, packed by oneDNN".
   std::string form() const;
@@ -107,7 +117,7 @@ class matmul_shapes {
   dnnl::engine engine_;
   precision weights_;
   mutable std::mutex lock_;
-  std::map<std::tuple<std::size_t, std::size_t, precision>, std::unique_ptr<matmul_shape>> shapes_;
+  std::map<std::tuple<std::size_t, std::size_t, precision, row_steps>, std::unique_ptr<matmul_shape>> shapes_;
 };
 
 // One weight matrix, packed, in memory of its own or of others.

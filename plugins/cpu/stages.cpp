@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -147,29 +148,36 @@ class stage_builder {
     for (const auto& expert : to_.experts_[stage]) each(expert->parts);
   }
 
-  void load(packed_matrix& to, const std::vector<weight_view>& from, row_range rows, parts& list) {
-    to = packed_matrix(shapes_.get(from[0].columns, from.size() * rows.n));
+  void load(packed_matrix& to, const std::vector<weight_view>& from, row_range rows, parts& list,
+            row_steps steps = row_steps::coarse) {
+    to = packed_matrix(shapes_.get(from[0].columns, from.size() * rows.n, steps));
     const std::size_t step = std::max(part_outputs / to.slice(), std::size_t{1}) * to.slice();
     for_chunks(to.outputs(), step, [&](row_range outputs) {
       list.push_back({.to = &to, .from = from, .rows = rows, .outputs = outputs});
     });
   }
 
-  // Where the parts of a tensor go: experts of streamed weights ("block.0.expert.7.up") are by themselves.
-  parts& list_of(const std::string& name) {
+  // 7 for "block.0.expert.7.up".
+  static std::optional<std::size_t> expert_of(const std::string& name) {
     static constexpr std::string_view mark = ".expert.";
     const std::size_t at = name.find(mark);
-    if (!to_.streamed_ || at == std::string::npos) return to_.parts_.back();
-    const std::size_t number = std::stoul(name.substr(at + mark.size()));
+    if (at == std::string::npos) return std::nullopt;
+    return std::stoul(name.substr(at + mark.size()));
+  }
+
+  // Where the parts of a tensor go: experts of streamed weights are by themselves.
+  parts& list_of(std::optional<std::size_t> expert) {
+    if (!to_.streamed_ || !expert) return to_.parts_.back();
     std::vector<std::unique_ptr<weight_stages::lazy_expert>>& all = to_.experts_[to_.parts_.size() - 1];
-    while (all.size() <= number) all.push_back(std::make_unique<weight_stages::lazy_expert>());
-    return all[number]->parts;
+    while (all.size() <= *expert) all.push_back(std::make_unique<weight_stages::lazy_expert>());
+    return all[*expert]->parts;
   }
 
   void load_rows(linear& to, const stacked_tensors& from, row_range rows) {
     std::vector<weight_view> views;
     for (const std::string& name : from.names) views.push_back(tensors_.matrix(name, from.rows, from.inputs));
-    load(to.matrix, views, rows, list_of(from.names[0]));
+    const std::optional<std::size_t> expert = expert_of(from.names[0]);
+    load(to.matrix, views, rows, list_of(expert), expert ? row_steps::fine : row_steps::coarse);
     for (std::size_t i = 0; i < from.names.size(); ++i) {
       if (!tensors_.has(from.names[i] + ".bias")) continue;
       to.bias.resize(to.matrix.outputs());

@@ -63,6 +63,20 @@ BOOST_AUTO_TEST_CASE(waves_have_room_for_the_states_of_their_packs) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(small_work_is_cut_for_several_threads_only_and_not_below_what_experts_ask_for) {
+  const wishes_of_a_test w = random_wishes(2000);
+  const auto packs_of = [&](unsigned threads, std::size_t fewest) {
+    const pack_rules rules{
+        .pack_tokens = 1 << 20, .threads = threads, .read_weight = 0, .fewest_tokens = fewest};
+    return planned_work(w.sequences, w.requests, rules).packs.size();
+  };
+  const std::size_t tokens = planned_work(w.sequences, w.requests, {}).forest.size();
+  BOOST_TEST_REQUIRE(tokens > 512U);
+  BOOST_TEST(packs_of(1, 0) == 1U);
+  BOOST_TEST(packs_of(2, 0) > 1U);
+  BOOST_TEST(packs_of(2, tokens) < packs_of(2, 0));
+}
+
 BOOST_AUTO_TEST_CASE(an_error_in_a_stage_ends_the_wave_and_releases_what_is_kept) {
   for (const std::uint64_t after : {0U, 1U, 3U}) {
     streamed_backend backend(kVocabulary, 40, 1000);

@@ -23,7 +23,8 @@ pack_rules combine(const work_rules& wishes, const backend_advice& advice, const
           .wave_bytes = advice.stages > 0 ? std::max<std::uint64_t>(wishes.wave_bytes, 1) : 0,
           .token_bytes = advice.token_bytes,
           .read_bytes = advice.read_bytes + static_cast<std::uint64_t>(cost.layers) * reading_bytes,
-          .long_positions = wishes.long_positions};
+          .long_positions = wishes.long_positions,
+          .fewest_tokens = wishes.fewest_tokens};
 }
 
 }  // namespace depthlens

@@ -25,6 +25,7 @@ struct pack_rules {
   std::uint64_t token_bytes = 0, read_bytes = 0;  // of the states of a token, and of one that is read besides
   std::size_t pack_reads = 0;                     // at most in a pack, about; 0 = as many as come
   std::uint32_t long_positions = 0;  // sequences of more tokens are of the long form; 0 = none is
+  std::size_t fewest_tokens = 0;     // of a pack where the work is cut finer for the threads
 };
 
 // What a read position takes: the model's own output and so many layers of lenses, each so many tokens.

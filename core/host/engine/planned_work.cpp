@@ -31,6 +31,15 @@ std::vector<read_site> gather_sites(const prefix_forest& forest, std::span<const
   return out;
 }
 
+// Small work is cut finer, so that each of several threads has several packs.
+pack_rules finer(const pack_rules& rules, std::size_t tokens) {
+  pack_rules out = rules;
+  if (rules.threads == 1) return out;
+  const std::size_t share = tokens / (4 * static_cast<std::size_t>(rules.threads)) + 1;
+  out.pack_tokens = std::min(rules.pack_tokens, std::max({share, smallest_share, rules.fewest_tokens}));
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::span<const std::int32_t>> needed_parts(std::span<const std::vector<std::int32_t>> sequences,
@@ -67,11 +76,7 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
     weight[site.token] += rules.read_weight;
     is_read[site.token] = 1;
   }
-  // Small runs are cut finer, so that every thread has several packs.
-  const std::size_t share = forest.size() / (4 * static_cast<std::size_t>(rules.threads)) + 1;
-  pack_rules finer = rules;
-  finer.pack_tokens = std::min(rules.pack_tokens, std::max(share, smallest_share));
-  packs = cut_packs(forest, finer, weight, is_read);
+  packs = cut_packs(forest, finer(rules, forest.size()), weight, is_read);
   for (const auto& part : needed) counts.tokens_given += part.size();
   counts.distinct_prefixes =
       rules.sharing ? forest.size() : build_forest(needed, {.is_long = is_long}).size();

@@ -4,6 +4,7 @@
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/hash.hpp"
 #include "model/backend_advice.hpp"
+#include "model/model_rules.hpp"
 #include "model/self_check.hpp"
 #include "model/slow_precision.hpp"
 #include "process/plugin_call.hpp"
@@ -21,7 +22,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
                              const work_rules& rules, std::uint64_t lens_bytes)
     : opened_(opened), about_(backend.about), table_(backend.table), views_(*opened.files), rules_(rules) {
   const stopwatch watch;
-  rules_.long_positions = opened.files->arch().long_positions;
+  fit_to(opened.files->arch(), rules_);
   name_backend(about_.word);
   plan(lens_bytes);
   dlens_model_options options = options_of(rules_);

@@ -27,9 +27,10 @@ struct work_rules {
   // Before each stage of streamed weights that has been loaded: gives its pages of the files back, and throws
   // where the files are not what they were; set by the running model.
   std::function<void()> check_weights;
-  // Tokens of a sequence above which the model computes all of it otherwise, see dlens_architecture; set by
-  // the running model.
+  // Of the model, see fit_to. Tokens of a sequence above which it computes all of it otherwise, see
+  // dlens_architecture, and fewest tokens of a pack, where the work is small.
   std::uint32_t long_positions = 0;
+  std::size_t fewest_tokens = 0;
   bool sharing = true;    // false: every sequence is computed by itself, to measure against
   bool streaming = true;  // false: weights are held, whatever the budget
 };

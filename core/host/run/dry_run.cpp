@@ -2,6 +2,7 @@
 #include "run/dry_run.hpp"
 
 #include "model/backend_advice.hpp"
+#include "model/model_rules.hpp"
 #include "model/model_size.hpp"
 #include "process/plugin_call.hpp"
 #include "process/stop_signal.hpp"
@@ -100,7 +101,7 @@ int dry_run(run_inputs& inputs, registry& plugins) {
                                        : assumed_advice(*inputs.model.files);
   check_file_names(inputs.sessions, inputs.context);
   work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
-  wishes.long_positions = inputs.model.files->arch().long_positions;
+  fit_to(inputs.model.files->arch(), wishes);
   study_runner counter = make_counter(inputs, wishes, advice);
   counter.run(stop_asked());
   print_counts(inputs, counter.counts());

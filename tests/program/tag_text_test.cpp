@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// share/tag-text.sh: its tags of the demo prose are those that spaCy gave when it was run by hand (spaCy 3.8.2,
-// en_core_web_sm 3.8.0, nlp(paragraph); a line of tests/data/prose.upos is a sentence), depthlens reads the same
-// paragraphs in its output as in the text, and wrong input is one line. Where the tagger is not installed this is
-// reported as skipped; with DEPTHLENS_STRICT, as in continuous integration, it fails.
+// share/tag-text.sh: its tags of the demo prose are those that spaCy gave when it was run by hand (spaCy
+// 3.8.2, en_core_web_sm 3.8.0, nlp(text); a line of tests/data/prose.upos is a sentence), depthlens reads
+// the same paragraphs in its output as in the text, and wrong input is one line. Where the tagger is not
+// installed this is reported as skipped; with DEPTHLENS_STRICT, as in continuous integration, it fails.
 #include "depthlens/data/conllu.hpp"
 #include "depthlens/data/paragraphs.hpp"
 #include "program/demo.hpp"

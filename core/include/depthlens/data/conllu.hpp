@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // CoNLL-U sentences: the text as it was written and, for every word, its bytes in that text and its part of
-// speech. Multiword tokens (1-2), empty nodes (1.1, passed over), SpaceAfter=No, SpacesAfter=\s\s (more than a
-// blank, as UDPipe writes it), # text, # newdoc and # newpar are followed; lemmas, features and dependencies are
-// not. Paragraphs: data/paragraphs.hpp.
+// speech. Multiword tokens (1-2), empty nodes (1.1, passed over), SpaceAfter=No, SpacesAfter=\s\s (more than
+// a blank, as UDPipe writes it), # text, # newdoc and # newpar are followed; lemmas, features, dependencies
+// are not. Paragraphs: data/paragraphs.hpp.
 #pragma once
 
 #include <depthlens/base/byte_source.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paragraphs of a text, for prompts that are cut at random places.
 // Plain text: paragraphs are divided by blank lines; hard-wrapped lines are joined by one blank.
-// CoNLL-U: sentences from one "# newpar" (or "# newdoc") to the next, joined by one blank, or by what SpaceAfter
-// and SpacesAfter of the last token say. Sentences of a document before its first "# newpar" have no
-// paragraph marks: they are gathered in order until there are more than `unmarked_minimum` characters, which
-// ends the paragraph.
+// CoNLL-U: sentences from one "# newpar" (or "# newdoc") to the next, joined by one blank, or by what
+// SpaceAfter and SpacesAfter of the last token say. Sentences of a document before its first "# newpar" have
+// no paragraph marks: they are gathered in order until there are more than `unmarked_minimum` characters,
+// which ends the paragraph.
 #pragma once
 
 #include <depthlens/base/byte_source.hpp>

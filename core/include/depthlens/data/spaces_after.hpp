@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The white space behind a token of CoNLL-U, as its last column says: nothing with SpaceAfter=No, what
-// SpacesAfter spells out (\s a blank, \t a tab, \r, \n), else one blank. Line ends count as one blank, as they do
-// within a paragraph of plain text.
+// SpacesAfter spells out (\s a blank, \t a tab, \r, \n), else one blank. Line ends count as one blank, as
+// they do within a paragraph of plain text.
 #pragma once
 
 #include <depthlens/base/utf8.hpp>

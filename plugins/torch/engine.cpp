@@ -6,6 +6,7 @@
 #include "run_guarded.hpp"
 #include "trainer_table.hpp"
 
+#include "depthlens/abi/intervene.h"
 #include "depthlens/abi/version.h"
 #include "depthlens/backend/model_object.hpp"
 
@@ -24,6 +25,8 @@ dlens_status trainer_create(const dlens_model* self, const dlens_trainer_options
 
 const void* get_extension(const dlens_model* self, const char* id) noexcept {
   static constexpr dlens_training training{sizeof training, 0, trainer_create};
+  static constexpr dlens_intervene interventions{sizeof interventions, 0};
+  if (std::string_view(id) == DLENS_INTERVENE_INTERFACE) return &interventions;
   const bool trains = !object::of(self).is_streamed() && std::string_view(id) == DLENS_TRAINER_INTERFACE;
   return trains ? &training : nullptr;
 }

@@ -4,6 +4,8 @@
 #include "device.hpp"
 #include "tree_parents.hpp"
 
+#include <c10/core/GradMode.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -115,7 +117,7 @@ at::Tensor tree_attention::scored(chunk& c, const at::Tensor& q, const at::Tenso
   const std::int64_t n_kv = form.n_kv_heads(), groups = form.groups(), n_keys = k.size(1);
   const double cap = form.shape.softcap;
   at::Tensor s = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat).mul_(form.shape.scale);
-  if (cap != 0) s.div_(cap).tanh_().mul_(cap);
+  if (cap != 0) s = s.div_(cap).tanh_().mul(cap);
   s = s.view({n_kv, groups, c.n(), n_keys}).add_(mask(c, form.shape.window));
   if (form.alibi_slopes.defined()) s.add_(alibi_of(form, c.key_positions, c.query_positions));
   if (form.sinks.defined())
@@ -127,7 +129,9 @@ at::Tensor tree_attention::scored(chunk& c, const at::Tensor& q, const at::Tenso
 at::Tensor tree_attention::apply(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                  const attention_form& form) const {
   const std::int64_t groups = form.groups(), n_kv = form.n_kv_heads(), width = v.size(2);
-  const bool plain = form.shape.softcap == 0 && !form.sinks.defined() && !form.alibi_slopes.defined();
+  // Derivatives go through single steps, whose sums have a fixed order on every device.
+  const bool plain = form.shape.softcap == 0 && !form.sinks.defined() && !form.alibi_slopes.defined() &&
+                     !c10::GradMode::is_enabled();
   std::vector<at::Tensor> out;
   for (chunk& c : chunks_) {
     const std::int64_t n = c.n();

@@ -3,6 +3,8 @@
 
 #include "experts.hpp"
 
+#include <c10/core/GradMode.h>
+
 namespace depthlens::torch_backend {
 
 at::Tensor activate(const at::Tensor& x, std::uint32_t activation) {
@@ -25,7 +27,7 @@ at::Tensor clamped(const dlens_block& form, const at::Tensor& gate, const at::Te
   const double limit = form.activation_limit;
   const at::Tensor g = gate.to(at::kFloat).clamp_max(limit);
   const at::Tensor u = up.to(at::kFloat).clamp(-limit, limit);
-  return at::sigmoid(g * form.activation_alpha).mul_(g).mul_(u.add_(1));
+  return at::sigmoid(g * form.activation_alpha).mul(g).mul_(u.add_(1));
 }
 
 }  // namespace
@@ -37,8 +39,12 @@ at::Tensor dense_output(const block_work& work, const channel_parts<linear, line
   if (parts.gated) {
     const std::int64_t f = inner.size(1) / 2;
     const at::Tensor gate = inner.narrow(1, 0, f), up = inner.narrow(1, f, f);
-    inner = form.activation == DLENS_ACTIVATION_CLAMPED ? clamped(form, gate, up)
-                                                        : activate(gate, form.activation).mul_(up);
+    if (form.activation == DLENS_ACTIVATION_CLAMPED) {
+      inner = clamped(form, gate, up);
+    } else {
+      const at::Tensor on = activate(gate, form.activation);
+      inner = c10::GradMode::is_enabled() ? on.mul(up) : on.mul_(up);  // of relu autograd keeps the result
+    }
   } else {
     inner = activate(inner, form.activation);
   }

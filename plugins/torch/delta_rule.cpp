@@ -40,7 +40,7 @@ at::Tensor convolved(const at::Tensor& channels, const at::Tensor& conv, const c
 // (rows, heads * dim), each head of length `length`.
 at::Tensor unit(const at::Tensor& x, std::int64_t dim, double length) {
   const at::Tensor heads = x.view({x.size(0), -1, dim});
-  const at::Tensor scale = heads.square().sum(-1, /*keepdim=*/true).add_(1e-6).rsqrt_().mul_(length);
+  const at::Tensor scale = heads.square().sum(-1, /*keepdim=*/true).add_(1e-6).rsqrt_() * length;
   return (heads * scale).flatten(1);
 }
 

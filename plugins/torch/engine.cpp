@@ -2,6 +2,7 @@
 // The table that the plugin gets from this library.
 #include "engine.h"
 
+#include "jacobian_table.hpp"
 #include "pass.hpp"
 #include "run_guarded.hpp"
 #include "trainer_table.hpp"
@@ -23,12 +24,21 @@ dlens_status trainer_create(const dlens_model* self, const dlens_trainer_options
   return create_trainer(object::of(self), options, out, error);
 }
 
+dlens_status jacobian_create(const dlens_model* self, const dlens_jacobian_options* options,
+                             dlens_jacobian** out, dlens_error* error) noexcept {
+  return create_jacobian(object::of(self), options, out, error);
+}
+
+// Those that are differentiated go through all blocks at once.
 const void* get_extension(const dlens_model* self, const char* id) noexcept {
   static constexpr dlens_training training{sizeof training, 0, trainer_create};
+  static constexpr dlens_jacobians jacobians{sizeof jacobians, 0, jacobian_create};
   static constexpr dlens_intervene interventions{sizeof interventions, 0};
-  if (std::string_view(id) == DLENS_INTERVENE_INTERFACE) return &interventions;
-  const bool trains = !object::of(self).is_streamed() && std::string_view(id) == DLENS_TRAINER_INTERFACE;
-  return trains ? &training : nullptr;
+  const std::string_view asked = id;
+  if (asked == DLENS_INTERVENE_INTERFACE) return &interventions;
+  if (object::of(self).is_streamed()) return nullptr;
+  if (asked == DLENS_TRAINER_INTERFACE) return &training;
+  return asked == DLENS_JACOBIAN_INTERFACE ? &jacobians : nullptr;
 }
 
 dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options, dlens_model** out,

@@ -67,6 +67,7 @@ class model {
   const dlens_architecture& arch() const { return arch_.all; }
 
  private:
+  friend class jacobian;
   struct replica {
     at::Device device;
     std::size_t index;  // of it among all

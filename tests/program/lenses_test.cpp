@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_lens_is_described_with_and_without_its_model) {
   const std::string forced =
       must_work({"lens", "info", lens.text(), "--model", r.model.path(), "--force-lens"}).out;
   BOOST_TEST(forced.find("unembedding  another (forced)") != std::string::npos, forced);
-  check_refused({"lens", "show"}, status::usage, "info, eval or train");
+  check_refused({"lens", "show"}, status::usage, "info, eval, train");
   check_refused({"lens", "info", "logit"}, status::usage, "--model");
   for (const words& about_a_model : {words{"--force-lens"}, words{"--ignore-config", "logit_scale"}})
     check_refused(words{"lens", "info", lens.text()} + about_a_model, status::usage, about_a_model[0],

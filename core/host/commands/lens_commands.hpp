@@ -9,5 +9,7 @@ namespace depthlens {
 int lens_info_command(const arguments&);
 int lens_eval_command(const arguments&);
 int lens_train_command(const arguments&);
+int lens_fit_jacobian_command(const arguments&);
+int lens_merge_jacobian_command(const arguments&);
 
 }  // namespace depthlens

@@ -4,8 +4,8 @@
 #include "commands/train_options.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
+#include "training/backend_trainer.hpp"
 #include "training/lens_training.hpp"
-#include "training/trainable_backend.hpp"
 
 #include <optional>
 #include <utility>
@@ -18,7 +18,7 @@ int lens_train_command(const arguments& args) {
   const arguments folders = early_values(args, "--plugin-path");
   registry plugins({folders.begin(), folders.end()});
   const bool done = !request->fresh && is_complete(manifest::read(request->out / "run.json").fields);
-  if (!done) require_trainable(plugins, request->work.backend);
+  if (!done) require_backend(plugins, request->work.backend, training_ability);
   catch_stop_signals();
   return execute_training(*request, plugins);
 }

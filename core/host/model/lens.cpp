@@ -5,13 +5,13 @@
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/json.hpp"
+#include "model/jacobian_file.hpp"
 #include "model/lens_tensors.hpp"
 #include "process/plugin_call.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
 #include <cctype>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -62,40 +62,6 @@ fs::path tuned_params(const fs::path& folder) {
   for (const char* name : {"params.safetensors", "params.pt"})
     if (input_exists(folder / name)) return folder / name;
   fail(status::no_input, folder.string(), ": holds neither params.safetensors nor params.pt of a tuned lens");
-}
-
-// Files name it so, beside J or in a dictionary of settings; None stands for the last.
-std::optional<std::int64_t> target_in(const torch_file& file, const pickle_view& dict, bool settings_too) {
-  for (std::size_t i = 0; i < dict.size(); i += 2) {
-    const pickle_view value = dict.item(i + 1);
-    const std::string_view key = dict.item(i).node().text;
-    if (key == "target_layer" || key == "target_block") {
-      if (value.kind() == pickle_kind::none) continue;
-      if (value.kind() != pickle_kind::integer)
-        fail(status::data, file.path(), ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
-             pickle_kind_name(pickle_kind::integer));
-      return value.node().integer;
-    }
-    if (settings_too && key != "J" && value.kind() == pickle_kind::dict)
-      if (const auto found = target_in(file, value, false)) return found;
-  }
-  return std::nullopt;
-}
-
-// A value of the file's dictionary; nothing where it has no such key.
-std::optional<pickle_view> jacobian_member(const torch_file& file, std::string_view key, pickle_kind kind) {
-  const pickle_view root = file.root();
-  if (root.kind() != pickle_kind::dict)
-    fail(status::data, file.path(), ": holds no dictionary; is this a Jacobian lens?");
-  for (std::size_t i = 0; i < root.size(); i += 2) {
-    if (root.item(i).node().text != key) continue;
-    const pickle_view value = root.item(i + 1);
-    if (value.kind() != kind)
-      fail(status::data, file.path(), ": ", key, " is ", pickle_kind_name(value.kind()), ", expected ",
-           pickle_kind_name(kind));
-    return value;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -205,45 +171,25 @@ void lens_file::read_tuned(const lens_spec& spec, std::uint32_t n_layers, std::u
 }
 
 void lens_file::read_jacobian(const lens_spec& spec, std::uint32_t n_layers, std::uint32_t d_model) {
-  const torch_file file(spec.path);
+  const jacobian_file file(spec.path);
   const std::string& path = file.path();
   sha256_ = sha256_file(spec.path);
   key_ = cat("jacobian ", sha256_);
   about_.file = spec.path;
-  const auto member = [&](std::string_view key, pickle_kind kind) {
-    return jacobian_member(file, key, kind);
-  };
-  const auto matrices = member("J", pickle_kind::dict);
-  if (!matrices) fail(status::data, path, ": has no entry J; is this a Jacobian lens?");
-  if (const auto width = member("d_model", pickle_kind::integer); width && width->node().integer != d_model)
-    fail(status::data, path, ": a lens for models of width ", width->node().integer, ", this one's is ",
-         d_model);
-  if (const auto n = member("n_prompts", pickle_kind::integer); n && n->node().integer >= 0)
-    about_.n_prompts = static_cast<std::uint64_t>(n->node().integer);
-  about_.target_layer = target_in(file, file.root(), true);
-  std::map<std::int64_t, const torch_tensor*> by_layer;
-  for (std::size_t i = 0; i < matrices->size(); i += 2) {
-    const pickle_node& layer = matrices->item(i).node();
-    const torch_tensor* t = file.find_tensor(matrices->item(i + 1));
-    if (layer.kind != pickle_kind::integer || t == nullptr)
-      fail(status::data, path, ": entry ", i / 2, " of J is no matrix of a layer");
-    if (layer.integer < 0 || layer.integer >= n_layers)
-      fail(status::data, path, ": has a matrix for block ", layer.integer, ", the model has ", n_layers,
-           " layers");
-    if (t->view.shape != std::vector<std::uint64_t>{d_model, d_model})
-      fail(status::data, path, ": the matrix of block ", layer.integer,
+  if (file.d_model() && *file.d_model() != d_model)
+    fail(status::data, path, ": a lens for models of width ", *file.d_model(), ", this one's is ", d_model);
+  if (file.n_prompts() && *file.n_prompts() >= 0)
+    about_.n_prompts = static_cast<std::uint64_t>(*file.n_prompts());
+  about_.target_layer = file.target_layer();
+  about_.dtype = file.matrices().begin()->second->type_name;
+  for (const auto& [block, tensor] : file.matrices()) {
+    if (block < 0 || block >= n_layers)
+      fail(status::data, path, ": has a matrix for block ", block, ", the model has ", n_layers, " layers");
+    if (tensor->view.shape != std::vector<std::uint64_t>{d_model, d_model})
+      fail(status::data, path, ": the matrix of block ", block,
            " has another shape than the model, whose width is ", d_model);
-    by_layer.emplace(layer.integer, t);
   }
-  if (by_layer.empty()) fail(status::data, path, ": J holds no matrix");
-  if (const auto list = member("source_layers", pickle_kind::list)) {
-    std::set<std::int64_t> named, there;
-    for (std::size_t i = 0; i < list->size(); ++i) named.insert(list->item(i).node().integer);
-    for (const auto& [block, tensor] : by_layer) there.insert(block);
-    if (named != there) fail(status::data, path, ": source_layers names other layers than J has");
-  }
-  about_.dtype = by_layer.begin()->second->type_name;
-  for (const auto& [block, tensor] : by_layer) {
+  for (const auto& [block, tensor] : file.matrices()) {
     const auto layer = static_cast<std::uint32_t>(block + 1);
     if (layer == n_layers) continue;  // the model's own output needs no matrix
     float* a = add_values(std::size_t{d_model} * d_model);

@@ -26,13 +26,6 @@ const dlens_training* training_of(const dlens_model* model) {
 
 bool can_train(const dlens_model* model) { return training_of(model) != nullptr; }
 
-void refuse_untrainable(const dlens_model* model, const std::string& backend) {
-  if (!can_train(model))
-    fail(status::unavailable, "backend ", backend,
-         " cannot train lenses: training needs the torch backend (--backend torch), which is built with "
-         "-DDEPTHLENS_TORCH=ON");
-}
-
 backend_trainer::backend_trainer(const dlens_model* model, const dlens_trainer_options& options) {
   checked_call(training_of(model)->trainer_create, model, &options, &trainer_);
 }

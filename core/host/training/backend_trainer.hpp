@@ -4,6 +4,7 @@
 
 #include "depthlens/abi/trainer.h"
 #include "training/array_file.hpp"
+#include "training/trainable_backend.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -14,8 +15,7 @@ namespace depthlens {
 
 // Whether the model's backend trains lenses.
 bool can_train(const dlens_model* model);
-// Throws status::unavailable, saying which backend can, where this one cannot.
-void refuse_untrainable(const dlens_model* model, const std::string& backend);
+inline constexpr backend_ability training_ability{can_train, "lens train", "train lenses"};
 
 class backend_trainer {
  public:

@@ -9,14 +9,15 @@
 namespace depthlens {
 
 training_pack::training_pack(const token_sequences& all, std::span<const std::size_t> chosen,
-                             std::uint32_t long_positions) {
+                             std::uint32_t long_positions, const unread_positions& unread) {
   bool any_long = false;
   for (const std::size_t s : chosen) {
     const bool is_long = long_positions > 0 && all[s].size() > long_positions;
     any_long = any_long || is_long;
     rope_long_.insert(rope_long_.end(), all[s].size(), is_long ? 1 : 0);
     for (std::size_t i = 0; i < all[s].size(); ++i) {
-      if (i > 0) reads_.push_back(static_cast<std::uint32_t>(tokens_.size()));
+      if (i >= unread.first && i + unread.last < all[s].size())
+        reads_.push_back(static_cast<std::uint32_t>(tokens_.size()));
       parent_.push_back(i > 0 ? static_cast<std::int32_t>(tokens_.size()) - 1 : -1);
       tokens_.push_back(all[s][i]);
       position_.push_back(static_cast<std::int32_t>(i));

@@ -13,12 +13,17 @@
 
 namespace depthlens {
 
+// Positions of a sequence that are not read: so many first ones and last ones.
+struct unread_positions {
+  std::size_t first = 1, last = 0;
+};
+
 // The batch points into it.
 class training_pack {
  public:
-  // Every position behind the first of a sequence is read. long_positions: of the model.
-  training_pack(const token_sequences& all, std::span<const std::size_t> chosen,
-                std::uint32_t long_positions);
+  // long_positions: of the model.
+  training_pack(const token_sequences& all, std::span<const std::size_t> chosen, std::uint32_t long_positions,
+                const unread_positions& unread = {});
   training_pack(const training_pack&) = delete;
   const dlens_batch& batch() const { return batch_; }
   std::uint32_t positions() const { return batch_.n_reads; }

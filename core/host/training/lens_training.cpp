@@ -40,7 +40,7 @@ std::unique_ptr<running_model> start_trainable(const train_request& request, con
   work_rules rules = request.work;
   rules.backend = folder.backend();
   rules.streaming = false;  // a step goes through all layers
-  auto running = load_trainable(plugins, model, rules);
+  auto running = load_backend_that(plugins, model, rules, training_ability);
   folder.set_backend(running->backend());
   take_model(*running, request.allow_mixed_devices ? mixed_devices::allowed : mixed_devices::refused,
              folder.root(), folder.fields());

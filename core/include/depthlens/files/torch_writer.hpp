@@ -56,19 +56,20 @@ class pickle_writer {
 };
 
 // torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, requires_grad=False, OrderedDict())
-inline void pickle_tensor(pickle_writer& p, const named_floats& t, std::string_view record) {
-  std::vector<std::uint64_t> strides(t.shape.size(), 1);
-  for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * t.shape[i];
+inline void pickle_tensor(pickle_writer& p, const std::vector<std::uint64_t>& shape,
+                          std::string_view record) {
+  std::vector<std::uint64_t> strides(shape.size(), 1);
+  for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
   p.global("torch._utils", "_rebuild_tensor_v2");
   p.op("((");
   p.text("storage");
   p.global("torch", "FloatStorage");
   p.text(record);
   p.text("cpu");
-  p.integer(t.values.size());
+  p.integer(shape.empty() ? 1 : strides[0] * shape[0]);
   p.op("tQ");
   p.integer(0);
-  p.integers(t.shape);
+  p.integers(shape);
   p.integers(strides);
   p.op("\x89");
   p.global("collections", "OrderedDict");
@@ -85,7 +86,7 @@ inline void write_state_dict(const std::filesystem::path& path, std::span<const 
   p.op(")R(");
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     p.text(tensors[i].name);
-    detail::pickle_tensor(p, tensors[i], std::to_string(i));
+    detail::pickle_tensor(p, tensors[i].shape, std::to_string(i));
   }
   p.op("u.");
   const std::string folder = path.stem().string() + "/";

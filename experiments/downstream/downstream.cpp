@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // When do the options of a multiple choice task become readable, and when is the choice made? Follows every
-// option of a task through the layers at the end of each prompt. Which tokens the options are is study/options.hpp,
-// the sums over all prompts are option_summary.hpp; what the published code does otherwise is
-// downstream_published.hpp.
+// option of a task through the layers at the end of each prompt. Which tokens the options are is
+// study/options.hpp, the sums over all prompts are option_summary.hpp; what the published code does otherwise
+// is downstream_published.hpp.
 #include "downstream_published.hpp"
 #include "option_summary.hpp"
 #include "tables.hpp"

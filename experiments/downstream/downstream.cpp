@@ -116,7 +116,7 @@ downstream_study::question downstream_study::question_of(const record_view& reco
     q.options = texts.empty() ? prompt_options{.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids,
                                                .reason = no_options}
                               : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where,
-                                                    "; use --downstream.score string");
+                                                  "; use --downstream.score string");
   }
   if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
   return q;

@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,8 +38,7 @@ class patching_study final : public study {
         options_{.seed = std::stoull(values.at("pair-seed")),
                  .controls = values.at("controls") == "on",
                  .all_positions = values.at("positions") == "all"},
-        per_target_(std::stoull(values.at("sources"))),
-        description_(tables(), figures(options_.all_positions)) {}
+        per_target_(std::stoull(values.at("sources"))) {}
 
   static std::span<const dlens_option> options() {
     static constexpr const char* places[] = {"last", "all", nullptr};
@@ -80,9 +78,12 @@ class patching_study final : public study {
   void survey(const record_view& record) override { sides_.survey(record); }
 
   const description& describe() override {
-    if (!complete_) choose_mean_of();
-    complete_ = true;
-    return description_;
+    if (!description_) {
+      read_sources();
+      description_ = std::make_unique<description>(tables(options_.all_positions),
+                                                   figures(options_.all_positions, sides_.have_options()));
+    }
+    return *description_;
   }
 
   void plan(const record_view&, const tops_view&, const request_view&) const override;
@@ -99,10 +100,7 @@ class patching_study final : public study {
     std::string_view reason;  // empty = it is run
   };
 
-  void choose_mean_of();
-  asked_prompt asked_source(std::uint64_t number) const {
-    return ask(run_, tokenizer_, sides_, side::source, sides_.sources()[number]);
-  }
+  void read_sources();
   pairs pairs_of(const record_view& record) const;
   pair_request request_of(const pairs& p) const {
     return {p.target, p.sources, mean_of_, options_, run_.n_layers};
@@ -114,32 +112,35 @@ class patching_study final : public study {
   tokenizer_view tokenizer_;
   sides sides_;
   const run_options options_;
-  const std::uint64_t per_target_;  // 0 = all
+  const std::uint64_t per_target_;     // 0 = all
+  std::vector<asked_prompt> sources_;  // those that can be run
   std::vector<asked_prompt> mean_of_;
-  bool complete_ = false;
-  description description_;
+  std::unique_ptr<description> description_;
 };
 
-void patching_study::choose_mean_of() {
+void patching_study::read_sources() {
   sides_.complete();
-  cut_generator draw(options_.seed, UINT64_MAX);
-  for (const std::uint64_t number : draw_distinct(draw, sides_.sources().size(), mean_sources)) {
-    asked_prompt p = asked_source(number);
-    if (p.reason.empty()) mean_of_.push_back(std::move(p));
+  for (const prompt_text& text : sides_.sources()) {
+    asked_prompt p = ask(run_, tokenizer_, sides_, side::source, text);
+    if (p.reason.empty()) sources_.push_back(std::move(p));
   }
+  cut_generator draw(options_.seed, UINT64_MAX);
+  for (const std::uint64_t number : draw_distinct(draw, sources_.size(), mean_sources))
+    mean_of_.push_back(sources_[number]);
 }
 
-// The same sources whatever other targets there are.
+// The same sources whatever other targets there are; never the target's own tokens.
 patching_study::pairs patching_study::pairs_of(const record_view& record) const {
   pairs out{ask(run_, tokenizer_, sides_, side::target, sides::prompt_of(record)), {}, {}};
   out.reason = out.target.reason;
   if (!out.reason.empty()) return out;
-  const std::uint64_t n = sides_.sources().size();
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < sources_.size(); ++i)
+    if (sources_[i].ids != out.target.ids) others.push_back(i);
   cut_generator draw(options_.seed, record.index());
-  for (const std::uint64_t number : draw_distinct(draw, n, per_target_ == 0 ? n : per_target_)) {
-    asked_prompt source = asked_source(number);
-    if (source.reason.empty()) out.sources.push_back(std::move(source));
-  }
+  const std::uint64_t n = others.size();
+  for (const std::uint64_t number : draw_distinct(draw, n, per_target_ == 0 ? n : per_target_))
+    out.sources.push_back(sources_[others[number]]);
   if (out.sources.empty()) out.reason = no_source;
   return out;
 }
@@ -157,12 +158,12 @@ void patching_study::consume(const record_view& record, const answers_view& answ
   const std::array set = {text_value(side_name(s))};
   if (s == side::source) {
     const asked_prompt p = ask(run_, tokenizer_, sides_, s, sides::prompt_of(record));
-    return append_prompt(sink, prompts,
-                         {.prompt_id = record.index(),
-                          .text = record.at(DLENS_FIELD_PROMPT),
-                          .ids = p.ids,
-                          .reason = p.reason},
-                         side_name(s), set);
+    return list_prompt(sink, prompts,
+                       {.prompt_id = record.index(),
+                        .text = record.at(DLENS_FIELD_PROMPT),
+                        .ids = p.ids,
+                        .reason = p.reason},
+                       set);
   }
   const pairs p = pairs_of(record);
   append_prompt(sink, prompts,
@@ -226,21 +227,24 @@ void patching_study::left_out(const record_view& record, const sink_view& sink) 
 }
 
 void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const sink_view& sink) const {
-  const effect_reader reader(description_);
-  std::map<std::pair<std::size_t, std::int64_t>, effect> runs;        // kind, layer
-  std::map<std::pair<std::int64_t, std::int64_t>, effect> positions;  // from the end, layer
-  std::set<std::uint64_t> prompts_seen;
+  const effect_reader reader(*description_);
   std::map<std::uint64_t, std::int64_t> last;  // position of each target
-  while (const dlens_row* row = all.next()) {
-    if (row->table != rows) continue;
-    prompts_seen.insert(row->record);
-    const auto kind = static_cast<std::size_t>(
-        std::find(kind_names.begin(), kind_names.end(), reader.run.text(*row)) - kind_names.begin());
-    reader.add(*row, runs[{kind, reader.layer.i64(*row)}]);
-    if (options_.all_positions) {
+  while (const dlens_row* row = all.next())
+    if (row->table == rows) {
       std::int64_t& end = last[row->record];
       end = std::max(end, reader.position.i64(*row));
     }
+  std::map<std::pair<std::size_t, std::int64_t>, effect> runs;        // of the last position: kind, layer
+  std::map<std::pair<std::int64_t, std::int64_t>, effect> positions;  // from the end, layer
+  all.rewind();
+  while (const dlens_row* row = all.next()) {
+    if (row->table != rows) continue;
+    const auto of = static_cast<std::size_t>(
+        std::find(kind_names.begin(), kind_names.end(), reader.run.text(*row)) - kind_names.begin());
+    const std::int64_t layer = reader.layer.i64(*row),
+                       from_end = last[row->record] - reader.position.i64(*row);
+    if (from_end == 0) reader.add(*row, runs[{of, layer}]);
+    if (options_.all_positions) reader.add(*row, positions[{from_end, layer}]);
   }
   for (const auto& [at, sums] : runs) {
     std::vector<dlens_value> values = {i64_value(at.second), text_value(kind_names[at.first])};
@@ -249,13 +253,6 @@ void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const 
     values.push_back(text_value(kind_labels[at.first]));
     sink.append(summary, values);
   }
-  for (std::uint32_t f = 0; f < (options_.all_positions ? 1U : 2U); ++f)
-    sink.figure_prompts(f, prompts_seen.size());
-  if (!options_.all_positions) return;
-  all.rewind();
-  while (const dlens_row* row = all.next())
-    if (row->table == rows)
-      reader.add(*row, positions[{last[row->record] - reader.position.i64(*row), reader.layer.i64(*row)}]);
   for (const auto& [at, sums] : positions) {
     const std::string label = at.first == 0 ? "last token" : cat(at.first, " before it");
     std::vector<dlens_value> values = {i64_value(at.second), i64_value(at.first)};
@@ -263,6 +260,7 @@ void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const 
     values.push_back(text_value(label));
     sink.append(positions_table, values);
   }
+  for (std::uint32_t f = 0; f < description_->figures().size(); ++f) sink.figure_prompts(f, last.size());
 }
 
 }  // namespace

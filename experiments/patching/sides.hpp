@@ -47,6 +47,7 @@ class sides {
 
   void survey(const record_view& record) {
     found& f = found_[of(record)];
+    f.lists = f.lists || !record.options().empty();
     if (const auto answer = record.find(DLENS_FIELD_ANSWER); answer && !answer->empty() && !f.many) {
       f.answers.try_emplace(std::string(without_white_space_in_front(*answer)), *answer);
       f.many = f.answers.size() > most_answers;
@@ -67,6 +68,13 @@ class sides {
     return out;
   }
 
+  // May a prompt of either side have options?
+  bool have_options() const {
+    for (const side s : {side::source, side::target})
+      if (found_.contains(s) && (found_.at(s).lists || !options_of(s, {}).empty())) return true;
+    return false;
+  }
+
   // Texts of the options; none = any token is an answer.
   std::vector<std::string> options_of(side s, const prompt_text& prompt) const {
     if (!prompt.row_options.empty()) return prompt.row_options;
@@ -80,7 +88,7 @@ class sides {
  private:
   struct found {
     std::map<std::string, std::string> answers;  // without white space in front -> as first written
-    bool many = false;
+    bool many = false, lists = false;            // more answers than options; rows that list theirs
   };
   std::vector<side> of_;  // by data set
   std::map<side, found> found_;

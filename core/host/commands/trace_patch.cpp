@@ -35,6 +35,14 @@ std::pair<std::uint32_t, float> of_token(const site_readings& r, std::int32_t to
   return {r.lenses[0].rank[k], r.lenses[0].logprob[k]};
 }
 
+// Its end, where the state is taken, and what fits of the rest.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t most = 60;
+  std::size_t at = text.size() > most ? text.size() - most : 0;
+  while (at < text.size() && at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+  return at > 0 ? "..." + text.substr(at) : text;
+}
+
 template <class T>
 std::span<const T> first(const std::vector<T>& all, std::uint32_t n) {
   return std::span(all).first(std::min<std::size_t>(all.size(), n));
@@ -96,9 +104,9 @@ void put_patch(std::string& out, const trace_patch& p, std::uint32_t top_k) {
 void print_patch(std::ostream& out, const trace_patch& p, std::uint32_t top_k, const tokenizer& t) {
   constexpr std::size_t column_width = 12;
   const auto quoted = [&](std::int32_t id) { return cat('"', visible_line(t.bytes(id)), "\" (", id, ')'); };
-  out << "patched with the state of \"" << visible_line(p.source) << "\", which is answered with "
+  out << "patched with the state of \"" << shortened(visible_line(p.source)) << "\", which is answered with "
       << quoted(p.source_top) << ", this prompt with " << quoted(p.target_top)
-      << "\n       source's answer  target's answer\n"
+      << "; layer: the block that the state enters\n       source's answer  target's answer\n"
       << "layer     rank  logprob     rank  logprob      kl  top\n";
   for (std::size_t i = p.layers.size(); i-- > 0;) {
     const lens_reading& r = p.layers[i]->lenses[0];

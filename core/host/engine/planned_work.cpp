@@ -2,6 +2,7 @@
 #include "engine/planned_work.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "engine/ordered_work.hpp"
 #include "engine/pack_schedule.hpp"
 
 #include <algorithm>
@@ -118,7 +119,9 @@ std::vector<std::span<const pack>> planned_work::waves() const {
   return out;
 }
 
-evaluation_counts count_work(const asked_work& asked, const pack_rules& rules) {
+namespace {
+
+evaluation_counts count_planned(const asked_work& asked, const pack_rules& rules) {
   planned_work work(asked, rules);
   if (rules.threads > 1) return work.counts;  // which packs are held together depends on the threads
   work.counts.most_kept_tokens = 0;
@@ -129,6 +132,17 @@ evaluation_counts count_work(const asked_work& asked, const pack_rules& rules) {
         std::max<std::uint64_t>(work.counts.most_kept_tokens, one_by_one.most_kept_tokens());
   }
   return work.counts;
+}
+
+}  // namespace
+
+// In its two parts, as the evaluator runs it.
+evaluation_counts count_work(const asked_work& asked, const pack_rules& rules) {
+  const ordered_work order(asked);
+  if (order.first().empty()) return count_planned(asked, rules);
+  evaluation_counts counts = count_planned({asked.sequences, order.first()}, rules);
+  const std::vector<read_request> second = order.second();
+  return counts += count_planned({asked.sequences, second, asked.edits}, rules);
 }
 
 }  // namespace depthlens

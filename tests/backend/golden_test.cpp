@@ -22,9 +22,9 @@
 #include <string>
 #include <vector>
 
-using namespace depthlens;
-
 BOOST_AUTO_TEST_SUITE(golden_models)
+
+using namespace depthlens;
 
 namespace {
 

@@ -4,10 +4,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(hidden_states)
+
 using namespace depthlens;
 using namespace depthlens::testing;
-
-BOOST_AUTO_TEST_SUITE(hidden_states)
 
 BOOST_AUTO_TEST_CASE(states_of_every_read_are_those_of_the_reference) {
   const model_shape shape{.seed = 61};

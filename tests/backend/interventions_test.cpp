@@ -25,9 +25,9 @@
 #include <string>
 #include <vector>
 
-using namespace depthlens;
-
 BOOST_AUTO_TEST_SUITE(interventions)
+
+using namespace depthlens;
 
 namespace {
 

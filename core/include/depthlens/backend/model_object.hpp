@@ -115,7 +115,8 @@ class model_object {
   // Errors: status::internal for a batch or readings of an older interface.
   static std::vector<const lens_type*> lenses_of(const dlens_batch& batch,
                                                  const dlens_readings* const* readings) {
-    if (!DLENS_HAS(dlens_batch, &batch, choices)) fail(status::internal, "a pack is of an older interface");
+    if (!DLENS_HAS(dlens_batch, &batch, interventions))
+      fail(status::internal, "a pack is of an older interface");
     refuse_unknown_members(batch, "a pack");
     std::vector<const lens_type*> lenses;
     for (std::uint32_t i = 0; i < batch.n_lenses; ++i) {

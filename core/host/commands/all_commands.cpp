@@ -11,7 +11,7 @@ std::span<const command> all_commands() {
       {"trace", "what a model would say after each layer of a prompt", &trace_command},
       {"bench", "how fast prompts are computed here, beside what the machine can do", &bench_command},
       {"tokens", "encode, decode and count tokens", &tokens_command},
-      {"lens", "train or fit a lens, what one holds, how close it comes to the output", &lens_command},
+      {"lens", "train or fit a lens, what one holds, how close it is to the output", &lens_command},
       {"plugins", "list backend and experiment plugins, and why any was refused", &plugins_command},
       {"models", "what a model file or folder holds; without one, those in the cache", &models_command},
       {"new", "a project of your own that builds an experiment plugin", &new_command},

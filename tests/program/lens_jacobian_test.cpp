@@ -71,7 +71,7 @@ struct golden_fit : scratch_folder {
   std::filesystem::path out(const std::string& name) const { return path() / name; }
   words command(const std::string& name) const {
     return {"lens",    "fit-jacobian", "--model", model,       "--text", text,        "--out",
-            out(name), "--skip",       "4",       "--prompts", "3",      "--threads", "2"};
+            out(name), "--skip",       "4",       "--prompts", "3",      "--threads", "1"};
   }
   matrices expected() const {
     matrices m;
@@ -118,6 +118,17 @@ BOOST_AUTO_TEST_CASE(the_lens_is_the_mean_of_what_autograd_gives_and_shards_add_
   }
 }
 
+BOOST_AUTO_TEST_CASE(derivatives_go_through_softcaps_experts_and_delta_rules,
+                     *boost::unit_test::precondition(with_torch)) {
+  for (const char* name : {"gemma2", "gpt_oss", "qwen3_5"}) {
+    BOOST_TEST_CONTEXT(name) {
+      const golden_fit g(name);
+      must_work(g.command("j.pt"));
+      BOOST_TEST(distance(matrices_of(jacobian_file(g.out("j.pt"))), g.expected()) < 1e-4);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(shards_that_do_not_belong_together_are_refused,
                      *boost::unit_test::precondition(with_torch)) {
   const golden_fit g("llama");
@@ -131,13 +142,13 @@ BOOST_AUTO_TEST_CASE(shards_that_do_not_belong_together_are_refused,
   const auto merge = [&](const words& files) {
     return words{"lens", "merge-jacobian"} + files + words{"--out", g.out("m.pt")};
   };
-  check_refused(merge({one, one}), status::data, "shard 1/3 comes twice");
-  check_refused(merge({one, other}), status::data, "o.pt", "seed is 5, not 42");
+  check_refused(merge({one, one}), status::data, "shard '1/3' comes twice");
+  check_refused(merge({one, other}), status::data, "o.pt", "'seed' is '5', not '42'");
   check_refused(merge({one, whole}), status::data, "whole.pt", "no shard");
   check_refused(merge({one}), status::usage, "two files");
   BOOST_TEST(!std::filesystem::exists(g.out("m.pt")));
   const outcome part = must_work(merge({one, two}));
-  BOOST_TEST(part.err.find("shards are missing: the lens is of 1/3 2/3") != std::string::npos, part.err);
+  BOOST_TEST(part.err.find("shards are missing: the lens is of '1/3 2/3'") != std::string::npos, part.err);
   check_refused(merge({one, two}), status::config, "is there already");
 }
 

@@ -13,6 +13,9 @@ install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/../share/skeleton DESTINATION ${CM
         COMPONENT devel)
 
 set(share ${CMAKE_CURRENT_SOURCE_DIR}/../share)
+install(PROGRAMS ${share}/tag-text.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens COMPONENT runtime)
+install(FILES ${share}/tag_text.py ${share}/tagger-requirements.txt DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens
+        COMPONENT runtime)
 set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc/depthlens)
 install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/../README.md ${CMAKE_CURRENT_SOURCE_DIR}/../LICENSE
               ${CMAKE_CURRENT_SOURCE_DIR}/../CHANGELOG.md DESTINATION ${doc_dir} COMPONENT runtime)

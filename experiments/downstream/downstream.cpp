@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // When do the options of a multiple choice task become readable, and when is the choice made? Follows every
-// option of a task through the layers at the end of each prompt. Which tokens the options are is options.hpp,
-// the sums over all prompts are option_summary.hpp; what the published code does otherwise is
-// downstream_published.hpp.
+// option of a task through the layers at the end of each prompt. Which tokens the options are is
+// study/options.hpp, the sums over all prompts are option_summary.hpp; what the published code does otherwise
+// is downstream_published.hpp.
 #include "downstream_published.hpp"
 #include "option_summary.hpp"
-#include "options.hpp"
 #include "tables.hpp"
 #include "tasks.hpp"
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/layer_row.hpp"
+#include "depthlens/study/options.hpp"
 #include "depthlens/study/prompts_table.hpp"
 #include "depthlens/study/white_space.hpp"
 
@@ -115,7 +115,8 @@ downstream_study::question downstream_study::question_of(const record_view& reco
     const std::vector<std::string> texts = tasks_.texts_of(record);
     q.options = texts.empty() ? prompt_options{.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids,
                                                .reason = no_options}
-                              : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where);
+                              : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where,
+                                                  "; use --downstream.score string");
   }
   if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
   return q;

@@ -4,12 +4,12 @@
 #pragma once
 
 #include "option_summary.hpp"
-#include "options.hpp"
 #include "tasks.hpp"
 
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/layer_row.hpp"
+#include "depthlens/study/options.hpp"
 #include "depthlens/study/published.hpp"
 #include "depthlens/study/white_space.hpp"
 

@@ -70,6 +70,7 @@ class model {
  private:
   // pass.cpp: the way through the stages; make_info is in model.cpp.
   void enter_block(block_call& call, std::uint32_t layer) const;
+  void edit_states(pass& p, std::uint32_t layer, workspace& scratch) const;
   void read_stage(pass& p, const readout_stage& stage, workspace& scratch) const;
   void copy_hidden(const pass& p) const;
   void make_info();

@@ -32,10 +32,12 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
       tree(make_token_tree(batch, {m.arch_.all.vocab_size, m.arch_.all.max_positions,
                                    batch.prefix ? batch.prefix->path->end : batch.prefix_length})),
       choices(batch.choices, m.arch_),
+      edits(batch, tree, m.arch_.n_layers(), m.arch_.all.d_model),
       all_queries(make_query_rows(tree)),
       room(std::move(given)) {
   std::vector<read_site> sites = make_read_sites(batch, tree);
   n_sites = sites.size();
+  finals = edits.finals_of(sites);
   for (const read_site& site : sites) site_tokens.push_back(site.token);
   site_queries = make_query_rows(tree, site_tokens);
   if (batch.kept) {
@@ -48,7 +50,8 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
   if (!is_needed()) return;
   const std::size_t d = m.arch_.all.d_model;
   stream = room.stream.rows(tree.token.size(), d);
-  hidden = room.hidden.rows((m.arch_.n_layers() + std::size_t{1}) * n_sites, d);
+  const std::uint32_t final_layer = m.arch_.n_layers() + (finals.empty() ? 0 : 1);
+  hidden = room.hidden.rows((final_layer + std::size_t{1}) * n_sites, d);
   std::vector<std::uint32_t> tokens(stream.n);
   std::iota(tokens.begin(), tokens.end(), 0u);
   for_chunks(stream.n, matmul_shape::max_rows, [&](row_range rows) {
@@ -63,6 +66,7 @@ model::pass::pass(const model& m, const dlens_batch& asked, std::vector<const le
                readout_request{.batch = &batch,
                                .sites = std::move(sites),
                                .hidden = hidden,
+                               .final_layer = final_layer,
                                .lenses = std::move(lenses),
                                .final_top = final_top,
                                .readings = readings});
@@ -90,9 +94,27 @@ block_call::block_call(const model& m, model::pass& on, std::uint32_t first, std
   if (kept->begin > 0) kept->prefix = prefix;
 }
 
+// What other tokens give is as it was before any of this layer's edits.
+void model::edit_states(pass& p, std::uint32_t layer, workspace& scratch) const {
+  const std::span<const tree_edit> edits = p.edits.before(layer);
+  const std::size_t d = p.stream.width;
+  float* const taken = scratch.row.reserve(edits.size() * d);
+  for (std::size_t i = 0; i < edits.size(); ++i)
+    std::copy_n(edits[i].vector ? edits[i].vector : p.stream.row(edits[i].from), d, taken + i * d);
+  for (std::size_t i = 0; i < edits.size(); ++i) {
+    float* const to = p.stream.row(edits[i].at);
+    if (edits[i].adds) {
+      kernels_.add(to, taken + i * d, d);
+    } else {
+      std::copy_n(taken + i * d, d, to);
+    }
+  }
+}
+
 // Every block but the last makes all rows of the stream from all; of the last one only the sites are needed.
 void model::enter_block(block_call& call, std::uint32_t layer) const {
   pass& p = call.p;
+  edit_states(p, layer, call.scratch);
   copy_rows(p.stream, p.site_tokens, p.states(layer));
   p.layers_run = layer + 1;
   if (layer + 1 < arch_.n_layers()) return block_run(*this, call, layer, {p.stream, p.all_queries}).run();
@@ -107,7 +129,10 @@ void model::read_stage(pass& p, const readout_stage& stage, workspace& scratch) 
     copy_rows(p.stream, p.site_tokens, p.states(p.layers_run));
     copy_rows(p.stream, p.site_tokens, p.states(arch_.n_layers()));
   }
-  if (&stage == &weights_.readouts.front()) copy_hidden(p);
+  if (&stage == &weights_.readouts.front()) {
+    copy_hidden(p);
+    if (!p.finals.empty()) copy_rows(p.states(arch_.n_layers()), p.finals, p.states(arch_.n_layers() + 1));
+  }
   p.read->run(stage, scratch);
 }
 

@@ -10,6 +10,7 @@
 #include "workspace.hpp"
 
 #include "depthlens/backend/choice_rows.hpp"
+#include "depthlens/backend/pack_edits.hpp"
 #include "depthlens/backend/token_tree.hpp"
 
 #include <algorithm>
@@ -50,7 +51,8 @@ struct model::pass {
 
   const dlens_batch& batch;
   token_tree tree;
-  const choice_rows choices;               // of the routers at the reads
+  const choice_rows choices;  // of the routers at the reads
+  const pack_edits edits;
   std::size_t n_sites = 0;                 // S, in tree order
   std::vector<std::uint32_t> site_tokens;  // (S) places in the tree of the tokens at which reads fall
   query_rows all_queries, site_queries;    // the queries of all T tokens; of the sites
@@ -60,6 +62,7 @@ struct model::pass {
   state_room room;
   float_rows stream;                          // (T, D) the residual stream, in tree order
   float_rows hidden;                          // (n_layers + 1, S, D) the stream at the sites, layer by layer
+  std::vector<std::uint32_t> finals;          // (S) as pack_edits says it; then hidden has their states too
   std::uint32_t layers_run = 0;               // blocks that the stream has gone through
   std::map<std::uint32_t, shared_kv> shared;  // by block
   std::optional<readout> read;                // of the sites, if there are any

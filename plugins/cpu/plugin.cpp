@@ -4,9 +4,12 @@
 #include "pass.hpp"
 
 #include "depthlens/abi/backend.h"
+#include "depthlens/abi/intervene.h"
 #include "depthlens/backend/model_object.hpp"
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/plugin.hpp"
+
+#include <string_view>
 
 namespace depthlens::cpu {
 
@@ -18,11 +21,17 @@ std::uint32_t probe(dlens_error*) noexcept { return probe_score; }
 
 void prefix_release(const dlens_model*, dlens_prefix* prefix) noexcept { delete prefix; }
 
+const void* get_extension(const dlens_model*, const char* id) noexcept {
+  static constexpr dlens_intervene interventions{sizeof interventions, 0};
+  return std::string_view(id) == DLENS_INTERVENE_INTERFACE ? &interventions : nullptr;
+}
+
 dlens_status model_create(const dlens_weights* weights, const dlens_model_options* options, dlens_model** out,
                           dlens_error* error) noexcept {
   return guarded(error, [&] {
     dlens_model& made = model_object<model>::create(*weights, *options);
     made.prefix_release = prefix_release;
+    made.get_extension = get_extension;
     *out = &made;
   });
 }

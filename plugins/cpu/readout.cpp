@@ -15,7 +15,7 @@ namespace {
 row_plan<transport> plan_of(const readout_model& model, const readout_request& request) {
   std::vector<std::span<const transport>> lenses;
   for (const lens* l : request.lenses) lenses.emplace_back(l->layers);
-  return plan_rows(model.n_layers, lenses, request.readings);
+  return plan_rows(model.n_layers, request.final_layer, lenses, request.readings);
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ row_plan<transport> plan_of(const readout_model& model, const readout_request& r
 readout::readout(const readout_model& model, readout_request request)
     : model_(model),
       request_(std::move(request)),
-      final_plan_{.rows = {{model.n_layers, nullptr}}, .row_of_lens = {}},
+      final_plan_{.rows = {{request_.final_layer, nullptr}}, .row_of_lens = {}},
       plan_(plan_of(model_, request_)),
       finals_(request_.sites.size()) {}
 

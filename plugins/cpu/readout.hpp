@@ -30,7 +30,10 @@ namespace depthlens::cpu {
 struct readout_request {
   const dlens_batch* batch;
   std::vector<read_site> sites;  // (S) in the order of the rows of hidden
-  input_rows hidden;             // (n_layers + 1, S, D), floats
+  // (n_layers + 1, S, D), floats; (n_layers + 2, S, D) where final outputs of other sites stand for the
+  // sites' own, whose states come last
+  input_rows hidden;
+  std::uint32_t final_layer;  // in hidden, of the final outputs
   std::vector<const lens*> lenses;
   std::int32_t* final_top;                // (P) or NULL
   const dlens_readings* const* readings;  // one for each lens

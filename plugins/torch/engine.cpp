@@ -7,6 +7,7 @@
 #include "run_guarded.hpp"
 #include "trainer_table.hpp"
 
+#include "depthlens/abi/intervene.h"
 #include "depthlens/abi/version.h"
 #include "depthlens/backend/model_object.hpp"
 
@@ -28,12 +29,14 @@ dlens_status jacobian_create(const dlens_model* self, const dlens_jacobian_optio
   return create_jacobian(object::of(self), options, out, error);
 }
 
-// All of them go through all blocks at once.
+// Those that are differentiated go through all blocks at once.
 const void* get_extension(const dlens_model* self, const char* id) noexcept {
   static constexpr dlens_training training{sizeof training, 0, trainer_create};
   static constexpr dlens_jacobians jacobians{sizeof jacobians, 0, jacobian_create};
-  if (object::of(self).is_streamed()) return nullptr;
+  static constexpr dlens_intervene interventions{sizeof interventions, 0};
   const std::string_view asked = id;
+  if (asked == DLENS_INTERVENE_INTERFACE) return &interventions;
+  if (object::of(self).is_streamed()) return nullptr;
   if (asked == DLENS_TRAINER_INTERFACE) return &training;
   return asked == DLENS_JACOBIAN_INTERFACE ? &jacobians : nullptr;
 }

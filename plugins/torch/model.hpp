@@ -86,6 +86,7 @@ class model {
   at::Tensor embed(const pass& p) const;
   at::Tensor make_layer_inputs(const pass& p) const;
   void enter_block(block_call& call, std::uint32_t layer) const;
+  void edit_states(pass& p, std::uint32_t layer) const;
   void read_stage(pass& p, std::uint32_t number, product_counter& products) const;
   void copy_hidden(const pass& p) const;
 

@@ -41,7 +41,8 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
     : on(at),
       batch(asked),
       tree(make_token_tree(asked, {m.arch_.all.vocab_size, m.arch_.all.max_positions})),
-      choices(batch.choices, m.arch_) {
+      choices(batch.choices, m.arch_),
+      edits(asked, tree, m.arch_.n_layers(), m.arch_.all.d_model) {
   if (batch.prefix || batch.kept || batch.prefix_length > 0)
     fail(status::internal, "this backend keeps no prefixes");
   std::vector<read_site> sites = make_read_sites(batch, tree);
@@ -50,7 +51,10 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
   site_index = to_device(site_tokens, on.device);
   stream = m.embed(*this);
   if (m.arch_.layer_inputs) layer_inputs = m.make_layer_inputs(*this);
-  hidden.resize(m.arch_.n_layers() + std::size_t{1});
+  const std::vector<std::uint32_t> others = edits.finals_of(sites);
+  const std::uint32_t final_layer = m.arch_.n_layers() + (others.empty() ? 0 : 1);
+  if (!others.empty()) finals = to_device(std::vector<std::int64_t>(others.begin(), others.end()), on.device);
+  hidden.resize(final_layer + std::size_t{1});
   read.emplace(readout_model{.weights = on.weights,
                              .softcap = m.arch_.all.final_softcap,
                              .n_layers = m.arch_.n_layers(),
@@ -59,6 +63,7 @@ model::pass::pass(const model& m, const replica& at, const dlens_batch& asked,
                readout_request{.batch = &batch,
                                .sites = std::move(sites),
                                .hidden = &hidden,
+                               .final_layer = final_layer,
                                .lenses = std::move(lenses),
                                .final_top = final_top,
                                .readings = readings});
@@ -97,10 +102,37 @@ const chunk_paths& model::block_call::paths() {
   return *paths_;
 }
 
+// What other tokens give is as it was before any of this layer's edits. Once for a layer, also where the call
+// is made again.
+void model::edit_states(pass& p, std::uint32_t layer) const {
+  if (std::exchange(p.layers_edited, layer + 1) > layer) return;
+  const std::span<const tree_edit> edits = p.edits.before(layer);
+  if (edits.empty()) return;
+  const auto d = static_cast<std::int64_t>(arch_.all.d_model);
+  std::vector<std::int64_t> at, from;
+  std::vector<float> adds;
+  at::Tensor given = at::zeros({static_cast<std::int64_t>(edits.size()), d});
+  for (std::size_t i = 0; i < edits.size(); ++i) {
+    at.push_back(edits[i].at);
+    from.push_back(edits[i].vector ? -1 : static_cast<std::int64_t>(edits[i].from));
+    adds.push_back(edits[i].adds ? 1.0f : 0.0f);
+    if (edits[i].vector)
+      std::copy_n(edits[i].vector, d, given.data_ptr<float>() + static_cast<std::int64_t>(i) * d);
+  }
+  const at::Tensor source = to_device(from, p.on.device),
+                   taken = p.stream.index_select(0, source.clamp_min(0));
+  const at::Tensor value = at::where((source < 0).unsqueeze(1), given.to(p.on.device), taken);
+  const at::Tensor place = to_device(at, p.on.device);
+  const at::Tensor kept = to_device(adds, p.on.device).to(at::kBool).unsqueeze(1);
+  const at::Tensor before = p.stream.index_select(0, place);
+  p.stream = p.stream.index_copy(0, place, at::where(kept, before + value, value));
+}
+
 // The pass is changed when all of it has been computed: a call that found no memory is made again.
 void model::enter_block(block_call& call, std::uint32_t layer) const {
   pass& p = call.p;
   stages_->wait_for(layer, p.on.index);
+  edit_states(p, layer);
   const at::Tensor entering = p.at_sites(p.stream);
   const bool last = layer + 1 == arch_.n_layers();
   p.stream = run_block(call, layer, last ? *call.read : *call.all);
@@ -118,7 +150,10 @@ void model::read_stage(pass& p, std::uint32_t number, product_counter& products)
   stages_->wait_for(arch_.n_layers() + number, p.on.index);
   for (; p.layers_run < arch_.n_layers(); ++p.layers_run)  // blocks that the host left out (pass_run)
     p.hidden[p.layers_run] = p.hidden[arch_.n_layers()] = p.at_sites(p.stream);
+  const std::size_t n = arch_.n_layers();
   if (number == 0) copy_hidden(p);
+  if (p.finals.defined() && !p.hidden[n + 1].defined())
+    p.hidden[n + 1] = p.hidden[n].index_select(0, p.finals);
   p.read->run(p.on.weights.readouts[number], products);
 }
 
@@ -159,7 +194,7 @@ at::Tensor model::make_layer_inputs(const pass& p) const {
 void model::copy_hidden(const pass& p) const {
   if (!p.batch.hidden) return;
   const std::vector<read_site>& sites = p.read->sites();
-  const std::size_t d = arch_.all.d_model, layers = p.hidden.size();
+  const std::size_t d = arch_.all.d_model, layers = arch_.n_layers() + std::size_t{1};
   for (std::size_t layer = 0; layer < layers; ++layer) {
     const at::Tensor states = p.hidden[layer].to(at::kCPU).contiguous();
     for (std::size_t i = 0; i < sites.size(); ++i)

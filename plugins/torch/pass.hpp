@@ -9,6 +9,7 @@
 #include "readout.hpp"
 
 #include "depthlens/backend/choice_rows.hpp"
+#include "depthlens/backend/pack_edits.hpp"
 #include "depthlens/backend/token_tree.hpp"
 
 #include <ATen/ATen.h>
@@ -62,15 +63,20 @@ struct model::pass {
   const replica& on;
   const dlens_batch& batch;
   const token_tree tree;
-  const choice_rows choices;                    // of the routers at the reads
+  const choice_rows choices;  // of the routers at the reads
+  const pack_edits edits;
   std::vector<std::int64_t> site_tokens;        // (P) places in the tree of the tokens at which reads fall
   at::Tensor site_index;                        // the same, on the device
   at::Tensor stream;                            // (T, D) float32 the residual stream, in tree order
   at::Tensor layer_inputs;                      // (T, n_layers, P) float32, undefined where there are none
   std::map<std::uint32_t, keys_values> shared;  // by block, of those that blocks to come take
   std::vector<at::Tensor> hidden;  // (n_layers + 1) of (P, D) float32, those of layers that were run
-  std::uint32_t layers_run = 0;    // blocks that the stream has gone through
-  std::optional<readout> read;     // of the sites, if there are any
+  // (P) the site whose final output stands for each one's own, on the device; undefined where none does. Then
+  // `hidden` has those states too, behind layer n.
+  at::Tensor finals;
+  std::uint32_t layers_run = 0;     // blocks that the stream has gone through
+  std::uint32_t layers_edited = 0;  // blocks before which it has been changed as `edits` says
+  std::optional<readout> read;      // of the sites, if there are any
 };
 
 // What a call needs besides to take a pass through blocks first..end-1.

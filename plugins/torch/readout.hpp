@@ -32,8 +32,11 @@ struct readout_model {
 
 struct readout_request {
   const dlens_batch* batch;
-  std::vector<read_site> sites;           // (P)
-  const std::vector<at::Tensor>* hidden;  // layers 0..n, (P, D) float32
+  std::vector<read_site> sites;  // (P)
+  // Layers 0..n, (P, D) float32; where final outputs of other sites stand for the sites' own, behind them the
+  // states of those.
+  const std::vector<at::Tensor>* hidden;
+  std::uint32_t final_layer;  // in hidden, of the final outputs
   std::vector<const lens*> lenses;
   std::int32_t* final_top;                // (reads), may be NULL
   const dlens_readings* const* readings;  // one for each lens

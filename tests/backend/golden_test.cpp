@@ -69,7 +69,7 @@ struct golden_model {
     std::vector<std::shared_ptr<const site_readings>> out(requests.size());
     const active_lens active{lens.c(), static_cast<std::uint32_t>(layers.layers().size())};
     const evaluator run(&model.get(), {active}, rules, {.top_k = 3});
-    run.run(texts, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+    run.run({texts, requests}, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
       out[request] = std::move(result);
     });
     return out;

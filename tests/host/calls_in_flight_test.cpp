@@ -71,7 +71,7 @@ outcome evaluate(fake_backend& backend, unsigned host_threads, int together) {
   tbb::task_arena arena(threads);
   arena.execute([&] {
     const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = host_threads});
-    e.run(sequences, requests, [&](std::size_t request, const std::shared_ptr<const site_readings>& r) {
+    e.run({sequences, requests}, [&](std::size_t request, const std::shared_ptr<const site_readings>& r) {
       const std::lock_guard lock(guard);
       out.entropy[request] = r->lenses[0].entropy[2];
     });

@@ -74,7 +74,7 @@ inline results run(fake_backend& backend, const std::vector<const fake_lens*>& l
   std::vector<int> calls(w.requests.size());
   std::mutex guard;
   const evaluation_counts c =
-      e.run(w.sequences, w.requests, [&](std::size_t i, std::shared_ptr<const site_readings> r) {
+      e.run({w.sequences, w.requests}, [&](std::size_t i, std::shared_ptr<const site_readings> r) {
         const std::lock_guard lock(guard);
         out[i] = std::move(r);
         ++calls[i];

@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(counts_say_what_the_backend_was_given_and_a_dry_count_says_
   BOOST_TEST(c.tokens_computed >= backend.tokens);
   BOOST_TEST(c.tokens_computed >= c.distinct_prefixes);
   const evaluation_counts dry = count_work(
-      w.sequences, w.requests, {.pack_tokens = 20, .kept_tokens = 0, .threads = 2, .read_weight = 0.5});
+      {w.sequences, w.requests}, {.pack_tokens = 20, .kept_tokens = 0, .threads = 2, .read_weight = 0.5});
   BOOST_TEST(dry.distinct_prefixes == c.distinct_prefixes);
   BOOST_TEST(dry.tokens_given == c.tokens_given);
   BOOST_TEST(dry.tokens_computed == c.tokens_computed);
@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(a_count_by_what_the_backend_advises_is_that_of_the_run_kept
     run(backend, {&logit}, w, {.kept_bytes = kept_tokens * token_bytes}, &c);
     const pack_rules rules = combine({.kept_bytes = kept_tokens * token_bytes}, advice_of(backend.c()),
                                      {.layers = 1, .row_weight = 0.25});
-    const evaluation_counts dry = count_work(w.sequences, w.requests, rules);
+    const evaluation_counts dry = count_work({w.sequences, w.requests}, rules);
     BOOST_TEST(dry.tokens_computed == c.tokens_computed);
     BOOST_TEST(c.most_kept_tokens > 0U);
     BOOST_TEST(dry.most_kept_tokens == c.most_kept_tokens);
@@ -263,11 +263,28 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_receiver_reaches_the_caller) {
                     {.top_k = 0});
   test::check_fails(
       [&] {
-        e.run(w.sequences, w.requests, [](std::size_t i, std::shared_ptr<const site_readings>) {
+        e.run({w.sequences, w.requests}, [](std::size_t i, std::shared_ptr<const site_readings>) {
           if (i == 5) fail(status::data, "request 5");
         });
       },
       status::data, "request 5");
+}
+
+BOOST_AUTO_TEST_CASE(changes_are_unavailable_on_a_backend_that_does_not_offer_them) {
+  fake_backend backend(kVocabulary, 20);
+  const fake_lens logit{1, {0}};
+  const evaluator e(backend.c(), {fake_backend::active(logit)}, {.threads = 2},
+                    {.n_states = 2, .d_model = 1, .output = fake_backend::active(logit)});
+  const std::vector<sequence> sequences = {{1, 2, 3}, {1, 2, 3}};
+  const std::vector<std::vector<state_edit>> edits = {
+      {}, {{.position = 2, .layer = 0, .from = {}, .vector = {1.0F}}}};
+  const std::vector<read_request> requests = {{1, 2, {-1}}};
+  const auto is_unavailable = [](const error& why) {
+    return why.code() == status::unavailable &&
+           std::string(why.what()).find("depthlens.intervene/1") != std::string::npos;
+  };
+  BOOST_CHECK_EXCEPTION(e.run({sequences, requests, edits}, [](auto, auto) {}), error, is_unavailable);
+  BOOST_TEST(backend.forwards == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

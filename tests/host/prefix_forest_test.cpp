@@ -201,6 +201,18 @@ BOOST_AUTO_TEST_CASE(sequences_of_the_long_form_share_nodes_among_each_other_alo
   BOOST_TEST(longer.size() == 4U);
 }
 
+BOOST_AUTO_TEST_CASE(changed_sequences_share_what_lies_before_their_change_and_come_behind_plain_ones) {
+  const std::vector<sequence> sequences = {{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 4}, {1, 2, 3, 5}};
+  const std::vector<std::span<const std::int32_t>> views(sequences.begin(), sequences.end());
+  constexpr std::uint32_t plain = UINT32_MAX;
+  const std::vector<std::uint32_t> own_from = {2, plain, 1, plain, 2};
+  const prefix_forest f = depthlens::build_forest(views, {.own_from = own_from});
+  // 1 2 3 plain, 3 and 3 5 changed at 2, 4 plain, 2 3 changed at 1.
+  BOOST_TEST(f.token == (sequence{1, 2, 3, 3, 3, 5, 4, 2, 3}), boost::test_tools::per_element());
+  BOOST_TEST(f.parent == (sequence{-1, 0, 1, 1, 1, 4, 1, 0, 7}), boost::test_tools::per_element());
+  BOOST_TEST(f.last == (sequence{3, 2, 8, 6, 5}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(packs_cover_every_node_once_and_hold_every_ancestor) {
   std::mt19937 random(4);
   for (int round = 0; round < 200; ++round) {

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(waves_have_room_for_the_states_of_their_packs) {
                            .wave_bytes = room,
                            .token_bytes = 10,
                            .read_bytes = 100};
-    const planned_work work(w.sequences, w.requests, rules);
+    const planned_work work({w.sequences, w.requests}, rules);
     for (const std::span<const pack> wave : work.waves()) {
       std::uint64_t bytes = 0;
       for (const pack& p : wave) bytes += 10 * p.size() + 100 * work.sites_of(p).size();
@@ -68,9 +68,9 @@ BOOST_AUTO_TEST_CASE(small_work_is_cut_for_several_threads_only_and_not_below_wh
   const auto packs_of = [&](unsigned threads, std::size_t fewest) {
     const pack_rules rules{
         .pack_tokens = 1 << 20, .threads = threads, .read_weight = 0, .fewest_tokens = fewest};
-    return planned_work(w.sequences, w.requests, rules).packs.size();
+    return planned_work({w.sequences, w.requests}, rules).packs.size();
   };
-  const std::size_t tokens = planned_work(w.sequences, w.requests, {}).forest.size();
+  const std::size_t tokens = planned_work({w.sequences, w.requests}, {}).forest.size();
   BOOST_TEST_REQUIRE(tokens > 512U);
   BOOST_TEST(packs_of(1, 0) == 1U);
   BOOST_TEST(packs_of(2, 0) > 1U);

@@ -109,6 +109,11 @@ BOOST_AUTO_TEST_CASE(a_format_that_gives_no_such_records_is_a_usage_error) {
                 status::usage, "pos is not in this command");
   check_refused({"run", "facts", "--model", demo_model(), "--out", folder.path() / "run"}, status::usage,
                 "--data facts=FILE");
+  for (const char* set : {"pos", "pos.NOUN"})
+    check_refused({"run", "pos", "--model", demo_model(), "--out", folder.path() / "run", "--data",
+                   cat(set, "=", folder.write("plain.txt", "Plain text.\n").string())},
+                  status::usage, cat(set, " takes "), "plain text", "tag-text.sh",
+                  "plain.txt > plain.conllu");
 }
 
 BOOST_AUTO_TEST_CASE(options_that_cannot_be_told_apart_are_refused) {

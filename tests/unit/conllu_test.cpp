@@ -93,6 +93,8 @@ BOOST_AUTO_TEST_CASE(a_missing_text_is_made_from_forms_and_space_after) {
   check_sentence(
       "# text_en = something else\n" + word("1", "10 000", "NUM") + word("2", "x", "SYM", "SpaceAfter=No"),
       "10 000 x", "NUM:10 000 SYM:x");
+  check_sentence(word("1", "A", "DET", "SpacesAfter=\\s\\s") + word("2", "dog", "NOUN", "SpacesAfter=\\n"),
+                 "A  dog", "DET:A NOUN:dog");
 }
 
 BOOST_AUTO_TEST_CASE(more_white_space_in_the_text_than_one_blank_is_accepted) {

@@ -204,6 +204,20 @@ BOOST_AUTO_TEST_CASE(treebank_paragraphs_follow_the_marks) {
   BOOST_TEST((paragraphs_of(source) == std::vector<std::string>{"One twothree", "Four", "Five"}));
 }
 
+BOOST_AUTO_TEST_CASE(sentences_are_joined_by_the_white_space_that_is_spelled_out) {
+  const scratch_folder folder;
+  std::string content = "# newpar\n";
+  for (const char* misc : {"SpacesAfter=\\s\\s", "x=y|SpacesAfter=\\t\xC2\xA0", "SpacesAfter=\\r",
+                           "SpacesAfter=\\s|SpaceAfter=No", "SpacesAfter=\\r\\n\\s", "SpacesAfter=",
+                           "SpacesAfter=x", "SpacesAfter=\\p", "SpacesAfter=\\", "SpacesAfter=\\n\\n"})
+    content += sentence("", "a", misc);
+  conllu_paragraphs source(
+      folder.write("t.conllu", content + sentence("", "a") + sentence("# newpar\n", "b")), 0);
+  BOOST_TEST((paragraphs_of(source) == std::vector<std::string>{"a  a\t\xC2\xA0"
+                                                                "a\raa a a a a a a",
+                                                                "b"}));
+}
+
 BOOST_AUTO_TEST_CASE(sentences_without_paragraph_marks_are_gathered_until_they_are_long_enough) {
   const scratch_folder folder;
   std::string content;

@@ -15,7 +15,7 @@ using results = std::vector<std::shared_ptr<const site_readings>>;  // by reques
 results read_all(const running_model& m, const bench_window& in, const bench_plan& plan) {
   results out(in.requests.size());
   make_evaluator(m, plan).run(
-      in.sequences, in.requests,
+      {in.sequences, in.requests},
       [&](std::size_t request, std::shared_ptr<const site_readings> r) { out[request] = std::move(r); });
   return out;
 }

@@ -95,7 +95,7 @@ bench_pass run_pass(const opened_model& model, const running_model& running, con
     out.useful += useful_in(*model.files, forest, in, plan.rows);
     std::atomic<std::size_t> answered{0};
     timed(out.forward, [&] {
-      out.counts += run.run(in.sequences, in.requests,
+      out.counts += run.run({in.sequences, in.requests},
                             [&](std::size_t, const std::shared_ptr<const site_readings>&) { ++answered; });
     });
     if (answered != in.requests.size())

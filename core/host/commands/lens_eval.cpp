@@ -178,7 +178,7 @@ std::vector<evaluated_lens> score_lenses(const running_model& model, const work_
       requests.push_back({s, p, {sequences[s][p + 1]}});
   const evaluator run(model.c(), model.lenses(), rules, {.row_weight = weight_of_row});
   std::vector<std::shared_ptr<const site_readings>> results(requests.size());
-  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> r) {
+  run.run({sequences, requests}, [&](std::size_t request, std::shared_ptr<const site_readings> r) {
     results[request] = std::move(r);
   });
   std::vector<evaluated_lens> out;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens lens fit-jacobian: a Jacobian lens for a model, from a text; lens merge-jacobian: its shards as
+// depthlens lens fit-jacobian: a Jacobian lens for a model, from a text; lens merge-jacobian: its parts as
 // one.
 #include "commands/asked_model.hpp"
 #include "commands/lens_commands.hpp"

@@ -7,6 +7,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/utf8.hpp"
+#include "process/own_prefix.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
 
@@ -85,6 +86,23 @@ std::vector<std::string> leading_words(const arguments& args) {
        any ? ", NAME being any that you choose" : "");
 }
 
+// What makes tagged sentences of plain text, where it is installed or else in the source tree.
+std::string tagger_script() {
+  const fs::path installed = own_prefix() / "share/depthlens/tag-text.sh";
+  std::error_code code;
+  return fs::exists(installed, code) ? installed.string() : "share/tag-text.sh";
+}
+
+// How a file becomes one of these kinds, where a script of ours does that.
+std::string advice_for(const dataset_plan& d, const dlens_input& input) {
+  if (d.format != file_format::text) return "";
+  for (const char* const* k = input.kinds; *k != nullptr; ++k)
+    if (std::string_view(*k) == "sentence")
+      return cat("; tags come from: bash ", tagger_script(), " ", d.file.string(), " > ",
+                 d.file.stem().string(), ".conllu");
+  return "";
+}
+
 // The kind of records that an experiment wants of a file given for a set.
 std::string choose_kind(const study_plan& study, const dataset_plan& d) {
   const dlens_experiment& e = *study.plugin.table;
@@ -102,7 +120,7 @@ std::string choose_kind(const study_plan& study, const dataset_plan& d) {
     kinds += cat(kinds.empty() ? "" : " or ", formats_of_kind(*k));
   }
   fail(status::usage, "--data ", key, "=", d.file.string(), ": ", key, " takes ", kinds, "; this is ",
-       format_name(d.format), " (share/doc/own-data.md has the forms)");
+       format_name(d.format), " (share/doc/own-data.md has the forms)", advice_for(d, *best));
 }
 
 // Names of sets and models become parts of file names and titles.

@@ -35,7 +35,10 @@ po::options_description trace_options() {
       "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
       "token whose rank is read, as written: a leading blank counts; default: the model's own final top-1")(
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
-      "experts", po::bool_switch(), "which experts each block chose there, and how sure its router was")(
+      "patch-from", text("TEXT"),
+      "for each layer, also the prompt's run with the state of this text's last position at its own last "
+      "one")("experts", po::bool_switch(),
+             "which experts each block chose there, and how sure its router was")(
       "json", po::bool_switch(), "one JSON object for each prompt");
   add_force_lens(d);
   add_backend_options(d);
@@ -115,7 +118,7 @@ void read_positions(const evaluator& run, trace_result& all) {
     }
     sequences.push_back(p.ids);
   }
-  run.run(sequences, requests, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+  run.run({sequences, requests}, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
     owner[request]->result = std::move(result);
   });
 }
@@ -144,10 +147,24 @@ int trace_command(const arguments& args) {
   all.prompts = positions_to_read(o, model, prompts);
   if (o.values["experts"].as<bool>()) all.experts = asked_experts(model.files->arch(), model.name);
 
+  std::vector<std::int32_t> source;
+  if (o.has("patch-from")) source = prompt_ids(model, o.text("patch-from"));
+  if (o.has("patch-from") && source.empty()) fail(status::usage, "--patch-from: the text has no tokens");
+
   const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
   running->add_lens(asked.file);
-  const reading_options reading{.top_k = all.top_k, .choices = choices_of(all.experts)};
+  reading_options reading{.top_k = all.top_k, .choices = choices_of(all.experts)};
   read_positions(evaluator(running->c(), running->lenses(), running->rules(), reading), all);
+  if (!source.empty()) {
+    reading.choices = {};
+    reading.n_states = all.n_layers + std::size_t{1};
+    reading.d_model = model.files->arch().d_model;
+    reading.output = running->output();
+    const evaluator run(running->c(), {}, running->rules(), reading);
+    for (trace_prompt& p : all.prompts)
+      if (!p.ids.empty())
+        p.patch = read_patch(run, o.text("patch-from"), source, p.ids, all.n_layers, all.top_k);
+  }
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
                                               : trace_table(all, p, model.tokens->get()));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/trace_print.hpp"
 
+#include "commands/json_print.hpp"
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/table/numbers.hpp"
-
-#include <boost/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -15,33 +14,6 @@
 
 namespace depthlens {
 namespace {
-
-std::string json_text(std::string_view s) { return boost::json::serialize(boost::json::string(visible(s))); }
-
-// JSON has no NaN or infinity; they are written as null.
-void put(std::string& out, float v) {
-  if (std::isfinite(v))
-    append_f32(out, v);
-  else
-    out += "null";
-}
-
-template <class Range, class Print>
-void put_list(std::string& out, const Range& range, Print print) {
-  out += '[';
-  bool first = true;
-  for (const auto& v : range) {
-    if (!first) out += ',';
-    first = false;
-    print(v);
-  }
-  out += ']';
-}
-
-std::size_t target_index(const site_readings& r, std::int32_t wanted) {
-  return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) -
-                                  r.targets.begin());
-}
 
 void put_layer(std::string& out, const trace_result& all, const site_readings& node, std::int32_t wanted,
                std::size_t l) {
@@ -108,13 +80,18 @@ void print_experts(std::ostream& out, const trace_result& all, const expert_choi
   }
 }
 
+}  // namespace
+
+std::size_t target_index(const site_readings& r, std::int32_t wanted) {
+  return static_cast<std::size_t>(std::lower_bound(r.targets.begin(), r.targets.end(), wanted) -
+                                  r.targets.begin());
+}
+
 std::string cell(const std::string& text, std::size_t width) {
   std::size_t characters = 0, at = 0;
   while (at < text.size() && characters < width) at += utf8_at(text, at).size, ++characters;
   return text.substr(0, at) + std::string(width - characters, ' ');
 }
-
-}  // namespace
 
 bool output_is_finite(const trace_result& all, const site_readings& r) {
   const lens_reading& lens = r.lenses[0];
@@ -154,6 +131,7 @@ std::string trace_json(const trace_result& all, const trace_prompt& p, const tok
   }
   out += ']';
   if (!all.experts.empty()) put_experts(out, all, p);
+  if (p.patch) put_patch(out, *p.patch, all.top_k);
   return out + "}\n";
 }
 
@@ -191,6 +169,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
     }
     if (!all.experts.empty()) print_experts(out, all, r.result->choices);
   }
+  if (p.patch) print_patch(out, *p.patch, all.top_k, t);
   return std::move(out).str();
 }
 

@@ -2,12 +2,14 @@
 // The readings of `depthlens trace` as one JSON object for each prompt, or as a table for a terminal.
 #pragma once
 
+#include "commands/trace_patch.hpp"
 #include "depthlens/tokenizer/tokenizer.hpp"
 #include "engine/evaluator.hpp"
 #include "model/expert_layout.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@ struct trace_prompt {
   std::string text;
   std::vector<std::int32_t> ids;
   std::vector<trace_reading> readings;
+  std::optional<trace_patch> patch = std::nullopt;  // --patch-from
 };
 
 struct trace_result {
@@ -41,6 +44,11 @@ bool output_is_finite(const trace_result& all, const site_readings& r);
 std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t);
 // Layers x top tokens for each position, layer n first.
 std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t);
+
+// Where a target is in the readings.
+std::size_t target_index(const site_readings& r, std::int32_t wanted);
+// The text, cut or filled up with blanks to so many characters.
+std::string cell(const std::string& text, std::size_t width);
 
 // "embed", "block.0.out", ...
 std::string point_name(std::int32_t layer);

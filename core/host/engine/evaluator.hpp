@@ -6,6 +6,7 @@
 #pragma once
 
 #include "depthlens/abi/backend.h"
+#include "engine/asked_work.hpp"
 #include "engine/pack_rules.hpp"
 #include "model/expert_layout.hpp"
 #include "model/lens.hpp"
@@ -54,14 +55,6 @@ struct site_readings {
   expert_choices choices;             // empty = not asked for
 };
 
-struct read_request {
-  std::uint32_t sequence;
-  std::uint32_t position;
-  std::vector<std::int32_t> targets;  // ids; -1 = the model's own final top-1
-  std::uint32_t top_k = 0;            // most likely tokens that are wanted, at least
-  bool hidden = false;                // the residual stream is wanted, at all layers
-};
-
 struct evaluation_counts {
   std::uint64_t tokens_given = 0;       // summed over sequences, up to their last position read
   std::uint64_t distinct_prefixes = 0;  // nodes of the forest
@@ -85,8 +78,7 @@ struct evaluation_counts {
 };
 
 // The work that such a run takes, without running it.
-evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_request> requests, const pack_rules& rules);
+evaluation_counts count_work(const asked_work& asked, const pack_rules& rules);
 
 // What is kept of the routers' choices: X blocks with experts, U experts each; 0 = nothing.
 struct choice_size {
@@ -97,11 +89,15 @@ inline choice_size choices_of(const expert_layout& l) {
 }
 
 struct reading_options {
-  std::uint32_t top_k = 1;       // most likely tokens of every reading, or as many as a request wants
-  double row_weight = 0.25;      // what reading one layer costs, in tokens
-  std::size_t state_floats = 0;  // (n_layers + 1) * D: the residual stream of a read, where one is wanted
-  choice_size choices = {};      // of every reading
+  std::uint32_t top_k = 1;   // most likely tokens of every reading, or as many as a request wants
+  double row_weight = 0.25;  // what reading one layer costs, in tokens
+  std::size_t n_states = 0;  // n_layers + 1: of the residual stream of a read, where one is wanted
+  std::size_t d_model = 0;   // D: of each of them
+  choice_size choices = {};  // of every reading
+  active_lens output = {};   // that reads layer n alone, for requests of output_only
 };
+
+struct call_options;
 
 class evaluator {
  public:
@@ -115,14 +111,23 @@ class evaluator {
   // Called where streamed weights come to the next stage: "wave 1 of 2, stage 3 of 34"; share: of all stages
   // of all waves, those that are done.
   using on_stage = std::function<void(std::string where, double share)>;
-  // Throws the first error of a pack, after the other packs in flight have ended.
-  evaluation_counts run(std::span<const std::vector<std::int32_t>> sequences,
-                        std::span<const read_request> requests, const on_result& done,
-                        const on_stage& at_stage = {}) const;
+  // Throws the first error of a pack, after the other packs in flight have ended; status::unavailable for
+  // edits where the model does not offer depthlens.intervene/1. States that edits are made of are computed
+  // first, and held until the end.
+  evaluation_counts run(const asked_work& asked, const on_result& done, const on_stage& at_stage = {}) const;
+  std::size_t state_bytes() const { return state_floats() * sizeof(float); }  // of a place, so held
   // What the backend says of it.
   std::string device() const { return model_->info(model_)->device; }
 
  private:
+  // Of one kind of request, by these lenses.
+  evaluation_counts read(const asked_work& asked, const std::vector<active_lens>& lenses,
+                         const on_result& done, const on_stage& at_stage) const;
+  evaluation_counts read_planned(const asked_work& asked, const call_options& options, const on_result& done,
+                                 const on_stage& at_stage) const;
+
+  std::size_t state_floats() const { return options_.n_states * options_.d_model; }
+
   const dlens_model* model_;
   std::vector<active_lens> lenses_;
   pack_rules rules_;

@@ -42,11 +42,12 @@ std::optional<mean_states> mean_of_states(const run_context& context,
   first_reads reads;
   std::uint64_t n = 0;
   const auto add = [&] {
-    run.run(reads.sequences, reads.requests, [&](std::size_t, const std::shared_ptr<const site_readings>& r) {
-      const std::lock_guard lock(guard);
-      ++out.positions;
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(static_cast<double>(r->hidden[i]));
-    });
+    run.run({reads.sequences, reads.requests},
+            [&](std::size_t, const std::shared_ptr<const site_readings>& r) {
+              const std::lock_guard lock(guard);
+              ++out.positions;
+              for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(static_cast<double>(r->hidden[i]));
+            });
     reads = {};
   };
   for (std::uint32_t s = 0; s < sessions.size(); ++s) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 namespace depthlens {
@@ -51,6 +52,8 @@ pack_call::pack_call(const dlens_model* model, const planned_work& work, const p
                      const call_options& options)
     : model_(model), pack_(p), sites_(work.sites_of(p)), options_(options) {
   make_tokens(work.forest);
+  make_reads(work);
+  make_edits(work);
   make_batch();
 }
 
@@ -61,21 +64,71 @@ pack_call::~pack_call() {
 void pack_call::make_tokens(const prefix_forest& f) {
   const auto above = static_cast<std::int32_t>(pack_.ancestors.size());
   for (std::int32_t i = 0; i < above; ++i) add(f, pack_.ancestors[i], i - 1);
-  for (std::int32_t n = pack_.begin; n < pack_.end; ++n) {
-    const std::int32_t up = f.parent[n];
-    // An ancestor before the pack is the ancestor of its first node at that position: on the path that the
-    // pack continues, or computed again.
-    const std::int32_t again = up < 0 ? -1 : f.position[up] - pack_.prefix_length;
-    add(f, n, up >= pack_.begin ? above + (up - pack_.begin) : again < 0 ? -1 : again);
-  }
+  for (const std::int32_t node : pack_.besides)
+    add(f, node, f.parent[node] < 0 ? -1 : index_of(f, f.parent[node]));
+  for (std::int32_t n = pack_.begin; n < pack_.end; ++n)
+    add(f, n, f.parent[n] < 0 ? -1 : index_of(f, f.parent[n]));
+}
+
+// The index in the pack of a node that is needed there; -1 = it lies on the path that the pack continues.
+std::int32_t pack_call::index_of(const prefix_forest& f, std::int32_t node) const {
+  const auto above = static_cast<std::int32_t>(pack_.ancestors.size());
+  const auto beside = static_cast<std::int32_t>(pack_.besides.size());
+  if (node >= pack_.begin) return above + beside + (node - pack_.begin);
+  const auto found = std::lower_bound(pack_.besides.begin(), pack_.besides.end(), node);
+  if (found != pack_.besides.end() && *found == node)
+    return above + static_cast<std::int32_t>(found - pack_.besides.begin());
+  // Else it is the ancestor of the pack's first node at that position: on the path, or computed again.
+  return std::max(f.position[node] - pack_.prefix_length, -1);
+}
+
+void pack_call::make_reads(const planned_work& work) {
   target_begin_.push_back(0);
+  std::map<std::int32_t, std::uint32_t> read_of;  // by node
   for (const read_site& r : sites_) {
-    read_token_.push_back(static_cast<std::uint32_t>(above) + r.token -
-                          static_cast<std::uint32_t>(pack_.begin));
+    const auto node = static_cast<std::int32_t>(r.token);
+    read_of[node] = static_cast<std::uint32_t>(read_token_.size());
+    read_token_.push_back(static_cast<std::uint32_t>(index_of(work.forest, node)));
     targets_.insert(targets_.end(), r.targets.begin(), r.targets.end());
     target_begin_.push_back(static_cast<std::uint32_t>(targets_.size()));
   }
-  final_top_.resize(sites_.size());
+  if (work.changed.against.empty()) return;
+  for (const read_site& r : sites_) {
+    const std::int32_t other = work.against(r);
+    const auto [at, fresh] = read_of.try_emplace(other < 0 ? static_cast<std::int32_t>(r.token) : other,
+                                                 static_cast<std::uint32_t>(read_token_.size()));
+    against_.push_back(at->second);
+    if (!fresh) continue;
+    read_token_.push_back(static_cast<std::uint32_t>(index_of(work.forest, other)));
+    target_begin_.push_back(static_cast<std::uint32_t>(targets_.size()));
+  }
+  for (auto i = static_cast<std::uint32_t>(against_.size()); i < read_token_.size(); ++i)
+    against_.push_back(i);
+}
+
+// Of all tokens of the pack, also of those that are computed again.
+void pack_call::make_edits(const planned_work& work) {
+  const auto add_edits = [&](std::int32_t node) {
+    for (const node_edit& e : work.changed.at(node)) {
+      if (e.source < 0) vectors_.push_back(options_.vectors->make(*e.edit));
+      edits_.push_back(
+          {.size = sizeof(dlens_edit),
+           .token = static_cast<std::uint32_t>(index_of(work.forest, node)),
+           .layer = e.edit->layer,
+           .how = e.edit->adds ? std::uint32_t{DLENS_EDIT_ADD} : std::uint32_t{DLENS_EDIT_REPLACE},
+           .vector = e.source < 0 ? vectors_.back().data() : nullptr,
+           .source = e.source < 0 ? 0 : static_cast<std::uint32_t>(index_of(work.forest, e.source)),
+           .reserved = 0});
+    }
+  };
+  if (work.changed.edits.empty() && against_.empty()) return;
+  for (const std::int32_t node : pack_.ancestors) add_edits(node);
+  for (std::int32_t node = pack_.begin; node < pack_.end; ++node) add_edits(node);
+  for (const dlens_edit& e : edits_) edit_pointers_.push_back(&e);
+  interventions_ = {.size = sizeof interventions_,
+                    .n_edits = static_cast<std::uint32_t>(edits_.size()),
+                    .edits = edit_pointers_.data(),
+                    .against = against_.empty() ? nullptr : against_.data()};
 }
 
 void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) {
@@ -86,12 +139,13 @@ void pack_call::add(const prefix_forest& f, std::int32_t node, std::int32_t up) 
 }
 
 void pack_call::make_batch() {
+  final_top_.resize(read_token_.size());
   out_.reserve(options_.lenses.size());
   views_.reserve(options_.lenses.size());
   for (const active_lens& l : options_.lenses) {
     lenses_.push_back(l.lens);
     lens_reading& b =
-        out_.emplace_back(make_buffers(sites_.size(), targets_.size(), l.n_layers, options_.top_k));
+        out_.emplace_back(make_buffers(read_token_.size(), targets_.size(), l.n_layers, options_.top_k));
     views_.push_back({.size = sizeof(dlens_readings),
                       .n_layers = static_cast<std::uint32_t>(l.n_layers),
                       .rank = b.rank.data(),
@@ -103,16 +157,16 @@ void pack_call::make_batch() {
                       .top_logprob = b.top_logprob.data()});
     view_pointers_.push_back(&views_.back());
   }
-  const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size()) +
+  const auto keep_token = static_cast<std::uint32_t>(pack_.ancestors.size() + pack_.besides.size()) +
                           static_cast<std::uint32_t>(pack_.keep < 0 ? 0 : pack_.keep - pack_.begin);
-  hidden_.resize(sites_.size() * options_.state_floats);
+  hidden_.resize(read_token_.size() * options_.state_floats);
   const bool is_long = std::count(rope_long_.begin(), rope_long_.end(), 1) > 0;
   batch_ = {.size = sizeof(dlens_batch),
             .n_tokens = static_cast<std::uint32_t>(tokens_.size()),
             .tokens = tokens_.data(),
             .parent = parent_.data(),
             .position = position_.data(),
-            .n_reads = static_cast<std::uint32_t>(sites_.size()),
+            .n_reads = static_cast<std::uint32_t>(read_token_.size()),
             .top_k = options_.top_k,
             .read_token = read_token_.data(),
             .target_begin = target_begin_.data(),
@@ -123,14 +177,15 @@ void pack_call::make_batch() {
             .kept = pack_.keep < 0 ? nullptr : &kept_,
             .hidden = options_.state_floats == 0 ? nullptr : hidden_.data(),
             .rope_long = is_long ? rope_long_.data() : nullptr,
-            .choices = make_choices()};
+            .choices = make_choices(),
+            .interventions = interventions_.size > 0 ? &interventions_ : nullptr};
 }
 
 // Room for the routers' choices; NULL = they are not wanted.
 const dlens_choices* pack_call::make_choices() {
   const auto [n_blocks, n_used] = options_.choices;
   if (n_blocks == 0) return nullptr;
-  choices_.entropy.resize(sites_.size() * n_blocks);
+  choices_.entropy.resize(read_token_.size() * n_blocks);
   choices_.expert.resize(choices_.entropy.size() * n_used, -1);
   choices_.weight.resize(choices_.expert.size());
   choices_view_ = {.size = sizeof choices_view_,

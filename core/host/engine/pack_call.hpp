@@ -3,6 +3,8 @@
 // results cut out of them.
 #pragma once
 
+#include "depthlens/abi/intervene.h"
+#include "engine/edit_vectors.hpp"
 #include "engine/planned_work.hpp"
 
 #include <cstddef>
@@ -20,6 +22,7 @@ struct call_options {
   std::uint32_t top_k;
   std::size_t state_floats;  // of a read, 0 = none wants them
   choice_size choices = {};
+  const edit_vectors* vectors = nullptr;  // of edits, where there are any
 };
 
 class pack_call {
@@ -42,13 +45,16 @@ class pack_call {
  private:
   void add(const prefix_forest& f, std::int32_t node, std::int32_t up);
   void make_tokens(const prefix_forest& f);
+  std::int32_t index_of(const prefix_forest& f, std::int32_t node) const;
+  void make_reads(const planned_work& work);
+  void make_edits(const planned_work& work);
   void make_batch();
   const dlens_choices* make_choices();
   bool is_needed() const { return pack_.keep >= 0 || !sites_.empty(); }
 
   const dlens_model* model_;
   const pack& pack_;
-  const std::span<const read_site> sites_;  // P
+  const std::span<const read_site> sites_;  // the first reads; behind them are those they are held against
   const call_options& options_;
   std::vector<std::int32_t> tokens_, parent_, position_, targets_, final_top_;
   std::vector<std::uint8_t> rope_long_;
@@ -58,6 +64,11 @@ class pack_call {
   expert_choices choices_;         // (P, X, U) and (P, X), where wanted
   dlens_choices choices_view_{};
   std::vector<const dlens_lens*> lenses_;
+  std::vector<std::uint32_t> against_;       // (P) where a read is held against another one
+  std::vector<std::vector<float>> vectors_;  // of edits
+  std::vector<dlens_edit> edits_;
+  std::vector<const dlens_edit*> edit_pointers_;
+  dlens_interventions interventions_{};
   std::vector<dlens_readings> views_;  // of out_
   std::vector<const dlens_readings*> view_pointers_;
   dlens_batch batch_{};

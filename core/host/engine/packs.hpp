@@ -23,11 +23,14 @@ struct pack {
   std::int32_t prefix = -1;             // number, in its wave, of the pack whose kept path this one continues
   std::int32_t prefix_length = 0;       // ancestors of `begin` that lie on that path
   std::vector<std::int32_t> ancestors;  // the others, computed again, from the top down
+  std::vector<std::int32_t> besides;    // nodes before `begin` that its reads or edits need, parents first
   std::int32_t keep = -1;               // the node whose path is kept for later packs
   std::size_t kept_tokens = 0;          // tokens which that adds to the memory
   double weight = 0;                    // of its nodes
   std::uint64_t state_bytes = 0;        // of its tokens and of what is read of them
-  std::size_t size() const { return ancestors.size() + static_cast<std::size_t>(end - begin); }
+  std::size_t size() const {
+    return ancestors.size() + besides.size() + static_cast<std::size_t>(end - begin);
+  }
 };
 
 // Of the rules it takes all but read_weight and sharing. Packs are in order of their waves.

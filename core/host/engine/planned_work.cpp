@@ -2,6 +2,7 @@
 #include "engine/planned_work.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "engine/ordered_work.hpp"
 #include "engine/pack_schedule.hpp"
 
 #include <algorithm>
@@ -64,12 +65,13 @@ std::vector<std::uint8_t> long_forms(std::span<const std::vector<std::int32_t>> 
   return out;
 }
 
-planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
-                           std::span<const read_request> requests, const pack_rules& rules) {
-  const auto needed = needed_parts(sequences, requests);
-  const std::vector<std::uint8_t> is_long = long_forms(sequences, rules.long_positions);
-  forest = build_forest(needed, {.share = rules.sharing, .is_long = is_long});
-  sites = gather_sites(forest, requests);
+planned_work::planned_work(const asked_work& work, const pack_rules& rules) {
+  const auto needed = needed_parts(work.sequences, work.requests);
+  const std::vector<std::uint8_t> is_long = long_forms(work.sequences, rules.long_positions);
+  const std::vector<std::uint32_t> own_from = first_edits(work, needed);
+  forest = build_forest(needed, {.share = rules.sharing, .is_long = is_long, .own_from = own_from});
+  sites = gather_sites(forest, work.requests);
+  changed = edited_nodes::find(work, forest, sites);
   std::vector<double> weight(forest.size(), 1);
   std::vector<char> is_read(forest.size(), 0);
   for (const read_site& site : sites) {
@@ -77,9 +79,14 @@ planned_work::planned_work(std::span<const std::vector<std::int32_t>> sequences,
     is_read[site.token] = 1;
   }
   packs = cut_packs(forest, finer(rules, forest.size()), weight, is_read);
+  for (pack& p : packs) {
+    const auto own = sites_of(p);
+    p.besides = changed.missing(p, forest, static_cast<std::size_t>(own.data() - sites.data()), own.size());
+    p.state_bytes += p.besides.size() * rules.token_bytes;
+  }
   for (const auto& part : needed) counts.tokens_given += part.size();
   counts.distinct_prefixes =
-      rules.sharing ? forest.size() : build_forest(needed, {.is_long = is_long}).size();
+      rules.sharing ? forest.size() : build_forest(needed, {.is_long = is_long, .own_from = own_from}).size();
   counts.positions_read = sites.size();
   counts.waves = packs.empty() ? 0 : packs.back().wave + 1;
   std::size_t kept = 0;
@@ -112,9 +119,10 @@ std::vector<std::span<const pack>> planned_work::waves() const {
   return out;
 }
 
-evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequences,
-                             std::span<const read_request> requests, const pack_rules& rules) {
-  planned_work work(sequences, requests, rules);
+namespace {
+
+evaluation_counts count_planned(const asked_work& asked, const pack_rules& rules) {
+  planned_work work(asked, rules);
   if (rules.threads > 1) return work.counts;  // which packs are held together depends on the threads
   work.counts.most_kept_tokens = 0;
   for (const std::span<const pack> wave : work.waves()) {
@@ -124,6 +132,17 @@ evaluation_counts count_work(std::span<const std::vector<std::int32_t>> sequence
         std::max<std::uint64_t>(work.counts.most_kept_tokens, one_by_one.most_kept_tokens());
   }
   return work.counts;
+}
+
+}  // namespace
+
+// In its two parts, as the evaluator runs it.
+evaluation_counts count_work(const asked_work& asked, const pack_rules& rules) {
+  const ordered_work order(asked);
+  if (order.first().empty()) return count_planned(asked, rules);
+  evaluation_counts counts = count_planned({asked.sequences, order.first()}, rules);
+  const std::vector<read_request> second = order.second();
+  return counts += count_planned({asked.sequences, second, asked.edits}, rules);
 }
 
 }  // namespace depthlens

@@ -4,6 +4,8 @@
 #pragma once
 
 #include "depthlens/backend/read_site.hpp"
+#include "engine/asked_work.hpp"
+#include "engine/edited_nodes.hpp"
 #include "engine/evaluator.hpp"
 #include "engine/packs.hpp"
 #include "engine/prefix_forest.hpp"
@@ -29,13 +31,17 @@ struct planned_work {
   prefix_forest forest;
   std::vector<read_site> sites;  // by token, which is a node of the forest, in order; targets are distinct
   std::vector<pack> packs;
+  edited_nodes changed;
   evaluation_counts counts;
 
-  // Throws what needed_parts throws.
-  planned_work(std::span<const std::vector<std::int32_t>> sequences, std::span<const read_request> requests,
-               const pack_rules& rules);
+  // Views the work. Throws what needed_parts and edited_nodes::find throw.
+  planned_work(const asked_work& work, const pack_rules& rules);
 
   std::span<const read_site> sites_of(const pack& p) const;
+  // The node whose final output stands for the site's own; -1 = its own.
+  std::int32_t against(const read_site& site) const {
+    return changed.against.empty() ? -1 : changed.against[static_cast<std::size_t>(&site - sites.data())];
+  }
   std::vector<std::span<const pack>> waves() const;  // of the packs, in their order
 };
 

@@ -31,6 +31,9 @@ struct forest_rules {
   // (B) 1: a sequence of the long form, whose tokens have other states than those of the short one (see
   // long_positions of dlens_architecture), so that only sequences of one form share nodes; empty = none is.
   std::span<const std::uint8_t> is_long = {};
+  // (B) the position from which on a sequence has nodes of its own, as its states are changed there; empty =
+  // no sequence has. Its nodes come behind those of plain sequences with the same tokens.
+  std::span<const std::uint32_t> own_from = {};
 };
 
 prefix_forest build_forest(std::span<const std::span<const std::int32_t>> sequences,

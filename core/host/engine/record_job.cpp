@@ -2,7 +2,7 @@
 #include "engine/record_job.hpp"
 
 #include "depthlens/base/abi_error.hpp"
-#include "model/token_ids.hpp"
+#include "engine/round_request.hpp"
 
 #include <algorithm>
 #include <map>
@@ -30,66 +30,6 @@ record_abi::record_abi(const record& r, std::uint32_t dataset) {
 
 namespace {
 
-struct request_state {
-  round& to;
-  std::uint32_t vocab_size;
-  std::string refused;  // what was asked for and cannot be
-};
-
-// What a plugin asks for is its own doing, whatever code it makes of the host's answer.
-template <class Function>
-dlens_status answer(request_state& s, dlens_error* e, Function&& fn) noexcept {
-  return guarded(e, [&] {
-    try {
-      fn();
-    } catch (const error& refusal) {
-      s.refused = refusal.what();
-      fail(status::internal, refusal.what());
-    }
-  });
-}
-
-dlens_status add_sequence(const dlens_request* r, const std::int32_t* ids, std::uint64_t n,
-                          std::uint32_t* sequence, dlens_error* e) noexcept {
-  auto& s = *static_cast<request_state*>(r->self);
-  return answer(s, e, [&] {
-    if (ids == nullptr && n > 0) fail(status::internal, "a sequence of ", n, " ids has none");
-    check_ids({ids, n}, s.vocab_size);
-    *sequence = static_cast<std::uint32_t>(s.to.sequences.size());
-    s.to.sequences.emplace_back(ids, ids + n);
-  });
-}
-
-dlens_status add_read(const dlens_request* r, const dlens_read* read, std::uint32_t* number,
-                      dlens_error* e) noexcept {
-  auto& s = *static_cast<request_state*>(r->self);
-  return answer(s, e, [&] {
-    if (read == nullptr || !DLENS_HAS(dlens_read, read, flags))
-      fail(status::internal, "a read is incomplete");
-    refuse_unknown_members(*read, "a read");
-    if (read->sequence >= s.to.sequences.size() || read->position >= s.to.sequences[read->sequence].size())
-      fail(status::internal, "position ", read->position, " is outside its sequence");
-    if (read->targets == nullptr && read->n_targets > 0)
-      fail(status::internal, "a read of ", read->n_targets, " targets has none");
-    const std::span targets(read->targets, read->n_targets);
-    for (const std::int32_t id : targets)
-      if (id < -1 || id >= static_cast<std::int64_t>(s.vocab_size))
-        fail(status::internal, "target id ", id, " is outside the vocabulary of ", s.vocab_size, " rows");
-    if ((read->flags & ~DLENS_READ_HIDDEN) != 0)
-      fail(status::internal, "a read has the unknown flag ", read->flags);
-    constexpr std::uint32_t most_top = 64;
-    if (read->n_top > most_top)
-      fail(status::internal, "the ", read->n_top, " likeliest tokens are wanted; ", most_top, " at most are");
-    *number = static_cast<std::uint32_t>(s.to.reads.size());
-    s.to.reads.push_back({read->sequence,
-                          static_cast<std::uint32_t>(read->position),
-                          {targets.begin(), targets.end()},
-                          std::max(read->n_top, 1u),
-                          (read->flags & DLENS_READ_HIDDEN) != 0});
-    s.to.n_top.push_back(read->n_top);
-  });
-}
-
 // What plan may go by.
 class tops_state {
  public:
@@ -114,7 +54,11 @@ class tops_state {
 class answers_state {
  public:
   answers_state(const std::vector<round>& rounds, const lens_slot& lens, std::size_t n_states)
-      : rounds_(rounds), lens_(lens), n_states_(n_states), tops_(rounds) {
+      : rounds_(rounds),
+        lens_(lens),
+        n_states_(n_states),
+        last_layer_{static_cast<std::int32_t>(n_states) - 1},
+        tops_(rounds) {
     c_ = {sizeof c_, 0, tops_.c(), this, &reading};
   }
   const dlens_answers* c() const { return &c_; }
@@ -138,15 +82,19 @@ class answers_state {
   const dlens_reading* make(std::uint32_t r, std::uint32_t read) const {
     if (r >= rounds_.size() || read >= rounds_[r].reads.size())
       fail(status::usage, "round ", r, " has no read ", read);
-    if (lens_.result < 0 || !rounds_[r].results[read])
+    const read_request& asked = rounds_[r].reads[read];
+    if ((lens_.result < 0 && !asked.output_only) || !rounds_[r].results[read])
       fail(status::internal, "round ", r, ", read ", read, ": there are no readings");
     const auto [at, fresh] = views_.try_emplace(std::pair(r, read));
     view& out = at->second;
     if (!fresh) return &out.c;
     const site_readings& site = *rounds_[r].results[read];
-    const lens_reading& result = site.lenses[static_cast<std::size_t>(lens_.result)];
-    const std::size_t L = lens_.layers.size();
-    for (const std::int32_t wanted : rounds_[r].reads[read].targets) {
+    const lens_reading& result = site.lenses[asked.output_only ? 0 : static_cast<std::size_t>(lens_.result)];
+    const std::vector<std::int32_t>& layers = asked.output_only ? last_layer_ : lens_.layers;
+    const std::size_t L = layers.size();
+    for (const std::int32_t target : asked.targets) {
+      const std::int32_t wanted =
+          target < -1 ? rounds_[r].results[read_of_target(target)]->final_top : target;
       const auto k = static_cast<std::size_t>(
           std::lower_bound(site.targets.begin(), site.targets.end(), wanted) - site.targets.begin());
       out.targets.push_back(wanted < 0 ? site.final_top : wanted);
@@ -169,7 +117,7 @@ class answers_state {
              .n_layers = static_cast<std::uint32_t>(L),
              .n_targets = static_cast<std::uint32_t>(out.targets.size()),
              .final_top = site.final_top,
-             .layers = lens_.layers.data(),
+             .layers = layers.data(),
              .targets = out.targets.data(),
              .rank = out.rank.data(),
              .ties = out.ties.data(),
@@ -187,7 +135,8 @@ class answers_state {
 
   const std::vector<round>& rounds_;
   const lens_slot& lens_;
-  const std::size_t n_states_;  // layers 0..n of the model
+  const std::size_t n_states_;                  // layers 0..n of the model
+  const std::vector<std::int32_t> last_layer_;  // n, of reads that are of the output alone
   const tops_state tops_;
   mutable std::map<std::pair<std::uint32_t, std::uint32_t>, view> views_;
   dlens_answers c_{};
@@ -202,19 +151,18 @@ record_job::record_job(record r, std::uint32_t dataset, std::uint32_t study)
       content_hash_(record_.content_hash()),
       c_record_(record_, dataset) {}
 
-bool record_job::plan(const dlens_study& study, std::uint32_t vocab_size) {
+bool record_job::plan(const dlens_study& study, const model_shape& model) {
   if (!record_.left_out.empty()) return false;
   round next;
-  request_state state{next, vocab_size, {}};
-  const dlens_request request{
-      .size = sizeof request, .self = &state, .add_sequence = &add_sequence, .add_read = &add_read};
+  round_request request(next, model);
   const tops_state tops(rounds_);
   try {
-    checked_call(study.plan, &study, c_record(), tops.c(), &request);
+    checked_call(study.plan, &study, c_record(), tops.c(), request.c());
   } catch (const error& e) {
-    if (state.refused.empty()) throw;
-    fail(status::internal, state.refused);
+    if (request.refused().empty()) throw;
+    fail(status::internal, request.refused());
   }
+  request.complete();
   if (next.reads.empty()) return false;
   if (rounds_.size() == DLENS_MOST_ROUNDS)
     fail(status::internal, "it asks for more than ", DLENS_MOST_ROUNDS, " rounds and does not stop");
@@ -233,8 +181,8 @@ bool record_job::finite(const std::vector<lens_slot>& lenses, std::uint32_t lens
   if (lenses[lens].result < 0) return true;
   const auto at = static_cast<std::size_t>(lenses[lens].result);
   for (const round& r : rounds_)
-    for (const auto& result : r.results)
-      if (result && !result->lenses[at].finite) return false;
+    for (std::size_t i = 0; i < r.results.size(); ++i)
+      if (r.results[i] && !r.results[i]->lenses[r.reads[i].output_only ? 0 : at].finite) return false;
   return true;
 }
 

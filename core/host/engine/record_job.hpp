@@ -31,10 +31,16 @@ class record_abi {
 // Sequences and reads that one call of plan asked for, and their results.
 struct round {
   std::vector<std::vector<std::int32_t>> sequences;
+  std::vector<std::vector<state_edit>> edits;  // (sequences), or empty: none is changed
   std::vector<read_request> reads;
   std::vector<std::uint32_t> n_top;  // (reads) likeliest tokens that the study asked for
   std::vector<std::shared_ptr<const site_readings>>
       results;  // (reads), set by different threads at different indices
+};
+
+// What requests are checked against.
+struct model_shape {
+  std::uint32_t vocab_size, n_layers, d_model;
 };
 
 // A lens of the run: the layers that it reads, and where its readings lie in those of a site.
@@ -55,7 +61,7 @@ class record_job {
 
   // Calls the study's plan for the next round. False: it asked for nothing, the record is complete. What it
   // asks for and cannot be is status::internal.
-  bool plan(const dlens_study& study, std::uint32_t vocab_size);
+  bool plan(const dlens_study& study, const model_shape& model);
   round& last_round() { return rounds_.back(); }
   const std::vector<round>& rounds() const { return rounds_; }
   // Keeps a result of the last round; true for the one that completes it.

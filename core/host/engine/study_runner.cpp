@@ -2,6 +2,7 @@
 #include "engine/study_runner.hpp"
 
 #include "engine/consume_sink.hpp"
+#include "engine/job_batch.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -128,24 +129,23 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
 }
 
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
-  std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_request> requests;
-  std::vector<std::pair<record_job*, std::size_t>> owner;  // of each request
-  for (record_job* job : w.waiting) {
-    const auto first = static_cast<std::uint32_t>(sequences.size());
-    for (auto& ids : job->last_round().sequences) sequences.push_back(ids);
-    for (std::size_t r = 0; r < job->last_round().reads.size(); ++r) {
-      requests.push_back(job->last_round().reads[r]);
-      requests.back().sequence += first;
-      owner.emplace_back(job, r);
-    }
-  }
-  std::mutex guard;
   std::vector<record_job*> again;
+  const std::size_t state_bytes = w.reads ? w.reads->state_bytes() : 0;
+  for (std::size_t begin = 0; begin < w.waiting.size() && !stop;) {
+    job_batch batch;
+    for (; begin < w.waiting.size() && !batch.is_full(state_bytes); ++begin) batch.add(*w.waiting[begin]);
+    run_batch(w, batch, again, stop);
+  }
+  w.waiting = options_.only_count ? std::vector<record_job*>{} : std::move(again);
+}
+
+void study_runner::run_batch(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
+                             const std::atomic<bool>& stop) {
+  std::mutex guard;
   const auto on_result = [&](std::size_t request, std::shared_ptr<const site_readings> result) {
     if (stop) throw stop_request{};
-    record_job& job = *owner[request].first;
-    if (!job.receive(owner[request].second, std::move(result))) return;
+    record_job& job = *batch.owner(request).job;
+    if (!job.receive(batch.owner(request).read, std::move(result))) return;
     if (plan(job)) {
       const std::lock_guard lock(guard);
       again.push_back(&job);
@@ -156,16 +156,15 @@ void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   const double before = static_cast<double>(progress_->done());
   const auto at_stage = [&](std::string where, double share) {
     if (stop) throw stop_request{};
-    progress_->note(std::move(where), before + share * static_cast<double>(w.waiting.size()));
+    progress_->note(std::move(where), before + share * static_cast<double>(batch.jobs()));
     progress_->add(0);
   };
   try {
-    counts_ += w.reads ? w.reads->run(sequences, requests, on_result, at_stage)
-                       : count_work(sequences, requests, *options_.only_count);
+    counts_ += w.reads ? w.reads->run(batch.work(), on_result, at_stage)
+                       : count_work(batch.work(), *options_.only_count);
   } catch (const stop_request&) {
     return;
   }
-  w.waiting = options_.only_count ? std::vector<record_job*>{} : std::move(again);
 }
 
 // Of several the first in the order of the data, whichever came first.

@@ -39,6 +39,8 @@ struct not_finite_record {
   std::vector<std::int32_t> ids;  // up to such a position
 };
 
+class job_batch;
+
 class study_runner {
  public:
   struct options {
@@ -80,6 +82,8 @@ class study_runner {
   // Reads what the waiting jobs ask for. Each job that has all its answers is planned again at once, and
   // ended where that asks for nothing.
   void run_round(window_state& w, const std::atomic<bool>& stop);
+  void run_batch(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
+                 const std::atomic<bool>& stop);
   // (lenses) 1 = its log does not have the record yet.
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
   bool plan(record_job& job) const;  // false = it asks for nothing more

@@ -180,8 +180,11 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
 }
 
 bool study_session::plan_record(record_job& job) const {
-  return about_record("plan", plan_.datasets[job.dataset()], job.data().index,
-                      [&] { return guarded_call([&] { return job.plan(*study_, context_.vocab_size); }); });
+  return about_record("plan", plan_.datasets[job.dataset()], job.data().index, [&] {
+    return guarded_call([&] {
+      return job.plan(*study_, {context_.vocab_size, context_.n_layers, context_.d_model});
+    });
+  });
 }
 
 void study_session::consume_record(const record_job& job, const std::vector<lens_slot>& lenses,

@@ -111,6 +111,12 @@ lens_file::lens_file(const lens_spec& spec, std::uint32_t n_layers, std::uint32_
   for (std::uint32_t l = 0; l <= n_layers; ++l) add_identity(l);
 }
 
+lens_file lens_file::output(std::uint32_t n_layers) {
+  lens_file out;
+  out.add_identity(n_layers);
+  return out;
+}
+
 std::uint64_t lens_file::matrix_bytes() const {
   const auto n = std::count_if(transports_.begin(), transports_.end(), [](const dlens_transport& t) {
     return t.form == DLENS_TRANSPORT_RESIDUAL || t.form == DLENS_TRANSPORT_FULL;

@@ -59,6 +59,9 @@ class lens_file {
   static lens_file null_of(const lens_file& lens, const float* states, std::uint32_t d_model,
                            bool norm_of_zero_is_constant, const std::string& key);
 
+  // The model's own output at layer n, and no layer before it.
+  static lens_file output(std::uint32_t n_layers);
+
   const std::vector<std::int32_t>& layers() const { return layers_; }
   const std::vector<dlens_transport>& transports() const { return transports_; }
   std::uint64_t matrix_bytes() const;  // that a backend holds of it in float32

@@ -43,6 +43,7 @@ running_model::running_model(const opened_model& opened, const registry::backend
 
 running_model::~running_model() {
   lenses_.clear();  // before the model that holds them
+  output_.reset();
   const plugin_call call("backend", backend_name(), "destroy");
   if (model_ != nullptr) model_->destroy(model_);
 }
@@ -76,6 +77,12 @@ void running_model::check() {
 void running_model::add_lens(const lens_file& file) {
   lenses_.push_back(std::make_unique<backend_lens>(model_, file));
   active_.push_back({lenses_.back()->c(), static_cast<std::uint32_t>(file.layers().size())});
+}
+
+active_lens running_model::output() {
+  if (!output_)
+    output_ = std::make_unique<backend_lens>(model_, lens_file::output(opened_.files->arch().n_layers));
+  return {output_->c(), 1};
 }
 
 boost::json::object running_model::describe() const {

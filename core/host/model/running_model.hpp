@@ -38,6 +38,9 @@ class running_model {
   void add_lens(const lens_file& file);
   const std::vector<active_lens>& lenses() const { return active_; }  // in the order in which they came
 
+  // Reads layer n alone.
+  active_lens output();
+
   const dlens_model* c() const { return model_; }
   const dlens_model_info& info() const { return *model_->info(model_); }
   const std::string& backend() const { return about_.word; }
@@ -63,6 +66,7 @@ class running_model {
   dlens_model* model_ = nullptr;
   std::vector<std::unique_ptr<backend_lens>> lenses_;
   std::vector<active_lens> active_;
+  std::unique_ptr<backend_lens> output_;
   boost::json::object checks_;
   double load_seconds_ = 0, check_seconds_ = 0;
 };

@@ -32,8 +32,13 @@ extern "C" void on_signal(int number) {
 
 }  // namespace
 
+// On the stack that a plugin call lays out: code made at run time, as oneDNN's products are, may keep values
+// below the stack pointer, where a frame of the handler would overwrite them.
 void catch_stop_signals() {
-  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) std::signal(s, on_signal);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_ONSTACK | SA_RESTART;
+  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(s, &action, nullptr);
 }
 
 const std::atomic<bool>& stop_asked() { return asked; }

@@ -34,6 +34,7 @@ evaluator run_backend::evaluator_of(const std::vector<std::size_t>& lenses) {
   for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
   reading_options options = reading();
   options.choices = choices_of(inputs_.context.experts);
+  options.output = on.output();
   return evaluator(on.c(), std::move(active), on.rules(), options);
 }
 
@@ -44,7 +45,8 @@ evaluator run_backend::evaluator_of_states() {
 reading_options run_backend::reading() const {
   const architecture& a = inputs_.model.files->arch();
   return {.row_weight = row_weight(*inputs_.model.files),
-          .state_floats = (a.n_layers + std::size_t{1}) * a.d_model};
+          .n_states = a.n_layers + std::size_t{1},
+          .d_model = a.d_model};
 }
 
 }  // namespace depthlens

@@ -33,7 +33,8 @@ std::uint64_t width_of(const jacobian_file& file) {
   return *width;
 }
 
-// A file that names no target, or counts it from the end, means the block behind its last matrix.
+// A file that names no target, or counts it from the end, cannot say which block that is: it must be the
+// last.
 std::uint64_t target_of(const jacobian_file& file) {
   const std::int64_t behind = file.matrices().rbegin()->first + 1;
   const std::int64_t target = file.target_layer().value_or(-1);

@@ -52,13 +52,14 @@ site_readings made_up(std::span<const std::int32_t> prefix, const read_request& 
   out.top_k = request.top_k;
   for (std::uint64_t i = 0; request.hidden && i < (n_layers + 1) * width; ++i)
     out.hidden.push_back(small_number(prefix, 700 + i));
+  const std::uint64_t first_layer = request.output_only ? n_layers : 0;
   for (std::uint64_t lens = 0; lens < n_lenses; ++lens) {
     lens_reading& r = out.lenses.emplace_back();
     const auto of = [&](std::uint64_t layer, std::uint64_t what) {
       return 2 + (lens * 64 + layer) * 1024 + what;
     };
     for (const std::int32_t target : out.targets)
-      for (std::uint64_t layer = 0; layer <= n_layers; ++layer) {
+      for (std::uint64_t layer = first_layer; layer <= n_layers; ++layer) {
         const auto id = static_cast<std::uint64_t>(target < 0 ? out.final_top : target);
         const bool first = target < 0 && layer == n_layers;
         r.rank.push_back(first ? 1
@@ -66,7 +67,7 @@ site_readings made_up(std::span<const std::int32_t> prefix, const read_request& 
         r.ties.push_back(0);
         r.logprob.push_back(-small_number(prefix, of(layer, 300 + id)));
       }
-    for (std::uint64_t layer = 0; layer <= n_layers; ++layer) {
+    for (std::uint64_t layer = first_layer; layer <= n_layers; ++layer) {
       r.entropy.push_back(small_number(prefix, of(layer, 600)));
       r.kl.push_back(layer == n_layers ? 0 : small_number(prefix, of(layer, 601)));
       for (std::uint64_t k = 0; k < out.top_k; ++k) {
@@ -167,11 +168,15 @@ class trial {
   void run_record(record_job& job) {
     while (session_->plan_record(job)) {
       round& asked = job.last_round();
-      for (std::size_t i = 0; i < asked.reads.size(); ++i) {
-        const read_request& request = asked.reads[i];
+      const auto answer = [&](const read_request& request) {
         const std::span ids(asked.sequences[request.sequence]);
-        job.receive(i, std::make_shared<site_readings>(
-                           made_up(ids.first(request.position + 1), request, context_.lens_labels.size())));
+        return made_up(ids.first(request.position + 1), request, context_.lens_labels.size());
+      };
+      for (std::size_t i = 0; i < asked.reads.size(); ++i) {
+        read_request request = asked.reads[i];
+        for (std::int32_t& target : request.targets)
+          if (target < -1) target = answer(asked.reads[read_of_target(target)]).final_top;
+        job.receive(i, std::make_shared<site_readings>(answer(request)));
       }
     }
     const record_key key{plan_.datasets[job.dataset()].set, job.data().index, job.content_hash()};

@@ -11,6 +11,7 @@
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/description.hpp"
 #include "depthlens/plugin.hpp"
+#include "depthlens/request_view.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -105,35 +106,6 @@ class record_view {
 
  private:
   const dlens_record* r_;
-};
-
-class request_view {
- public:
-  explicit request_view(const dlens_request* r) : r_(r) {}
-  std::uint32_t add_sequence(std::span<const std::int32_t> ids) const {
-    std::uint32_t sequence = 0;
-    checked_call(r_->add_sequence, r_, ids.data(), ids.size(), &sequence);
-    return sequence;
-  }
-  // targets: ids, -1 = the model's own final top-1; may be none. n_top: how many of each layer's likeliest
-  // tokens are wanted, 64 at most. flags: DLENS_READ_HIDDEN. Returns the number of the read.
-  std::uint32_t add_read(std::uint32_t sequence, std::uint64_t position,
-                         std::span<const std::int32_t> targets, std::uint32_t n_top = 0,
-                         std::uint32_t flags = 0) const {
-    const dlens_read read = {.size = sizeof read,
-                             .sequence = sequence,
-                             .position = position,
-                             .targets = targets.data(),
-                             .n_targets = targets.size(),
-                             .n_top = n_top,
-                             .flags = flags};
-    std::uint32_t number = 0;
-    checked_call(r_->add_read, r_, &read, &number);
-    return number;
-  }
-
- private:
-  const dlens_request* r_;
 };
 
 // What plan may go by.

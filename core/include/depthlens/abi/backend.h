@@ -127,6 +127,8 @@ typedef struct dlens_batch {
   // token's ancestors, those in the prefix included. NULL = 0 for all.
   const uint8_t *rope_long;
   const dlens_choices *choices;  // of a model with experts; NULL = not wanted
+  // What is changed on the way (intervene.h), for a model that offers it; NULL = nothing.
+  const struct dlens_interventions *interventions;
 } dlens_batch;
 
 // The readings of one lens with L layers, in the caller's buffers. kl is KL(final || layer); NULL = not

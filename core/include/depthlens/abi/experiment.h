@@ -99,8 +99,14 @@ typedef struct dlens_run {
 enum {
   // The residual stream at the position is wanted, before the final norm. It takes (n_layers + 1) D floats
   // until the record is consumed, beside what --memory is for.
-  DLENS_READ_HIDDEN = 1
+  DLENS_READ_HIDDEN = 1,
+  // The model's final output alone is wanted, by no lens: the reading has one layer, n, and is the same for
+  // every lens.
+  DLENS_READ_OUTPUT = 2
 };
+
+// A target that is the final top-1 of another read of the same request, of a sequence without changes.
+#define DLENS_TARGET_TOP_OF(read) (-2 - (int32_t)(read))
 
 // A position 0..n-1 of a sequence, to be read by every lens of the run at every layer that it has (a Jacobian
 // lens may lack some).
@@ -108,11 +114,42 @@ typedef struct dlens_read {
   uint32_t size;
   uint32_t sequence;  // of the same request
   uint64_t position;
-  const int32_t *targets;  // (n_targets) ids, -1 = the model's own final top-1
+  const int32_t *targets;  // (n_targets) ids, -1 = the model's own final top-1, DLENS_TARGET_TOP_OF(...)
   uint64_t n_targets;      // may be 0
   uint32_t n_top;          // 0..64: so many of each layer's most likely tokens are wanted
-  uint32_t flags;          // DLENS_READ_HIDDEN
+  uint32_t flags;          // DLENS_READ_HIDDEN, DLENS_READ_OUTPUT
+  // Number of another read of the same request plus 1: its final output stands for the one here, as the
+  // target -1, as final_top and in KL. Both have DLENS_READ_OUTPUT or neither, and that one's sequence has no
+  // changes. 0 = none.
+  uint32_t against;
+  uint32_t reserved;
 } dlens_read;
+
+enum {
+  // A random direction, as long as the state that is named: a control.
+  DLENS_CHANGE_RANDOM = 1
+};
+
+// A position 0..n-1 of a sequence of the same request that has no changes.
+typedef struct dlens_place {
+  uint32_t size;
+  uint32_t sequence;
+  uint64_t position;
+} dlens_place;
+
+// A change of the residual stream of a sequence, at a position before a block; what follows sees the changed
+// state. The vector is the state at a place before the same block, the mean of several, or given.
+typedef struct dlens_change {
+  uint32_t size;
+  uint32_t layer;  // 0..n-1: of the block
+  uint64_t position;
+  uint32_t how;                      // DLENS_EDIT_REPLACE or DLENS_EDIT_ADD
+  uint32_t flags;                    // DLENS_CHANGE_RANDOM
+  const dlens_place *const *places;  // (n_places)
+  uint64_t n_places;                 // 0 = the vector is given
+  const float *vector;               // (D) finite; NULL where there are places
+  uint64_t seed;                     // of the random direction
+} dlens_change;
 
 // Collects what a record needs, during plan and on its thread. All ids are copied.
 typedef struct dlens_request {
@@ -126,6 +163,12 @@ typedef struct dlens_request {
   // *number is that of the read in this request.
   dlens_status (*add_read)(const struct dlens_request *, const dlens_read *read, uint32_t *number,
                            dlens_error *error);
+  // A token sequence that is computed with changes, one for a position and layer at most; what lies before
+  // the first of them is computed once with all that shares it. A run on a backend that does not change
+  // states (depthlens.intervene/1) ends there as unavailable.
+  dlens_status (*add_changed)(const struct dlens_request *, const int32_t *ids, uint64_t n,
+                              const dlens_change *const *changes, uint64_t n_changes, uint32_t *sequence,
+                              dlens_error *error);
 } dlens_request;
 
 // One position read by one lens, over its L layers; K targets as asked for. Where a layer has no finite
@@ -270,7 +313,10 @@ DLENS_ASSERT(offsetof(dlens_record, left_out) == 64);
 DLENS_ASSERT(offsetof(dlens_dataset, kind) == 16);
 DLENS_ASSERT(offsetof(dlens_run, host) == 64);
 DLENS_ASSERT(offsetof(dlens_read, flags) == 36);
+DLENS_ASSERT(offsetof(dlens_read, against) == 40);
+DLENS_ASSERT(offsetof(dlens_change, seed) == 48);
 DLENS_ASSERT(offsetof(dlens_request, add_read) == 24);
+DLENS_ASSERT(offsetof(dlens_request, add_changed) == 32);
 DLENS_ASSERT(offsetof(dlens_reading, hidden) == 104);
 DLENS_ASSERT(offsetof(dlens_tops, final_top) == 16);
 DLENS_ASSERT(offsetof(dlens_answers, reading) == 24);

@@ -173,6 +173,12 @@ typedef struct dlens_column {
   const char *help;  // one sentence with the unit
 } dlens_column;
 
+// How a state h is changed by a vector v.
+enum {
+  DLENS_EDIT_REPLACE = 1,  // h = v
+  DLENS_EDIT_ADD = 2       // h += v
+};
+
 enum {
   DLENS_TABLE_SHARED = 1,  // the same for every lens: written once, its file name has no {lens}
   DLENS_TABLE_SUMMARY = 2  // rows come from finish, not from consume

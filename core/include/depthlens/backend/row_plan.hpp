@@ -19,7 +19,7 @@ struct planned_row {
   const Transport* transport;  // nullptr = identity
 };
 
-// The rows of every site. Row 0 is the model's final output.
+// The rows of every site. Row 0 is the model's final output, or that of another site which stands for it.
 template <class Transport>
 struct row_plan {
   std::vector<planned_row<Transport>> rows;
@@ -28,12 +28,14 @@ struct row_plan {
   std::size_t n_constant = 0;  // the last rows, which are the same at every site
 };
 
-// lenses: of each, its layers in ascending order; readings: one for each lens.
+// lenses: of each, its layers in ascending order; readings: one for each lens. final_layer: the one whose
+// states give row 0: n_layers, or n_layers + 1 where those of other sites stand for the sites' own.
 template <class Transport>
-row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::span<const Transport>>& lenses,
+row_plan<Transport> plan_rows(std::uint32_t n_layers, std::uint32_t final_layer,
+                              const std::vector<std::span<const Transport>>& lenses,
                               const dlens_readings* const* readings) {
   row_plan<Transport> plan;
-  plan.rows.push_back({n_layers, nullptr});
+  plan.rows.push_back({final_layer, nullptr});
   struct constant_row {
     std::size_t lens, index;
     const Transport* transport;
@@ -49,7 +51,7 @@ row_plan<Transport> plan_rows(std::uint32_t n_layers, const std::vector<std::spa
         continue;
       }
       const bool identity = t.is_identity();
-      if (identity && (t.layer == n_layers || plain[t.layer] != 0)) {
+      if (identity && (t.layer == final_layer || plain[t.layer] != 0)) {
         rows.push_back(plain[t.layer]);
         continue;
       }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // CoNLL-U sentences: the text as it was written and, for every word, its bytes in that text and its part of
-// speech. Multiword tokens (1-2), empty nodes (1.1, passed over), SpaceAfter=No, # text, # newdoc and
-// # newpar are followed; lemmas, features and dependencies are not. Paragraphs: data/paragraphs.hpp.
+// speech. Multiword tokens (1-2), empty nodes (1.1, passed over), SpaceAfter=No, SpacesAfter=\s\s (more than
+// a blank, as UDPipe writes it), # text, # newdoc and # newpar are followed; lemmas, features, dependencies
+// are not. Paragraphs: data/paragraphs.hpp.
 #pragma once
 
 #include <depthlens/base/byte_source.hpp>
 #include <depthlens/base/text.hpp>
 #include <depthlens/data/record_reader.hpp>
+#include <depthlens/data/spaces_after.hpp>
 
 #include <algorithm>
 #include <array>
@@ -30,8 +32,8 @@ inline bool is_universal_pos(std::string_view tag) noexcept {
 
 struct conllu_sentence {
   bool new_document = false, new_paragraph = false;
-  bool space_after = true;  // false where the last token has SpaceAfter=No
-  std::uint64_t line = 0;   // of its first line in the file
+  std::string spaces_after;  // what stands between it and the next one: mostly " ", or nothing
+  std::uint64_t line = 0;    // of its first line in the file
   std::string text;
   std::vector<tagged_word> words;
 };
@@ -73,7 +75,7 @@ class conllu_parser {
     std::string form;
     std::uint64_t line;
     std::size_t words;
-    bool space_after;
+    std::string after;  // white space
   };
   using columns = std::array<std::string_view, 10>;
 
@@ -163,7 +165,7 @@ class conllu_parser {
   void add_surface(const columns& column) {
     if (utf8_strip(column[1]).size() != column[1].size())
       fail_here("the form begins or ends with white space");
-    surfaces_.push_back({std::string(column[1]), line_number_, 0, space_after(column[9])});
+    surfaces_.push_back({std::string(column[1]), line_number_, 0, spaces_after(column[9])});
   }
 
   void read_word(std::uint64_t id, const columns& column) {
@@ -176,15 +178,6 @@ class conllu_parser {
     ++surfaces_.back().words;
   }
 
-  static bool space_after(std::string_view misc) {
-    while (!misc.empty()) {
-      const std::size_t bar = misc.find('|');
-      if (misc.substr(0, bar) == "SpaceAfter=No") return false;
-      misc = bar == std::string_view::npos ? std::string_view() : misc.substr(bar + 1);
-    }
-    return true;
-  }
-
   bool finish(conllu_sentence& out) {
     if (out.line == 0) return false;
     if (tags_.empty()) source_.fail_at(out.line, "a sentence without words");
@@ -193,7 +186,7 @@ class conllu_parser {
     if (!text_) rebuild_text();
     locate_words(out);
     out.text = *std::move(text_);
-    out.space_after = surfaces_.back().space_after;
+    out.spaces_after = std::move(surfaces_.back().after);
     return true;
   }
 
@@ -201,7 +194,7 @@ class conllu_parser {
     text_.emplace();
     for (const surface& token : surfaces_) {
       *text_ += token.form;
-      if (token.space_after && &token != &surfaces_.back()) *text_ += ' ';
+      if (&token != &surfaces_.back()) *text_ += token.after;
     }
   }
 
@@ -215,8 +208,8 @@ class conllu_parser {
       const std::size_t end = at + token.form.size();
       for (std::size_t i = 0; i < token.words; ++i) out.words.push_back({at, end, tags_[word++], i > 0});
       const bool last = &token == &surfaces_.back();
-      at = token.space_after ? utf8_skip_white_space(text, end) : end;
-      if (token.space_after && at == end && !last)
+      at = token.after.empty() ? end : utf8_skip_white_space(text, end);
+      if (!token.after.empty() && at == end && !last)
         source_.fail_at(token.line, "no blank after ", printable(token.form), " in \"# text\" (line ",
                         text_line_, "), but no SpaceAfter=No here");
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paragraphs of a text, for prompts that are cut at random places.
 // Plain text: paragraphs are divided by blank lines; hard-wrapped lines are joined by one blank.
-// CoNLL-U: sentences from one "# newpar" (or "# newdoc") to the next, joined by one blank, or by nothing
-// where the last token has SpaceAfter=No. Sentences of a document before its first "# newpar" have no
-// paragraph marks: they are gathered in order until there are more than `unmarked_minimum` characters, which
-// ends the paragraph.
+// CoNLL-U: sentences from one "# newpar" (or "# newdoc") to the next, joined by one blank, or by what
+// SpaceAfter and SpacesAfter of the last token say. Sentences of a document before its first "# newpar" have
+// no paragraph marks: they are gathered in order until there are more than `unmarked_minimum` characters,
+// which ends the paragraph.
 #pragma once
 
 #include <depthlens/base/byte_source.hpp>
@@ -55,18 +55,18 @@ class conllu_paragraphs final : public paragraph_source {
 
   bool next(std::string& out) override {
     out.clear();
-    bool space = false;
+    std::string between;
     while (has_sentence_ || parser_.next(sentence_)) {
       has_sentence_ = true;
       const bool marked = sentence_.new_document || sentence_.new_paragraph;
       if (!out.empty() && (marked || (unmarked_ && utf8_count(out) > unmarked_minimum_))) return true;
       if (sentence_.new_document) unmarked_ = true;
       if (sentence_.new_paragraph) unmarked_ = false;
-      if (space) out += ' ';
+      out += between;
       out += sentence_.text;
       if (out.size() > max_item_bytes)
         parser_.fail_at(sentence_.line, "the paragraph is longer than 16 MiB; mark paragraphs with # newpar");
-      space = sentence_.space_after;
+      between = std::move(sentence_.spaces_after);
       has_sentence_ = false;
     }
     return !out.empty();

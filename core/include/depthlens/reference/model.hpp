@@ -31,6 +31,7 @@
 #include "depthlens/reference/weights.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -58,19 +59,25 @@ class model {
   // What routers chose: [block][position], nothing in blocks without experts.
   using choices = std::vector<std::vector<chosen_experts>>;
 
-  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i. chosen:
-  // where to put what routers chose, or NULL.
-  std::vector<std::vector<row>> residuals(const std::vector<std::int32_t>& ids,
-                                          choices* chosen = nullptr) const {
+  // Changes the states (T), each (D), that enter a block.
+  using change = std::function<void(std::uint32_t layer, std::vector<row>& h)>;
+
+  // The residual stream of a sequence, [layer 0..n][position], each (D): layer i enters block i, as it is
+  // changed. chosen: where to put what routers chose, or NULL.
+  std::vector<std::vector<row>> residuals(const std::vector<std::int32_t>& ids, choices* chosen = nullptr,
+                                          const change& before = {}) const {
     std::vector<row> h;
     for (std::size_t p = 0; p < ids.size(); ++p) h.push_back(embed(ids[p], p));
-    std::vector<std::vector<row>> layers{h};
+    const std::vector<row> h0 = h;
+    std::vector<std::vector<row>> layers;
     std::map<std::uint32_t, keys_and_values> kept;
     for (std::uint32_t layer = 0; layer < arch_.n_layers; ++layer) {
-      run_block({.layer = layer, .ids = ids, .h0 = layers[0]}, h, kept, nullptr,
-                chosen ? &chosen->emplace_back() : nullptr);
+      if (before) before(layer, h);
       layers.push_back(h);
+      run_block({.layer = layer, .ids = ids, .h0 = h0}, h, kept, nullptr,
+                chosen ? &chosen->emplace_back() : nullptr);
     }
+    layers.push_back(h);
     return layers;
   }
 

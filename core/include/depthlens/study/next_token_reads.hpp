@@ -41,9 +41,11 @@ struct next_token_result {
 // Immutable; any thread.
 class next_token_reads {
  public:
-  // Throws status::usage for --positions all with a rule that changes the prompt's end.
-  next_token_reads(const dlens_run& run, const option_values& options)
+  // n_top: likeliest tokens of every layer that are wanted. Throws status::usage for --positions all with a
+  // rule that changes the prompt's end.
+  next_token_reads(const dlens_run& run, const option_values& options, std::uint32_t n_top = 0)
       : run_(run),
+        n_top_(n_top),
         tokenizer_(run.tokenizer),
         is_blank_(run),
         rule_(white_space_rule_of(options.at("whitespace"), run)),
@@ -62,7 +64,8 @@ class next_token_reads {
     const std::vector<std::uint64_t> positions = positions_of(prompt.ids);
     if (positions.empty()) return;
     const std::uint32_t sequence = request.add_sequence(prompt.ids);
-    for (const std::uint64_t position : positions) request.add_read(sequence, position, std::array{-1});
+    for (const std::uint64_t position : positions)
+      request.add_read(sequence, position, std::array{-1}, n_top_);
   }
 
   next_token_result result(const record_view& record, const answers_view& answers) const {
@@ -98,6 +101,7 @@ class next_token_reads {
   }
 
   const dlens_run& run_;
+  std::uint32_t n_top_;
   tokenizer_view tokenizer_;
   white_space_test is_blank_;
   white_space_rule rule_;

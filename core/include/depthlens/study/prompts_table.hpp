@@ -45,9 +45,9 @@ struct prompt_line {
   std::string_view reason = {};  // empty = kept
 };
 
-// Appends the line and counts it as kept or not kept under `set`.
-inline void append_prompt(const sink_view& sink, std::uint32_t table, const prompt_line& line,
-                          std::string_view set, std::span<const dlens_value> more = {}) {
+// Appends the line.
+inline void list_prompt(const sink_view& sink, std::uint32_t table, const prompt_line& line,
+                        std::span<const dlens_value> more = {}) {
   const std::string text = visible(line.text), ids = ids_text(line.ids);
   std::vector<dlens_value> values = {i64_value(static_cast<std::int64_t>(line.prompt_id)),
                                      text_value(text),
@@ -57,6 +57,12 @@ inline void append_prompt(const sink_view& sink, std::uint32_t table, const prom
                                      line.reason.empty() ? null_value() : text_value(line.reason)};
   values.insert(values.end(), more.begin(), more.end());
   sink.append(table, values);
+}
+
+// The same, and counts it as kept or not kept under `set`.
+inline void append_prompt(const sink_view& sink, std::uint32_t table, const prompt_line& line,
+                          std::string_view set, std::span<const dlens_value> more = {}) {
+  list_prompt(sink, table, line, more);
   sink.count(set, line.reason);
 }
 

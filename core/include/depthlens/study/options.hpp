@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-namespace depthlens::downstream {
+namespace depthlens {
 
 enum class option_score { first, string };
 
@@ -82,27 +82,28 @@ inline void refuse_twins(const prompt_options& options, std::span<const std::str
 
 // Options that the token after the shared ones does not tell apart are an error: their scores would be equal.
 inline void refuse_collisions(const prompt_options& options, std::span<const std::string> names,
-                              std::string_view where) {
+                              std::string_view where, std::string_view way_out) {
   std::map<std::int32_t, std::size_t> seen;
   for (std::size_t o = 0; o < names.size(); ++o) {
     if (options.ids[o].size() == options.shared)
       fail(status::data, where, ": the other options begin with all of option \"", names[o],
-           "\", so no token of its own can be read; use --downstream.score string");
+           "\", so no token of its own can be read", way_out);
     const auto [at, fresh] = seen.emplace(options.token(o), o);
     if (!fresh)
       fail(status::data, where, ": options \"", names[at->second], "\" and \"", names[o],
-           "\" have the same first token, id ", options.token(o), "; use --downstream.score string");
+           "\" have the same first token, id ", options.token(o), way_out);
   }
 }
 
 }  // namespace detail
 
 // The options after a prompt: all behind a blank, or all without, in the order of texts_of_answer (without
-// first where all of them prefer it). `where` names the row in errors: status::data for options that are not
-// told apart.
+// first where all of them prefer it). `where` names the row in errors, way_out what
+// to do: status::data for options that are not told apart.
 inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_view& tokenizer,
                                         std::string_view prompt, std::span<const std::string> names,
-                                        option_score score, std::string_view where) {
+                                        option_score score, std::string_view where,
+                                        std::string_view way_out = {}) {
   prompt_ids encoded = encode_prompt(run, tokenizer, prompt);
   prompt_options out{.prompt = std::move(encoded.ids), .reason = encoded.reason};
   if (!out.reason.empty()) return out;
@@ -125,7 +126,7 @@ inline prompt_options options_of_prompt(const dlens_run& run, const tokenizer_vi
   std::size_t given = 0;  // ids of an option that the model gets
   if (score == option_score::first) {
     given = out.shared = detail::shared_ids(out.ids);
-    detail::refuse_collisions(out, names, where);
+    detail::refuse_collisions(out, names, where, way_out);
   } else {
     for (const auto& option : out.ids) given = std::max(given, option.size() - 1);
   }
@@ -186,4 +187,4 @@ inline std::vector<option_scores> score_options(const prompt_options& options, o
   return out;
 }
 
-}  // namespace depthlens::downstream
+}  // namespace depthlens

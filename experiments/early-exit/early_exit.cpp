@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Early exit: what would be lost, and which share of the blocks saved, if a layer's guess were taken for the
+// model's own? By layer, and with an exit at the first layer that is sure enough. The sums are exits.hpp.
+#include "exits.hpp"
+
+#include "depthlens/base/text.hpp"
+#include "depthlens/experiment.hpp"
+#include "depthlens/study/layer_row.hpp"
+#include "depthlens/study/next_token_reads.hpp"
+#include "depthlens/study/prompts_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace depthlens::early_exit {
+namespace {
+
+enum : std::uint32_t { rows, prompts, layers, sweep };  // the numbers of the tables
+
+std::vector<double> thresholds_of(const option_values& values) {
+  std::vector<double> out;
+  for (const std::string& text : values.all("confidence")) out.push_back(std::stod(text));
+  if (out.empty()) {
+    for (int i = 1; i < 20; ++i) out.push_back(i / 20.0);
+    out.push_back(0.99);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::vector<table> tables() {
+  const column layer = {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"};
+  const column n = {"n", DLENS_I64, "positions"};
+  return {{"rows",
+           "early-exit_{lens}",
+           {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
+            {"position", DLENS_I64, "place of the token read, from 0; special ids included"},
+            layer,
+            {"depth", DLENS_F64, "layer / number of blocks"},
+            {"guess", DLENS_I64, "top-1 of this layer"},
+            {"guess_text", DLENS_TEXT, "its text"},
+            {"confidence", DLENS_F32, "its probability at this layer, 0..1"},
+            {"final", DLENS_I64, "the model's own top-1"},
+            {"final_probability", DLENS_F32, "what this layer gives to it, 0..1"},
+            {"match", DLENS_I64, "1 = the guess is the model's own top-1"}}},
+          prompts_table("prompts", "prompts_early-exit"),
+          {"layers",
+           "early_exit_layers_{lens}",
+           {layer,
+            {"measure", DLENS_TEXT, "match_rate, final_probability or confidence"},
+            {"value", DLENS_F64, "0..1, mean over positions"},
+            n,
+            {"label", DLENS_TEXT, "the measure in words"}},
+           DLENS_TABLE_SUMMARY},
+          {"sweep",
+           "early_exit_sweep_{lens}",
+           {{"confidence", DLENS_F64, "exit at the first layer from 1 on whose guess has that probability"},
+            n,
+            {"mean_exit_layer", DLENS_F64, "n where no layer is as sure"},
+            {"early", DLENS_F64, "share of positions that exit before layer n, 0..1"},
+            {"match_rate", DLENS_F64, "share whose guess at the exit is the model's own top-1, 0..1"},
+            {"saved", DLENS_F64, "share of the blocks that are not computed, 0..1"}},
+           DLENS_TABLE_SUMMARY}};
+}
+
+std::vector<figure> figures() {
+  return {{.kind = DLENS_FIGURE_LINES,
+           .id = "layers",
+           .file = "early_exit_layers_{lens}",
+           .title = "Early exit by layer",
+           .table = "layers",
+           .panels = {{.x = "layer",
+                       .y = "value",
+                       .x_label = "Layer",
+                       .y_label = "Mean over positions",
+                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_LAYER_X}},
+           .series = "label"},
+          {.kind = DLENS_FIGURE_LINES,
+           .id = "sweep",
+           .file = "early_exit_sweep_{lens}",
+           .title = "Blocks saved against answers kept",
+           .table = "sweep",
+           .panels = {{.x = "saved",
+                       .y = "match_rate",
+                       .x_label = "Share of blocks saved",
+                       .y_label = "Same answer as the whole model",
+                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_MARKERS},
+                      {.x = "confidence",
+                       .y = "mean_exit_layer",
+                       .x_label = "Confidence asked for",
+                       .y_label = "Mean exit layer",
+                       .flags = DLENS_PANEL_MARKERS}}}};
+}
+
+class early_exit_study final : public study {
+ public:
+  early_exit_study(const dlens_run& run, const option_values& values)
+      : run_(run),
+        reads_(run, values, 1),
+        thresholds_(thresholds_of(values)),
+        description_(tables(), figures()) {}
+
+  static std::span<const dlens_option> options() {
+    static const std::array list = {
+        make_option({.id = "confidence",
+                     .type = DLENS_OPTION_F64,
+                     .help = "Exit at the first layer whose guess has this probability; without it a sweep "
+                             "from 0.05 to 0.99.",
+                     .min = 1e-6,
+                     .max = 1,
+                     .flags = DLENS_GIVEN_REPEATEDLY}),
+        positions_option(), whitespace_option("keep")};
+    return list;
+  }
+  static std::span<const dlens_input> inputs() {
+    static constexpr const char* kinds[] = {"prompt", "cut", nullptr};
+    static const std::array list = {make_input("", kinds)};
+    return list;
+  }
+
+  const description& describe() override { return description_; }
+
+  void plan(const record_view& record, const tops_view& answers, const request_view& request) const override {
+    reads_.plan(record, answers, request);
+  }
+
+  void left_out(const record_view& record, const sink_view& sink) const override {
+    append_left_out(sink, prompts, record, "");
+  }
+
+  void consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
+               const sink_view& sink) const override {
+    const next_token_result result = reads_.result(record, answers);
+    append_prompt(
+        sink, prompts,
+        {.prompt_id = record.index(), .text = result.prompt, .ids = result.ids, .reason = result.reason}, "");
+    const tokenizer_view tokenizer(run_.tokenizer);
+    for (const auto& [position, reading] : result.reads)
+      for (std::uint32_t i = 0; i < reading->n_layers; ++i) {
+        const std::int32_t guess = reading->guess[i];
+        const std::string text = visible(tokenizer.bytes(guess));
+        sink.append(
+            rows,
+            std::array{i64_value(static_cast<std::int64_t>(record.index())),
+                       i64_value(static_cast<std::int64_t>(position)), i64_value(reading->layers[i]),
+                       f64_value(static_cast<double>(reading->layers[i]) / run_.n_layers), i64_value(guess),
+                       text_value(text), f32_value(std::exp(top_logprob_of(*reading, i)[0])),
+                       i64_value(reading->final_top), f32_value(std::exp(reading->logprob[0][i])),
+                       i64_value(guess == reading->final_top ? 1 : 0)});
+      }
+  }
+
+  void finish(const rows_view& all, std::uint32_t /*lens*/, const sink_view& sink) const override {
+    const auto column = [&](std::string_view id) { return description_.column_of(rows, id); };
+    const row_column position = column("position"), layer = column("layer"), match = column("match"),
+                     confidence = column("confidence"), kept = column("final_probability");
+    exits sums(thresholds_, run_.n_layers);
+    std::optional<std::pair<std::uint64_t, std::int64_t>> at;  // record and position
+    std::uint64_t n_prompts = 0;
+    while (const dlens_row* row = all.next()) {
+      if (row->table != rows) continue;
+      const std::pair here(row->record, position.i64(*row));
+      if (at != here) sums.end_position();
+      if (!at || at->first != here.first) ++n_prompts;
+      at = here;
+      sums.add({layer.i64(*row), confidence.f64(*row), kept.f64(*row), match.i64(*row) != 0});
+    }
+    sums.end_position();
+    append_layers(sums, sink);
+    append_sweep(sums, sink);
+    for (const std::uint32_t f : {0U, 1U}) sink.figure_prompts(f, n_prompts);
+  }
+
+ private:
+  static void append_layers(const exits& sums, const sink_view& sink) {
+    for (const auto& [at, s] : sums.layers()) {
+      const std::int64_t number = at;
+      const layer_sums& of = s;
+      const auto line = [&](std::string_view measure, std::string_view label, double value) {
+        sink.append(layers, std::array{i64_value(number), text_value(measure), f64_value(value),
+                                       i64_value(static_cast<std::int64_t>(of.n)), text_value(label)});
+      };
+      line("match_rate", "same guess as the whole model",
+           static_cast<double>(of.matches) / static_cast<double>(of.n));
+      line("final_probability", "probability of the final guess", of.kept.mean().value_or(0));
+      line("confidence", "probability of the layer's own guess", of.confidence.mean().value_or(0));
+    }
+  }
+
+  void append_sweep(const exits& sums, const sink_view& sink) const {
+    for (std::size_t t = 0; t < sums.thresholds().size(); ++t) {
+      const exit_sums& s = sums.at(t);
+      if (s.n == 0) continue;
+      const auto share = [&](std::uint64_t part) {
+        return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
+      };
+      const double layer = s.layer.mean().value_or(run_.n_layers);
+      sink.append(sweep, std::array{f64_value(sums.thresholds()[t]),
+                                    i64_value(static_cast<std::int64_t>(s.n)), f64_value(layer),
+                                    share(s.early), share(s.matches), f64_value(1 - layer / run_.n_layers)});
+    }
+  }
+
+  const dlens_run& run_;
+  next_token_reads reads_;
+  std::vector<double> thresholds_;
+  description description_;
+};
+
+}  // namespace
+}  // namespace depthlens::early_exit
+
+DEPTHLENS_EXPERIMENT(depthlens::early_exit::early_exit_study, "experiment.early-exit", DEPTHLENS_VERSION,
+                     "What is lost and saved where a layer's guess is taken for the model's", "Apache-2.0");

@@ -3,9 +3,9 @@
 """Makes jacobian.json of tiny models of this folder: the Jacobian lens of three short texts, by
 torch.autograd.functional.jacobian through the blocks of transformers, in float64.
 
-usage: make_jacobian.py [NAME...]    gpt2 and llama, or those named; with --check DIR the lenses DIR/NAME.pt that
+usage: make_jacobian.py [NAME...]    those of NAMES, or those named; with --check DIR the lenses DIR/NAME.pt that
                                      depthlens fitted on DIR/text.txt (written if it is not there) are compared
-needs  pip install torch transformers tokenizers
+needs  pip install torch transformers tokenizers accelerate
 
 {"skip_first": 4, "text": paragraphs with an empty line between, "J": {"0": [D rows of D], ...}}: J[l] of a text of
 T tokens is the mean over positions p = 4..T-2 of the sum over q = p..T-2 of d h_n[q] / d h_(l+1)[p], h_(l+1) being
@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM
 from make import CORPUS, HERE, SHORT
 
 SKIP = 4
+NAMES = ["gpt2", "llama", "gemma2", "gpt_oss", "qwen3_5"]
 TEXTS = [SHORT, CORPUS[42:110], CORPUS[201:290].strip()]
 
 
@@ -96,5 +97,5 @@ if __name__ == "__main__":
         for one in sys.argv[3:]:
             check(to, one)
     else:
-        for one in sys.argv[1:] or ["gpt2", "llama"]:
+        for one in sys.argv[1:] or NAMES:
             make(one)

@@ -118,6 +118,17 @@ BOOST_AUTO_TEST_CASE(the_lens_is_the_mean_of_what_autograd_gives_and_shards_add_
   }
 }
 
+BOOST_AUTO_TEST_CASE(derivatives_go_through_softcaps_experts_and_delta_rules,
+                     *boost::unit_test::precondition(with_torch)) {
+  for (const char* name : {"gemma2", "gpt_oss", "qwen3_5"}) {
+    BOOST_TEST_CONTEXT(name) {
+      const golden_fit g(name);
+      must_work(g.command("j.pt"));
+      BOOST_TEST(distance(matrices_of(jacobian_file(g.out("j.pt"))), g.expected()) < 1e-4);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(shards_that_do_not_belong_together_are_refused,
                      *boost::unit_test::precondition(with_torch)) {
   const golden_fit g("llama");

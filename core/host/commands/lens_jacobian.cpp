@@ -17,9 +17,9 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* fit_usage =
-    "usage: depthlens lens fit-jacobian --model M --text FILE --out FILE.pt [OPTION...]\n"
-    "Fits a Jacobian lens: how the last block's output changes, on average, with that of\n"
-    "each block before. Needs the torch backend.\n"
+    "usage: depthlens lens fit-jacobian --model M --text FILE --out FILE [OPTION...]\n"
+    "Fits a Jacobian lens: how the last block's output changes, on average, with\n"
+    "that of each block before. Needs the torch backend.\n"
     "Example: depthlens lens fit-jacobian -m gpt2 --text wiki.txt -o gpt2-jacobian.pt\n"
     "         depthlens trace -m gpt2 --lens jacobian=gpt2-jacobian.pt --prompt ...\n";
 

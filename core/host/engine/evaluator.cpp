@@ -52,8 +52,11 @@ evaluation_counts evaluator::run(const asked_work& asked, const on_result& done,
     if (of[kind].empty()) continue;
     if (kind == 1 && options_.output.lens == nullptr)
       fail(status::internal, "the final output alone is asked for, and there is no lens for it");
-    for (read_request& r : of[kind])
+    for (read_request& r : of[kind]) {
       if (r.against >= 0) r.against = place[static_cast<std::size_t>(r.against)];
+      for (std::int32_t& target : r.targets)
+        if (target < -1) target = -2 - place[read_of_target(target)];
+    }
     const std::vector<active_lens> lenses = kind == 0 ? lenses_ : std::vector{options_.output};
     counts += read(
         {asked.sequences, of[kind], asked.edits}, lenses,

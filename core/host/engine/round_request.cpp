@@ -148,8 +148,9 @@ void round_request::complete() const {
   for (const read_request& r : to_.reads) {
     for (const std::int32_t target : r.targets)
       if (target < -1 &&
-          (read_of_target(target) >= to_.reads.size() || !is_plain(to_.reads[read_of_target(target)])))
-        fail(status::internal, "target id ", target, " names no read of an unchanged sequence");
+          (read_of_target(target) >= to_.reads.size() || !is_plain(to_.reads[read_of_target(target)]) ||
+           to_.reads[read_of_target(target)].output_only != r.output_only))
+        fail(status::internal, "target id ", target, " names no read of its kind of an unchanged sequence");
     if (r.against < 0) continue;
     const auto other = static_cast<std::size_t>(r.against);
     if (other >= to_.reads.size() || !is_plain(to_.reads[other]) ||

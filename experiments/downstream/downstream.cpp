@@ -12,6 +12,7 @@
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/options.hpp"
 #include "depthlens/study/prompts_table.hpp"
+#include "depthlens/study/said_prompts.hpp"
 #include "depthlens/study/white_space.hpp"
 
 #include <algorithm>
@@ -40,10 +41,12 @@ class downstream_study final : public study {
       : run_(run),
         tokenizer_(run.tokenizer),
         is_blank_(run),
+        said_(run),
         rule_(white_space_rule_of(values.at("whitespace"), run)),
         score_(values.at("score") == "string" ? option_score::string : option_score::first),
         tasks_(run) {}
 
+  static constexpr bool reads_generated = true;
   static std::span<const dlens_option> options() {
     static constexpr const char* scores[] = {"first", "string", nullptr};
     static const std::array list = {
@@ -80,8 +83,9 @@ class downstream_study final : public study {
   // What a record asks, after the answers so far.
   struct question {
     const task& of;
-    prompt_state state;
-    prompt_options options;  // the first so many of the task's
+    prompt_state state = {};
+    prompt_options options = {};  // the first so many of the task's
+    bool asks_for_text = false;   // that the model says behind the prompt
   };
 
   bool published() const { return is_published(run_); }
@@ -96,6 +100,7 @@ class downstream_study final : public study {
   const dlens_run& run_;
   tokenizer_view tokenizer_;
   white_space_test is_blank_;
+  said_prompts said_;
   white_space_rule rule_;
   option_score score_;
   task_list tasks_;
@@ -104,19 +109,27 @@ class downstream_study final : public study {
 
 downstream_study::question downstream_study::question_of(const record_view& record,
                                                          const tops_view& answers) const {
-  question q{tasks_.of(record), settle(rule_, is_blank_, record.at("prompt"), answers), {}};
-  if (!answer_of(record)) {
-    q.options.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids;
-    q.options.reason = reason::no_answer;
+  question q{.of = tasks_.of(record)};
+  prompt_ids encoded = encode_prompt(run_, tokenizer_, record.at("prompt"));
+  const std::vector<std::string> texts = published() ? std::vector<std::string>{} : tasks_.texts_of(record);
+  said_prompt said{.text = std::string(record.at("prompt"))};
+  if (!answer_of(record))
+    said.reason = reason::no_answer;
+  else if (!published() && texts.empty())
+    said.reason = no_options;
+  else if (encoded.reason.empty())
+    said = said_.find(record.at("prompt"), encoded.ids, texts, answers);
+  q.state = settle(rule_, is_blank_, said.text, answers, 0, said_.rounds());
+  if (said.asks || !said.reason.empty()) {
+    if (q.state.prompt != record.at("prompt")) encoded = encode_prompt(run_, tokenizer_, q.state.prompt);
+    q.options = {.prompt = std::move(encoded.ids), .reason = said.reason};
+    q.asks_for_text = said.asks && said.reason.empty();
   } else if (published()) {
     q.options = published_options(run_, tokenizer_, q.state.prompt, q.of);
   } else {
     const std::string where = cat("downstream.", q.of.name, ": row ", record.index());
-    const std::vector<std::string> texts = tasks_.texts_of(record);
-    q.options = texts.empty() ? prompt_options{.prompt = encode_prompt(run_, tokenizer_, q.state.prompt).ids,
-                                               .reason = no_options}
-                              : options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where,
-                                                  "; use --downstream.score string");
+    q.options = options_of_prompt(run_, tokenizer_, q.state.prompt, texts, score_, where,
+                                  "; use --downstream.score string");
   }
   if (q.state.stage == prompt_state::dropped) q.options.reason = reason::white_space;
   return q;
@@ -126,7 +139,10 @@ void downstream_study::plan(const record_view& record, const tops_view& answers,
                             const request_view& request) const {
   const question q = question_of(record, answers);
   if (q.state.stage != prompt_state::ask || !q.options.reason.empty()) return;
-  ask_options(q.options, published() ? option_score::first : score_, request);
+  if (q.asks_for_text)
+    said_.ask(q.options.prompt, request);
+  else
+    ask_options(q.options, published() ? option_score::first : score_, request);
 }
 
 void downstream_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,

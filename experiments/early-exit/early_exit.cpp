@@ -2,6 +2,7 @@
 // Early exit: what would be lost, and which share of the blocks saved, if a layer's guess were taken for the
 // model's own? By layer, and with an exit at the first layer that is sure enough. The sums are exits.hpp.
 #include "exits.hpp"
+#include "own_texts.hpp"
 
 #include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
@@ -13,6 +14,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +25,7 @@
 namespace depthlens::early_exit {
 namespace {
 
-enum : std::uint32_t { rows, prompts, layers, sweep };  // the numbers of the tables
+enum : std::uint32_t { rows, prompts, layers, sweep, texts };  // the numbers of the tables
 
 std::vector<double> thresholds_of(const option_values& values) {
   std::vector<double> out;
@@ -37,39 +39,54 @@ std::vector<double> thresholds_of(const option_values& values) {
   return out;
 }
 
-std::vector<table> tables() {
+table table_of_texts() {
+  return {"texts",
+          "early_exit_texts_{lens}",
+          {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
+           {"layer", DLENS_I64, "that wrote the text; the last is the model itself"},
+           {"tokens", DLENS_I64, "of the text"},
+           {"places", DLENS_I64, "tokens of the longer one, it or the model's own text"},
+           {"same", DLENS_I64, "places at which the model's own text has the same token"},
+           {"beginning", DLENS_I64, "tokens before the first that differs"},
+           {"text", DLENS_TEXT, "what the layer wrote behind the prompt"}}};
+}
+
+std::vector<table> tables(bool with_texts) {
   const column layer = {"layer", DLENS_I64, "0 = embeddings, i = output of block i - 1"};
   const column n = {"n", DLENS_I64, "positions"};
-  return {{"rows",
-           "early-exit_{lens}",
-           {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
-            {"position", DLENS_I64, "place of the token read, from 0; special ids included"},
-            layer,
-            {"depth", DLENS_F64, "layer / number of blocks"},
-            {"guess", DLENS_I64, "top-1 of this layer"},
-            {"guess_text", DLENS_TEXT, "its text"},
-            {"confidence", DLENS_F32, "its probability at this layer, 0..1"},
-            {"final", DLENS_I64, "the model's own top-1"},
-            {"final_probability", DLENS_F32, "what this layer gives to it, 0..1"},
-            {"match", DLENS_I64, "1 = the guess is the model's own top-1"}}},
-          prompts_table("prompts", "prompts_early-exit"),
-          {"layers",
-           "early_exit_layers_{lens}",
-           {layer,
-            {"measure", DLENS_TEXT, "match_rate, final_probability or confidence"},
-            {"value", DLENS_F64, "0..1, mean over positions"},
-            n,
-            {"label", DLENS_TEXT, "the measure in words"}},
-           DLENS_TABLE_SUMMARY},
-          {"sweep",
-           "early_exit_sweep_{lens}",
-           {{"confidence", DLENS_F64, "exit at the first layer from 1 on whose guess has that probability"},
-            n,
-            {"mean_exit_layer", DLENS_F64, "n where no layer is as sure"},
-            {"early", DLENS_F64, "share of positions that exit before layer n, 0..1"},
-            {"match_rate", DLENS_F64, "share whose guess at the exit is the model's own top-1, 0..1"},
-            {"saved", DLENS_F64, "share of the blocks that are not computed, 0..1"}},
-           DLENS_TABLE_SUMMARY}};
+  std::vector<table> out = {
+      {"rows",
+       "early-exit_{lens}",
+       {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
+        {"position", DLENS_I64, "place of the token read, from 0; special ids included"},
+        layer,
+        {"depth", DLENS_F64, "layer / number of blocks"},
+        {"guess", DLENS_I64, "top-1 of this layer"},
+        {"guess_text", DLENS_TEXT, "its text"},
+        {"confidence", DLENS_F32, "its probability at this layer, 0..1"},
+        {"final", DLENS_I64, "the model's own top-1"},
+        {"final_probability", DLENS_F32, "what this layer gives to it, 0..1"},
+        {"match", DLENS_I64, "1 = the guess is the model's own top-1"}}},
+      prompts_table("prompts", "prompts_early-exit"),
+      {"layers",
+       "early_exit_layers_{lens}",
+       {layer,
+        {"measure", DLENS_TEXT, "match_rate, final_probability, confidence, text_same or text_beginning"},
+        {"value", DLENS_F64, "0..1, mean over positions, of texts over prompts"},
+        {"n", DLENS_I64, "positions or prompts"},
+        {"label", DLENS_TEXT, "the measure in words"}},
+       DLENS_TABLE_SUMMARY},
+      {"sweep",
+       "early_exit_sweep_{lens}",
+       {{"confidence", DLENS_F64, "exit at the first layer from 1 on whose guess has that probability"},
+        n,
+        {"mean_exit_layer", DLENS_F64, "n where no layer is as sure"},
+        {"early", DLENS_F64, "share of positions that exit before layer n, 0..1"},
+        {"match_rate", DLENS_F64, "share whose guess at the exit is the model's own top-1, 0..1"},
+        {"saved", DLENS_F64, "share of the blocks that are not computed, 0..1"}},
+       DLENS_TABLE_SUMMARY}};
+  if (with_texts) out.push_back(table_of_texts());
+  return out;
 }
 
 std::vector<figure> figures() {
@@ -106,9 +123,15 @@ class early_exit_study final : public study {
   early_exit_study(const dlens_run& run, const option_values& values)
       : run_(run),
         reads_(run, values, 1),
+        texts_(run, static_cast<std::uint32_t>(std::stoul(values.at("tokens"))),
+               generated_tokens(run) > 0 ? 1 : 0),
         thresholds_(thresholds_of(values)),
-        description_(tables(), figures()) {}
+        description_(tables(texts_.tokens() > 0), figures()) {
+    if (texts_.tokens() > 0 && values.at("whitespace") == "retry")
+      fail(status::usage, "--early-exit.tokens cannot go with --whitespace retry, which changes the prompt");
+  }
 
+  static constexpr bool reads_generated = true;
   static std::span<const dlens_option> options() {
     static const std::array list = {
         make_option({.id = "confidence",
@@ -118,6 +141,14 @@ class early_exit_study final : public study {
                      .min = 1e-6,
                      .max = 1,
                      .flags = DLENS_GIVEN_REPEATEDLY}),
+        make_option({.id = "tokens",
+                     .type = DLENS_OPTION_I64,
+                     .fallback = "0",
+                     .help =
+                         "Let each layer write so many tokens behind a prompt by itself, and compare them "
+                         "with the model's.",
+                     .least = 0,
+                     .most = 256}),
         positions_option(), whitespace_option("keep")};
     return list;
   }
@@ -131,13 +162,16 @@ class early_exit_study final : public study {
 
   void plan(const record_view& record, const tops_view& answers, const request_view& request) const override {
     reads_.plan(record, answers, request);
+    if (texts_.tokens() == 0 || answers.rounds() > 0) return;
+    const prompt_ids prompt = reads_.encode(record.at("prompt"));
+    if (can_write(prompt)) texts_.ask(prompt.ids, request);
   }
 
   void left_out(const record_view& record, const sink_view& sink) const override {
     append_left_out(sink, prompts, record, "");
   }
 
-  void consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
+  void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
     const next_token_result result = reads_.result(record, answers);
     append_prompt(
@@ -157,6 +191,7 @@ class early_exit_study final : public study {
                        i64_value(reading->final_top), f32_value(std::exp(reading->logprob[0][i])),
                        i64_value(guess == reading->final_top ? 1 : 0)});
       }
+    if (texts_.tokens() > 0 && result.reason.empty()) append_texts(record, answers, lens, sink);
   }
 
   void finish(const rows_view& all, std::uint32_t /*lens*/, const sink_view& sink) const override {
@@ -166,7 +201,9 @@ class early_exit_study final : public study {
     exits sums(thresholds_, run_.n_layers);
     std::optional<std::pair<std::uint64_t, std::int64_t>> at;  // record and position
     std::uint64_t n_prompts = 0;
+    std::map<std::int64_t, text_sums> texts_by_layer;
     while (const dlens_row* row = all.next()) {
+      if (row->table == texts) add_text(*row, texts_by_layer);
       if (row->table != rows) continue;
       const std::pair here(row->record, position.i64(*row));
       if (at != here) sums.end_position();
@@ -176,11 +213,60 @@ class early_exit_study final : public study {
     }
     sums.end_position();
     append_layers(sums, sink);
+    append_text_layers(texts_by_layer, sink);
     append_sweep(sums, sink);
     for (const std::uint32_t f : {0U, 1U}) sink.figure_prompts(f, n_prompts);
   }
 
  private:
+  bool can_write(const prompt_ids& prompt) const {
+    return prompt.reason.empty() && prompt.ids.size() + texts_.tokens() <= run_.max_positions;
+  }
+
+  void append_texts(const record_view& record, const answers_view& answers, std::uint32_t lens,
+                    const sink_view& sink) const {
+    if (!can_write(reads_.encode(record.at("prompt")))) return;
+    const tokenizer_view tokenizer(run_.tokenizer);
+    const std::span<const std::int32_t> own = texts_.of_model(answers);
+    bool is_read = false;  // the lens reads some layer, in the model itself
+    for (std::uint32_t layer = 0; layer <= run_.n_layers; ++layer) {
+      const bool last = layer == run_.n_layers;
+      const std::span<const std::int32_t> text = last ? own : texts_.of_layer(answers, lens, layer);
+      if (text.empty() || (last && !is_read)) continue;
+      is_read = true;
+      const text_agreement with = compare(text, own);
+      std::string words;
+      for (const std::int32_t id : text) words += tokenizer.bytes(id);
+      const std::string shown = visible(words);
+      const auto whole = [](std::size_t n) { return i64_value(static_cast<std::int64_t>(n)); };
+      sink.append(texts,
+                  std::array{whole(record.index()), i64_value(layer), whole(text.size()), whole(with.places),
+                             whole(with.same), whole(with.beginning), text_value(shown)});
+    }
+  }
+
+  void add_text(const dlens_row& row, std::map<std::int64_t, text_sums>& to) const {
+    const auto number = [&](std::string_view id) { return description_.column_of(texts, id).i64(row); };
+    text_sums& s = to[number("layer")];
+    const auto places = static_cast<double>(number("places"));
+    ++s.n;
+    s.same.add(static_cast<double>(number("same")) / places);
+    s.beginning.add(static_cast<double>(number("beginning")) / places);
+  }
+
+  static void append_text_layers(const std::map<std::int64_t, text_sums>& by_layer, const sink_view& sink) {
+    for (const auto& at : by_layer) {
+      const text_sums& s = at.second;
+      const auto line = [&](std::string_view measure, std::string_view label, const exact_sum& sum) {
+        sink.append(layers,
+                    std::array{i64_value(at.first), text_value(measure), f64_value(sum.mean().value_or(0)),
+                               i64_value(static_cast<std::int64_t>(s.n)), text_value(label)});
+      };
+      line("text_same", "same token in its own text", s.same);
+      line("text_beginning", "own text before it parts", s.beginning);
+    }
+  }
+
   static void append_layers(const exits& sums, const sink_view& sink) {
     for (const auto& [at, s] : sums.layers()) {
       const std::int64_t number = at;
@@ -212,6 +298,7 @@ class early_exit_study final : public study {
 
   const dlens_run& run_;
   next_token_reads reads_;
+  own_texts texts_;
   std::vector<double> thresholds_;
   description description_;
 };

@@ -7,8 +7,10 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/continuation.hpp"
+#include "depthlens/study/said_prompts.hpp"
 #include "depthlens/study/white_space.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +25,7 @@ struct attempt {
   std::vector<std::int32_t> ids = {};
   std::vector<fact_answer> answers = {};  // the true one first
   std::optional<forced_reads> reads = {};
+  bool asks_for_text = false;    // that the model says behind the prompt
   std::string_view reason = {};  // empty = can be run
 };
 
@@ -31,25 +34,41 @@ class attempts {
  public:
   // Of an answer up to `tokens` are read.
   attempts(const dlens_run& run, white_space_rule rule, std::size_t tokens)
-      : run_(run), tokenizer_(run.tokenizer), is_blank_(run), rule_(rule), tokens_(tokens) {}
+      : run_(run), tokenizer_(run.tokenizer), is_blank_(run), said_(run), rule_(rule), tokens_(tokens) {}
 
   std::size_t tokens() const { return tokens_; }
 
   // `duplicate`: the fact is there before.
   attempt after(const record_view& record, const tops_view& answers, bool duplicate) const {
-    attempt out{.state = settle(rule_, is_blank_, record.at("prompt"), answers)};
-    prompt_ids encoded = encode_prompt(run_, tokenizer_, out.state.prompt);
-    out.ids = std::move(encoded.ids);
+    const std::string_view prompt = record.at("prompt");
+    prompt_ids encoded = encode_prompt(run_, tokenizer_, prompt);
     const std::optional<std::string_view> answer = record.find("answer");
-    if (!answer || answer->empty())
-      out.reason = reason::no_answer;
-    else
-      out.reason = duplicate ? reason::duplicate : encoded.reason;
+    std::string_view why = !answer || answer->empty() ? reason::no_answer
+                           : duplicate                ? reason::duplicate
+                                                      : encoded.reason;
+    said_prompt said{.text = std::string(prompt)};
+    if (why.empty()) {
+      said = said_.find(prompt, encoded.ids, std::array{std::string(*answer)}, answers);
+      why = said.reason;
+    }
+    attempt out{.state = settle(rule_, is_blank_, said.text, answers, 0, said_.rounds()), .reason = why};
+    out.asks_for_text = why.empty() && said.asks;
+    if (out.state.prompt != prompt) encoded = encode_prompt(run_, tokenizer_, out.state.prompt);
+    out.ids = std::move(encoded.ids);
+    if (out.reason.empty()) out.reason = encoded.reason;
     if (out.reason.empty()) add_answers(out, record, *answer);
-    if (!out.reason.empty()) return out;
+    if (!out.reason.empty() || out.asks_for_text) return out;
     out.reads.emplace(out.ids, out.answers, tokens_);
     if (out.reads->longest() > run_.max_positions) out.reason = reason::too_long;
     return out;
+  }
+
+  // Asks for what comes next.
+  void request(const attempt& a, const request_view& request) const {
+    if (a.asks_for_text)
+      said_.ask(a.ids, request);
+    else
+      a.reads->request(request);
   }
 
  private:
@@ -76,14 +95,15 @@ class attempts {
     if (text && !(source = source_continuation(*text, record.at("prompt"), answer)))
       fail(status::data, "row ", record.index(), ": \"text\" does not go on with the answer \"", answer,
            "\" after the prompt; give the text that the prompt was cut from, or none");
-    // The source text has no blank where the retried prompt has one.
-    if (a.state.round == 1) source.reset();
+    // The source text has no blank where the retried prompt has one, and nothing that the model says.
+    if (a.state.prompt != record.at("prompt")) source.reset();
     return answer_forms(tokenizer_, a.state.prompt, a.ids, answer, source);
   }
 
   const dlens_run& run_;
   tokenizer_view tokenizer_;
   white_space_test is_blank_;
+  said_prompts said_;
   white_space_rule rule_;
   std::size_t tokens_;
 };

@@ -39,6 +39,7 @@ class facts_study final : public study {
     if (is_published(run)) published_.emplace(run);
   }
 
+  static constexpr bool reads_generated = true;
   static std::span<const dlens_option> options();
   static std::span<const dlens_input> inputs();
 
@@ -121,7 +122,7 @@ void facts_study::plan(const record_view& record, const tops_view& answers,
                        const request_view& request) const {
   if (published_) return published_->plan(record, answers, request);
   const attempt a = attempt_of(record, answers);
-  if (a.reason.empty() && a.state.stage == prompt_state::ask) a.reads->request(request);
+  if (a.reason.empty() && a.state.stage == prompt_state::ask) attempts_.request(a, request);
 }
 
 void facts_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,

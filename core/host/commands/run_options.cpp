@@ -3,6 +3,7 @@
 
 #include "commands/asked_model.hpp"
 #include "commands/experiment_options.hpp"
+#include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
@@ -33,14 +34,17 @@ po::options_description run_options() {
   d.add_options()("out,o", text("DIR"), "output folder")(
       "data", list("KEY[,KEY]=FILE"), "input of an experiment; KEY = EXPERIMENT or EXPERIMENT.SET");
   add_lens_options(d);
-  d.add_options()("null", text("STATE"),
-                  "read each lens on the zero vector (zero) or the mean state (mean) too, as a control")(
+  d.add_options()(
+      "null", text("STATE"),
+      "a control beside each lens: zero or mean (it reads that state), untrained (random weights) or "
+      "shuffled (prompts)")("generate", text("N"),
+                            "let the model say N tokens behind each prompt (greedily) and read those too")(
       "target", text("WHAT")->default_value("final"),
       "rows are about the model's own top-1 (final) or the answer (gold)")(
       "limit", text("N"), "only the first N records of each data set")(
       "cuts", text("N")->default_value("4"), "prompts cut from each paragraph of a text")(
-      "seed", text("N")->default_value("42"), "of the cuts")("name", text("NAME"),
-                                                             "of the model, in files and titles")(
+      "seed", text("N")->default_value("42"), "of the cuts and of --null")(
+      "name", text("NAME"), "of the model, in files and titles")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
       "config", text("FILE"), "more options, as lines key = value")(
       "experts", po::bool_switch(),
@@ -179,6 +183,21 @@ void take_model(const parsed_options& o, run_request& r) {
   r.target_gold = target == "gold";
 }
 
+std::uint64_t asked_seed(const parsed_options& o) {
+  return parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
+}
+
+void take_generation(const parsed_options& o, run_request& r) {
+  if (!o.has("generate")) return;
+  r.generate = static_cast<std::uint32_t>(parse_number("generate", o.text("generate"), 1, most_generated));
+  if (r.published)
+    fail(status::usage, "--generate cannot go with --seed-compat: the published code has none");
+  for (const study_plan& s : r.studies)
+    if (!DLENS_HAS(dlens_experiment, s.plugin.table, flags) ||
+        (s.plugin.table->flags & DLENS_EXPERIMENT_GENERATES) == 0)
+      fail(status::usage, "--generate: experiment ", s.word, " does not read what the model says");
+}
+
 void take_procedure(const parsed_options& o, run_request& r) {
   r.published = o.values["seed-compat"].as<bool>();
   r.fresh = o.values["fresh"].as<bool>();
@@ -193,8 +212,9 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
   for (lens_spec& l : r.lenses) l.published_alignment |= r.published && l.kind == lens_kind::tuned;
-  r.null = parse_null(o.text("null"));
+  r.null = {.kind = parse_null(o.text("null")), .seed = asked_seed(o)};
   r.force_lens = o.values["force-lens"].as<bool>();
+  take_generation(o, r);
 }
 
 // "--data downstream.NAME=FILE"
@@ -209,7 +229,7 @@ std::string ways_to_give_data(const study_plan& study) {
 void take_data(const parsed_options& o, run_request& r) {
   cut_options cuts;
   cuts.cuts = static_cast<unsigned>(parse_number("cuts", o.text("cuts"), 1, 1000));
-  cuts.seed = parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
+  cuts.seed = asked_seed(o);
   for (const std::string& data : o.texts("data")) add_data(r, data, cuts);
   for (const study_plan& s : r.studies)
     if (s.datasets.empty())

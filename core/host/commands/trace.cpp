@@ -5,8 +5,10 @@
 
 #include "commands/asked_model.hpp"
 #include "commands/prompts.hpp"
+#include "commands/trace_generate.hpp"
 #include "commands/trace_print.hpp"
 #include "engine/evaluator.hpp"
+#include "engine/generation.hpp"
 #include "model/blank_ends.hpp"
 #include "model/expert_layout.hpp"
 #include "model/non_finite_weights.hpp"
@@ -37,8 +39,9 @@ po::options_description trace_options() {
       "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
       "patch-from", text("TEXT"),
       "for each layer, also the prompt's run with the state of this text's last position at its own last "
-      "one")("experts", po::bool_switch(),
-             "which experts each block chose there, and how sure its router was")(
+      "one")("generate", text("N"),
+             "let the model say N tokens behind the prompt (greedily); those are read too")(
+      "experts", po::bool_switch(), "which experts each block chose there, and how sure its router was")(
       "json", po::bool_switch(), "one JSON object for each prompt");
   add_force_lens(d);
   add_backend_options(d);
@@ -134,6 +137,11 @@ int trace_command(const arguments& args) {
   const std::vector<std::string> prompts = asked_prompts(o);
   trace_result all;
   all.top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
+  const auto generate =
+      o.has("generate")
+          ? static_cast<std::uint32_t>(parse_number("generate", o.text("generate"), 1, most_generated))
+          : 0U;
+  if (generate > 0 && o.has("patch-from")) fail(status::usage, "--generate cannot go with --patch-from");
   const work_rules rules = asked_rules(o);
   const thread_limit limit(rules.threads);
 
@@ -154,6 +162,7 @@ int trace_command(const arguments& args) {
   const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
   running->add_lens(asked.file);
   reading_options reading{.top_k = all.top_k, .choices = choices_of(all.experts)};
+  if (generate > 0) say_texts(model, *running, generate, all);
   read_positions(evaluator(running->c(), running->lenses(), running->rules(), reading), all);
   if (!source.empty()) {
     reading.choices = {};

@@ -107,11 +107,18 @@ bool output_is_finite(const trace_result& all, const site_readings& r) {
 
 std::string point_name(std::int32_t layer) { return layer == 0 ? "embed" : cat("block.", layer - 1, ".out"); }
 
+static std::string said_text(const trace_prompt& p, const tokenizer& t) {
+  std::string out;
+  for (const std::int32_t id : std::span(p.ids).last(p.said)) out += t.bytes(id);
+  return out;
+}
+
 std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t) {
   std::string out = "{\"text\":" + json_text(p.text) + ",\"ids\":";
   put_list(out, p.ids, [&](std::int32_t id) { append_integer(out, id); });
   out += ",\"tokens\":";
   put_list(out, p.ids, [&](std::int32_t id) { out += json_text(t.bytes(id)); });
+  if (p.said > 0) out += ",\"said\":" + json_text(said_text(p, t));
   out += ",\"readings\":[";
   bool first = true;
   for (const trace_reading& r : p.readings) {
@@ -149,6 +156,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
   std::ostringstream out;
   const std::size_t L = all.layers.size(), K = std::min<std::size_t>(all.top_k, 5);
   if (p.readings.empty()) out << "the prompt has no tokens\n";
+  if (p.said > 0) out << "the model says \"" << visible_line(said_text(p, t)) << "\"\n";
   for (const trace_reading& r : p.readings) {
     const lens_reading& lens = r.result->lenses[0];
     for (const std::int32_t wanted : all.targets) {

@@ -23,7 +23,8 @@ struct trace_reading {
 struct trace_prompt {
   std::string text;
   std::vector<std::int32_t> ids;
-  std::vector<trace_reading> readings;
+  std::vector<trace_reading> readings;              // in order of position
+  std::size_t said = 0;                             // the last so many ids are the model's own: --generate
   std::optional<trace_patch> patch = std::nullopt;  // --patch-from
 };
 

@@ -34,7 +34,7 @@ namespace {
 class tops_state {
  public:
   explicit tops_state(const std::vector<round>& rounds) : rounds_(rounds) {
-    c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &final_top};
+    c_ = {sizeof c_, static_cast<std::uint32_t>(rounds.size()), this, &final_top, &generated};
   }
   tops_state(const tops_state&) = delete;
   const dlens_tops* c() const { return &c_; }
@@ -45,6 +45,16 @@ class tops_state {
     if (round >= rounds.size() || read >= rounds[round].results.size() || !rounds[round].results[read])
       return -1;
     return rounds[round].results[read]->final_top;
+  }
+  static dlens_status generated(const dlens_tops* t, std::uint32_t round, std::uint32_t number,
+                                const std::int32_t** ids, std::uint64_t* n, dlens_error* e) noexcept {
+    return guarded(e, [&] {
+      const std::vector<struct round>& rounds = static_cast<const tops_state*>(t->self)->rounds_;
+      if (round >= rounds.size() || number >= rounds[round].generated.size())
+        fail(status::usage, "round ", round, " has no generation ", number);
+      *ids = rounds[round].generated[number].data();
+      *n = rounds[round].generated[number].size();
+    });
   }
   const std::vector<round>& rounds_;
   dlens_tops c_{};
@@ -83,21 +93,25 @@ class answers_state {
     if (r >= rounds_.size() || read >= rounds_[r].reads.size())
       fail(status::usage, "round ", r, " has no read ", read);
     const read_request& asked = rounds_[r].reads[read];
-    if ((lens_.result < 0 && !asked.output_only) || !rounds_[r].results[read])
+    const auto& from = lens_.of_control ? rounds_[r].controls : rounds_[r].results;
+    if ((lens_.result < 0 && !asked.output_only) || !rounds_[r].results[read] || !from[read])
       fail(status::internal, "round ", r, ", read ", read, ": there are no readings");
     const auto [at, fresh] = views_.try_emplace(std::pair(r, read));
     view& out = at->second;
     if (!fresh) return &out.c;
-    const site_readings& site = *rounds_[r].results[read];
+    const std::int32_t final_top = rounds_[r].results[read]->final_top;
+    const site_readings& site = *from[read];
     const lens_reading& result = site.lenses[asked.output_only ? 0 : static_cast<std::size_t>(lens_.result)];
     const std::vector<std::int32_t>& layers = asked.output_only ? last_layer_ : lens_.layers;
     const std::size_t L = layers.size();
     for (const std::int32_t target : asked.targets) {
-      const std::int32_t wanted =
-          target < -1 ? rounds_[r].results[read_of_target(target)]->final_top : target;
+      // What a control reads are ids, see control_batch.hpp.
+      const std::int32_t wanted = target < -1 ? rounds_[r].results[read_of_target(target)]->final_top
+                                  : lens_.of_control && target == -1 ? final_top
+                                                                     : target;
       const auto k = static_cast<std::size_t>(
           std::lower_bound(site.targets.begin(), site.targets.end(), wanted) - site.targets.begin());
-      out.targets.push_back(wanted < 0 ? site.final_top : wanted);
+      out.targets.push_back(wanted < 0 ? final_top : wanted);
       out.rank.push_back(result.rank.data() + k * L);
       out.ties.push_back(result.ties.data() + k * L);
       out.logprob.push_back(result.logprob.data() + k * L);
@@ -109,14 +123,15 @@ class answers_state {
       out.top.push_back(result.top.data() + l * site.top_k);
       out.top_logprob.push_back(result.top_logprob.data() + l * site.top_k);
     }
-    if (rounds_[r].reads[read].hidden) {
-      const std::size_t width = site.hidden.size() / n_states_;
-      for (std::size_t l = 0; l < n_states_; ++l) out.hidden.push_back(site.hidden.data() + l * width);
+    if (asked.hidden) {
+      const std::vector<float>& hidden = rounds_[r].results[read]->hidden;
+      const std::size_t width = hidden.size() / n_states_;
+      for (std::size_t l = 0; l < n_states_; ++l) out.hidden.push_back(hidden.data() + l * width);
     }
     out.c = {.size = sizeof(dlens_reading),
              .n_layers = static_cast<std::uint32_t>(L),
              .n_targets = static_cast<std::uint32_t>(out.targets.size()),
-             .final_top = site.final_top,
+             .final_top = final_top,
              .layers = layers.data(),
              .targets = out.targets.data(),
              .rank = out.rank.data(),
@@ -163,17 +178,29 @@ bool record_job::plan(const dlens_study& study, const model_shape& model) {
     fail(status::internal, request.refused());
   }
   request.complete();
-  if (next.reads.empty()) return false;
+  if (next.reads.empty() && next.generations.empty()) return false;
   if (rounds_.size() == DLENS_MOST_ROUNDS)
     fail(status::internal, "it asks for more than ", DLENS_MOST_ROUNDS, " rounds and does not stop");
   next.results.resize(next.reads.size());
-  missing_ = next.reads.size();
+  next.generated.resize(next.generations.size());
+  if (controlled_) next.controls.resize(next.reads.size());
+  missing_ = next.reads.size() + next.controls.size() + next.generations.size();
   rounds_.push_back(std::move(next));
   return true;
 }
 
+bool record_job::receive_text(std::size_t generation, std::vector<std::int32_t> ids) {
+  rounds_.back().generated[generation] = std::move(ids);
+  return --missing_ == 0;
+}
+
 bool record_job::receive(std::size_t read, std::shared_ptr<const site_readings> result) {
   rounds_.back().results[read] = std::move(result);
+  return --missing_ == 0;
+}
+
+bool record_job::receive_control(std::size_t read, std::shared_ptr<const site_readings> result) {
+  rounds_.back().controls[read] = std::move(result);
   return --missing_ == 0;
 }
 
@@ -182,7 +209,9 @@ bool record_job::finite(const std::vector<lens_slot>& lenses, std::uint32_t lens
   const auto at = static_cast<std::size_t>(lenses[lens].result);
   for (const round& r : rounds_)
     for (std::size_t i = 0; i < r.results.size(); ++i)
-      if (r.results[i] && !r.results[i]->lenses[r.reads[i].output_only ? 0 : at].finite) return false;
+      if (const auto& site = lenses[lens].of_control ? r.controls[i] : r.results[i];
+          site && !site->lenses[r.reads[i].output_only ? 0 : at].finite)
+        return false;
   return true;
 }
 

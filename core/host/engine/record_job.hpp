@@ -6,6 +6,8 @@
 #include "depthlens/abi/experiment.h"
 #include "depthlens/data/record.hpp"
 #include "engine/evaluator.hpp"
+#include "engine/generation.hpp"
+#include "engine/lens_slot.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -36,17 +38,14 @@ struct round {
   std::vector<std::uint32_t> n_top;  // (reads) likeliest tokens that the study asked for
   std::vector<std::shared_ptr<const site_readings>>
       results;  // (reads), set by different threads at different indices
+  std::vector<std::shared_ptr<const site_readings>> controls;  // (reads) by the run's control; or empty
+  std::vector<generation_request> generations;
+  std::vector<std::vector<std::int32_t>> generated;  // (generations), once they are there
 };
 
 // What requests are checked against.
 struct model_shape {
-  std::uint32_t vocab_size, n_layers, d_model;
-};
-
-// A lens of the run: the layers that it reads, and where its readings lie in those of a site.
-struct lens_slot {
-  std::vector<std::int32_t> layers;  // (L)
-  int result = -1;                   // index in site_readings::lenses; -1 = not read in this pass
+  std::uint32_t vocab_size, n_layers, d_model, n_lenses;
 };
 
 class record_job {
@@ -64,8 +63,15 @@ class record_job {
   bool plan(const dlens_study& study, const model_shape& model);
   round& last_round() { return rounds_.back(); }
   const std::vector<round>& rounds() const { return rounds_; }
+  // Keeps the text of a generation of the last round; all of them come before its reads. Returns whether the
+  // round is complete, which without reads it is then.
+  bool receive_text(std::size_t generation, std::vector<std::int32_t> ids);
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
+  // The same of what the control reads, where the job waits for that: see wait_for_control.
+  bool receive_control(std::size_t read, std::shared_ptr<const site_readings> result);
+  // Before its first plan: every read is complete with that of the run's control only.
+  void wait_for_control() { controlled_ = true; }
   // n_layers: of the model.
   void consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                std::uint32_t n_layers, const dlens_sink& sink) const;
@@ -81,7 +87,8 @@ class record_job {
   std::uint64_t content_hash_;
   record_abi c_record_;
   std::vector<round> rounds_;
-  std::atomic<std::size_t> missing_{0};
+  bool controlled_ = false;
+  std::atomic<std::size_t> missing_{0};  // texts and reads of the last round
 };
 
 }  // namespace depthlens

@@ -37,7 +37,8 @@ round_request::round_request(round& to, const model_shape& model) : to_(to), mod
         .self = this,
         .add_sequence = &add_sequence,
         .add_read = &add_read,
-        .add_changed = &add_changed};
+        .add_changed = &add_changed,
+        .add_generation = &add_generation};
 }
 
 std::uint32_t round_request::add(const std::int32_t* ids, std::uint64_t n) {
@@ -105,6 +106,29 @@ dlens_status round_request::add_changed(const dlens_request* r, const std::int32
     *sequence = self.add(ids, n);
     if (self.to_.edits.empty()) self.to_.edits.emplace_back();
     self.to_.edits.back() = std::move(edits);
+  });
+}
+
+dlens_status round_request::add_generation(const dlens_request* r, const dlens_generation* generation,
+                                           std::uint32_t* number, dlens_error* e) noexcept {
+  return answer(r, e, [&](round_request& self) {
+    const dlens_generation* g = generation;
+    if (g == nullptr || !DLENS_HAS(dlens_generation, g, layer))
+      fail(status::internal, "a generation is incomplete");
+    refuse_unknown_members(*g, "a generation");
+    if (g->ids == nullptr || g->n_ids == 0) fail(status::internal, "a generation goes on from no token");
+    if (g->n_tokens == 0 || g->n_tokens > most_generated)
+      fail(status::internal, "a generation of ", g->n_tokens, " tokens; 1 to ", most_generated,
+           " are wanted");
+    if (g->lens > self.model_.n_lenses || g->layer > self.model_.n_layers)
+      fail(status::internal, "a generation is by lens ", g->lens, " at layer ", g->layer,
+           ", which the run does not have");
+    check_ids({g->ids, g->n_ids}, self.model_.vocab_size);
+    *number = static_cast<std::uint32_t>(self.to_.generations.size());
+    self.to_.generations.push_back({.ids = {g->ids, g->ids + g->n_ids},
+                                    .n_tokens = g->n_tokens,
+                                    .lens = static_cast<std::int32_t>(g->lens) - 1,
+                                    .layer = static_cast<std::int32_t>(g->layer)});
   });
 }
 

@@ -31,6 +31,8 @@ class round_request {
   static dlens_status add_changed(const dlens_request*, const std::int32_t* ids, std::uint64_t n,
                                   const dlens_change* const* changes, std::uint64_t n_changes,
                                   std::uint32_t* sequence, dlens_error*) noexcept;
+  static dlens_status add_generation(const dlens_request*, const dlens_generation* generation,
+                                     std::uint32_t* number, dlens_error*) noexcept;
 
   std::uint32_t add(const std::int32_t* ids, std::uint64_t n);
   void check(const dlens_read* read) const;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <tuple>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -25,9 +26,12 @@ struct stop_request {};
 
 struct study_runner::window_state {
   job_list jobs;
-  std::vector<record_job*> waiting;  // for the answers of their next round
-  std::vector<lens_slot> lenses;     // of the run; those that no job lacks are not read
-  std::unique_ptr<evaluator> reads;  // null = nothing is read: a dry run, or no job asks for anything
+  std::vector<record_job*> waiting;    // for the answers of their next round
+  std::vector<lens_slot> lenses;       // of the run; those that no job lacks are not read
+  std::vector<std::size_t> active;     // lenses that are read
+  std::unique_ptr<evaluator> reads;    // null = nothing is read: a dry run, or no job asks for anything
+  std::unique_ptr<evaluator> control;  // null = no lens of the control is read
+  std::mutex guard;                    // of the list of jobs that ask for more
 };
 
 study_runner::study_runner(std::vector<running_study> studies, std::vector<running_lens> lenses,
@@ -104,17 +108,25 @@ std::uint64_t study_runner::records_in_logs() const {
   return n;
 }
 
-void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
-  window_state w;
-  w.jobs = std::move(jobs);
-  std::vector<std::size_t> active;
+void study_runner::choose_lenses(window_state& w, std::vector<std::size_t>& of_control) const {
   for (std::size_t l = 0; l < lenses_.size(); ++l) {
     const bool wanted = std::any_of(w.jobs.begin(), w.jobs.end(), [&](const auto& j) -> bool {
       return lenses_missing(j->study(), key_of(*j))[l];
     });
-    w.lenses.push_back({lenses_[l].layers, wanted ? static_cast<int>(active.size()) : -1});
-    if (wanted) active.push_back(l);
+    const int source = lenses_[l].control_of;
+    std::vector<std::size_t>& list = source < 0 ? w.active : of_control;
+    w.lenses.push_back({lenses_[l].layers, wanted ? static_cast<int>(list.size()) : -1, source >= 0});
+    if (wanted) list.push_back(source < 0 ? l : static_cast<std::size_t>(source));
   }
+}
+
+void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
+  window_state w;
+  w.jobs = std::move(jobs);
+  std::vector<std::size_t> of_control;
+  choose_lenses(w, of_control);
+  if (!of_control.empty() && !options_.only_count)
+    for (const auto& job : w.jobs) job->wait_for_control();
   std::vector<char> asks(w.jobs.size());
   tbb::parallel_for(std::size_t{0}, w.jobs.size(), [&](std::size_t i) {
     record_job& job = *w.jobs[i];
@@ -124,34 +136,79 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
     if (asks[i]) w.waiting.push_back(w.jobs[i].get());
   if (w.waiting.empty()) return;
-  if (!options_.only_count) w.reads = std::make_unique<evaluator>(make_evaluator_(active));
+  if (!options_.only_count) {
+    w.reads = std::make_unique<evaluator>(make_evaluator_(w.active));
+    if (!of_control.empty()) w.control = std::make_unique<evaluator>(options_.control(of_control));
+  }
   while (!w.waiting.empty() && !stop) run_round(w, stop);
 }
 
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
   std::vector<record_job*> again;
+  if (options_.only_count)
+    count_generations(w);
+  else
+    generate(w, again, stop);
   const std::size_t state_bytes = w.reads ? w.reads->state_bytes() : 0;
   for (std::size_t begin = 0; begin < w.waiting.size() && !stop;) {
     job_batch batch;
-    for (; begin < w.waiting.size() && !batch.is_full(state_bytes); ++begin) batch.add(*w.waiting[begin]);
-    run_batch(w, batch, again, stop);
+    for (; begin < w.waiting.size() && !batch.is_full(state_bytes); ++begin)
+      if (!w.waiting[begin]->last_round().reads.empty()) batch.add(*w.waiting[begin]);
+    if (batch.jobs() > 0) run_batch(w, batch, again, stop);
   }
   w.waiting = options_.only_count ? std::vector<record_job*>{} : std::move(again);
 }
 
+void study_runner::go_on(record_job& job, window_state& w, std::vector<record_job*>& again) {
+  if (!plan(job)) return consume_and_log(job, w);
+  const std::lock_guard lock(w.guard);
+  again.push_back(&job);
+}
+
+void study_runner::generate(window_state& w, std::vector<record_job*>& again, const std::atomic<bool>& stop) {
+  std::vector<generation_request> requests;
+  std::vector<std::pair<record_job*, std::size_t>> owners;
+  for (record_job* job : w.waiting)
+    for (std::size_t g = 0; g < job->last_round().generations.size(); ++g) {
+      requests.push_back(job->last_round().generations[g]);
+      owners.emplace_back(job, g);
+    }
+  if (requests.empty()) return;
+  std::vector<record_job*> complete;
+  options_.generator(w.active).run(
+      requests, w.lenses,
+      [&](std::size_t request, std::vector<std::int32_t> ids) {
+        record_job& job = *owners[request].first;
+        if (job.receive_text(owners[request].second, std::move(ids))) complete.push_back(&job);
+      },
+      [&](std::string where) {
+        progress_->note(std::move(where), static_cast<double>(progress_->done()));
+        progress_->add(0);
+      },
+      stop);
+  if (stop) return;
+  std::erase_if(w.waiting, [](record_job* job) { return job->last_round().reads.empty(); });
+  tbb::parallel_for(std::size_t{0}, complete.size(), [&](std::size_t i) { go_on(*complete[i], w, again); });
+}
+
+// Each text as one that shares nothing: what it says is not known.
+void study_runner::count_generations(const window_state& w) {
+  for (const record_job* job : w.waiting)
+    for (const generation_request& g : job->rounds().back().generations) {
+      const std::uint64_t tokens = g.ids.size() + g.n_tokens - 1;
+      counts_.tokens_given += tokens;
+      counts_.distinct_prefixes += tokens;
+      counts_.tokens_computed += tokens;
+      counts_.positions_read += g.n_tokens;
+    }
+}
+
 void study_runner::run_batch(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
                              const std::atomic<bool>& stop) {
-  std::mutex guard;
   const auto on_result = [&](std::size_t request, std::shared_ptr<const site_readings> result) {
     if (stop) throw stop_request{};
     record_job& job = *batch.owner(request).job;
-    if (!job.receive(batch.owner(request).read, std::move(result))) return;
-    if (plan(job)) {
-      const std::lock_guard lock(guard);
-      again.push_back(&job);
-    } else {
-      consume_and_log(job, w);
-    }
+    if (job.receive(batch.owner(request).read, std::move(result))) go_on(job, w, again);
   };
   const double before = static_cast<double>(progress_->done());
   const auto at_stage = [&](std::string where, double share) {
@@ -162,9 +219,21 @@ void study_runner::run_batch(window_state& w, const job_batch& batch, std::vecto
   try {
     counts_ += w.reads ? w.reads->run(batch.work(), on_result, at_stage)
                        : count_work(batch.work(), *options_.only_count);
+    if (w.control) run_control(w, batch, again, stop);
   } catch (const stop_request&) {
     return;
   }
+}
+
+void study_runner::run_control(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
+                               const std::atomic<bool>& stop) {
+  const control_batch control(batch, options_.shuffle ? &*options_.shuffle : nullptr);
+  const auto on_result = [&](std::size_t request, std::shared_ptr<const site_readings> result) {
+    if (stop) throw stop_request{};
+    record_job& job = *batch.owner(request).job;
+    if (job.receive_control(batch.owner(request).read, std::move(result))) go_on(job, w, again);
+  };
+  counts_ += w.control->run(control.work(), on_result);
 }
 
 // Of several the first in the order of the data, whichever came first.

@@ -5,7 +5,9 @@
 // window's requests share one prefix forest, whichever study they come from.
 #pragma once
 
+#include "engine/control_batch.hpp"
 #include "engine/evaluator.hpp"
+#include "engine/generation.hpp"
 #include "engine/record_job.hpp"
 #include "engine/study_session.hpp"
 #include "log/record_log.hpp"
@@ -29,6 +31,7 @@ struct running_study {
 struct running_lens {
   std::string label;
   std::vector<std::int32_t> layers;
+  int control_of = -1;  // the lens that the run's control is read by here; -1 = a lens of the model itself
 };
 
 // A record that was read as numbers that are not finite, and is not kept.
@@ -43,18 +46,25 @@ class job_batch;
 
 class study_runner {
  public:
+  // Makes an evaluator that reads the lenses with the given numbers; called for every window that reads by
+  // them.
+  using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
+  // The same for the texts of a window that asks for some.
+  using make_generator = std::function<text_generator(const std::vector<std::size_t>& lenses)>;
+
   struct options {
     std::size_t window = 8192;  // records
     // A dry run plans the first round of every record and counts the work by these rules; it computes nothing
     // and opens no logs.
     std::optional<pack_rules> only_count = std::nullopt;
+    make_generator generator = {};
+    // Of lenses that are of the control, which reads by the lenses they are of; and whether it reads shuffled
+    // tokens.
+    make_evaluator control = {};
+    std::optional<shuffle_rule> shuffle = std::nullopt;
     // Called before a record is written to a log; throws where that is not allowed any more. [any thread]
     std::function<void()> before_writing = [] {};
   };
-  // Makes an evaluator that reads the lenses with the given numbers; called for every window that reads by
-  // them.
-  using make_evaluator = std::function<evaluator(const std::vector<std::size_t>& lenses)>;
-
   study_runner(std::vector<running_study> studies, std::vector<running_lens> lenses, make_evaluator make,
                options o);
 
@@ -79,9 +89,18 @@ class study_runner {
 
   // Plans the first round of each job, then runs rounds until no job asks for more.
   void run_window(job_list jobs, const std::atomic<bool>& stop);
+  // Which lenses the window reads, and which the control does.
+  void choose_lenses(window_state& w, std::vector<std::size_t>& of_control) const;
   // Reads what the waiting jobs ask for. Each job that has all its answers is planned again at once, and
   // ended where that asks for nothing.
   void run_round(window_state& w, const std::atomic<bool>& stop);
+  // What the waiting jobs have generated, before they are read.
+  void generate(window_state& w, std::vector<record_job*>& again, const std::atomic<bool>& stop);
+  void count_generations(const window_state& w);
+  // Of a job with all its answers.
+  void go_on(record_job& job, window_state& w, std::vector<record_job*>& again);
+  void run_control(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
+                   const std::atomic<bool>& stop);
   void run_batch(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
                  const std::atomic<bool>& stop);
   // (lenses) 1 = its log does not have the record yet.

@@ -70,7 +70,9 @@ study_session::study_session(const run_context& context, study_plan& plan) : con
           .lens_labels = labels_.data(),
           .datasets = dataset_pointers_.data(),
           .tokenizer = context.tokenizer,
-          .host = context.host};
+          .host = context.host,
+          .generate = context.generate,
+          .reserved = 0};
   std::vector<dlens_pair> options;
   for (const auto& [key, value] : plan.options) options.push_back({to_text(key), to_text(value)});
   const plugin_call in_flight("experiment", word(), "study_create");
@@ -182,7 +184,10 @@ void study_session::survey(dataset_plan& d, std::uint32_t number) {
 bool study_session::plan_record(record_job& job) const {
   return about_record("plan", plan_.datasets[job.dataset()], job.data().index, [&] {
     return guarded_call([&] {
-      return job.plan(*study_, {context_.vocab_size, context_.n_layers, context_.d_model});
+      return job.plan(*study_, {.vocab_size = context_.vocab_size,
+                                .n_layers = context_.n_layers,
+                                .d_model = context_.d_model,
+                                .n_lenses = run_.n_lenses});
     });
   });
 }

@@ -54,6 +54,7 @@ struct run_context {
   const dlens_tokenizer* tokenizer = nullptr;
   const dlens_host* host = nullptr;
   std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();  // records of each data set
+  std::uint32_t generate = 0;                                       // see dlens_run
   expert_layout experts = {};                                       // empty = --experts does not ask for them
 };
 

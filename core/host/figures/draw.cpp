@@ -53,9 +53,12 @@ void check_formats(std::span<const std::string> formats) {
 
 // "MODEL, LENS lens, N prompts"; the model's name gives way where it is too long.
 std::string subtitle(const figure_run& run, double width) {
-  const std::string lens = run.lens.empty() ? ""
-                                            : ", " + figure_line(run.lens, 40) +
-                                                  (run.control.empty() ? " lens" : " lens and its null");
+  const std::string lens = run.lens.empty()
+                               ? ""
+                               : ", " + figure_line(run.lens, 40) +
+                                     (run.control.empty()           ? " lens"
+                                      : run.control_label == "null" ? " lens and its null"
+                                                                    : " lens and " + run.control_label);
   const std::string rest =
       lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
   const double room = width - text_width(rest, figure_style::text_size);
@@ -112,7 +115,7 @@ std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& ru
   figure_spec figure = given;
   figure_data data = read_figure(figure, csv);
   if (!run.control.empty()) {
-    add_control(data, read_figure(figure, run.control), "null");
+    add_control(data, read_figure(figure, run.control), run.control_label);
     if (!figure.baseline.empty()) {
       figure_spec text = given;
       for (panel_spec& panel : text.panels) panel.y = figure.baseline;

@@ -20,6 +20,7 @@ struct figure_run {
   unsigned n_layers = 0;  // blocks: layer axes go from 0 to this; 0 = not known, they end where the data end
   std::filesystem::path control =
       {};  // a table of the same form, drawn beside as lines ", null"; empty = none
+  std::string control_label = "null";
 };
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as

@@ -4,6 +4,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/utf8.hpp"
 #include "depthlens/model/model_name.hpp"
+#include "model/untrained_weights.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
@@ -67,7 +68,7 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
   for (const std::string& note : m.files->arch().notes) log_info(note);
   m.files_seconds = opening.seconds();
   const stopwatch reading_tokens;
-  m.tokens = std::make_unique<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
+  m.tokens = std::make_shared<tokenizer_service>(tokenizer_at(m.path, m.files->gguf()), bos);
   m.tokenizer_seconds = reading_tokens.seconds();
   const std::size_t rows = m.files->arch().vocab_size, ids = m.tokens->get().size();
   if (rows > ids)
@@ -76,6 +77,16 @@ opened_model opened_model::open(const std::string& name_or_path, bos_policy bos,
     log_warning(cat("the tokenizer has ", ids, " ids but the embedding only ", rows,
                     " rows; prompts that use the ids without a row are not run"));
   return m;
+}
+
+opened_model opened_model::untrained(std::uint64_t seed, const std::filesystem::path& folder) const {
+  opened_model out;
+  out.name = name;
+  out.path = path;
+  out.files = std::make_unique<model_files>(untrained_weights(*files, seed, folder));
+  out.tokens = tokens;
+  out.hash = hash;
+  return out;
 }
 
 std::int32_t opened_model::first_token() const {

@@ -21,13 +21,16 @@ struct opened_model {
   std::string name;            // for file names and titles
   std::filesystem::path path;  // what the name was resolved to
   std::unique_ptr<model_files> files;
-  std::unique_ptr<tokenizer_service> tokens;
+  std::shared_ptr<tokenizer_service> tokens;
   std::shared_future<std::string> hash;
   double files_seconds = 0, tokenizer_seconds = 0;  // that opening them took
 
   // SHA-256 of the files of the weights (model_files::content_hash), which are read when it is first asked
   // for. Throws status::io.
   const std::string& content_hash() const { return hash.get(); }
+
+  // The same with random weights, see untrained_weights.hpp.
+  opened_model untrained(std::uint64_t seed, const std::filesystem::path& folder) const;
 
   // What prompts begin with, or token 0: one that can be computed alone.
   std::int32_t first_token() const;

@@ -69,6 +69,7 @@ void add_drawings(const fs::path& run, const boost::json::object& model, const b
   to.push_back(d);
   if (!entry.contains("control") || d.figure.kind == figure_kind::density) return;
   d.about.control = run / "data" / required_file_name(entry, "control");
+  if (const auto label = text_at(&entry, "control_label")) d.about.control_label = *label;
   d.stem += "_null";
   to.push_back(std::move(d));
 }

@@ -36,8 +36,10 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
     entry["lens"] = of_no_lens ? "" : label;
     entry["stem"] = stem;
     entry["csv"] = file_stem((*table)->file, label, o.context.name) + ".csv";
-    if (const auto control = o.lenses.null_of(o.lens); control && !of_no_lens)
+    if (const auto control = o.lenses.null_of(o.lens); control && !of_no_lens) {
       entry["control"] = file_stem((*table)->file, o.context.lens_labels[*control], o.context.name) + ".csv";
+      entry["control_label"] = o.lenses.control_label();
+    }
     const auto prompts = o.done.prompts.find(f.id);
     entry["prompts"] = prompts == o.done.prompts.end() ? 0 : prompts->second;
     entry["figure"] = to_json(from_abi(f));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/evaluator.hpp"
+#include "engine/generation.hpp"
 #include "model/running_model.hpp"
 #include "run/held_run.hpp"
 #include "run/run_inputs.hpp"
@@ -26,16 +27,25 @@ class run_backend {
   running_model& model();
   // Reads the lenses with these numbers; their files give up their values to the model.
   evaluator evaluator_of(const std::vector<std::size_t>& lenses);
+  // Says texts, and reads these lenses where they do.
+  text_generator generator_of(const std::vector<std::size_t>& lenses);
+  // Reads the lenses with these numbers in what the run's control reads: the untrained model, which the first
+  // call makes and loads, or the model itself.
+  evaluator control_of(const std::vector<std::size_t>& lenses);
   // Reads no lens.
   evaluator evaluator_of_states();
 
  private:
   reading_options reading() const;
+  running_model& with_lenses();  // the model, with all lenses of the run that it reads
+  running_model& untrained();
 
   run_inputs& inputs_;
   held_run& run_;
   registry::backend backend_;
   std::unique_ptr<running_model> running_;
+  std::unique_ptr<opened_model> untrained_files_;
+  std::unique_ptr<running_model> untrained_;
 };
 
 }  // namespace depthlens

@@ -22,6 +22,7 @@ run_context context_of(const run_request& request, const opened_model& model, co
           .tokenizer = model.tokens->c(),
           .host = plugin_host(),
           .limit = request.limit,
+          .generate = request.generate,
           .experts = request.experts ? asked_experts(a, model.name) : expert_layout{}};
 }
 
@@ -30,7 +31,7 @@ run_context context_of(const run_request& request, const opened_model& model, co
 run_inputs::run_inputs(run_request asked)
     : request(std::move(asked)),
       model(opened_model::open(request.model, request.bos, request.name, request.policy)),
-      lenses(request.lenses, request.dry_run ? null_kind::none : request.null, *model.files,
+      lenses(request.lenses, request.dry_run ? null_request{} : request.null, *model.files,
              request.force_lens),
       context(context_of(request, model, lenses)) {
   if (!request.fresh && !request.dry_run)
@@ -49,7 +50,12 @@ std::uint64_t run_inputs::records_wanted() const {
 
 std::vector<running_lens> run_inputs::running_lenses() const {
   std::vector<running_lens> out;
-  for (std::size_t l = 0; l < lenses.size(); ++l) out.push_back({context.lens_labels[l], lenses.layers(l)});
+  for (std::size_t l = 0; l < lenses.size(); ++l) {
+    const auto source = lenses.read_by(l);
+    out.push_back({.label = context.lens_labels[l],
+                   .layers = lenses.layers(l),
+                   .control_of = source ? static_cast<int>(*source) : -1});
+  }
   return out;
 }
 

@@ -59,6 +59,7 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["backend"] = backend;
   key["precision"] = r.work.precision;
   key["experts"] = r.experts ? "on" : "off";
+  if (r.generate > 0) key["generate"] = r.generate;
   // In the published code's mode the name is part of every file name.
   if (r.published) key["name"] = model.name;
   key["model_sha256"] = model.content_hash();

@@ -11,23 +11,38 @@ null_kind parse_null(const std::string& text) {
   if (text.empty()) return null_kind::none;
   if (text == "zero") return null_kind::zero;
   if (text == "mean") return null_kind::mean;
-  fail(status::usage, "--null ", text, ": expected zero or mean");
+  if (text == "untrained") return null_kind::untrained;
+  if (text == "shuffled") return null_kind::shuffled;
+  fail(status::usage, "--null ", text, ": expected zero, mean, untrained or shuffled");
 }
 
-run_lenses::run_lenses(std::vector<lens_spec> specs, null_kind null, const model_files& model, bool force)
-    : model_(model), lenses_(open_lenses(std::move(specs), model, force)) {
+bool run_lenses::make_control(std::size_t lens, std::string& reason) {
+  if (null_.kind == null_kind::untrained && lenses_[lens].spec.kind != lens_kind::logit) {
+    reason = "it was trained for the model's own states";
+    return false;
+  }
+  if (null_.kind != null_kind::zero) return true;
+  try {
+    controls_.push_back(lens_file::null_of(lenses_[lens].file, nullptr, model_.arch().d_model,
+                                           zero_is_constant(), "null zero"));
+  } catch (const error& e) {
+    reason = e.what();
+    return false;
+  }
+  return true;
+}
+
+run_lenses::run_lenses(std::vector<lens_spec> specs, const null_request& null, const model_files& model,
+                       bool force)
+    : model_(model), null_(null), lenses_(open_lenses(std::move(specs), model, force)) {
   for (const opened_lens& l : lenses_) labels_.push_back(l.spec.label);
+  if (null.kind == null_kind::none) return;
+  const char* option = null.kind == null_kind::untrained ? "--null untrained" : "--null zero";
   std::string reason;
-  for (std::size_t i = 0; i < lenses_.size() && null != null_kind::none; ++i) {
-    if (null == null_kind::zero) {
-      try {
-        controls_.push_back(lens_file::null_of(lenses_[i].file, nullptr, model.arch().d_model,
-                                               zero_is_constant(), "null zero"));
-      } catch (const error& e) {
-        reason = e.what();
-        log_warning(cat("--null zero: lens ", labels_[i], " has no such control: ", reason));
-        continue;
-      }
+  for (std::size_t i = 0; i < lenses_.size(); ++i) {
+    if (!make_control(i, reason)) {
+      log_warning(cat(option, ": lens ", labels_[i], " has no such control: ", reason));
+      continue;
     }
     null_source_.push_back(i);
     labels_.push_back(labels_[i] + "-null");
@@ -36,8 +51,17 @@ run_lenses::run_lenses(std::vector<lens_spec> specs, null_kind null, const model
       if (std::count(labels_.begin(), labels_.end(), taken) > (taken == labels_.back() ? 1 : 0))
         fail(status::usage, "--null: a lens is called ", taken, " already");
   }
-  if (null != null_kind::none && null_source_.empty())
-    fail(status::usage, "--null zero: no lens of this run has such a control: ", reason);
+  if (null_source_.empty()) fail(status::usage, option, ": no lens of this run has such a control: ", reason);
+}
+
+std::optional<std::size_t> run_lenses::read_by(std::size_t i) const {
+  if (!is_null(i) || (null_.kind != null_kind::untrained && null_.kind != null_kind::shuffled))
+    return std::nullopt;
+  return null_source_[i - lenses_.size()];
+}
+
+std::string run_lenses::control_key() const {
+  return cat("null ", null_.kind == null_kind::untrained ? "untrained" : "shuffled", ", seed ", null_.seed);
 }
 
 // A norm of the zero vector is its bias.
@@ -67,6 +91,11 @@ std::optional<std::size_t> run_lenses::null_of(std::size_t i) const {
   return lenses_.size() + static_cast<std::size_t>(at - null_source_.begin());
 }
 
+const char* run_lenses::control_label() const {
+  if (null_.kind == null_kind::untrained) return "untrained";
+  return null_.kind == null_kind::shuffled ? "shuffled" : "null";
+}
+
 bool run_lenses::has_tuned() const {
   return std::any_of(lenses_.begin(), lenses_.end(),
                      [](const opened_lens& l) { return l.spec.kind == lens_kind::tuned; });
@@ -74,7 +103,9 @@ bool run_lenses::has_tuned() const {
 
 boost::json::object run_lenses::key() const {
   boost::json::object out;
-  for (std::size_t i = 0; i < lenses_.size() + controls_.size(); ++i) out[labels_[i]] = file(i).key();
+  for (std::size_t i = 0; i < files(); ++i) out[labels_[i]] = file(i).key();
+  for (std::size_t i = 0; i < size(); ++i)
+    if (read_by(i)) out[labels_[i]] = control_key();
   return out;
 }
 
@@ -91,6 +122,7 @@ boost::json::object run_lenses::describe() const {
   for (std::size_t i = 0; i < null_source_.size(); ++i) {
     boost::json::object one;
     one["control_of"] = labels_[null_source_[i]];
+    if (read_by(lenses_.size() + i)) one["control"] = control_key();
     out[labels_[lenses_.size() + i]] = std::move(one);
   }
   return out;

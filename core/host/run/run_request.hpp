@@ -20,7 +20,7 @@ struct run_request {
   std::string model, name;  // as --model and --name have them
   std::filesystem::path out;
   std::vector<lens_spec> lenses;
-  null_kind null = null_kind::none;
+  null_request null;
   bool force_lens = false;
   bool allow_mixed_devices = false;
   std::vector<study_plan> studies;
@@ -29,8 +29,9 @@ struct run_request {
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, published = false, fresh = false, dry_run = false;
-  bool experts = false;     // tables of the experts that were chosen
-  std::uint64_t limit = 0;  // records of each data set
+  bool experts = false;        // tables of the experts that were chosen
+  std::uint64_t limit = 0;     // records of each data set
+  std::uint32_t generate = 0;  // tokens that are said behind each prompt
   work_rules work;
 };
 

@@ -104,11 +104,16 @@ int run_session::work() {
 }
 
 bool run_session::take_means() {
-  if (inputs_.request.null != null_kind::mean) return true;
+  if (inputs_.request.null.kind != null_kind::mean) return true;
   means_ = take_null_means(inputs_, run_, backend_);
   if (!means_) return false;
   inputs_.lenses.set_means(means_->states);
   return true;
+}
+
+std::optional<shuffle_rule> shuffle_of(const run_inputs& inputs) {
+  if (inputs.request.null.kind != null_kind::shuffled) return std::nullopt;
+  return shuffle_rule{.seed = inputs.request.null.seed, .front = inputs.model.tokens->prefix()};
 }
 
 study_runner run_session::make_runner() {
@@ -128,7 +133,11 @@ study_runner run_session::make_runner() {
   return study_runner(
       std::move(studies), inputs_.running_lenses(),
       [this](const std::vector<std::size_t>& lenses) { return backend_.evaluator_of(lenses); },
-      {.window = inputs_.request.work.window, .before_writing = before_writing});
+      {.window = inputs_.request.work.window,
+       .generator = [this](const std::vector<std::size_t>& lenses) { return backend_.generator_of(lenses); },
+       .control = [this](const std::vector<std::size_t>& lenses) { return backend_.control_of(lenses); },
+       .shuffle = shuffle_of(inputs_),
+       .before_writing = before_writing});
 }
 
 bool run_session::compute(study_runner& runner) {

@@ -19,7 +19,7 @@
 namespace depthlens {
 namespace {
 
-using reference::model_shape;
+using shape = reference::model_shape;
 using reference::random_model;
 
 constexpr std::size_t n_sequences = 9, longest = 23;
@@ -33,15 +33,15 @@ const dlens_backend& backend_of(checked_plugin& p) {
 }
 
 // Forms of models that are common; a backend need not have all.
-std::vector<std::pair<const char*, model_shape>> shapes() {
-  model_shape gpt2{.kv_heads = 4,
-                   .rope_dims = 0,
-                   .biased = true,
-                   .norm_kind = DLENS_NORM_LAYER,
-                   .activation = DLENS_ACTIVATION_GELU_TANH,
-                   .norm_biases = true,
-                   .gated = false,
-                   .learned_positions = true};
+std::vector<std::pair<const char*, shape>> shapes() {
+  shape gpt2{.kv_heads = 4,
+             .rope_dims = 0,
+             .biased = true,
+             .norm_kind = DLENS_NORM_LAYER,
+             .activation = DLENS_ACTIVATION_GELU_TANH,
+             .norm_biases = true,
+             .gated = false,
+             .learned_positions = true};
   return {{"Llama", {.tied = false}}, {"Qwen 3", {.qk = reference::qk_norm::each_head}}, {"GPT-2", gpt2}};
 }
 

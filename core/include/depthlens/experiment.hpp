@@ -119,6 +119,14 @@ class tops_view {
     if (id < 0) fail(status::internal, "round ", round, " has no read ", read);
     return id;
   }
+  // The tokens of a generation; see dlens_tops for those that a lens says.
+  std::span<const std::int32_t> generated(std::uint32_t round, std::uint32_t number) const {
+    if (!DLENS_HAS(dlens_tops, t_, generated)) fail(status::unavailable, "this host generates no text");
+    const std::int32_t* ids = nullptr;
+    std::uint64_t n = 0;
+    checked_call(t_->generated, t_, round, number, &ids, &n);
+    return {ids, n};
+  }
 
  private:
   const dlens_tops* t_;
@@ -210,6 +218,10 @@ void warn(const dlens_run& run, const Parts&... parts) {
 }
 
 inline bool is_published(const dlens_run& run) { return (run.flags & DLENS_RUN_PUBLISHED) != 0; }
+// How many tokens are said behind each prompt, and read; 0 = none.
+inline std::uint32_t generated_tokens(const dlens_run& run) {
+  return DLENS_HAS(dlens_run, &run, generate) ? run.generate : 0;
+}
 inline bool targets_gold(const dlens_run& run) { return (run.flags & DLENS_RUN_TARGET_GOLD) != 0; }
 
 // ---- what an author writes --------------------------------------------------------------------------------
@@ -244,6 +256,7 @@ class option_values {
 
 // Derived classes have a constructor (const dlens_run&, const option_values&) and static functions
 //   std::span<const dlens_option> options();   std::span<const dlens_input> inputs();
+// and, where it reads the texts that --generate asks for, static constexpr bool reads_generated = true.
 // plan, consume, left_out are called from several threads at once and may depend on their arguments,
 // and on what the constructor and the survey left, only.
 class study {
@@ -333,13 +346,16 @@ const dlens_experiment* experiment_table() {
     for (const dlens_input& i : Study::inputs()) v.push_back(&i);
     return v;
   }();
+  constexpr bool generates = requires { requires Study::reads_generated; };
   static const dlens_experiment e = {.size = sizeof e,
                                      .reserved = 0,
                                      .options = options.data(),
                                      .n_options = options.size(),
                                      .inputs = inputs.data(),
                                      .n_inputs = inputs.size(),
-                                     .study_create = create_study<Study>};
+                                     .study_create = create_study<Study>,
+                                     .flags = generates ? std::uint32_t{DLENS_EXPERIMENT_GENERATES} : 0,
+                                     .reserved2 = 0};
   return &e;
 }
 

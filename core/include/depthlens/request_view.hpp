@@ -6,6 +6,7 @@
 #include "depthlens/base/abi_error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -82,6 +83,27 @@ class request_view {
     std::uint32_t sequence = 0;
     checked_call(r_->add_changed, r_, ids.data(), ids.size(), list.data(), list.size(), &sequence);
     return sequence;
+  }
+
+  // What says the next token of a generation: a lens of the run at a layer; nothing = the model itself.
+  struct speaker {
+    std::uint32_t lens, layer;
+  };
+  // Returns its number; tops_view::generated has the tokens in the next round. Errors: status::unavailable
+  // for a host that generates nothing.
+  std::uint32_t add_generation(std::span<const std::int32_t> ids, std::uint32_t n_tokens,
+                               std::optional<speaker> by = std::nullopt) const {
+    if (!DLENS_HAS(dlens_request, r_, add_generation))
+      fail(status::unavailable, "this host generates no text");
+    const dlens_generation asked = {.size = sizeof asked,
+                                    .n_tokens = n_tokens,
+                                    .ids = ids.data(),
+                                    .n_ids = ids.size(),
+                                    .lens = by ? by->lens + 1 : 0,
+                                    .layer = by ? by->layer : 0};
+    std::uint32_t number = 0;
+    checked_call(r_->add_generation, r_, &asked, &number);
+    return number;
   }
 
  private:

@@ -94,6 +94,10 @@ typedef struct dlens_run {
   const dlens_dataset *const *datasets;
   const dlens_tokenizer *tokenizer;
   const dlens_host *host;
+  // --generate: so many tokens are said behind each prompt, and read; 0 = none are. Only an experiment with
+  // DLENS_EXPERIMENT_GENERATES gets another number.
+  uint32_t generate;
+  uint32_t reserved;
 } dlens_run;
 
 enum {
@@ -151,6 +155,19 @@ typedef struct dlens_change {
   uint64_t seed;                     // of the random direction
 } dlens_change;
 
+// A text that goes on by itself, without changes: the likeliest token is put behind it, again and again (of
+// equal ones the smaller id).
+typedef struct dlens_generation {
+  uint32_t size;
+  // At most so many; it ends with the first token that ends the model's texts, and at the model's length.
+  uint32_t n_tokens;
+  const int32_t *ids;  // (n_ids) of the prompt
+  uint64_t n_ids;      // at least 1
+  // Number plus 1 of the lens of the run that says what is likeliest, at `layer`; 0 = the model itself does.
+  uint32_t lens;
+  uint32_t layer;  // 0..n; nothing comes of one that the lens does not read
+} dlens_generation;
+
 // Collects what a record needs, during plan and on its thread. All ids are copied.
 typedef struct dlens_request {
   uint32_t size;
@@ -169,6 +186,9 @@ typedef struct dlens_request {
   dlens_status (*add_changed)(const struct dlens_request *, const int32_t *ids, uint64_t n,
                               const dlens_change *const *changes, uint64_t n_changes, uint32_t *sequence,
                               dlens_error *error);
+  // *number is that of the generation in this request; its tokens are there in the next round.
+  dlens_status (*add_generation)(const struct dlens_request *, const dlens_generation *generation,
+                                 uint32_t *number, dlens_error *error);
 } dlens_request;
 
 // One position read by one lens, over its L layers; K targets as asked for. Where a layer has no finite
@@ -202,6 +222,11 @@ typedef struct dlens_tops {
   const void *self;
   // -1 for a number that was not asked for. [any]
   int32_t (*final_top)(const struct dlens_tops *, uint32_t round, uint32_t read);
+  // The tokens of a generation, (*n_ids) of them, the one that ended it included; valid during the call. None
+  // where a lens says them that is not read this time, so go by them about that lens alone. DLENS_USAGE for a
+  // number that was not asked for. [any]
+  dlens_status (*generated)(const struct dlens_tops *, uint32_t round, uint32_t number, const int32_t **ids,
+                            uint64_t *n_ids, dlens_error *error);
 } dlens_tops;
 
 // The answers to a record's requests, for consume.
@@ -293,6 +318,12 @@ typedef struct dlens_study {
 
 #define DLENS_MOST_ROUNDS 256
 
+enum {
+  // It reads the texts that the model says, where dlens_run.generate asks for them. Of others a run with
+  // --generate is refused.
+  DLENS_EXPERIMENT_GENERATES = 1
+};
+
 typedef struct dlens_experiment {
   uint32_t size;
   uint32_t reserved;
@@ -305,6 +336,8 @@ typedef struct dlens_experiment {
   // *study is freed with its destroy. [main]
   dlens_status (*study_create)(const dlens_run *run, const dlens_pair *options, uint64_t n_options,
                                dlens_study **study, dlens_error *error);
+  uint32_t flags;  // DLENS_EXPERIMENT_GENERATES
+  uint32_t reserved2;
 } dlens_experiment;
 
 DLENS_ASSERT(sizeof(dlens_word) == 40);
@@ -315,6 +348,7 @@ DLENS_ASSERT(offsetof(dlens_run, host) == 64);
 DLENS_ASSERT(offsetof(dlens_read, flags) == 36);
 DLENS_ASSERT(offsetof(dlens_read, against) == 40);
 DLENS_ASSERT(offsetof(dlens_change, seed) == 48);
+DLENS_ASSERT(offsetof(dlens_generation, layer) == 28);
 DLENS_ASSERT(offsetof(dlens_request, add_read) == 24);
 DLENS_ASSERT(offsetof(dlens_request, add_changed) == 32);
 DLENS_ASSERT(offsetof(dlens_reading, hidden) == 104);

@@ -22,6 +22,7 @@
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/json.hpp"
+#include "depthlens/base/mapped_file.hpp"
 #include "depthlens/base/text.hpp"
 #include "depthlens/files/gguf.hpp"
 #include "depthlens/files/safetensors.hpp"
@@ -74,6 +75,18 @@ class model_files {
     return out;
   }
 
+  // The same architecture with other weights: `views` has each of tensors(), lying in `data`, and files are
+  // read no more.
+  model_files with_weights(std::vector<tensor_view> views, mapped_file data) const {
+    model_files out;
+    out.path_ = path_;
+    out.arch_ = arch_;
+    out.tensors_ = std::move(views);
+    out.weights_ = std::move(data);
+    for (std::size_t i = 0; i < out.tensors_.size(); ++i) out.by_name_.emplace(out.tensors_[i].name, i);
+    return out;
+  }
+
   model_kind kind() const noexcept { return gguf_ ? model_kind::gguf : model_kind::folder; }
   const std::filesystem::path& path() const noexcept { return path_; }
   // The GGUF file, null for a folder.
@@ -110,6 +123,7 @@ class model_files {
     if (gguf_) gguf_->forget_pages();
     for (const safetensors_file& file : shards_) file.forget_pages();
     for (const torch_file& file : torch_) file.forget_pages();
+    weights_.forget_pages();
   }
   // Throws where one of the files is not what it was when it was opened: see mapped_file.
   void require_unchanged() const {
@@ -230,6 +244,7 @@ class model_files {
   std::vector<safetensors_file> shards_;
   std::vector<torch_file> torch_;
   std::vector<std::pair<const torch_file*, torch_tensor>> torch_tensors_;
+  mapped_file weights_;  // of with_weights
   std::optional<architecture> arch_;
   std::vector<raw_tensor> raw_;
   std::deque<tensor_view> paired_;       // of MXFP4 blocks and their scales, which raw_ views

@@ -24,6 +24,7 @@ namespace depthlens {
 
 class guess_study : public study {
  public:
+  static constexpr bool reads_generated = true;
   static std::span<const dlens_option> options() {
     static const std::array list = {token_counts_option(), positions_option(), whitespace_option("keep")};
     return list;

@@ -98,19 +98,19 @@ struct prompt_state {
   std::string prompt;
 };
 
-// For a record that asks for its one prompt in round 0 and, if need be, again in round 1, with the prompt's
-// last position as read number `read` of both.
+// For a record that asks for its one prompt in round `first` and, if need be, again in the next one, with the
+// prompt's last position as read number `read` of both.
 inline prompt_state settle(white_space_rule rule, const white_space_test& is_blank, std::string_view prompt,
-                           const tops_view& answers, std::uint32_t read = 0) {
-  if (answers.rounds() == 0) return {prompt_state::ask, 0, std::string(prompt)};
-  if (rule == white_space_rule::keep || !is_blank(answers.final_top(0, read)))
-    return {prompt_state::settled, 0, std::string(prompt)};
+                           const tops_view& answers, std::uint32_t read = 0, std::uint32_t first = 0) {
+  if (answers.rounds() <= first) return {prompt_state::ask, first, std::string(prompt)};
+  if (rule == white_space_rule::keep || !is_blank(answers.final_top(first, read)))
+    return {prompt_state::settled, first, std::string(prompt)};
   if (rule == white_space_rule::drop || !can_retry(is_blank, prompt))
-    return {prompt_state::dropped, 0, std::string(prompt)};
+    return {prompt_state::dropped, first, std::string(prompt)};
   std::string retried = std::string(prompt) + ' ';
-  if (answers.rounds() == 1) return {prompt_state::ask, 1, std::move(retried)};
-  const bool again = is_blank(answers.final_top(1, read));
-  return {again ? prompt_state::dropped : prompt_state::settled, 1, std::move(retried)};
+  if (answers.rounds() == first + 1) return {prompt_state::ask, first + 1, std::move(retried)};
+  const bool again = is_blank(answers.final_top(first + 1, read));
+  return {again ? prompt_state::dropped : prompt_state::settled, first + 1, std::move(retried)};
 }
 
 }  // namespace depthlens

@@ -95,9 +95,7 @@ std::span<const dlens_option> facts_study::options() {
                    .fallback = "once",
                    .help = "Repeated pairs of prompt and answer are read once, or each time.",
                    .choices = duplicates}),
-      whitespace_option("drop"),
-      failures_option("Facts whose first token the model misses are curves of their own, about that token: "
-                      "how near it comes.")};
+      whitespace_option("drop"), failures_option()};
   return all;
 }
 

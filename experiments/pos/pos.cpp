@@ -102,8 +102,7 @@ std::span<const dlens_option> pos_study::options() {
                    .help = "A final top-1 of white space counts, is asked again after a blank, or is left "
                            "out (auto: keep for BASELINE, else drop).",
                    .choices = whitespace}),
-      failures_option("Words that the model misses are curves of their own, about the word: how near it "
-                      "comes.")};
+      failures_option()};
   return all;
 }
 

@@ -11,8 +11,13 @@
 
 namespace depthlens {
 
-inline dlens_option failures_option(const char* help) {
-  return make_option({.id = "failures", .type = DLENS_OPTION_BOOL, .fallback = "false", .help = help});
+// One text, so that the help of all experiments says it once.
+inline dlens_option failures_option() {
+  return make_option({.id = "failures",
+                      .type = DLENS_OPTION_BOOL,
+                      .fallback = "false",
+                      .help = "Words, and facts by their first token, that the model's own top-1 misses are "
+                              "curves of their own: how near does the answer come?"});
 }
 
 // Throws status::usage for a run as published, whose tables have right answers alone.

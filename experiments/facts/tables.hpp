@@ -54,8 +54,8 @@ inline table rows_of_facts() {
            {"answer", DLENS_TEXT, "the whole answer"}})};
 }
 
-// True answers count, where the model gives them itself; with `failures` also the first token, told of nothing,
-// of those that the model begins otherwise.
+// True answers count, where the model gives them itself; with `failures` also those that it begins otherwise,
+// at their first token, where it has not been told anything yet.
 inline fact_row_reader reader_of_facts(const description& tables, bool failures) {
   const auto column = [&](std::string_view id) { return tables.column_of(rows_table, id); };
   return [failures, correct = column("answer_correct"), begun = column("first_correct"),

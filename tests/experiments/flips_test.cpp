@@ -66,8 +66,8 @@ BOOST_AUTO_TEST_CASE(the_summary_has_all_buckets_of_every_layer_and_no_rate_with
   host.add("", "prompt", {prompt("on the"), prompt("a small"), prompt("so")});
   host.model.top = {{"on the", " mat"}, {"a small", " dog"}};  // after "so" it says "~" itself
   host.run();
-  // Counts are 11 for "~" down to 1 for " mat": 65 in the top 10, 1 in the next bucket. Drawn from the top 10,
-  // "~" comes with probability 11/65, which of three prompts one ends with: 1 - 11/195; alone 1 - 11/65.
+  // Counts are 11 for "~" down to 1 for " mat": 65 in the top 10, 1 in the next bucket. Drawn from the top
+  // 10, "~" comes with probability 11/65. One of three prompts ends with it: 1 - 11/195; alone 1 - 11/65.
   const strings want = {"0|top10|2|3|0.666667|Top 1-10|0.94359", "0|top100|0|0||Top 11-100|",
                         "0|top1000|0|0||Top 101-1000|",          "0|rest|0|0||Rest|",
                         "1|top10|0|1|0|Top 1-10|0.830769",       "1|top100|0|1|0|Top 11-100|0",

@@ -8,6 +8,7 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
@@ -25,8 +26,16 @@
 namespace depthlens::facts {
 namespace {
 
-// Answers of more tokens have rows but no curves, as published.
-constexpr std::int64_t longest_in_figures = 3;
+// An answer in the form that counts, as the model reads it.
+struct told_answer {
+  const answer_form* form;
+  std::vector<const dlens_reading*> readings;  // of its tokens that are read
+  std::vector<bool> correct;                   // is the token the model's own top-1 there?
+
+  bool all_correct() const { return std::find(correct.begin(), correct.end(), false) == correct.end(); }
+};
+
+dlens_value flag(bool b) { return i64_value(b ? 1 : 0); }
 
 class facts_study final : public study {
  public:
@@ -35,7 +44,9 @@ class facts_study final : public study {
         tokenizer_(run.tokenizer),
         attempts_(run, white_space_rule_of(options.at("whitespace"), run), std::stoul(options.at("tokens"))),
         once_(options.at("duplicates") == "once" && !is_published(run)),
-        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts()), figures(run)) {
+        failures_(wants_failures(options, run)),
+        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts(), failures_),
+                     figures(run, failures_)) {
     if (is_published(run)) published_.emplace(run);
   }
 
@@ -51,19 +62,21 @@ class facts_study final : public study {
   void finish(const rows_view&, std::uint32_t lens, const sink_view&) const override;
 
  private:
-  static std::vector<figure> figures(const dlens_run&);
+  static std::vector<figure> figures(const dlens_run&, bool failures);
   attempt attempt_of(const record_view& record, const tops_view& answers) const {
     return attempts_.after(record, answers, duplicate(record));
   }
   bool duplicate(const record_view&) const;
-  void append_rows(const attempt&, const fact_answer&, const record_view&, const answers_view&,
+  told_answer told(const attempt&, const fact_answer&, const answers_view&) const;
+  std::vector<dlens_value> own_values(const record_view&, const told_answer*) const;
+  void append_rows(const attempt&, const fact_answer&, const told_answer&, const record_view&,
                    const sink_view&) const;
 
   const dlens_run& run_;
   tokenizer_view tokenizer_;
   attempts attempts_;
   std::optional<published_facts> published_;  // instead of attempts_
-  bool once_;
+  bool once_, failures_;
   using place = std::pair<std::uint32_t, std::uint64_t>;             // data set, index
   std::map<std::pair<std::string, std::string>, place> first_seen_;  // by prompt and answer
   description description_;
@@ -83,7 +96,7 @@ std::span<const dlens_option> facts_study::options() {
                    .fallback = "once",
                    .help = "Repeated pairs of prompt and answer are read once, or each time.",
                    .choices = duplicates}),
-      whitespace_option("drop")};
+      whitespace_option("drop"), failures_option()};
   return all;
 }
 
@@ -93,13 +106,13 @@ std::span<const dlens_input> facts_study::inputs() {
   return all;
 }
 
-std::vector<figure> facts_study::figures(const dlens_run& run) {
+std::vector<figure> facts_study::figures(const dlens_run& run, bool failures) {
   const bool published = is_published(run);  // whose rows have no probability and entropy
   return depth_figures("facts",
                        {.what = "facts",
                         .earliest_file = published ? published_figure : "earliest_layer_facts_{lens}",
                         .color = "answer_len",
-                        .dash = "token_pos",
+                        .dash = failures ? "curve" : "token_pos",
                         .probability = !published,
                         .entropy = !published});
 }
@@ -125,6 +138,25 @@ void facts_study::plan(const record_view& record, const tops_view& answers,
   if (a.reason.empty() && a.state.stage == prompt_state::ask) attempts_.request(a, request);
 }
 
+told_answer facts_study::told(const attempt& a, const fact_answer& what, const answers_view& answers) const {
+  told_answer out{choose_form(what.forms, answers.final_top(a.state.round, 0)), {}, {}};
+  const std::vector<std::int32_t>& ids = out.form->ids;
+  for (std::size_t j = 0; j < std::min(ids.size(), attempts_.tokens()); ++j) {
+    out.readings.push_back(&answers.reading(a.state.round, a.reads->number(ids, j)));
+    out.correct.push_back(out.readings.back()->final_top == ids[j]);
+  }
+  return out;
+}
+
+// Of the table of prompts; no answer where the fact is not kept.
+std::vector<dlens_value> facts_study::own_values(const record_view& record, const told_answer* answer) const {
+  std::vector<dlens_value> out = {answer_value(record)};
+  if (!failures_) return out;
+  out.push_back(answer == nullptr ? null_value() : flag(answer->correct[0]));
+  out.push_back(answer == nullptr ? null_value() : flag(answer->all_correct()));
+  return out;
+}
+
 void facts_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                           const sink_view& sink) const {
   if (published_) return published_->consume(record, answers, sink);
@@ -137,64 +169,50 @@ void facts_study::consume(const record_view& record, const answers_view& answers
     const std::int32_t top = read ? answers.final_top(a.state.round, 0) : -1;
     gold = choose_form(a.answers.front().forms, top)->ids.front();
   }
+  std::vector<told_answer> all;
+  for (std::size_t i = 0; why.empty() && i < a.answers.size(); ++i)
+    all.push_back(told(a, a.answers[i], answers));
   append_prompt(
       sink, prompts_table_number,
       {.prompt_id = record.index(), .text = a.state.prompt, .ids = a.ids, .gold = gold, .reason = why}, "",
-      std::array{answer_value(record)});
-  if (!why.empty()) return;
-  for (const fact_answer& one : a.answers) append_rows(a, one, record, answers, sink);
+      own_values(record, all.empty() ? nullptr : &all.front()));
+  for (std::size_t i = 0; i < all.size(); ++i) append_rows(a, a.answers[i], all[i], record, sink);
 }
 
 void facts_study::left_out(const record_view& record, const sink_view& sink) const {
-  append_left_out(sink, prompts_table_number, record, "", std::array{answer_value(record)});
+  append_left_out(sink, prompts_table_number, record, "", own_values(record, nullptr));
 }
 
-void facts_study::append_rows(const attempt& a, const fact_answer& what, const record_view& record,
-                              const answers_view& answers, const sink_view& sink) const {
-  const answer_form& chosen = *choose_form(what.forms, answers.final_top(a.state.round, 0));
-  const std::size_t n = std::min(chosen.ids.size(), attempts_.tokens());
-  std::vector<const dlens_reading*> readings;
-  std::vector<bool> correct;
-  for (std::size_t j = 0; j < n; ++j) {
-    readings.push_back(&answers.reading(a.state.round, a.reads->number(chosen.ids, j)));
-    correct.push_back(readings.back()->final_top == chosen.ids[j]);
-  }
-  const bool all = std::find(correct.begin(), correct.end(), false) == correct.end();
-  const auto flag = [](bool b) { return i64_value(b ? 1 : 0); };
+void facts_study::append_rows(const attempt& a, const fact_answer& what, const told_answer& answer,
+                              const record_view& record, const sink_view& sink) const {
+  const answer_form& chosen = *answer.form;
   bool before = true;
-  for (std::size_t j = 0; j < n; ++j) {
+  for (std::size_t j = 0; j < answer.readings.size(); ++j) {
     const std::vector<dlens_value> own = {i64_value(static_cast<std::int64_t>(j)),
                                           i64_value(static_cast<std::int64_t>(chosen.ids.size())),
                                           text_value(chosen.form),
-                                          flag(correct[0]),
+                                          flag(answer.correct[0]),
                                           flag(before),
-                                          flag(all),
+                                          flag(answer.all_correct()),
                                           text_value(what.kind),
                                           text_value(what.text)};
-    layer_row row(run_, tokenizer_, record.index(), a.ids.size() - 1 + j, *readings[j], chosen.ids[j]);
+    layer_row row(run_, tokenizer_, record.index(), a.ids.size() - 1 + j, *answer.readings[j], chosen.ids[j]);
     row.append(sink, rows_table, [&](std::size_t) { return own; });
-    before = before && correct[j];
+    before = before && answer.correct[j];
   }
 }
 
-// Category of a curve: lengths 1, 2, 3, each with its positions.
-std::size_t category_of(std::int64_t length, std::int64_t token) {
-  return static_cast<std::size_t>(length * (length - 1) / 2 + token);
-}
-
 void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
-  std::vector<depth_category> categories;
-  for (std::int64_t length = 1; length <= longest_in_figures; ++length)
-    for (std::int64_t token = 0; token < length; ++token)
-      categories.push_back({cat(length, "-token (pos ", token + 1, ")"), {length, token + 1}});
-  depth_summary summary(std::move(categories), published_ ? facts_k_grid() : default_k_grid(), run_.n_layers);
-  const fact_row_reader read = published_ ? published_reader(description_) : reader_of_facts(description_);
+  depth_summary summary(categories_of_facts(failures_), published_ ? facts_k_grid() : default_k_grid(),
+                        run_.n_layers);
+  const fact_row_reader read =
+      published_ ? published_reader(description_) : reader_of_facts(description_, failures_);
   while (const dlens_row* row = rows.next()) {
     const std::optional<fact_row> fact = row->table == rows_table ? read(*row) : std::nullopt;
     if (!fact) continue;
-    const auto [length, token, at] = *fact;
+    const auto [length, token, wrong, at] = *fact;
     if (length < 1 || length > longest_in_figures || token >= length) continue;
-    summary.add(category_of(length, token),
+    summary.add(category_of(length, token, wrong),
                 {row->dataset, row->record, row->table, static_cast<std::uint64_t>(token)}, at);
   }
   summary.write(sink, earliest_table, onsets_table, layers_table);
@@ -203,14 +221,17 @@ void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_v
   for (std::int64_t length = 1; length <= longest_in_figures; ++length) {
     std::uint64_t most = 0;
     for (std::int64_t token = 0; token < length; ++token)
-      most = std::max(most, summary.readings(category_of(length, token)));
+      most = std::max(most, summary.readings(category_of(length, token, false)));
     n += most;
   }
+  const bool none = n == 0;
+  for (std::int64_t length = 1; failures_ && length <= longest_in_figures; ++length)
+    n += summary.readings(category_of(length, 0, true));
   for (std::uint32_t figure = 0; figure < description_.figures().size(); ++figure)
     sink.figure_prompts(figure, n);
-  if (!published_ && lens == 0 && n == 0)
-    warn(run_, "facts: none is in the figures and summary tables: they count true answers of up to ",
-         longest_in_figures, " tokens that the model gives itself");
+  if (!published_ && lens == 0 && none)
+    warn(run_, "facts: none is in the figures and summary tables", failures_ ? " as a right one" : "",
+         ": they count true answers of up to ", longest_in_figures, " tokens that the model gives itself");
 }
 
 }  // namespace

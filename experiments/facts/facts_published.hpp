@@ -39,7 +39,7 @@ inline fact_row_reader published_reader(const description& tables) {
   const auto column = [&](std::string_view id) { return tables.column_of(rows_table, id); };
   return [length = column("answer_len"), token = column("token_num"), index = column("prompt index"),
           layer = column("layer"), rank = column("rank")](const dlens_row& row) -> std::optional<fact_row> {
-    return fact_row{length.i64(row), token.i64(row),
+    return fact_row{length.i64(row), token.i64(row), false,
                     depth_row{static_cast<std::uint64_t>(index.i64(row)),
                               published_layer_number(layer.text(row)),
                               {.rank = static_cast<std::uint64_t>(rank.i64(row))}}};

@@ -5,6 +5,7 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
@@ -26,9 +27,13 @@ enum table_number : std::uint32_t {
   layers_table
 };
 
+// Answers of more tokens have rows but no curves, as published.
+inline constexpr std::int64_t longest_in_figures = 3;
+
 // A row of a fact that counts in the summaries: about which token of an answer of how many.
 struct fact_row {
   std::int64_t answer_len = 0, token_num = 0;
+  bool wrong = false;
   depth_row at = {};
 };
 // Nothing for a row that does not count.
@@ -49,28 +54,61 @@ inline table rows_of_facts() {
            {"answer", DLENS_TEXT, "the whole answer"}})};
 }
 
-// True answers count, where the model gives them itself.
-inline fact_row_reader reader_of_facts(const description& tables) {
+// True answers count, where the model gives them itself; with `failures` also those that it begins otherwise,
+// at their first token, where it has not been told anything yet.
+inline fact_row_reader reader_of_facts(const description& tables, bool failures) {
   const auto column = [&](std::string_view id) { return tables.column_of(rows_table, id); };
-  return [correct = column("answer_correct"), kind = column("answer_kind"), length = column("answer_len"),
-          token = column("token_num"),
-          read = depth_row_reader(tables, rows_table)](const dlens_row& row) -> std::optional<fact_row> {
-    if (correct.i64(row) == 0 || kind.text(row) != "true") return std::nullopt;
-    return fact_row{length.i64(row), token.i64(row), read(row)};
+  return [failures, correct = column("answer_correct"), begun = column("first_correct"),
+          kind = column("answer_kind"), length = column("answer_len"), token = column("token_num"),
+          read = depth_row_reader(tables, rows_table),
+          read_gold = depth_row_reader(tables, rows_table, depth_of::gold)](
+             const dlens_row& row) -> std::optional<fact_row> {
+    if (kind.text(row) != "true") return std::nullopt;
+    if (correct.i64(row) != 0) return fact_row{length.i64(row), token.i64(row), false, read(row)};
+    const bool missed = failures && begun.i64(row) == 0 && token.i64(row) == 0;
+    return missed ? std::optional(fact_row{length.i64(row), 0, true, read_gold(row)}) : std::nullopt;
   };
 }
 
-// `rows`: those of facts, or the published ones.
-inline std::vector<table> all_tables(table rows) {
-  std::vector<table> out = {std::move(rows), prompts_table("prompts", "prompts_facts",
-                                                           {{"answer", DLENS_TEXT, "the whole answer"}})};
-  for (table& t : depth_tables("facts", {{"answer_len", DLENS_I64, "tokens of the answer"},
-                                         {"token_pos", DLENS_I64, "which of them comes next, from 1"}}))
-    out.push_back(std::move(t));
+// The curves: lengths 1, 2, 3, each with its positions, and, so that no first dash pattern is that of the
+// wrong, behind them the first positions of the wrong ones.
+inline std::size_t category_of(std::int64_t length, std::int64_t token, bool wrong) {
+  const auto first = [](std::int64_t n) { return n * (n - 1) / 2; };
+  return static_cast<std::size_t>(wrong ? first(longest_in_figures + 1) + length - 1 : first(length) + token);
+}
+inline std::vector<depth_category> categories_of_facts(bool failures) {
+  const auto name = [](std::int64_t length, std::int64_t position) {
+    return cat(length, "-token (pos ", position, ")");
+  };
+  std::vector<depth_category> out;
+  for (std::int64_t length = 1; length <= longest_in_figures; ++length)
+    for (std::int64_t position = 1; position <= length; ++position) {
+      depth_category& c = out.emplace_back(depth_category{name(length, position), {length, position}});
+      if (failures) c.more.push_back(0), c.words = {cat("token ", position)};
+    }
+  for (std::int64_t length = 1; failures && length <= longest_in_figures; ++length)
+    out.push_back({wrong_name(name(length, 1)), {length, 1, 1}, {wrong_name("token 1")}});
   return out;
 }
 
-// The record's own column of the table of prompts.
+// `rows`: those of facts, or the published ones.
+inline std::vector<table> all_tables(table rows, bool failures) {
+  std::vector<column> of_prompts = {{"answer", DLENS_TEXT, "the whole answer"}},
+                      more = {{"answer_len", DLENS_I64, "tokens of the answer"},
+                              {"token_pos", DLENS_I64, "which of them comes next, from 1"}};
+  if (failures) {
+    of_prompts.push_back({"first_correct", DLENS_I64, "1 = the model's own top-1 is gold, 0 = wrong"});
+    of_prompts.push_back({"answer_correct", DLENS_I64, "1 = so at all tokens that are read"});
+    more.push_back(wrong_column());
+    more.push_back({"curve", DLENS_TEXT, "token_pos and wrong in words"});
+  }
+  std::vector<table> out = {std::move(rows),
+                            prompts_table("prompts", "prompts_facts", std::move(of_prompts))};
+  for (table& t : depth_tables("facts", more)) out.push_back(std::move(t));
+  return out;
+}
+
+// The record's own first column of the table of prompts.
 inline dlens_value answer_value(const record_view& record) {
   const std::optional<std::string_view> answer = record.find("answer");
   return answer ? text_value(*answer) : null_value();

@@ -37,12 +37,14 @@ class flips final : public guess_study {
 
   // Adds up the rows of all prompts, as they come from disk.
   void finish(const rows_view& all, std::uint32_t, const sink_view& sink) const override {
-    const row_column flipped = column_of_rows("flipped");
+    const row_column flipped = column_of_rows("flipped"), final = column_of_rows("final");
     std::map<std::int64_t, std::array<tally, all_buckets.size()>> layers;
     const auto count = [&](std::int64_t layer, token_bucket bucket, const dlens_row& row) {
       tally& t = layers[layer][static_cast<std::size_t>(bucket)];
       ++t.total;
       t.flipped += flipped.i64(row);
+      const auto last = static_cast<std::int32_t>(final.i64(row));
+      if (counts().bucket_of(last) == bucket) t.drawn += count_of(last);
     };
     const std::uint64_t n_prompts = each_guess(all, count);
     sink.figure_prompts(0, n_prompts);
@@ -53,14 +55,24 @@ class flips final : public guess_study {
         sink.append(summary,
                     std::array{i64_value(layer), text_value(bucket_name(bucket)), i64_value(t.flipped),
                                i64_value(t.total), t.total == 0 ? null_value() : f64_value(rate),
-                               text_value(bucket_label(bucket))});
+                               text_value(bucket_label(bucket)), matched_rate(bucket, t)});
       }
   }
 
  private:
   struct tally {
     std::int64_t flipped = 0, total = 0;
+    std::uint64_t drawn = 0;  // sum over the guesses: count of the final token, where it is of the bucket
   };
+
+  // Were each guess a token of its bucket, drawn by its count, how often would it differ from the final one?
+  // A sum of counts, which are whole, comes out the same in whatever order the prompts are.
+  dlens_value matched_rate(token_bucket bucket, const tally& t) const {
+    const std::uint64_t of_bucket = count_of(bucket);
+    if (t.total == 0 || of_bucket == 0) return null_value();  // nothing to draw from
+    const double equal = static_cast<double>(t.drawn) / static_cast<double>(of_bucket);
+    return f64_value(1 - equal / static_cast<double>(t.total));
+  }
 
   static table sums() {
     return {"summary",
@@ -70,7 +82,9 @@ class flips final : public guess_study {
              {"flipped", DLENS_I64, "guesses of the bucket that are not the model's own top-1"},
              {"total", DLENS_I64, "guesses of the bucket"},
              {"rate", DLENS_F64, "flipped / total, empty where total is 0"},
-             {"label", DLENS_TEXT, "the bucket in words"}},
+             {"label", DLENS_TEXT, "the bucket in words"},
+             {"matched_rate", DLENS_F64,
+              "the rate of tokens drawn from the bucket by corpus frequency in place of the guesses"}},
             DLENS_TABLE_SUMMARY};
   }
 
@@ -97,6 +111,7 @@ class flips final : public guess_study {
                         .flags = DLENS_PANEL_PERCENT_Y}},
             .series = "label",
             .flags = DLENS_DRAW_TRAINED_LENS,  // as in the paper, which shows it of the tuned lens
+            .baseline = "matched_rate",
             .lens_files = is_published(run) ? published_files(run) : std::vector<std::string>{}};
   }
 };

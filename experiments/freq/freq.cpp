@@ -53,10 +53,8 @@ class freq final : public guess_study {
  private:
   // What a guess by frequency alone would give.
   double text_share(token_bucket bucket) const {
-    std::uint64_t count = 0;
-    for (const token_count& entry : counts().entries())
-      if (counts().bucket_of(entry.id) == bucket) count += entry.count;
-    return counts().total() == 0 ? 0 : static_cast<double>(count) / static_cast<double>(counts().total());
+    if (counts().total() == 0) return 0;
+    return static_cast<double>(count_of(bucket)) / static_cast<double>(counts().total());
   }
 
   static table sums() {

@@ -8,6 +8,7 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
@@ -36,6 +37,7 @@ class pos_study final : public study {
         tokenizer_(run.tokenizer),
         rules_(rules_of(run, options)),
         whitespace_(options.at("whitespace")),
+        failures_(wants_failures(options, run)),
         states_(run, tokenizer_),
         sets_(run),
         description_(tables(), figures()) {}
@@ -57,6 +59,9 @@ class pos_study final : public study {
   std::vector<target_state> states_of(const std::vector<target>&, const tops_view&) const;
   std::optional<std::int32_t> gold_of(const target_state&, const dlens_reading*) const;
   void append_rows(const target_state&, const dlens_reading&, const record_view&, const sink_view&) const;
+  std::vector<dlens_value> own_values(const target_state&, std::string_view why, const dlens_reading*) const;
+  std::vector<depth_category> categories() const;
+  void add_published_rows(const rows_view&, depth_summary&) const;
   void add_rows(const rows_view&, depth_summary&) const;
   void warn_of_empty_sets(depth_summary& summary) const;
   bool published() const { return is_published(run_); }
@@ -70,6 +75,7 @@ class pos_study final : public study {
   tokenizer_view tokenizer_;
   target_rules rules_;
   std::string whitespace_;
+  bool failures_;
   target_states states_;
   set_list sets_;
   description description_;
@@ -95,7 +101,8 @@ std::span<const dlens_option> pos_study::options() {
                    .fallback = "auto",
                    .help = "A final top-1 of white space counts, is asked again after a blank, or is left "
                            "out (auto: keep for BASELINE, else drop).",
-                   .choices = whitespace})};
+                   .choices = whitespace}),
+      failures_option()};
   return all;
 }
 
@@ -128,11 +135,17 @@ std::vector<table> pos_study::tables() const {
     else
       out.push_back({"rows." + set, "pos_" + set + "_{lens}", layer_columns(own)});
   }
+  std::vector<column> of_prompts = {{"position", DLENS_I64, "place of the last id, the one that is read"},
+                                    {"word", DLENS_TEXT, "the answer"}},
+                      more;
+  if (failures_) {
+    of_prompts.push_back({"correct", DLENS_I64,
+                          "1 = the model's own top-1 is gold, 0 = wrong; empty where not read or no gold"});
+    more = {wrong_column(), {"set", DLENS_TEXT, "the category without \", wrong\""}};
+  }
   for (const std::string& set : sets_.names())
-    out.push_back(prompts_table("prompts." + set, "prompts_pos_" + set,
-                                {{"position", DLENS_I64, "place of the last id, the one that is read"},
-                                 {"word", DLENS_TEXT, "the answer"}}));
-  for (table& t : depth_tables("pos")) out.push_back(std::move(t));
+    out.push_back(prompts_table("prompts." + set, "prompts_pos_" + set, of_prompts));
+  for (table& t : depth_tables("pos", more)) out.push_back(std::move(t));
   if (published()) out.push_back(published_curve());
   return out;
 }
@@ -140,6 +153,8 @@ std::vector<table> pos_study::tables() const {
 std::vector<figure> pos_study::figures() const {
   return depth_figures("pos", {.what = "parts of speech",
                                .earliest_file = published() ? published_figure : "earliest_layer_pos_{lens}",
+                               .color = failures_ ? "set" : "",
+                               .dash = failures_ ? "wrong" : "",
                                .entropy = !published()});
 }
 
@@ -176,6 +191,18 @@ std::optional<std::int32_t> pos_study::gold_of(const target_state& s, const dlen
   return top ? std::optional(reading->final_top) : std::nullopt;
 }
 
+// Of the table of prompts. `why` is empty where the prompt is kept.
+std::vector<dlens_value> pos_study::own_values(const target_state& s, std::string_view why,
+                                               const dlens_reading* reading) const {
+  const std::vector<std::int32_t>& ids = s.tried.ids;
+  std::vector<dlens_value> out = {
+      ids.empty() ? null_value() : i64_value(static_cast<std::int64_t>(ids.size()) - 1), word_value(s)};
+  if (!failures_) return out;
+  const std::optional<std::int32_t> gold = why.empty() ? gold_of(s, reading) : std::nullopt;
+  out.push_back(gold ? i64_value(reading->final_top == *gold ? 1 : 0) : null_value());
+  return out;
+}
+
 void pos_study::consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
                         const sink_view& sink) const {
   const std::vector<target> targets = targets_of(record);
@@ -184,17 +211,13 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
     std::string_view why = s.reason;
     const dlens_reading* reading = why.empty() ? &answers.reading(s.round, s.read) : nullptr;
     if (reading != nullptr && published()) why = published_reason(tokenizer_, s, *reading);
-    const std::vector<std::int32_t>& ids = s.tried.ids;
-    append_prompt(
-        sink, prompts_table_of(set),
-        {.prompt_id = record.index(),
-         .text = s.tried.prompt,
-         .ids = ids,
-         .gold = why == reason::wrong ? std::nullopt : gold_of(s, reading),
-         .reason = why},
-        sets_[set],
-        std::array{ids.empty() ? null_value() : i64_value(static_cast<std::int64_t>(ids.size()) - 1),
-                   word_value(s)});
+    append_prompt(sink, prompts_table_of(set),
+                  {.prompt_id = record.index(),
+                   .text = s.tried.prompt,
+                   .ids = s.tried.ids,
+                   .gold = why == reason::wrong ? std::nullopt : gold_of(s, reading),
+                   .reason = why},
+                  sets_[set], own_values(s, why, reading));
     if (!why.empty()) continue;
     if (published())
       append_published_rows(s, *reading, record, sink, rows_table(set));
@@ -208,7 +231,8 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
 
 void pos_study::left_out(const record_view& record, const sink_view& sink) const {
   const std::size_t set = sets_.source_of(record).set;
-  append_left_out(sink, prompts_table_of(set), record, sets_[set], std::array{null_value(), null_value()});
+  const std::vector<dlens_value> own(failures_ ? 3 : 2, null_value());
+  append_left_out(sink, prompts_table_of(set), record, sets_[set], own);
 }
 
 void pos_study::append_rows(const target_state& s, const dlens_reading& reading, const record_view& record,
@@ -220,25 +244,37 @@ void pos_study::append_rows(const target_state& s, const dlens_reading& reading,
   row.append(sink, rows_table(s.what->set), [&](std::size_t) { return own; });
 }
 
-// The rows of prompts that the model answers right, or that have no answer. Published rows are all such.
+// The sets and, behind them, so that no first dash pattern is that of the wrong, the sets again.
+std::vector<depth_category> pos_study::categories() const {
+  std::vector<depth_category> out;
+  for (const std::string& set : sets_.names())
+    out.push_back(failures_ ? depth_category{set, {0}, {set}} : depth_category{set});
+  for (std::size_t set = 0; failures_ && set < sets_.size(); ++set)
+    out.push_back({wrong_name(sets_[set]), {1}, {sets_[set]}});
+  return out;
+}
+
+void pos_study::add_published_rows(const rows_view& rows, depth_summary& summary) const {
+  const published_row_reader read(description_, rows_table(0));
+  while (const dlens_row* row = rows.next())
+    if (row->table < sets_.size())
+      summary.add(row->table, {row->dataset, row->record, row->table, 0}, read(*row));
+}
+
+// The rows of prompts that the model answers right, or that have no answer; those of the wrong ones about the
+// answer.
 void pos_study::add_rows(const rows_view& rows, depth_summary& summary) const {
   const std::uint32_t first = rows_table(0);  // the columns are the same for every set
-  const auto add = [&](const dlens_row& row, std::uint64_t position, const depth_row& at) {
-    summary.add(row.table, {row.dataset, row.record, row.table, position}, at);
-  };
-  if (published()) {
-    const published_row_reader read(description_, first);
-    while (const dlens_row* row = rows.next())
-      if (row->table < sets_.size()) add(*row, 0, read(*row));
-    return;
-  }
-  const depth_row_reader read(description_, first);
+  const depth_row_reader read(description_, first), read_gold(description_, first, depth_of::gold);
   const row_column correct = description_.column_of(first, "correct"),
                    position = description_.column_of(first, "position");
   while (const dlens_row* row = rows.next()) {
     if (row->table >= sets_.size()) continue;
-    if (correct.is_null(*row) || correct.i64(*row) != 0)
-      add(*row, static_cast<std::uint64_t>(position.i64(*row)), read(*row));
+    const bool wrong = !correct.is_null(*row) && correct.i64(*row) == 0;
+    if (wrong && !failures_) continue;
+    summary.add(row->table + (wrong ? sets_.size() : 0),
+                {row->dataset, row->record, row->table, static_cast<std::uint64_t>(position.i64(*row))},
+                wrong ? read_gold(*row) : read(*row));
   }
 }
 
@@ -247,19 +283,21 @@ void pos_study::warn_of_empty_sets(depth_summary& summary) const {
   for (std::size_t set = 0; set < sets_.size(); ++set)
     if (summary.readings(set) == 0) empty += (empty.empty() ? "" : ", ") + sets_[set];
   if (!empty.empty())
-    warn(run_, "pos: no prompt of ", empty,
-         " is in the figures and summary tables: they count those whose final top-1 is the answer");
+    warn(run_, "pos: no prompt of ", empty, " is in the figures and summary tables",
+         failures_ ? " as a right one" : "", ": they count those whose final top-1 is the answer");
 }
 
 void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_view& sink) const {
-  std::vector<depth_category> categories;
-  for (const std::string& set : sets_.names()) categories.push_back({set});
-  depth_summary summary(std::move(categories), published() ? pos_k_grid() : default_k_grid(), run_.n_layers);
-  add_rows(rows, summary);
+  const std::vector<depth_category> all = categories();
+  depth_summary summary(all, published() ? pos_k_grid() : default_k_grid(), run_.n_layers);
+  if (published())
+    add_published_rows(rows, summary);
+  else
+    add_rows(rows, summary);
   summary.write(sink, description_.table_number("earliest"), description_.table_number("onsets"),
                 description_.table_number("layers"));
   std::uint64_t n = 0;
-  for (std::size_t set = 0; set < sets_.size(); ++set) n += summary.readings(set);
+  for (std::size_t i = 0; i < all.size(); ++i) n += summary.readings(i);
   for (std::uint32_t figure = 0; figure < description_.figures().size(); ++figure)
     sink.figure_prompts(figure, n);
   if (published())

@@ -75,6 +75,63 @@ BOOST_AUTO_TEST_CASE(curves_take_the_same_facts_at_each_position_and_only_right_
   BOOST_TEST(host.figure_prompts.at("earliest_layer_facts_{lens}") == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(facts_whose_first_token_is_missed_are_curves_of_their_own_where_that_is_asked_for) {
+  fake_host host(facts_entry());
+  host.options = {{"failures", "true"}};
+  host.add(
+      "", "fact",
+      {fact("one is", "paRis"), fact("two is", "loNdon"), fact("three is", "rome"),
+       fact("four is", "aBcD", "x"), fact("five is", "paRis"), fact("six is", ""), fact("ten is", "aBCDE")});
+  // Right; its second token alone wrong; wrong; right (and its other answer is not followed); wrong.
+  host.model.top = {{"one is", " pa"}, {"one is pa", "Ris"}, {"two is", " lo"},    {"two is lo", "wer"},
+                    {"four is", " a"}, {"four is a", "Bc"},  {"four is aBc", "D"}, {"five is pa", "Ris"}};
+  host.model.rank = [&](const std::string& text, std::int32_t id, std::uint32_t layer) -> std::uint32_t {
+    if (text == "three is" && id == host.tokenizer.id(" rome")) return std::array{90U, 30U, 3U}.at(layer);
+    if (text == "five is" && id == host.tokenizer.id(" pa")) return std::array{7U, 5U, 2U}.at(layer);
+    return 1;
+  };
+  host.run();
+  strings wrong;
+  for (const std::string& line : host.rows("layers"))
+    if (line.find("wrong") != std::string::npos) wrong.push_back(line);
+  const strings want = {"1-token (pos 1), wrong|0|1|90|90|1.6919e-10|0|2|1|1|1|token 1, wrong",
+                        "1-token (pos 1), wrong|1|1|30|30|0.000553084|0.5|1|1|1|1|token 1, wrong",
+                        "1-token (pos 1), wrong|2|1|3|3|0.472367|1|0|1|1|1|token 1, wrong",
+                        "2-token (pos 1), wrong|0|1|7|7|0.173774|0|2|2|1|1|token 1, wrong",
+                        "2-token (pos 1), wrong|1|1|5|5|0.286505|0.5|1|2|1|1|token 1, wrong",
+                        "2-token (pos 1), wrong|2|1|2|2|0.606531|1|0|2|1|1|token 1, wrong"};
+  BOOST_TEST(wrong == want, boost::test_tools::per_element());
+  BOOST_TEST(host.rows("layers")[0] == "2-token (pos 1)|0|1|1|1|0.778801|0|2|2|1|0|token 1");
+  BOOST_TEST(host.rows("layers")[3] == "2-token (pos 2)|0|1|1|1|0.778801|0|2|2|2|0|token 2");
+  BOOST_TEST(host.column("prompts", "first_correct") == strings({"1", "1", "0", "1", "0", "", "0"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts", "answer_correct") == strings({"1", "0", "0", "1", "0", "", "0"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.figure_prompts.at("earliest_layer_facts_{lens}") == 4U);
+  BOOST_TEST(std::string_view(host.figures()[0]->dash) == "curve");
+  BOOST_TEST(std::string_view(host.figures()[0]->color) == "answer_len");
+}
+
+BOOST_AUTO_TEST_CASE(without_failures_the_tables_of_facts_have_no_further_columns) {
+  fake_host host(facts_entry());
+  host.add("", "fact", {fact("it is", "a")});
+  host.run();
+  for (const char* table : {"earliest", "onsets", "layers"})
+    BOOST_TEST(host.columns(table).back() == "token_pos");
+  BOOST_TEST(host.columns("prompts").back() == "answer");
+  BOOST_TEST(std::string_view(host.figures()[0]->dash) == "token_pos");
+}
+
+BOOST_AUTO_TEST_CASE(the_published_way_has_no_missed_facts) {
+  fake_host host(facts_entry());
+  host.options = {{"failures", "true"}};
+  host.published = 1;
+  host.add("", "fact", {fact("it is", "a")});
+  BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const depthlens::error& e) {
+    return e.code() == depthlens::status::usage && std::string(e.what()).starts_with("--failures ");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(the_first_top_1_decides_the_form_and_both_are_read_at_once) {
   fake_host host(facts_entry());
   host.add("", "fact", {fact("it is \n", "PaRis"), fact("it is (", "RoMe")});

@@ -66,10 +66,12 @@ BOOST_AUTO_TEST_CASE(the_summary_has_all_buckets_of_every_layer_and_no_rate_with
   host.add("", "prompt", {prompt("on the"), prompt("a small"), prompt("so")});
   host.model.top = {{"on the", " mat"}, {"a small", " dog"}};  // after "so" it says "~" itself
   host.run();
-  const strings want = {"0|top10|2|3|0.666667|Top 1-10", "0|top100|0|0||Top 11-100",
-                        "0|top1000|0|0||Top 101-1000",   "0|rest|0|0||Rest",
-                        "1|top10|0|1|0|Top 1-10",        "1|top100|0|1|0|Top 11-100",
-                        "1|top1000|0|0||Top 101-1000",   "1|rest|0|1|0|Rest"};
+  // Counts are 11 for "~" down to 1 for " mat": 65 in the top 10, 1 in the next bucket. Drawn from the top
+  // 10, "~" comes with probability 11/65. One of three prompts ends with it: 1 - 11/195; alone 1 - 11/65.
+  const strings want = {"0|top10|2|3|0.666667|Top 1-10|0.94359", "0|top100|0|0||Top 11-100|",
+                        "0|top1000|0|0||Top 101-1000|",          "0|rest|0|0||Rest|",
+                        "1|top10|0|1|0|Top 1-10|0.830769",       "1|top100|0|1|0|Top 11-100|0",
+                        "1|top1000|0|0||Top 101-1000|",          "1|rest|0|1|0|Rest|"};
   BOOST_TEST(host.rows("summary") == want, boost::test_tools::per_element());
   BOOST_TEST(host.figure_prompts.at("decision_flips_{lens}") == 3);
   BOOST_TEST(host.counts.at(": kept") == 3);
@@ -105,7 +107,7 @@ BOOST_AUTO_TEST_CASE(all_positions_are_those_behind_a_token_that_is_not_special_
   BOOST_TEST(column_of_last_layer(host, "guess_text") == (strings{" a", "."}));
   BOOST_TEST(host.asked == strings{"<s>on the mat"});
   BOOST_TEST(host.column("prompts", "reason") == (strings{"", "empty"}));
-  BOOST_TEST(host.rows("summary").front() == "0|top10|2|2|1|Top 1-10");
+  BOOST_TEST(host.rows("summary").front() == "0|top10|2|2|1|Top 1-10|1");
 }
 
 BOOST_AUTO_TEST_CASE(over_long_prompts_are_not_run_and_counted) {
@@ -140,6 +142,47 @@ BOOST_AUTO_TEST_CASE(token_counts_of_another_tokenizer_are_refused) {
   host.add("", "prompt", {prompt("on the")});
   BOOST_CHECK_EXCEPTION(host.run(), depthlens::error,
                         [](const depthlens::error& e) { return e.code() == depthlens::status::data; });
+}
+
+BOOST_AUTO_TEST_CASE(the_rate_of_drawn_tokens_is_the_mean_over_the_guesses_of_a_bucket) {
+  fake_host host(flips_entry());
+  strings pieces = {"~", " a", " b"};  // counts 12, 11, 10; " x" and " y" come 11th and 12th, with 2 and 1
+  for (char c = 'a'; c <= 'g'; ++c) pieces.push_back({c});
+  pieces.insert(pieces.end(), {" x", " y"});
+  const counts_file counts(host.tokenizer, pieces);
+  host.options["token-counts"] = counts.path();
+  host.n_layers = 0;  // each guess is the final top-1
+  host.add("", "prompt", {prompt("on"), prompt("at"), prompt("in"), prompt("by"), prompt("of")});
+  host.model.top = {{"on", " a"}, {"at", " b"}, {"in", " b"}, {"by", " x"}, {"of", " y"}};
+  host.run();
+  // 12 + 11 + ... + 3 = 75: 1 - (11 + 10 + 10) / 75 / 3; 2 + 1 = 3: 1 - (2 + 1) / 3 / 2.
+  BOOST_TEST(host.column("summary", "matched_rate") == (strings{"0.862222", "0.5", "", ""}));
+}
+
+BOOST_AUTO_TEST_CASE(the_figure_is_of_lines_with_the_rate_of_drawn_tokens_where_that_is_asked_for) {
+  for (const bool lines : {false, true}) {
+    fake_host host(flips_entry());
+    const counts_file counts(host.tokenizer, {"~"});
+    host.options["token-counts"] = counts.path();
+    if (lines) host.options["baseline"] = "true";
+    host.add("", "prompt", {prompt("on the")});
+    host.run();
+    const dlens_figure& figure = *host.figures()[0];
+    BOOST_TEST(figure.kind == (lines ? DLENS_FIGURE_LINES : DLENS_FIGURE_GROUPED_BARS));
+    BOOST_TEST(std::string_view(figure.baseline) == "matched_rate");
+    BOOST_TEST((figure.panels[0]->flags & DLENS_PANEL_LAYER_X) == (lines ? DLENS_PANEL_LAYER_X : 0));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_published_figure_has_no_baseline) {
+  fake_host host(flips_entry());
+  const counts_file counts(host.tokenizer, {"~"});
+  host.options = {{"token-counts", counts.path()}, {"baseline", "true"}};
+  host.published = 1;
+  host.add("", "prompt", {prompt("on the")});
+  BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const depthlens::error& e) {
+    return e.code() == depthlens::status::usage && std::string(e.what()).starts_with("--baseline ");
+  });
 }
 
 BOOST_AUTO_TEST_CASE(all_positions_and_asking_again_exclude_each_other) {

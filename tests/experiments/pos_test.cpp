@@ -85,6 +85,92 @@ BOOST_AUTO_TEST_CASE(a_wrong_answer_keeps_its_rows_but_is_not_in_the_figures) {
   BOOST_TEST(host.counts.at("DET: kept") == 2U);
 }
 
+// The rank of an answer by layer where the model misses it; the model's own top-1 is first at all layers.
+std::uint32_t missed_rank(fake_host& host, const std::string& text, std::int32_t id, std::uint32_t layer) {
+  if (id == host.tokenizer.id(" the")) {
+    if (text == "he looked at") return std::array{40U, 6U, 2U}.at(layer);
+    if (text == "it looked at") return std::array{20U, 8U, 4U}.at(layer);
+  }
+  return 1;
+}
+
+BOOST_AUTO_TEST_CASE(missed_answers_are_followed_beside_the_right_ones_where_that_is_asked_for) {
+  fake_host host(pos_entry());
+  host.options = {{"failures", "true"}};
+  host.add("DET", "prompt",
+           {row("he looked at", "the"), row("she looked at", "the"), row("it looked at", "the"),
+            row("we looked at", "the"), row("you looked at", std::nullopt), row("they looked at", "")});
+  host.model.top = {{"he looked at", " his"},
+                    {"she looked at", " the"},
+                    {"it looked at", " me"},
+                    {"we looked at", "\n"},
+                    {"you looked at", " me"}};
+  host.model.rank = [&](const std::string& text, std::int32_t id, std::uint32_t layer) {
+    return missed_rank(host, text, id, layer);
+  };
+  host.run();
+  BOOST_TEST(host.column("prompts.DET", "correct") == strings({"0", "1", "0", "", "", ""}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.column("prompts.DET", "reason") == strings({"", "", "", "white space", "", "no answer"}),
+             boost::test_tools::per_element());
+  // Ranks 40, 6, 2 and 20, 8, 4: log-probabilities are -rank / 4.
+  const strings layers = {
+      "DET|0|2|1|1|0.778801|0|2|0|DET",          "DET|1|2|1|1|0.778801|0.5|1|0|DET",
+      "DET|2|2|1|1|0.778801|1|0|0|DET",          "DET, wrong|0|2|30|30|0.00339167|0|2|1|DET",
+      "DET, wrong|1|2|7|7|0.179233|0.5|1|1|DET", "DET, wrong|2|2|3|3|0.487205|1|0|1|DET"};
+  BOOST_TEST(host.rows("layers") == layers, boost::test_tools::per_element());
+  strings at_five;
+  for (const std::string& line : host.rows("earliest"))
+    if (line.starts_with("DET, wrong|1|") || line.starts_with("DET, wrong|5|") ||
+        line.starts_with("DET, wrong|6|") || line.starts_with("DET, wrong|20|"))
+      at_five.push_back(line);
+  BOOST_TEST(at_five == strings({"DET, wrong|1||||0|2||0|1|DET", "DET, wrong|5|2|2|2|2|0|0|2|1|DET",
+                                 "DET, wrong|6|1.5|1.5|1.5|2|0|0.5|2|1|DET",
+                                 "DET, wrong|20|0.5|0.5|0.5|2|0|0.5|2|1|DET"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.figure_prompts.at("earliest_layer_pos_{lens}") == 4U);
+  const dlens_figure& figure = *host.figures()[0];
+  BOOST_TEST(std::string_view(figure.color) == "set");
+  BOOST_TEST(std::string_view(figure.dash) == "wrong");
+}
+
+BOOST_AUTO_TEST_CASE(right_sets_come_before_wrong_ones_and_the_baseline_has_none) {
+  fake_host host(pos_entry());
+  host.options = {{"failures", "true"}};
+  host.add("DET", "prompt", {row("x", "the"), row("y", "the")});
+  host.add("NOUN", "prompt", {row("x", "cat")});
+  host.add("BASELINE", "prompt", {row("z", std::nullopt)});
+  host.model.top = {{"x", " the"}};
+  host.run();
+  strings order = host.column("layers", "category");
+  order.erase(std::unique(order.begin(), order.end()), order.end());
+  BOOST_TEST(order == strings({"DET", "BASELINE", "DET, wrong", "NOUN, wrong"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host.warnings.size() == 1U);
+  BOOST_TEST(host.warnings.at(0).find("no prompt of NOUN") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(without_failures_the_tables_have_no_further_columns) {
+  fake_host host(pos_entry());
+  host.add("DET", "prompt", {row("x", "the")});
+  host.run();
+  BOOST_TEST(host.columns("layers").back() == "mean_kl");
+  BOOST_TEST(host.columns("onsets").back() == "never");
+  BOOST_TEST(host.columns("earliest").back() == "n_stable");
+  BOOST_TEST(host.columns("prompts.DET").back() == "word");
+  BOOST_TEST(host.figures()[0]->dash == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(the_published_way_has_no_failures) {
+  fake_host host(pos_entry());
+  host.options = {{"failures", "true"}};
+  host.published = 1;
+  host.add("DET", "prompt", {row("x", "the")});
+  BOOST_CHECK_EXCEPTION(host.run(), depthlens::error, [](const depthlens::error& e) {
+    return e.code() == depthlens::status::usage && std::string(e.what()).starts_with("--failures ");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(target_gold_makes_the_rows_about_the_answer) {
   fake_host host(pos_entry());
   host.target_gold = 1;

@@ -131,6 +131,23 @@ BOOST_AUTO_TEST_CASE(bars_beside_their_control_are_lines_of_the_colours_of_the_b
   for (const char* color : {"#0173B2", "#DE8F05"}) BOOST_TEST(script.find(color) == script.npos);
 }
 
+BOOST_AUTO_TEST_CASE(lines_have_their_baseline_beside_them_and_bars_have_none) {
+  workplace w;
+  w.csv =
+      w.folder.write("text.csv", "category,layer,y,text\na,0,0.25,0.5\na,1,0.5,\nb,0,1,0.125\nb,1,1,0.125\n");
+  for (const figure_kind kind : {figure_kind::lines, figure_kind::grouped_bars}) {
+    figure_spec figure = simple_figure(kind);
+    figure.baseline = "text";
+    draw_figure(figure, simple_run, w.csv, w.plots, "f", {});
+    const std::string data = read_bytes(w.plots / "f.dat"), script = read_bytes(w.plots / "f.gp");
+    const bool lines = kind == figure_kind::lines;
+    BOOST_TEST((data.find("panel 1, a, by corpus frequency\n# layer y lone\n0 0.5 1\n") != data.npos) ==
+               lines);
+    BOOST_TEST((data.find("panel 1, b, by corpus frequency\n") != data.npos) == lines);
+    BOOST_TEST((script.find("'by corpus frequency'") != script.npos) == lines);  // one entry for both
+  }
+}
+
 BOOST_AUTO_TEST_CASE(grouped_bars_stand_beside_each_other) {
   const workplace w;
   w.draw(simple_figure(figure_kind::grouped_bars), {});

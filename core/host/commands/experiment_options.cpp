@@ -30,7 +30,7 @@ std::string joined(const std::vector<std::string>& parts) {
 const char* value_name(const dlens_option& o) {
   switch (o.type) {
     case DLENS_OPTION_BOOL:
-      return "[BOOL]";
+      return "BOOL";
     case DLENS_OPTION_I64:
       return "N";
     case DLENS_OPTION_F64:

@@ -116,12 +116,12 @@ std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& ru
   figure_data data = read_figure(figure, csv);
   if (!run.control.empty()) {
     add_control(data, read_figure(figure, run.control), run.control_label);
-    if (!figure.baseline.empty()) {
-      figure_spec text = given;
-      for (panel_spec& panel : text.panels) panel.y = figure.baseline;
-      add_control(data, read_figure(text, csv), "text");
-    }
     figure.kind = figure_kind::lines;
+  }
+  if (!figure.baseline.empty() && figure.kind == figure_kind::lines) {  // bars have no room for it
+    figure_spec text = given;
+    for (panel_spec& panel : text.panels) panel.y = figure.baseline;
+    add_control(data, read_figure(text, csv), "by corpus frequency");
   }
   page_layout page = lay_out(figure, data, run.n_layers);
   page.subtitle = subtitle(run, page.width - 2 * page_layout::edge);

@@ -29,9 +29,10 @@ inline constexpr std::string_view grey_line = "#6B7280";
 inline constexpr std::array<std::string_view, 10> line_colors = {"#0173B2", "#DE8F05", "#029E73", "#D55E00",
                                                                  "#CC78BC", "#CA9161", "#56B4E9", "#949494",
                                                                  "#FBAFE4", "#ECE133"};
-// In units of half the line width, as gnuplot takes them; "" = solid.
-inline constexpr std::array<std::string_view, 5> dashes = {"", "(8,4)", "(3,3)", "(10,4,3,4)",
-                                                           "(10,4,3,4,3,4)"};
+// In units of half the line width, as gnuplot takes them; "" = solid. Enough for three tokens of a fact and
+// the missed ones, each beside its control.
+inline constexpr std::array<std::string_view, 8> dashes = {
+    "", "(8,4)", "(3,3)", "(10,4,3,4)", "(10,4,3,4,3,4)", "(16,4)", "(2,6)", "(8,3,8,3,2,3)"};
 inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // gnuplot's filled ones
 
 // `kind` is the figure's own, `drawn_as` the one in which it is drawn: the series of one keep their colours

@@ -26,14 +26,17 @@ struct depth_row {
   layer_measures measures = {};
 };
 
+// Whose rank and log-probability it has: the row's target, or the data's answer, which the row must have.
+enum class depth_of { target, gold };
+
 // Reads it from a table of layer_columns.
 class depth_row_reader {
  public:
-  depth_row_reader(const description& tables, std::uint32_t table)
+  depth_row_reader(const description& tables, std::uint32_t table, depth_of what = depth_of::target)
       : prompt_id_(tables.column_of(table, "prompt_id")),
         layer_(tables.column_of(table, "layer")),
-        rank_(tables.column_of(table, "rank")),
-        logprob_(tables.column_of(table, "logprob")),
+        rank_(tables.column_of(table, what == depth_of::gold ? "gold_rank" : "rank")),
+        logprob_(tables.column_of(table, what == depth_of::gold ? "gold_logprob" : "logprob")),
         entropy_(tables.column_of(table, "entropy")),
         kl_(tables.column_of(table, "kl")) {}
 
@@ -50,10 +53,12 @@ class depth_row_reader {
   row_column prompt_id_, layer_, rank_, logprob_, entropy_, kl_;
 };
 
-// A curve of the figures. `more` are values of the experiment's own columns at the end of all three tables.
+// A curve of the figures. `more` and behind it `words` are values of the experiment's own columns at the end
+// of all three tables.
 struct depth_category {
   std::string name;
   std::vector<std::int64_t> more = {};
+  std::vector<std::string> words = {};
 };
 
 class depth_summary {
@@ -130,6 +135,7 @@ class depth_summary {
                      std::vector<dlens_value> values) {
     values.insert(values.begin(), text_value(category.name));
     for (const std::int64_t v : category.more) values.push_back(i64_value(v));
+    for (const std::string& v : category.words) values.push_back(text_value(v));
     sink.append(table, values);
   }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,13 @@ class guess_study : public study {
  public:
   static constexpr bool reads_generated = true;
   static std::span<const dlens_option> options() {
-    static const std::array list = {token_counts_option(), positions_option(), whitespace_option("keep")};
+    static const std::array list = {
+        token_counts_option(), positions_option(), whitespace_option("keep"),
+        make_option({.id = "baseline",
+                     .type = DLENS_OPTION_BOOL,
+                     .fallback = "false",
+                     .help = "The figure has lines for bars, and beside them what guesses by corpus "
+                             "frequency would give."})};
     return list;
   }
   static std::span<const dlens_input> inputs() {
@@ -65,9 +72,22 @@ class guess_study : public study {
         description_({{"rows", own.word + "_{lens}", row_columns(std::move(own.last))},
                       prompts_table("prompts", "prompts_" + own.word),
                       std::move(own.sums)},
-                     {std::move(own.bars)}) {}
+                     {with_baseline(std::move(own.bars), run, values)}) {
+    for (const token_count& entry : counts_.entries()) {
+      counts_of_ids_.emplace(entry.id, entry.count);
+      counts_of_buckets_[static_cast<std::size_t>(counts_.bucket_of(entry.id))] += entry.count;
+    }
+  }
 
   const token_counts& counts() const { return counts_; }
+  // How often the corpus has a token, and the tokens of a bucket together.
+  std::uint64_t count_of(std::int32_t id) const {
+    const auto found = counts_of_ids_.find(id);
+    return found == counts_of_ids_.end() ? 0 : found->second;
+  }
+  std::uint64_t count_of(token_bucket bucket) const {
+    return counts_of_buckets_[static_cast<std::size_t>(bucket)];
+  }
   row_column column_of_rows(std::string_view id) const { return description_.column_of(rows, id); }
 
   // A line about the prompt, which counts it too, and, where it is kept, a row for each layer of each read.
@@ -111,6 +131,16 @@ class guess_study : public study {
   }
 
  private:
+  // Bars have no room for a second value; lines do, and the host draws the baseline with them.
+  static figure with_baseline(figure bars, const dlens_run& run, const option_values& values) {
+    if (values.at("baseline") != "true") return bars;
+    if (is_published(run))
+      fail(status::usage, "--baseline cannot go with --seed-compat, which draws bars as published");
+    bars.kind = DLENS_FIGURE_LINES;
+    for (panel& p : bars.panels) p.flags |= DLENS_PANEL_LAYER_X;
+    return bars;
+  }
+
   static std::vector<column> row_columns(column last) {
     return {{"prompt_id", DLENS_I64, "row number in the input, from 0"},
             {"position", DLENS_I64, "place of the token read, from 0; special ids included"},
@@ -126,6 +156,8 @@ class guess_study : public study {
 
   const dlens_run& run_;
   token_counts counts_;
+  std::unordered_map<std::int32_t, std::uint64_t> counts_of_ids_;
+  std::array<std::uint64_t, all_buckets.size()> counts_of_buckets_{};
   next_token_reads reads_;
   description description_;
 };

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The paper's numbers beside those of runs made by run.sh: paper, here, difference.
 usage: compare.py OUT [--model NAME] [--numbers FILE]
-OUT is the folder given to run.sh. Writes comparison.csv, comparison.md and report.html into it, and prints the rows of
-NAME (default: of each model that was run). What is looked for where is numbers.csv (or FILE), in the words of measures.py."""
+OUT is the folder given to run.sh. Writes comparison.csv, comparison.md and report.html into it, and prints
+the rows of NAME (default: of each model that was run). What is looked for where is numbers.csv (or FILE), in
+the words of measures.py."""
 
 import argparse
 import csv
@@ -16,9 +17,10 @@ from report import write_report
 from run_folder import MODES, runs_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COLUMNS = ("what", "model", "mode", "lens", "source", "unit", "paper", "here", "difference", "n", "remark", "run_of")
-NEEDED = ("what", "stage", "model", "mode", "lens", "unit", "paper", "stated", "table", "measure", "where", "column",
-          "n", "source")
+COLUMNS = ("what", "model", "mode", "lens", "source", "unit", "paper", "here", "difference", "n", "remark",
+           "run_of")
+NEEDED = ("what", "stage", "model", "mode", "lens", "unit", "paper", "stated", "table", "measure", "where",
+          "column", "n", "source")
 DIGITS = {"layer": 1, "%": 1, "prompts": 0}
 
 
@@ -38,7 +40,8 @@ def read_numbers(file):
 
 
 def known_models():
-    return sorted(f.removesuffix(".conf") for f in os.listdir(os.path.join(HERE, "models")) if f.endswith(".conf"))
+    files = os.listdir(os.path.join(HERE, "models"))
+    return sorted(f.removesuffix(".conf") for f in files if f.endswith(".conf"))
 
 
 def models_of(out):
@@ -55,16 +58,20 @@ def shown(number, unit):
 
 def compared(entry, run, model, mode):
     """A row of the table, and the entry's stage."""
-    found = measures.BY_NAME[entry["measure"]](run, entry)
+    try:
+        found = measures.BY_NAME[entry["measure"]](run, entry)
+    except problem as error:
+        raise problem(error.status, f"{run.folder}: {error}") from None
     paper = float(entry["paper"]) if entry["paper"] else None
     comparable = paper is not None and found.value is not None and found.comparable
     difference = found.value - paper if comparable else None
     remarks = [found.remark] + (["the run is not finished"] if run.there and not run.finished() else [])
-    return {"what": entry["what"], "model": model, "mode": mode, "lens": entry["lens"], "source": entry["source"],
-            "unit": entry["unit"], "paper": entry["stated"], "here": shown(found.value, entry["unit"]),
+    copied = {name: entry[name] for name in ("what", "stage", "lens", "source", "unit")}
+    return {**copied, "model": model, "mode": mode, "paper": entry["stated"],
+            "here": shown(found.value, entry["unit"]),
             "difference": "" if difference is None else f"{difference:+.{DIGITS[entry['unit']]}f}",
             "n": "" if found.n is None else str(found.n), "remark": "; ".join(r for r in remarks if r),
-            "run_of": run.model_name(), "stage": entry["stage"]}
+            "run_of": run.model_name()}
 
 
 def all_rows(entries, out, models):
@@ -97,8 +104,8 @@ def as_markdown(rows):
 def explanation(run, rows):
     return ("# Paper, here, difference\n\n"
             f"Runs here: {', '.join(run) if run else 'none'}. `right` is depthlens as it is, `seed` is "
-            "`--seed-compat`. `n` is the number of prompts here, of a count the rows looked at. A difference says "
-            "something where `run of` is the paper's model and the data are whole.\n\n"
+            "`--seed-compat`. `n` is the number of prompts here, of a count the rows looked at. A difference "
+            "says something where `run of` is the paper's model and the data are whole.\n\n"
             + "".join(line + "\n\n" for line in stand_ins(rows)))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs would take, from the output of `depthlens run --dry-run`: a line for each stage, and for all of a mode.
+"""What runs would take, from the output of `depthlens run --dry-run`: a line for each stage, and for all of a
+mode.
 usage: estimate.py FOLDER GFLOP_PER_SECOND
 FOLDER has a file MODE.STAGE.txt for each; the stage "all" is the one command that run.sh would give."""
 
@@ -15,7 +16,7 @@ STAGES = ("pos", "facts", "downstream", "freq", "flips", "patching", "early-exit
 def field(text, name, file):
     found = re.search(rf"^{re.escape(name)} +(.*)$", text, re.M)
     if not found:
-        raise problem(DATA, f"{file}: there is no line \"{name}\"; is this the output of depthlens run --dry-run?")
+        raise problem(DATA, f"{file}: no line \"{name}\"; expected what depthlens run --dry-run prints")
     return found[1]
 
 
@@ -41,17 +42,18 @@ def main(words):
         raise problem(USAGE, "usage: estimate.py FOLDER GFLOP_PER_SECOND") from None
     if not 0 < rate < 1e12:
         raise problem(USAGE, f"a rate of {words[1]} GFLOP a second: expected a number above 0")
-    print(f"{'mode':6} {'stage':11} {'records':>8} {'positions':>10} {'tokens':>10} {'GFLOP':>10} {'memory':>10} "
-          f"{'hours':>8}")
-    hours = 0.0
+    print(f"{'mode':6} {'stage':11} {'records':>8} {'positions':>10} {'tokens':>10} {'GFLOP':>10} "
+          f"{'memory':>10} {'hours':>8}")
+    hours, patching = 0.0, False
     for mode in MODES:
         for stage in STAGES:
             file = os.path.join(folder, f"{mode}.{stage}.txt")
             if os.path.exists(file):
                 plan = plan_of(file)
                 print_plan(mode, stage, plan, rate)
+                patching |= stage == "patching"
                 hours += plan[0][3] / rate / 3600 if stage == "all" else 0
-    print(f"together: {hours:.2f} hours")
+    print(f"together: {'at most ' if patching else ''}{hours:.2f} hours")
 
 
 if __name__ == "__main__":

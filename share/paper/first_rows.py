@@ -35,7 +35,8 @@ def main(arguments):
     stem = os.path.basename(file).removesuffix(".json")
     out = os.path.join(folder, f"{stem}-first-{most}.json")
     write_text(out, json.dumps(rows[:most], ensure_ascii=False, indent=0) + "\n")
-    print(f"first_rows: {file}: the first {most} of {len(rows)} rows, as in the published code", file=sys.stderr)
+    print(f"first_rows: {file}: the first {most} of {len(rows)} rows, as in the published code",
+          file=sys.stderr)
     print(out)
 
 

@@ -89,6 +89,12 @@ def value(run, entry):
     return finding(scaled(found, entry), n, "" if found is not None else "no prompt")
 
 
+def was_run(run, entry, category):
+    """Whether the data held the category: each set of pos is a file, those of facts are found within one."""
+    sets = run.about.get("data", {}).get(entry["stage"], {})
+    return "" in sets or category in sets
+
+
 def at_k(run, entry):
     """The same at a threshold k; between two k of the table along log k, as a curve is read in a figure."""
     wanted = dict(conditions(entry))
@@ -96,8 +102,8 @@ def at_k(run, entry):
     rows = rows_for(run, entry, list(wanted.items()))
     if rows is None:
         return NOT_RUN
-    if not rows:  # the set was not among the data
-        return NOT_RUN
+    if not rows:
+        return finding(n=0, remark="no prompt") if was_run(run, entry, wanted["category"]) else NOT_RUN
     name = table_names(entry)[0]
     points = [(number(r, "k", name), number(r, entry["column"], name), whole(number(r, entry["n"], name)))
               for r in rows]

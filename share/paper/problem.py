@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scripts of this folder share: one kind of error, which ends a script with a line and a status as depthlens
-gives them, and files that are there whole or not at all."""
+"""What the scripts of this folder share: one kind of error, which ends a script with a line and a status as
+depthlens gives them, and files that are there whole or not at all."""
 
 import csv
 import os

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: each figure that the runs drew with the paper's numbers of its experiment, mode and lens beside it. Paths
-are relative, so that the folder can be moved and read without a server. compare.py calls it."""
+"""report.html: each figure that the runs drew with the paper's numbers of its experiment, mode and lens
+beside it. Paths are relative, so that the folder can be moved and read without a server. compare.py calls
+it."""
 
 import html
 import os
@@ -26,11 +27,13 @@ def text(x):
 
 def number_table(rows):
     """The numbers as a table; what has no number here says why."""
-    lines = ["<table><tr><th>number</th><th>lens</th><th>paper</th><th>here</th><th>difference</th><th>n</th></tr>"]
+    head = "".join(f"<th>{name}</th>" for name in ("number", "lens", "paper", "here", "difference", "n"))
+    lines = [f"<table><tr>{head}</tr>"]
     for r in rows:
         here = text(r["here"]) if r["here"] else f'<span class="no">{text(r["remark"] or "not run")}</span>'
         what = f'<span title="{text(r["source"])}">{text(r["what"])}</span>'
-        cells = "".join(f'<td class="n">{c}</td>' for c in (text(r["paper"]), here, text(r["difference"]), text(r["n"])))
+        fields = (text(r["paper"]), here, text(r["difference"]), text(r["n"]))
+        cells = "".join(f'<td class="n">{c}</td>' for c in fields)
         lines.append(f"<tr><td>{what}</td><td>{text(r['lens'])}</td>{cells}</tr>")
     return "\n".join(lines + ["</table>"])
 
@@ -77,8 +80,9 @@ def write_report(out, models, rows, remarks):
     body[:0] = [f"<p><strong>{text(remark)}</strong></p>" for remark in remarks]
     if not models:
         body = ["<p>Nothing was run yet.</p>"]
-    page = ("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>How deep: paper and here</title>\n"
+    page = ("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+            "<title>Paper and here</title>\n"
             f"<style>{STYLE}</style></head><body>\n<p>The paper's numbers beside the figures of these runs; "
-            "comparison.md lists all numbers, comparison.csv for scripts. A number's source is shown where the "
-            "pointer rests on it.</p>\n" + "\n".join(body) + "\n</body></html>\n")
+            "comparison.md lists all numbers, comparison.csv for scripts. A number's source is shown where "
+            "the pointer rests on it.</p>\n" + "\n".join(body) + "\n</body></html>\n")
     write_text(os.path.join(out, "report.html"), page)

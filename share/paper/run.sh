@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the experiments of "How Do LLMs Use Their Depth?" on one of its models with its data, and sets the paper's numbers
-# beside those that come out. inputs.sh finds the data, compare.py makes the table and the page; README.md says more.
+# Runs the experiments of "How Do LLMs Use Their Depth?" on one of its models with its data, and sets the
+# paper's numbers beside those that come out. inputs.sh finds the data, plan.sh says what it would take,
+# compare.py makes the table and the page; README.md says more.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 python=${DEPTHLENS_PYTHON:-python3}
+export PYTHONDONTWRITEBYTECODE=1
 
 usage() {
   cat <<'TEXT'
@@ -16,9 +18,10 @@ usage: run.sh --model-config FILE|NAME --data DIR --out DIR [OPTION...] [-- OPTI
   --stages LIST      of pos,facts,downstream,freq,flips,patching,early-exit; default: all that have data
   --limit N          only the first N records of each data set
   --threads N        default: all allowed
-  --model PATH       this model instead of the one in the Hugging Face cache: a folder, a .gguf, or another model
-  --lens LENS        this lens instead of the published tuned lens, as depthlens run takes it; several times for several
-  --use NAME=FILE    a file for data that DIR lacks: DET ADP PUNCT ADJ VERB NOUN BASELINE FACTS MMLU SST NLI MRPC COUNTS
+  --model PATH       this model instead of the one in the Hugging Face cache: a folder, a .gguf, another name
+  --lens LENS        beside the logit lens this one instead of the published tuned lens; may be given twice
+  --use NAME=FILE    a file for data that DIR lacks; NAME is one of DET ADP PUNCT ADJ VERB NOUN BASELINE FACTS
+                     MMLU SST NLI MRPC COUNTS
   --corpus TEXT      where there are no token counts for the model: count this text
   --dry-run          tokens, memory and hours of each stage; runs nothing but depthlens bench, for the rate
   --rate GFLOP       with --dry-run: the machine does so many GFLOP a second, instead of measuring it
@@ -36,6 +39,7 @@ show_and_run() {
 }
 
 . "$here/inputs.sh"
+. "$here/plan.sh"
 config='' data_dir='' out='' mode=both stages='' limit='' threads='' model='' corpus='' dry_run=no rate=''
 declare -A used=()
 lenses=() left_out=() extra=()
@@ -56,7 +60,8 @@ while (($#)); do
     -h | --help) usage; exit 0 ;;
     --dry-run) dry_run=yes; shift; continue ;;
     --) shift; extra=("$@"); break ;;
-    --model-config | --data | --out | --mode | --stages | --limit | --threads | --model | --lens | --use | --corpus | --rate) ;;
+    --model-config | --data | --out | --mode | --stages | --limit | --threads) ;;
+    --model | --lens | --use | --corpus | --rate) ;;
     *) wrong "unknown argument $1" ;;
   esac
   (($# > 1)) && [[ -n "$2" ]] || wrong "$1 needs a value"
@@ -72,7 +77,9 @@ while (($#)); do
     --lens) lenses+=("$2") ;;
     --use) take_use "$2" ;;
     --corpus) [[ -f "$2" ]] || fail 66 "--corpus $2: no such file"; corpus=$2 ;;
-    --rate) [[ "$2" =~ ^[0-9]+(\.[0-9]+)?$ && "$2" =~ [1-9] ]] || wrong "--rate $2: expected GFLOP a second"; rate=$2 ;;
+    --rate)
+      [[ "$2" =~ ^[0-9]{1,9}(\.[0-9]+)?$ && "$2" =~ [1-9] ]] || wrong "--rate $2: expected GFLOP a second"
+      rate=$2 ;;
   esac
   shift 2
 done
@@ -84,23 +91,24 @@ find_program() {
   for at in "$here/../../build/release/bin/depthlens" "$here/../../../bin/depthlens"; do
     if [[ -x "$at" ]]; then depthlens=$(realpath -- "$at"); return; fi
   done
-  depthlens=$(command -v depthlens) || fail 69 "there is no depthlens; build it (share/build.sh) or set DEPTHLENS_PROGRAM"
+  depthlens=$(command -v depthlens) ||
+    fail 69 "there is no depthlens; build it (share/build.sh) or set DEPTHLENS_PROGRAM"
 }
 
 check_arguments() {
-  local stage name
-  for name in model-config data out; do
-    case "$name" in model-config) [[ -n "$config" ]] ;; data) [[ -n "$data_dir" ]] ;; out) [[ -n "$out" ]] ;; esac ||
-      wrong "there is no --$name"
-  done
+  local stage there
+  [[ -n "$config" ]] || wrong "there is no --model-config"
+  [[ -n "$data_dir" ]] || wrong "there is no --data"
+  [[ -n "$out" ]] || wrong "there is no --out"
   if [[ "$config" != */* && -f "$here/models/$config.conf" ]]; then config=$here/models/$config.conf; fi
-  [[ -f "$config" ]] ||
-    fail 66 "--model-config $config: no such file, and there are: $(cd -- "$here/models" && ls | sed 's/\.conf$//' | xargs)"
+  there=$(cd -- "$here/models" && echo *.conf)
+  [[ -f "$config" ]] || fail 66 "--model-config $config: no such file; the paper's are ${there//.conf/}"
   [[ -d "$data_dir" ]] || fail 66 "--data $data_dir: no such folder"
   [[ -z "$rate" || $dry_run == yes ]] || wrong "--rate is for --dry-run"
   IFS=, read -ra stage_list <<<"${stages:-$(IFS=,; printf '%s' "${all_stages[*]}")}"
   for stage in "${stage_list[@]}"; do
-    is_among "$stage" "${all_stages[@]}" || wrong "--stages $stage: expected some of ${all_stages[*]}, divided by commas"
+    is_among "$stage" "${all_stages[@]}" ||
+      wrong "--stages $stage: expected some of ${all_stages[*]}, divided by commas"
   done
   "$python" -c '' 2>/dev/null || fail 69 "$python does not run; the table needs Python 3.9 or newer"
 }
@@ -122,7 +130,7 @@ choose_model() {
   if [[ -n "$limit" ]]; then model_options+=(--limit "$limit"); fi
 }
 
-# Stages that have data, in `ready`, and their options together, in `all_given`; patching has no published form.
+# Stages that have data, in `ready`, and their options together, in `all_given`.
 collect_inputs() {
   local stage counts
   ready=() all_given=()
@@ -136,7 +144,9 @@ collect_inputs() {
     stage_options[$stage]=$(printf '%q ' "${given[@]}")
   done
   ((${#ready[@]})) || fail 66 "no stage has its data in $data_dir"
-  if is_among freq "${ready[@]}" || is_among flips "${ready[@]}"; then all_given+=(--token-counts "$counts"); fi
+  if is_among freq "${ready[@]}" || is_among flips "${ready[@]}"; then
+    all_given+=(--token-counts "$counts")
+  fi
 }
 
 modes() { if [[ $mode == both ]]; then printf 'right seed'; else printf '%s' "$mode"; fi; }
@@ -156,7 +166,9 @@ stages_of() {
   for stage in "${ready[@]}"; do
     if [[ "$1 $stage" != "seed patching" ]]; then mode_stages+=("$stage"); fi
   done
-  if ((${#mode_stages[@]} < ${#ready[@]})); then say "mode seed: without patching, which has no published form"; fi
+  if ((${#mode_stages[@]} < ${#ready[@]})); then
+    say "mode seed: without patching, which has no published form"
+  fi
 }
 
 # The data of the stages of a mode: without those of patching in mode seed.
@@ -167,41 +179,6 @@ data_of() {
     if [[ "$1" == seed && "${all_given[i + 1]}" == patching.* ]]; then continue; fi
     mode_data+=("${all_given[@]:i:2}")
   done
-}
-
-measured_rate() {
-  local line options=(--count 8 --tokens 64)
-  if [[ -n "$threads" ]]; then options+=(--threads "$threads"); fi
-  say "measuring the rate: depthlens bench ${options[*]} (--rate gives one instead)"
-  line=$("$depthlens" -q bench --model "$model" "${options[@]}" --json </dev/null) || exit $?
-  rate=$("$python" -c 'import json, sys; print(json.loads(sys.argv[1])["gflop_per_s"]["useful"])' "$line")
-}
-
-dry_run() {
-  local of stage folder
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/depthlens-paper.XXXXXX")
-  trap "rm -rf -- ${folder@Q}" EXIT
-  for of in $(modes); do
-    stages_of "$of"
-    data_of "$of"
-    for stage in "${mode_stages[@]}"; do
-      command_for "$of" "$stage"
-      eval "command+=(${stage_options[$stage]})"
-      "${command[@]}" --dry-run </dev/null >"$folder/$of.$stage.txt" || exit $?
-    done
-    if ((${#mode_stages[@]} == 0)); then continue; fi
-    command_for "$of" "${mode_stages[@]}"
-    "${command[@]}" "${mode_data[@]}" --dry-run </dev/null >"$folder/$of.all.txt" || exit $?
-  done
-  local said="as given by --rate"
-  if [[ -z "$rate" ]]; then measured_rate; said="which depthlens bench measures here on made-up prompts, in f32"; fi
-  "$python" "$here/estimate.py" "$folder" "$rate"
-  cat <<TEXT
-hours: GFLOP of products by a rate of $rate GFLOP a second, $said.
-"all" is the one command of a mode: what stages share is computed once. "tokens" are those to compute; prompts that
-are asked again (white space, and tokens of facts in mode seed) come on top, as do attention and figures. Of patching the
-GFLOP are an upper bound: the output alone is read of its changed runs, and all layers are counted.
-TEXT
 }
 
 run_all() {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder that `depthlens run` filled: its run.json, its tables by name of column, its figures. A table that is not
-there is None, as a run has the tables of the experiments that it was asked for."""
+"""A folder that `depthlens run` filled: its run.json, its tables by name of column, its figures. A table that
+is not there is None, as a run has the tables of the experiments that it was asked for."""
 
 import csv
 import json

@@ -47,6 +47,9 @@ dry_run() {
 hours: GFLOP of products by a rate of $rate GFLOP a second, $said.
 "all" is the one command of a mode: what stages share is computed once. "tokens" are those to compute; prompts
 that are asked again (white space, and tokens of facts in mode seed) come on top, as do attention and figures.
+TEXT
+  if ! is_among patching "${ready[@]}"; then return; fi
+  cat <<'TEXT'
 Of patching the GFLOP and hours are an upper bound, several times too high: of its changed runs the output
 alone is read, and all layers are counted.
 TEXT

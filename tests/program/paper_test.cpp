@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// share/paper: run.sh finds the data of a folder, names what is missing, plans, runs, and refuses wrong words;
+// share/paper: run.sh finds the data of a folder, names what is missing, plans, runs, refuses wrong words;
 // compare.py finds the paper's numbers in tables whose values are known here.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"

@@ -128,7 +128,13 @@ def here(row):
 
 
 def print_rows(rows, models):
-    wanted = [r for r in rows if r["model"] in models]
+    for model in models:
+        print_model([r for r in rows if r["model"] == model], model)
+    if not models:
+        print("Nothing was run yet.")
+
+
+def print_model(wanted, model):
     made = [r for r in wanted if r["here"]]
     width = max([len(r["what"]) for r in wanted], default=4)
     print(f"{'what':{width}} {'mode':5} {'lens':5} {'paper':>18} {'here':>9} {'difference':>10} {'n':>6}")
@@ -138,7 +144,7 @@ def print_rows(rows, models):
               f"{r['difference']:>10} {r['n']:>6}{tail}".rstrip())
     for line in stand_ins(wanted):
         print(line)
-    print(f"{len(made)} of {len(wanted)} numbers of {', '.join(models) or 'no model'} are there.")
+    print(f"{len(made)} of {len(wanted)} numbers of {model} are there.")
 
 
 def arguments_of(words):

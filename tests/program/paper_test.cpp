@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // share/paper: run.sh finds the data of a folder, names what is missing, plans, runs, refuses wrong words;
-// compare.py finds the paper's numbers in tables whose values are known here.
+// compare.py finds the paper's numbers in tables whose values are known here. Where there is no Python this
+// is reported as skipped; DEPTHLENS_PYTHON names another than python3.
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
 
@@ -15,6 +16,18 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
+using boost::unit_test::precondition;
+
+std::string python() {
+  const char* const named = std::getenv("DEPTHLENS_PYTHON");
+  return named != nullptr && *named != '\0' ? named : "python3";
+}
+
+boost::test_tools::assertion_result with_python(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(test::run({python(), "-c", ""}).code == 0);
+  if (!result) result.message() << python() << " does not run";
+  return result;
+}
 
 fs::path paper(const char* name) { return source_tree() / "share/paper" / name; }
 
@@ -74,12 +87,12 @@ class made_run {
 };
 
 outcome compare(const fs::path& out, const words& more = {}) {
-  return test::run(words{"python3", "-B", paper("compare.py"), out} + more);
+  return test::run(words{python(), "-B", paper("compare.py"), out} + more);
 }
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_dry_run_names_what_is_missing_and_says_hours) {
+BOOST_AUTO_TEST_CASE(a_dry_run_names_what_is_missing_and_says_hours, *precondition(with_python)) {
   const paper_data data;
   const scratch_folder folder;
   const fs::path out = folder.path() / "out";
@@ -97,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_names_what_is_missing_and_says_hours) {
   BOOST_TEST(!fs::exists(out / "gpt2-xl/right"));
 }
 
-BOOST_AUTO_TEST_CASE(a_run_leaves_both_modes_a_table_and_a_page) {
+BOOST_AUTO_TEST_CASE(a_run_leaves_both_modes_a_table_and_a_page, *precondition(with_python)) {
   const paper_data data;
   const tiny_folder model;
   model.make_random();
@@ -119,7 +132,7 @@ BOOST_AUTO_TEST_CASE(a_run_leaves_both_modes_a_table_and_a_page) {
   BOOST_TEST(read_bytes(folder.path() / "comparison.md") == table);
 }
 
-BOOST_AUTO_TEST_CASE(wrong_words_are_refused_before_anything_is_done) {
+BOOST_AUTO_TEST_CASE(wrong_words_are_refused_before_anything_is_done, *precondition(with_python)) {
   const paper_data data;
   const scratch_folder folder;
   const fs::path out = folder.path() / "out";
@@ -143,7 +156,7 @@ BOOST_AUTO_TEST_CASE(wrong_words_are_refused_before_anything_is_done) {
           "the paper's are gpt2-xl");
 }
 
-BOOST_AUTO_TEST_CASE(numbers_are_found_in_tables_by_name_and_between_thresholds) {
+BOOST_AUTO_TEST_CASE(numbers_are_found_in_tables_by_name_and_between_thresholds, *precondition(with_python)) {
   const made_run made;
   const outcome o = compare(made.out());
   BOOST_REQUIRE_MESSAGE(o.code == 0, o.err);
@@ -160,7 +173,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_found_in_tables_by_name_and_between_thresholds)
   BOOST_TEST(!has(o.out, "stands in"));
 }
 
-BOOST_AUTO_TEST_CASE(broken_tables_and_numbers_are_said_with_their_place) {
+BOOST_AUTO_TEST_CASE(broken_tables_and_numbers_are_said_with_their_place, *precondition(with_python)) {
   const auto refused = [](const outcome& o, status expected, std::string_view part) {
     BOOST_TEST(o.code == static_cast<int>(expected), o.err);
     BOOST_TEST((has(o.err, part) && lines_of(o.err).size() == 1U), o.err);

@@ -141,6 +141,7 @@ constexpr floor_of_folder house[] = {
     {"core/include/depthlens/data/", 3},
     {"core/include/depthlens/tokenizer/", 4},
     {"core/include/depthlens/backend/", 4},
+    {"core/include/depthlens/chat/", 5},
     {"core/include/depthlens/study/", 5},
     {"core/include/depthlens/reference/", 5},
     {"core/include/depthlens/", 2},  // experiment.hpp and plugin.hpp

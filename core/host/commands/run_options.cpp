@@ -8,6 +8,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/nearest.hpp"
 #include "depthlens/base/utf8.hpp"
+#include "engine/dataset_records.hpp"
 #include "process/own_prefix.hpp"
 #include "results/figures_of_run.hpp"
 #include "terminal/log.hpp"
@@ -49,6 +50,7 @@ po::options_description run_options() {
       "config", text("FILE"), "more options, as lines key = value")(
       "experts", po::bool_switch(),
       "tables and a figure of the experts that each block chose at the positions read")(
+      "chat", po::bool_switch(), "send each prompt in the model's own chat template, as a user's message")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
       "allow-mixed-devices", po::bool_switch(),
@@ -203,6 +205,9 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.experts = o.values["experts"].as<bool>();
+  r.chat = o.values["chat"].as<bool>();
+  if (r.chat && r.published)
+    fail(status::usage, "--chat cannot go with --seed-compat: the published code sends prompts as they are");
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
   r.work = asked_rules(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
@@ -215,6 +220,15 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.null = {.kind = parse_null(o.text("null")), .seed = asked_seed(o)};
   r.force_lens = o.values["force-lens"].as<bool>();
   take_generation(o, r);
+}
+
+// What is cut from running text is no message.
+void refuse_text_in_chat(const study_plan& study) {
+  for (const dataset_plan& d : study.datasets)
+    if (!is_asked_in_chat(d.kind))
+      fail(status::usage, "--chat: ", study.word, " reads running text in ", d.file.string(),
+           ", and a chat template goes around prompts; give ", formats_of_kind("prompt"), " or ",
+           formats_of_kind("fact"), ", or leave --chat out");
 }
 
 // "--data downstream.NAME=FILE"
@@ -234,6 +248,8 @@ void take_data(const parsed_options& o, run_request& r) {
   for (const study_plan& s : r.studies)
     if (s.datasets.empty())
       fail(status::usage, "experiment ", s.word, " has no data: give ", ways_to_give_data(s));
+  if (r.chat)
+    for (const study_plan& s : r.studies) refuse_text_in_chat(s);
 }
 
 // For a list of their options: one that cannot be loaded takes nothing from the others.

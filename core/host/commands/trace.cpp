@@ -11,6 +11,7 @@
 #include "engine/generation.hpp"
 #include "model/blank_ends.hpp"
 #include "model/expert_layout.hpp"
+#include "model/model_chat.hpp"
 #include "model/non_finite_weights.hpp"
 #include "model/opened_lens.hpp"
 #include "model/running_model.hpp"
@@ -20,6 +21,7 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
+#include <utility>
 
 namespace depthlens {
 namespace {
@@ -42,6 +44,7 @@ po::options_description trace_options() {
       "one")("generate", text("N"),
              "let the model say N tokens behind the prompt (greedily); those are read too")(
       "experts", po::bool_switch(), "which experts each block chose there, and how sure its router was")(
+      "chat", po::bool_switch(), "send prompts in the model's own chat template, as a user's message")(
       "json", po::bool_switch(), "one JSON object for each prompt");
   add_force_lens(d);
   add_backend_options(d);
@@ -60,6 +63,15 @@ std::int32_t parse_target(const std::string& text, const tokenizer_service& toke
   return ids[0];
 }
 
+// As they are given to the model.
+std::vector<std::string> sent(std::vector<std::string> prompts, const model_chat* chat) {
+  if (chat != nullptr)
+    for (std::string& prompt : prompts) prompt = chat->wrap(prompt);
+  const auto n = std::count_if(prompts.begin(), prompts.end(), &ends_in_blank);
+  if (n > 0) log_warning(about_blank_ends(static_cast<std::uint64_t>(n), prompts.size()));
+  return prompts;
+}
+
 std::vector<std::string> asked_prompts(const parsed_options& o) {
   if (o.has("prompt") == o.has("prompts")) fail(status::usage, "trace needs one of --prompt and --prompts");
   std::vector<std::string> prompts;
@@ -67,8 +79,6 @@ std::vector<std::string> asked_prompts(const parsed_options& o) {
     prompts = {o.text("prompt")};
   else
     prompts = read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
-  const auto n = std::count_if(prompts.begin(), prompts.end(), &ends_in_blank);
-  if (n > 0) log_warning(about_blank_ends(static_cast<std::uint64_t>(n), prompts.size()));
   return prompts;
 }
 
@@ -134,7 +144,7 @@ int trace_command(const arguments& args) {
                     trace_options());
   if (o.done) return 0;
   if (!o.has("model")) fail(status::usage, "trace needs --model");
-  const std::vector<std::string> prompts = asked_prompts(o);
+  std::vector<std::string> prompts = asked_prompts(o);
   trace_result all;
   all.top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
   const auto generate =
@@ -152,11 +162,14 @@ int trace_command(const arguments& args) {
   all.layers = asked.file.layers();
   all.n_layers = model.files->arch().n_layers;
   all.targets = asked_targets(o, model);
-  all.prompts = positions_to_read(o, model, prompts);
+  const auto chat = chat_of(model, o.values["chat"].as<bool>());
+  all.prompts = positions_to_read(o, model, sent(std::move(prompts), chat.get()));
   if (o.values["experts"].as<bool>()) all.experts = asked_experts(model.files->arch(), model.name);
 
+  std::string source_text = o.text("patch-from");
+  if (o.has("patch-from") && chat) source_text = chat->wrap(source_text);
   std::vector<std::int32_t> source;
-  if (o.has("patch-from")) source = prompt_ids(model, o.text("patch-from"));
+  if (o.has("patch-from")) source = prompt_ids(model, source_text);
   if (o.has("patch-from") && source.empty()) fail(status::usage, "--patch-from: the text has no tokens");
 
   const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
@@ -171,8 +184,7 @@ int trace_command(const arguments& args) {
     reading.output = running->output();
     const evaluator run(running->c(), {}, running->rules(), reading);
     for (trace_prompt& p : all.prompts)
-      if (!p.ids.empty())
-        p.patch = read_patch(run, o.text("patch-from"), source, p.ids, all.n_layers, all.top_k);
+      if (!p.ids.empty()) p.patch = read_patch(run, source_text, source, p.ids, all.n_layers, all.top_k);
   }
   for (const trace_prompt& p : all.prompts)
     std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())

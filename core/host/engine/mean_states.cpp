@@ -5,6 +5,7 @@
 #include "depthlens/files/safetensors.hpp"
 #include "depthlens/files/safetensors_writer.hpp"
 #include "depthlens/study/exact_sum.hpp"
+#include "engine/dataset_records.hpp"
 #include "engine/record_job.hpp"
 
 #include <algorithm>
@@ -54,7 +55,7 @@ std::optional<mean_states> mean_of_states(const run_context& context,
     const study_plan& plan = sessions[s]->plan();
     for (std::uint32_t d = 0; d < plan.datasets.size(); ++d) {
       const dataset_plan& data = plan.datasets[d];
-      const auto reader = open_records(data.file, data.format, data.kind, data.cuts);
+      const auto reader = open_records(data, context);
       const std::uint64_t limit = sessions[s]->limit_of(data);
       std::uint64_t row = 0;
       for (record r; n < records && row < limit && reader->next(r); ++n, ++row) {

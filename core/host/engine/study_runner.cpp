@@ -2,6 +2,7 @@
 #include "engine/study_runner.hpp"
 
 #include "engine/consume_sink.hpp"
+#include "engine/dataset_records.hpp"
 #include "engine/job_batch.hpp"
 
 #include <tbb/parallel_for.h>
@@ -64,8 +65,7 @@ bool study_runner::run(const std::atomic<bool>& stop) {
   for (std::uint32_t s = 0; s < studies_.size() && !stop; ++s) {
     const study_plan& plan = studies_[s].session->plan();
     for (std::uint32_t d = 0; d < plan.datasets.size() && !stop; ++d) {
-      const auto reader = open_records(plan.datasets[d].file, plan.datasets[d].format, plan.datasets[d].kind,
-                                       plan.datasets[d].cuts);
+      const auto reader = open_records(plan.datasets[d], studies_[s].session->context());
       std::uint64_t n = 0;
       const std::uint64_t limit = studies_[s].session->limit_of(plan.datasets[d]);
       for (record r; n < limit && reader->next(r); ++n) {

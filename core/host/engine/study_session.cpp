@@ -3,6 +3,7 @@
 
 #include "depthlens/base/abi_error.hpp"
 #include "depthlens/base/text.hpp"
+#include "engine/dataset_records.hpp"
 #include "engine/record_job.hpp"
 #include "model/blank_ends.hpp"
 #include "plugins/description_check.hpp"
@@ -159,7 +160,7 @@ void study_session::finish(const dlens_rows* rows, std::uint32_t lens, const dle
 }
 
 void study_session::survey(dataset_plan& d, std::uint32_t number) {
-  const auto reader = open_records(d.file, d.format, d.kind, d.cuts);
+  const auto reader = open_records(d, context_);
   d.records = d.blank_ends = 0;
   d.left_out.clear();
   std::uint64_t whole = 0;

@@ -45,6 +45,8 @@ struct study_plan {
   std::vector<dataset_plan> datasets;
 };
 
+class model_chat;
+
 // What all studies of a run have in common.
 struct run_context {
   std::string name;  // of the model, in file names and titles
@@ -56,6 +58,7 @@ struct run_context {
   std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();  // records of each data set
   std::uint32_t generate = 0;                                       // see dlens_run
   expert_layout experts = {};                                       // empty = --experts does not ask for them
+  const model_chat* chat = nullptr;                                 // --chat
 };
 
 class study_session {
@@ -94,6 +97,7 @@ class study_session {
   const std::string& word() const { return plan_.word; }
   std::vector<std::string> sets() const;
   std::uint64_t records_wanted() const;  // over all data sets, --limit counted
+  const run_context& context() const { return context_; }
   bool published() const { return context_.published; }
   std::uint64_t limit_of(const dataset_plan& d) const { return std::max(context_.limit, d.at_least); }
 

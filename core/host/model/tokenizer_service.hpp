@@ -32,6 +32,7 @@ class tokenizer_service {
     return tokenizer_.encode(text, tokenizer::special::none);
   }
   std::vector<std::int32_t> prefix() const;
+  bos_policy policy() const { return policy_; }
   const tokenizer& get() const { return tokenizer_; }
   const dlens_tokenizer* c() const { return &c_; }
 

@@ -116,8 +116,9 @@ void refuse_other_key(const manifest& m, const boost::json::object& key, const s
     fail(status::data, folder.string(), ": its run.json no longer says what it was made of (\"key\"); ",
          "put that back, choose another --out, or --fresh to move it aside");
   boost::json::object before = *old;
-  if (!before.contains("experts"))
-    before["experts"] = "off";  // as all runs were before they could be asked for
+  for (const char* later : {"experts", "chat"})
+    if (!before.contains(later)) before[later] = "off";  // as all runs were before it could be asked for
+  if (!before.contains("generate")) before["generate"] = 0;
   std::string text;
   for (const std::string& d : differing_fields(before, key)) text += (text.empty() ? "" : "; ") + d;
   if (text.empty()) return;

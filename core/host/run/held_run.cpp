@@ -40,12 +40,13 @@ void held_run::refuse(const boost::json::object& key) const {
 }
 
 void held_run::refuse_other_configuration(const run_inputs& inputs, const std::string& backend) const {
-  refuse(make_run_key(inputs.request, inputs.model, inputs.lenses, backend));
+  refuse(make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses, backend));
 }
 
 void held_run::take_configuration(const run_inputs& inputs, const std::string& backend,
                                   const std::string& means_sha256) {
-  boost::json::object key = make_run_key(inputs.request, inputs.model, inputs.lenses, backend);
+  boost::json::object key =
+      make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses, backend);
   if (!means_sha256.empty()) key["null_mean"] = means_sha256;
   refuse(key);
   boost::json::object now = describe_run(inputs.request, inputs.model);

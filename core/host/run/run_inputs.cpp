@@ -9,7 +9,8 @@
 namespace depthlens {
 namespace {
 
-run_context context_of(const run_request& request, const opened_model& model, const run_lenses& lenses) {
+run_context context_of(const run_request& request, const opened_model& model, const run_lenses& lenses,
+                       const model_chat* chat) {
   const architecture& a = model.files->arch();
   return {.name = model.name,
           .n_layers = a.n_layers,
@@ -23,7 +24,8 @@ run_context context_of(const run_request& request, const opened_model& model, co
           .host = plugin_host(),
           .limit = request.limit,
           .generate = request.generate,
-          .experts = request.experts ? asked_experts(a, model.name) : expert_layout{}};
+          .experts = request.experts ? asked_experts(a, model.name) : expert_layout{},
+          .chat = chat};
 }
 
 }  // namespace
@@ -31,9 +33,10 @@ run_context context_of(const run_request& request, const opened_model& model, co
 run_inputs::run_inputs(run_request asked)
     : request(std::move(asked)),
       model(opened_model::open(request.model, request.bos, request.name, request.policy)),
+      chat(chat_of(model, request.chat)),
       lenses(request.lenses, request.dry_run ? null_request{} : request.null, *model.files,
              request.force_lens),
-      context(context_of(request, model, lenses)) {
+      context(context_of(request, model, lenses, chat.get())) {
   if (!request.fresh && !request.dry_run)
     add_earlier_data(manifest::read(request.out / "run.json"), request.studies);
   for (study_plan& s : request.studies) sessions.push_back(std::make_unique<study_session>(context, s));

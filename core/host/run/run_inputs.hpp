@@ -5,6 +5,7 @@
 
 #include "engine/study_runner.hpp"
 #include "engine/study_session.hpp"
+#include "model/model_chat.hpp"
 #include "model/opened_model.hpp"
 #include "run/run_lenses.hpp"
 #include "run/run_request.hpp"
@@ -28,6 +29,7 @@ struct run_inputs {
 
   run_request request;  // with the data sets of an earlier run of the folder
   opened_model model;
+  std::unique_ptr<model_chat> chat;  // null = prompts are sent as they are
   run_lenses lenses;
   run_context context;
   std::vector<std::unique_ptr<study_session>> sessions;  // of the request's studies

@@ -47,8 +47,8 @@ boost::json::object study_key(const study_plan& s) {
 
 }  // namespace
 
-boost::json::object make_run_key(const run_request& r, const opened_model& model, const run_lenses& lenses,
-                                 const std::string& backend) {
+boost::json::object make_run_key(const run_request& r, const opened_model& model, const model_chat* chat,
+                                 const run_lenses& lenses, const std::string& backend) {
   boost::json::object key, studies;
   key["mode"] = r.published ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
@@ -59,7 +59,9 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["backend"] = backend;
   key["precision"] = r.work.precision;
   key["experts"] = r.experts ? "on" : "off";
-  if (r.generate > 0) key["generate"] = r.generate;
+  key["generate"] = r.generate;
+  key["chat"] = chat != nullptr ? chat->form() : "off";
+  if (chat != nullptr) key["chat_template_sha256"] = chat->content_hash();
   // In the published code's mode the name is part of every file name.
   if (r.published) key["name"] = model.name;
   key["model_sha256"] = model.content_hash();

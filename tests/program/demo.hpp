@@ -2,6 +2,7 @@
 // The demo model and small data files for runs of the whole program, and the CSVs that such runs leave.
 #pragma once
 
+#include "depthlens/table/csv.hpp"
 #include "program/process.hpp"
 #include "support/demo_model.hpp"
 
@@ -91,6 +92,19 @@ class small_data {
   scratch_folder folder_;
   std::string pos_, facts_, options_, prompts_;
 };
+
+// Column -> value.
+using table_row = std::map<std::string, std::string>;
+
+inline std::vector<table_row> table_rows(const std::filesystem::path& run, const std::string& table) {
+  std::vector<table_row> out;
+  csv_reader reader(run / "data" / table);
+  for (std::vector<std::string> values; reader.next(values);) {
+    table_row& r = out.emplace_back();
+    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
+  }
+  return out;
+}
 
 // File name -> content of all CSVs of a run.
 inline std::map<std::string, std::string> tables_of(const std::filesystem::path& run) {

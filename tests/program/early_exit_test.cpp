@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The experiment early-exit on the demo model: its rows against those of freq, which are read in the same
 // pass, its sums against its rows, and wrong use.
-#include "depthlens/table/csv.hpp"
 #include "program/demo.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -21,17 +20,7 @@ BOOST_AUTO_TEST_SUITE(early_exit)
 
 namespace {
 
-using row = std::map<std::string, std::string>;
-
-std::vector<row> rows_of(const fs::path& run, const std::string& table) {
-  std::vector<row> out;
-  depthlens::csv_reader reader(run / "data" / table);
-  for (std::vector<std::string> values; reader.next(values);) {
-    row& r = out.emplace_back();
-    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
-  }
-  return out;
-}
+using row = table_row;
 
 double number(const row& r, const char* column) { return std::stod(r.at(column)); }
 
@@ -59,7 +48,8 @@ BOOST_AUTO_TEST_CASE(guesses_are_those_of_freq_and_sums_are_those_of_the_rows) {
   must_work({"run", "freq", "early-exit", "--model", demo_model(), "--data",
              "freq,early-exit=" + demo_data("prose.conllu").string(), "--token-counts", token_counts(),
              "--limit", "25", "--format", "svg", "--out", out.string()});
-  const std::vector<row> freq = rows_of(out, "freq_logit.csv"), own = rows_of(out, "early-exit_logit.csv");
+  const std::vector<row> freq = table_rows(out, "freq_logit.csv"),
+                         own = table_rows(out, "early-exit_logit.csv");
   BOOST_TEST_REQUIRE(own.size() == freq.size());
   BOOST_TEST(own.size() == 25U * 31U);
   std::map<std::string, std::pair<double, double>> rates;  // layer -> matches, positions
@@ -72,14 +62,14 @@ BOOST_AUTO_TEST_CASE(guesses_are_those_of_freq_and_sums_are_those_of_the_rows) {
     BOOST_TEST(number(own[i], "final_probability") <= number(own[i], "confidence") + 1e-6);
   }
   std::size_t n_rates = 0;
-  for (const row& r : rows_of(out, "early_exit_layers_logit.csv")) {
+  for (const row& r : table_rows(out, "early_exit_layers_logit.csv")) {
     if (r.at("measure") != "match_rate") continue;
     const auto& [matches, n] = rates.at(r.at("layer"));
     BOOST_TEST(number(r, "value") == matches / n, boost::test_tools::tolerance(1e-12));
     ++n_rates;
   }
   BOOST_TEST(n_rates == 31U);
-  const std::vector<row> sweep = rows_of(out, "early_exit_sweep_logit.csv");
+  const std::vector<row> sweep = table_rows(out, "early_exit_sweep_logit.csv");
   BOOST_TEST(sweep.size() == 20U);
   for (const row& r : sweep) {
     const auto [layer, match, saved] = exit_by(own, number(r, "confidence"));
@@ -98,7 +88,7 @@ BOOST_AUTO_TEST_CASE(confidences_that_are_given_take_the_place_of_the_sweep_and_
                          "--limit",    "3",          "--format",
                          "svg",        "--out",      (folder.path() / "run").string()};
   must_work(command + words{"--early-exit.confidence", "0.9", "--early-exit.confidence", "0.25"});
-  const std::vector<row> sweep = rows_of(folder.path() / "run", "early_exit_sweep_logit.csv");
+  const std::vector<row> sweep = table_rows(folder.path() / "run", "early_exit_sweep_logit.csv");
   BOOST_TEST_REQUIRE(sweep.size() == 2U);
   BOOST_TEST(sweep[0].at("confidence") == "0.25");
   BOOST_TEST(sweep[1].at("confidence") == "0.9");

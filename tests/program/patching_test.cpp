@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The experiment patching, and trace --patch-from, on the demo model: what the controls must say, the same
 // tables however the work is divided, what trace says of the same pair, and wrong use.
-#include "depthlens/table/csv.hpp"
 #include "program/demo.hpp"
 
 #include <boost/json.hpp>
@@ -45,17 +44,7 @@ class two_tasks {
   const std::string source, target;
 };
 
-using row = std::map<std::string, std::string>;
-
-std::vector<row> rows_of(const fs::path& run, const std::string& table) {
-  std::vector<row> out;
-  depthlens::csv_reader reader(run / "data" / table);
-  for (std::vector<std::string> values; reader.next(values);) {
-    row& r = out.emplace_back();
-    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
-  }
-  return out;
-}
+using row = table_row;
 
 }  // namespace
 
@@ -66,7 +55,7 @@ BOOST_AUTO_TEST_CASE(controls_and_patches_are_what_they_must_be_at_the_first_and
   must_work(data.command(out));
   std::map<std::string, std::size_t> n;
   std::map<std::string, std::set<std::string>> own;  // what a target's own state gives, at every block
-  for (const row& r : rows_of(out, "patching.csv")) {
+  for (const row& r : table_rows(out, "patching.csv")) {
     ++n[r.at("run")];
     if (r.at("run") != "self") continue;
     BOOST_TEST(std::stod(r.at("kl")) < 1e-6);
@@ -81,7 +70,7 @@ BOOST_AUTO_TEST_CASE(controls_and_patches_are_what_they_must_be_at_the_first_and
   BOOST_TEST(n.size() == 5U);
   // At the last block hardly anything but the state itself decides; at the first one hardly anything does.
   double first = -1, last = -1;
-  for (const row& r : rows_of(out, "patching_summary.csv")) {
+  for (const row& r : table_rows(out, "patching_summary.csv")) {
     if (r.at("run") != "patch") continue;
     BOOST_TEST(r.at("n") == "3");
     if (r.at("layer") == "0") first = std::stod(r.at("source_top"));
@@ -113,7 +102,7 @@ BOOST_AUTO_TEST_CASE(every_position_is_patched_where_that_is_asked_for) {
              "patching.target=" + target, "--patching.positions", "all", "--format", "svg", "--out",
              (folder.path() / "run").string()});
   std::map<std::string, std::size_t> n;
-  for (const row& r : rows_of(folder.path() / "run", "patching.csv")) ++n[r.at("position")];
+  for (const row& r : table_rows(folder.path() / "run", "patching.csv")) ++n[r.at("position")];
   BOOST_TEST(n.size() == 4U);
   for (const auto& [position, rows] : n) BOOST_TEST(rows == 30U, position);
   BOOST_TEST(fs::exists(folder.path() / "run/plots/patching_positions.svg"));
@@ -134,7 +123,7 @@ BOOST_AUTO_TEST_CASE(trace_patches_the_pair_as_the_experiment_does) {
   const json::array& layers = said.at("patch").at("layers").as_array();
   BOOST_TEST(layers.size() == 30U);
   std::size_t compared = 0;
-  for (const row& r : rows_of(folder.path() / "run", "patching.csv")) {
+  for (const row& r : table_rows(folder.path() / "run", "patching.csv")) {
     if (r.at("run") != "patch") continue;
     const json::value& layer = layers.at(std::stoul(r.at("layer")));
     BOOST_TEST(std::to_string(layer.at("top").at(0).as_int64()) == r.at("guess"));

@@ -23,20 +23,21 @@ std::size_t length_in_common(const std::vector<std::int32_t>& a, const std::vect
 
 // The readings of one position without targets, of which the likeliest tokens alone are wanted.
 struct top_buffers {
-  explicit top_buffers(std::uint32_t n_layers) : entropy(n_layers), logprob(n_layers), top(n_layers) {
+  explicit top_buffers(std::uint32_t n_layers)
+      : entropy(n_layers), kl(n_layers), logprob(n_layers), top(n_layers) {
     c = {.size = sizeof c,
          .n_layers = n_layers,
          .rank = &unused,
          .ties = &unused,
          .logprob = &no_target,
          .entropy = entropy.data(),
-         .kl = nullptr,
+         .kl = kl.data(),
          .top = top.data(),
          .top_logprob = logprob.data()};
   }
   top_buffers(const top_buffers&) = delete;
 
-  std::vector<float> entropy, logprob;
+  std::vector<float> entropy, kl, logprob;
   std::vector<std::int32_t> top;
   std::uint32_t unused = 0;
   float no_target = 0;

@@ -55,12 +55,12 @@ BOOST_AUTO_TEST_CASE(prompts_of_a_run_are_sent_in_the_template_and_listed_so) {
   const fs::path data = folder.write(
       "rows.json",
       R"([{"prompt":"The capital of France is","answer":"Paris","text":"The capital of France is Paris."}])");
-  const words flips = run_of("flips", data, out), facts = run_of("facts", data, out);
-  const outcome o = must_work(flips + words{"--chat"});
+  const words exits = run_of("early-exit", data, out), facts = run_of("facts", data, out);
+  const outcome o = must_work(exits + words{"--chat"});
   BOOST_TEST(o.err.find("ChatML") != std::string::npos);
   BOOST_TEST(o.err.find("blank") == std::string::npos);
-  BOOST_TEST(first_prompt(out, "flips").first == sent);
-  BOOST_TEST(first_prompt(out, "flips").second == sent_ids);
+  BOOST_TEST(first_prompt(out, "early-exit").first == sent);
+  BOOST_TEST(first_prompt(out, "early-exit").second == sent_ids);
   must_work(facts +
             words{"--chat", "--whitespace", "keep"});  // extends the run; "text" is about the bare prompt
   BOOST_TEST(first_prompt(out, "facts").first == sent);
@@ -68,8 +68,8 @@ BOOST_AUTO_TEST_CASE(prompts_of_a_run_are_sent_in_the_template_and_listed_so) {
   BOOST_TEST(run.at("key").at("chat").as_string() == "ChatML");
   BOOST_TEST(run.at("key").at("chat_template_sha256").as_string().size() == 64U);
   BOOST_TEST(run.at("records").at("finished") == run.at("records").at("wanted"));
-  check_refused(flips, status::config, "chat", "ChatML", "off");
-  const outcome counted = must_work(flips + words{"--chat", "--fresh", "--dry-run"});
+  check_refused(exits, status::config, "chat", "ChatML", "off");
+  const outcome counted = must_work(exits + words{"--chat", "--fresh", "--dry-run"});
   BOOST_TEST(counted.out.find("tokens given       35") != std::string::npos, counted.out);
 }
 
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(trace_shows_the_text_as_sent) {
   for (const auto& id : said.at("ids").as_array())
     ids += (ids.empty() ? "" : " ") + std::to_string(id.as_int64());
   BOOST_TEST(ids == sent_ids);
-  BOOST_TEST(said.at("prompt").as_string() == sent);
+  BOOST_TEST(said.at("text").as_string() == sent);
   const outcome patched = must_work(trace + words{"--patch-from", "The capital of Japan is"});
   BOOST_TEST(patched.out.find("Japan is<|im_end|>") != std::string::npos);
 }
@@ -89,9 +89,9 @@ BOOST_AUTO_TEST_CASE(trace_shows_the_text_as_sent) {
 BOOST_AUTO_TEST_CASE(what_chat_cannot_go_with_is_refused_by_name) {
   const scratch_folder folder;
   const fs::path out = folder.path() / "run", rows = folder.write("rows.json", R"([{"prompt":"x"}])");
-  check_refused(run_of("flips", demo_data("prose.conllu"), out) + words{"--chat"}, status::usage, "--chat",
-                "flips", "prose.conllu", "running text");
-  check_refused(run_of("flips", rows, out) + words{"--chat", "--seed-compat"}, status::usage, "--chat",
+  check_refused(run_of("early-exit", demo_data("prose.conllu"), out) + words{"--chat"}, status::usage,
+                "--chat", "early-exit", "prose.conllu", "running text");
+  check_refused(run_of("early-exit", rows, out) + words{"--chat", "--seed-compat"}, status::usage, "--chat",
                 "--seed-compat");
   const tiny_folder model;
   const words tiny = {"trace", "--model", model.path(), "--prompt", "x", "--chat"};
@@ -102,8 +102,8 @@ BOOST_AUTO_TEST_CASE(what_chat_cannot_go_with_is_refused_by_name) {
   model.write("chat_template.jinja", "[INST]{{ messages[0].content | frob }}");
   check_refused(tiny, status::data, "chat_template.jinja (Mistral)", "line 1", "frob");
   model.write("chat_template.jinja", "[INST]{{ raise_exception('no') }}");
-  check_refused(words{"run", "flips", "--model", model.path(), "--data", "flips=" + rows.string(), "--out",
-                      out.string(), "--chat"},
+  check_refused(words{"run", "early-exit", "--model", model.path(), "--data", "early-exit=" + rows.string(),
+                      "--out", out.string(), "--chat"},
                 status::data, "rows.json: record 0", "chat_template.jinja", "refuses: 'no'");
 }
 

@@ -9,6 +9,7 @@
 
 namespace depthlens::fuzz {
 
+void chat_template(std::string_view input);
 void conllu(std::string_view input);
 void csv(std::string_view input);
 void gguf(std::string_view input);
@@ -29,6 +30,7 @@ struct target {
 };
 
 inline constexpr target targets[] = {
+    {"chat_template", chat_template},
     {"conllu", conllu},
     {"csv", csv},
     {"gguf", gguf},

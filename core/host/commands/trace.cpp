@@ -156,13 +156,16 @@ int trace_command(const arguments& args) {
   const thread_limit limit(rules.threads);
 
   registry plugins(o.plugin_paths());
-  const opened_model model = open_asked_model(o);
+  const bool in_chat = o.values["chat"].as<bool>();
+  const bos_policy bos = parse_bos_policy(o.text("bos"));
+  const opened_model model =
+      opened_model::open(o.text("model"), bos_of_tokenizer(bos, in_chat), "", ignored_config(o));
   const opened_lens asked =
       open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
   all.layers = asked.file.layers();
   all.n_layers = model.files->arch().n_layers;
   all.targets = asked_targets(o, model);
-  const auto chat = chat_of(model, o.values["chat"].as<bool>());
+  const auto chat = chat_of(model, bos, in_chat);
   all.prompts = positions_to_read(o, model, sent(std::move(prompts), chat.get()));
   if (o.values["experts"].as<bool>()) all.experts = asked_experts(model.files->arch(), model.name);
 

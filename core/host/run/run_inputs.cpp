@@ -32,8 +32,9 @@ run_context context_of(const run_request& request, const opened_model& model, co
 
 run_inputs::run_inputs(run_request asked)
     : request(std::move(asked)),
-      model(opened_model::open(request.model, request.bos, request.name, request.policy)),
-      chat(chat_of(model, request.chat)),
+      model(opened_model::open(request.model, bos_of_tokenizer(request.bos, request.chat), request.name,
+                               request.policy)),
+      chat(chat_of(model, request.bos, request.chat)),
       lenses(request.lenses, request.dry_run ? null_request{} : request.null, *model.files,
              request.force_lens),
       context(context_of(request, model, lenses, chat.get())) {

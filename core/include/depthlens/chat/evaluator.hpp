@@ -169,8 +169,8 @@ class evaluator {
     if (known->name == "strftime_now")
       return value(fixed_date(detail::need_text(detail::need(with, 0, known->name), known->name)));
     if (known->name == "raise_exception")
-      fail(status::data, "refuses: ",
-           visible(detail::need_text(detail::need(with, 0, known->name), known->name)).substr(0, 200));
+      fail(status::data,
+           "refuses: ", printable(detail::need_text(detail::need(with, 0, known->name), known->name), 200));
     if (!with.plain.empty()) fail(status::data, "namespace is understood with names alone");
     const value out(with.named);
     namespaces_.push_back(*out.as<std::shared_ptr<value_dict>>());

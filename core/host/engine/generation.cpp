@@ -21,22 +21,34 @@ struct text_generator::batch {
   std::size_t said_tokens = 0;  // at most
 
   // Most tokens that are kept of it at a time.
-  std::size_t kept_tokens() const {
-    return prompt_tokens + said_tokens - (n_prompts > 1 ? (n_prompts - 1) * in_common : 0);
+  std::size_t kept_tokens() const { return kept_tokens(n_prompts, prompt_tokens, in_common, said_tokens); }
+  // The same with one more prompt.
+  std::size_t kept_tokens_with(const generation_request& r) const {
+    return kept_tokens(n_prompts + 1, prompt_tokens + r.ids.size(), common_with(r), said_tokens + r.n_tokens);
   }
   // In order of prompts.
   void add(const text& t, bool same_prompt) {
     const generation_request& r = requests[t.request];
     if (!same_prompt) {
-      const auto& first = texts.empty() ? r.ids : requests[texts.front().request].ids;
-      in_common = static_cast<std::size_t>(
-          std::mismatch(first.begin(), first.end(), r.ids.begin(), r.ids.end()).first - first.begin());
+      in_common = common_with(r);
       ++n_prompts;
       prompt_tokens += r.ids.size();
     }
     by_lens |= r.lens >= 0;
     said_tokens += r.n_tokens;
     texts.push_back(t);
+  }
+
+ private:
+  // Prompts come in order: what the first and this one begin with, all do.
+  std::size_t common_with(const generation_request& r) const {
+    const std::vector<std::int32_t>& first = texts.empty() ? r.ids : requests[texts.front().request].ids;
+    return static_cast<std::size_t>(
+        std::mismatch(first.begin(), first.end(), r.ids.begin(), r.ids.end()).first - first.begin());
+  }
+  static std::size_t kept_tokens(std::size_t n_prompts, std::size_t prompt_tokens, std::size_t in_common,
+                                 std::size_t said_tokens) {
+    return prompt_tokens + said_tokens - (n_prompts > 1 ? (n_prompts - 1) * in_common : 0);
   }
 };
 
@@ -81,9 +93,7 @@ void text_generator::run(std::span<const generation_request> requests, std::span
       row = static_cast<std::size_t>(at - slot.layers.begin());
     }
     const bool same_prompt = last != nullptr && *last == r.ids;
-    batch with = b;
-    with.add({.request = i, .row = row, .ids = {}}, same_prompt);
-    if (!same_prompt && with.kept_tokens() > rules_.kept_tokens) flush();
+    if (!same_prompt && b.kept_tokens_with(r) > rules_.kept_tokens) flush();
     b.add({.request = i, .row = row, .ids = {}}, same_prompt && !b.texts.empty());
     last = &r.ids;
   }

@@ -20,6 +20,24 @@ constexpr auto sync_every = std::chrono::seconds(5);
 // short ones.
 constexpr std::size_t most_window_bytes = 4u << 20;
 
+// Texts that are generated together, of some records.
+struct generation_batch {
+  static constexpr std::size_t most_tokens = std::size_t{4} << 20;  // of all prompts, each as often as asked
+
+  std::vector<generation_request> requests;
+  std::vector<std::pair<record_job*, std::size_t>> owners;  // of each: its number there
+  std::size_t tokens = 0;
+
+  bool is_full() const { return tokens > most_tokens; }
+  void add(record_job& job) {
+    for (std::size_t g = 0; g < job.last_round().generations.size(); ++g) {
+      requests.push_back(job.last_round().generations[g]);
+      owners.emplace_back(&job, g);
+      tokens += requests.back().ids.size();
+    }
+  }
+};
+
 // Thrown through the evaluator to end a round early.
 struct stop_request {};
 
@@ -166,26 +184,23 @@ void study_runner::go_on(record_job& job, window_state& w, std::vector<record_jo
 }
 
 void study_runner::generate(window_state& w, std::vector<record_job*>& again, const std::atomic<bool>& stop) {
-  std::vector<generation_request> requests;
-  std::vector<std::pair<record_job*, std::size_t>> owners;
-  for (record_job* job : w.waiting)
-    for (std::size_t g = 0; g < job->last_round().generations.size(); ++g) {
-      requests.push_back(job->last_round().generations[g]);
-      owners.emplace_back(job, g);
-    }
-  if (requests.empty()) return;
   std::vector<record_job*> complete;
-  options_.generator(w.active).run(
-      requests, w.lenses,
-      [&](std::size_t request, std::vector<std::int32_t> ids) {
-        record_job& job = *owners[request].first;
-        if (job.receive_text(owners[request].second, std::move(ids))) complete.push_back(&job);
-      },
-      [&](std::string where) {
-        progress_->note(std::move(where), static_cast<double>(progress_->done()));
-        progress_->add(0);
-      },
-      stop);
+  for (std::size_t begin = 0; begin < w.waiting.size() && !stop;) {
+    generation_batch batch;
+    for (; begin < w.waiting.size() && !batch.is_full(); ++begin) batch.add(*w.waiting[begin]);
+    if (batch.requests.empty()) continue;
+    options_.generator(w.active).run(
+        batch.requests, w.lenses,
+        [&](std::size_t request, std::vector<std::int32_t> ids) {
+          const auto& [job, number] = batch.owners[request];
+          if (job->receive_text(number, std::move(ids))) complete.push_back(job);
+        },
+        [&](std::string where) {
+          progress_->note(std::move(where), static_cast<double>(progress_->done()));
+          progress_->add(0);
+        },
+        stop);
+  }
   if (stop) return;
   std::erase_if(w.waiting, [](record_job* job) { return job->last_round().reads.empty(); });
   tbb::parallel_for(std::size_t{0}, complete.size(), [&](std::size_t i) { go_on(*complete[i], w, again); });

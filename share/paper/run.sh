@@ -23,7 +23,8 @@ usage: run.sh --model-config FILE|NAME --data DIR --out DIR [OPTION...] [-- OPTI
   --use NAME=FILE    a file for data that DIR lacks; NAME is one of DET ADP PUNCT ADJ VERB NOUN BASELINE FACTS
                      MMLU SST NLI MRPC COUNTS
   --corpus TEXT      where there are no token counts for the model: count this text
-  --dry-run          tokens, memory and hours of each stage; runs nothing but depthlens bench, for the rate
+  --dry-run          tokens, memory and hours of each stage; runs nothing but depthlens bench, for the rate, and
+                     writes nothing but OUT/inputs (files cut to their first rows) and counts of --corpus
   --rate GFLOP       with --dry-run: the machine does so many GFLOP a second, instead of measuring it
 Stopped, the same command goes on. Environment: DEPTHLENS_PROGRAM (the program), DEPTHLENS_PYTHON (python3).
 TEXT
@@ -119,7 +120,7 @@ choose_model() {
   counts_name=$(paper_line counts)
   model_options=(--config "$config")
   if [[ -n "$model" ]]; then
-    model_options+=(--model "$model" --name "$(basename -- "$model" .gguf)")
+    model_options+=(--model "$model" --name "$(basename -- "$(realpath -ms -- "$model")" .gguf)")
   else
     model=$(config_line model)
   fi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // run --chat and trace --chat on the demo model: the text as sent and its ids are those of transformers
-// (AutoTokenizer.apply_chat_template, add_generation_prompt=True), stand in prompts_*.csv and are part of what
-// a folder belongs to; and what --chat cannot go with.
+// (AutoTokenizer.apply_chat_template, add_generation_prompt=True) and stand in prompts_*.csv; the template is
+// part of what a folder belongs to; the BOS token by --bos; and what --chat cannot go with.
 #include "depthlens/table/csv.hpp"
 #include "program/demo.hpp"
 #include "program/tiny_folder.hpp"
@@ -84,6 +84,33 @@ BOOST_AUTO_TEST_CASE(trace_shows_the_text_as_sent) {
   BOOST_TEST(said.at("text").as_string() == sent);
   const outcome patched = must_work(trace + words{"--patch-from", "The capital of Japan is"});
   BOOST_TEST(patched.out.find("Japan is<|im_end|>") != std::string::npos);
+}
+
+// A byte tokenizer that puts the token 0, here written <s>, in front of every text.
+BOOST_AUTO_TEST_CASE(bos_is_written_by_the_template_unless_bos_says_otherwise) {
+  const tiny_folder model;
+  json_tokenizer bytes;
+  bytes.added = R"([{"id":0,"content":")" + bytes.written(bytes.tokens[0]) + R"(","special":true}])";
+  bytes.post_processor = R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"B","type_id":0}},)"
+                         R"({"Sequence":{"id":"A","type_id":0}}],"pair":[],)"
+                         R"("special_tokens":{"B":{"id":"B","ids":[0],"tokens":["B"]}}})";
+  model.write("tokenizer.json", bytes.text());
+  const auto ids = [&](const std::string& bos) {
+    const boost::json::value said =
+        boost::json::parse(must_work({"trace", "--model", model.path(), "--prompt", "x", "--chat", "--json",
+                                      "--top", "0", "--bos", bos})
+                               .out);
+    return boost::json::serialize(said.at("ids"));
+  };
+  const std::string text = R"([91,73,78,83,84,93,120])";  // [INST]x
+  const std::string with_bos = "[0," + text.substr(1);
+  model.write("chat_template.jinja", "{{ bos_token }}[INST]{{ messages[0].content }}");
+  BOOST_TEST(ids("auto") == with_bos);
+  BOOST_TEST(ids("always") == with_bos);
+  BOOST_TEST(ids("never") == text);
+  model.write("chat_template.jinja", "[INST]{{ messages[0].content }}");
+  BOOST_TEST(ids("auto") == text);
+  BOOST_TEST(ids("always") == with_bos);
 }
 
 BOOST_AUTO_TEST_CASE(what_chat_cannot_go_with_is_refused_by_name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that a layer writes by itself: its guess is put behind the prompt as the next token, and so on. Beside
-// them the model's own text, from which they part somewhere.
+// Texts that a layer writes by itself: its guess is put behind the prompt as the next token, and so on.
+// Beside them the model's own text, from which they part somewhere.
 #pragma once
 
 #include "depthlens/experiment.hpp"

@@ -26,10 +26,12 @@ fs::path chat_data() {
   return fs::path(source) / "tests/data/chat";
 }
 
-chat_template made(std::string text) { return chat_template({std::move(text), "t.jinja", "<s>", "</s>"}); }
+chat_template template_of(std::string text) {
+  return chat_template({std::move(text), "t.jinja", "<s>", "</s>"});
+}
 
 std::string shown(const std::string& text, std::string_view prompt = "x") {
-  return made("[INST]" + text + "{{ messages[0].content }}").wrap(prompt);
+  return template_of("[INST]" + text + "{{ messages[0].content }}").wrap(prompt);
 }
 
 template <class... Parts>
@@ -51,7 +53,7 @@ BOOST_AUTO_TEST_CASE(text_is_that_of_transformers) {
   std::size_t n = 0;
   for (const auto& item : fs::directory_iterator(chat_data())) {
     if (item.path().extension() != ".jinja") continue;
-    const chat_template t = made(read_bytes(item.path()));
+    const chat_template t = template_of(read_bytes(item.path()));
     const auto expected = [&](const char* end) {
       return read_bytes(item.path().parent_path() / (item.path().stem().string() + end));
     };
@@ -69,7 +71,7 @@ BOOST_AUTO_TEST_CASE(form_is_told_by_the_marks_of_a_template) {
   BOOST_TEST(chat_template::form_of("[INST] ") == "Mistral");
   BOOST_TEST(chat_template::form_of("<|start|>user<|message|>") == "gpt-oss");
   BOOST_TEST(chat_template::form_of("<|start|>") == "");
-  check_fails([] { made("{{ '<|user|>' + messages[0].content }}"); }, status::data, "t.jinja",
+  check_fails([] { template_of("{{ '<|user|>' + messages[0].content }}"); }, status::data, "t.jinja",
               "no known form", "ChatML, Llama-3, Gemma, Mistral, gpt-oss", "<|user|>");
 }
 
@@ -90,7 +92,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_understood_is_refused_with_its_line_and_name) {
   refused("{{ 'x }}", "no end");
   refused("{{ x", "not closed");
   refused("{# x", "no end");
-  check_fails([] { made("[INST] nothing").wrap("x"); }, status::data, "does not hold the message");
+  check_fails([] { template_of("[INST] nothing").wrap("x"); }, status::data, "does not hold the message");
 }
 
 BOOST_AUTO_TEST_CASE(hostile_templates_end_in_an_error) {
@@ -109,7 +111,7 @@ BOOST_AUTO_TEST_CASE(hostile_templates_end_in_an_error) {
   refused("{{ 999999999999 * 999999999999 }}", "thousand million");
   refused("{{ 99999999999999999999 }}", "too large");
   BOOST_TEST(shown("{% set n = namespace() %}{% set n.self = n %}") == "[INST]x");
-  check_fails([] { made("[INST]" + std::string(chat_template::most_bytes, ' ')); }, status::data,
+  check_fails([] { template_of("[INST]" + std::string(chat_template::most_bytes, ' ')); }, status::data,
               "262150 bytes");
   // A prompt that is all of one letter, looked for in itself.
   check_fails(

@@ -23,7 +23,7 @@ struct generating_run {
   std::string prompts =
       folder.write("prompts.json",
                    R"([{"prompt": "The capital of France is"}, {"prompt": "Once upon a time"},
-                                        {"prompt": "One, two, three,"}, {"prompt": "The capital of France is"}])");
+                       {"prompt": "One, two, three,"}, {"prompt": "The capital of France is"}])");
 
   fs::path out(const char* name = "run") const { return folder.path() / name; }
   words freq(const char* name = "run") const {

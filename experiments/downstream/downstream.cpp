@@ -161,7 +161,10 @@ void downstream_study::consume(const record_view& record, const answers_view& an
     else
       append_rows(q, gold, record, answers, sink);
   }
-  append_prompt(sink, q.of.table(task_table::prompts), line, q.of.name);
+  std::vector<dlens_value> more;
+  const std::optional<std::string> said = said_.said(answers);
+  if (said_.tokens() > 0) more.push_back(said ? text_value(*said) : null_value());
+  append_prompt(sink, q.of.table(task_table::prompts), line, q.of.name, more);
 }
 
 void downstream_study::append_rows(const question& q, std::size_t gold, const record_view& record,

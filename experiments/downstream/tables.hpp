@@ -9,6 +9,7 @@
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
+#include "depthlens/study/said_prompts.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -40,7 +41,9 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const task& t = tasks[i];
     out.push_back(published ? published_rows(t) : rows_of_options(t));
-    out.push_back(prompts_table("prompts." + t.name, "prompts_downstream_" + t.name));
+    std::vector<column> more;
+    if (generated_tokens(run) > 0) more.push_back(said_prompts::said_column());
+    out.push_back(prompts_table("prompts." + t.name, "prompts_downstream_" + t.name, std::move(more)));
     out.push_back({"options." + t.name,
                    "options_" + t.name + "_{lens}",
                    {layer,

@@ -194,7 +194,7 @@ class early_exit_study final : public study {
     if (texts_.tokens() > 0 && result.reason.empty()) append_texts(record, answers, lens, sink);
   }
 
-  void finish(const rows_view& all, std::uint32_t /*lens*/, const sink_view& sink) const override {
+  void finish(const rows_view& all, std::uint32_t lens, const sink_view& sink) const override {
     const auto column = [&](std::string_view id) { return description_.column_of(rows, id); };
     const row_column position = column("position"), layer = column("layer"), match = column("match"),
                      confidence = column("confidence"), kept = column("final_probability");
@@ -214,6 +214,7 @@ class early_exit_study final : public study {
     sums.end_position();
     append_layers(sums, sink);
     append_text_layers(texts_by_layer, sink);
+    if (lens == 0 && texts_.tokens() > 0) warn_of_no_room(texts_by_layer, n_prompts);
     append_sweep(sums, sink);
     for (const std::uint32_t f : {0U, 1U}) sink.figure_prompts(f, n_prompts);
   }
@@ -252,6 +253,13 @@ class early_exit_study final : public study {
     ++s.n;
     s.same.add(static_cast<double>(number("same")) / places);
     s.beginning.add(static_cast<double>(number("beginning")) / places);
+  }
+
+  void warn_of_no_room(const std::map<std::int64_t, text_sums>& by_layer, std::uint64_t n_prompts) const {
+    const std::uint64_t written = by_layer.empty() ? 0 : by_layer.rbegin()->second.n;
+    if (written < n_prompts)
+      warn(run_, "early-exit: ", n_prompts - written, " of ", n_prompts, " prompts have no room for ",
+           texts_.tokens(), " more tokens; they have no texts");
   }
 
   static void append_text_layers(const std::map<std::int64_t, text_sums>& by_layer, const sink_view& sink) {

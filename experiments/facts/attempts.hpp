@@ -63,6 +63,9 @@ class attempts {
     return out;
   }
 
+  // What the model said, see said_prompts.
+  std::optional<std::string> said(const tops_view& tops) const { return said_.said(tops); }
+
   // Asks for what comes next.
   void request(const attempt& a, const request_view& request) const {
     if (a.asks_for_text)

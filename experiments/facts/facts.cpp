@@ -45,7 +45,8 @@ class facts_study final : public study {
         attempts_(run, white_space_rule_of(options.at("whitespace"), run), std::stoul(options.at("tokens"))),
         once_(options.at("duplicates") == "once" && !is_published(run)),
         failures_(wants_failures(options, run)),
-        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts(), failures_),
+        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts(), failures_,
+                                generated_tokens(run) > 0),
                      figures(run, failures_)) {
     if (is_published(run)) published_.emplace(run);
   }
@@ -68,7 +69,8 @@ class facts_study final : public study {
   }
   bool duplicate(const record_view&) const;
   told_answer told(const attempt&, const fact_answer&, const answers_view&) const;
-  std::vector<dlens_value> own_values(const record_view&, const told_answer*) const;
+  std::vector<dlens_value> own_values(const record_view&, const told_answer*,
+                                      const std::optional<std::string>& said) const;
   void append_rows(const attempt&, const fact_answer&, const told_answer&, const record_view&,
                    const sink_view&) const;
 
@@ -148,12 +150,15 @@ told_answer facts_study::told(const attempt& a, const fact_answer& what, const a
   return out;
 }
 
-// Of the table of prompts; no answer where the fact is not kept.
-std::vector<dlens_value> facts_study::own_values(const record_view& record, const told_answer* answer) const {
+// Of the table of prompts; no answer where the fact is not kept, `said` where the model says texts.
+std::vector<dlens_value> facts_study::own_values(const record_view& record, const told_answer* answer,
+                                                 const std::optional<std::string>& said) const {
   std::vector<dlens_value> out = {answer_value(record)};
-  if (!failures_) return out;
-  out.push_back(answer == nullptr ? null_value() : flag(answer->correct[0]));
-  out.push_back(answer == nullptr ? null_value() : flag(answer->all_correct()));
+  if (failures_) {
+    out.push_back(answer == nullptr ? null_value() : flag(answer->correct[0]));
+    out.push_back(answer == nullptr ? null_value() : flag(answer->all_correct()));
+  }
+  if (generated_tokens(run_) > 0) out.push_back(said ? text_value(*said) : null_value());
   return out;
 }
 
@@ -172,15 +177,16 @@ void facts_study::consume(const record_view& record, const answers_view& answers
   std::vector<told_answer> all;
   for (std::size_t i = 0; why.empty() && i < a.answers.size(); ++i)
     all.push_back(told(a, a.answers[i], answers));
+  const std::optional<std::string> said = attempts_.said(answers);
   append_prompt(
       sink, prompts_table_number,
       {.prompt_id = record.index(), .text = a.state.prompt, .ids = a.ids, .gold = gold, .reason = why}, "",
-      own_values(record, all.empty() ? nullptr : &all.front()));
+      own_values(record, all.empty() ? nullptr : &all.front(), said));
   for (std::size_t i = 0; i < all.size(); ++i) append_rows(a, a.answers[i], all[i], record, sink);
 }
 
 void facts_study::left_out(const record_view& record, const sink_view& sink) const {
-  append_left_out(sink, prompts_table_number, record, "", own_values(record, nullptr));
+  append_left_out(sink, prompts_table_number, record, "", own_values(record, nullptr, std::nullopt));
 }
 
 void facts_study::append_rows(const attempt& a, const fact_answer& what, const told_answer& answer,

@@ -8,6 +8,7 @@
 #include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
+#include "depthlens/study/said_prompts.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -92,7 +93,8 @@ inline std::vector<depth_category> categories_of_facts(bool failures) {
 }
 
 // `rows`: those of facts, or the published ones.
-inline std::vector<table> all_tables(table rows, bool failures) {
+// with_said: the run lets the model say texts.
+inline std::vector<table> all_tables(table rows, bool failures, bool with_said) {
   std::vector<column> of_prompts = {{"answer", DLENS_TEXT, "the whole answer"}},
                       more = {{"answer_len", DLENS_I64, "tokens of the answer"},
                               {"token_pos", DLENS_I64, "which of them comes next, from 1"}};
@@ -102,6 +104,7 @@ inline std::vector<table> all_tables(table rows, bool failures) {
     more.push_back(wrong_column());
     more.push_back({"curve", DLENS_TEXT, "token_pos and wrong in words"});
   }
+  if (with_said) of_prompts.push_back(said_prompts::said_column());
   std::vector<table> out = {std::move(rows),
                             prompts_table("prompts", "prompts_facts", std::move(of_prompts))};
   for (table& t : depth_tables("facts", more)) out.push_back(std::move(t));

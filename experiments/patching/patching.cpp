@@ -258,6 +258,9 @@ void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const 
     std::vector<dlens_value> values = {i64_value(at.second), i64_value(at.first)};
     sums.append(values);
     values.push_back(text_value(label));
+    // More lines than these cannot be told apart.
+    const bool drawn = at.first <= 4 || (at.first & (at.first - 1)) == 0;
+    values.push_back(i64_value(drawn ? 1 : 0));
     sink.append(positions_table, values);
   }
   for (std::uint32_t f = 0; f < description_->figures().size(); ++f) sink.figure_prompts(f, last.size());

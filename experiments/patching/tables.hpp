@@ -43,6 +43,7 @@ inline std::vector<table> tables(bool by_positions) {
   of_runs.push_back({"role", DLENS_TEXT, "patch or control"});
   of_runs.push_back({"label", DLENS_TEXT, "the run in words"});
   of_places.push_back({"label", DLENS_TEXT, "the position in words"});
+  of_places.push_back({"drawn", DLENS_I64, "1 = in the figure: the last positions, then doubling"});
   std::vector<table> out = {
       {"rows",
        "patching",
@@ -86,15 +87,18 @@ inline std::vector<figure> figures(bool by_positions, bool options) {
                  .title = title};
   };
   constexpr std::uint32_t share = DLENS_PANEL_PERCENT_Y;
-  if (by_positions)
+  if (by_positions) {
+    std::vector<panel> panels = {curve("source_top", "Share of pairs", "Answered as the source", share),
+                                 curve("kl", "Mean KL (nats)", "Change of the output")};
+    for (panel& p : panels) p.where = "drawn=1";
     return {{.kind = DLENS_FIGURE_LINES,
              .id = "positions",
              .file = "patching_positions",
              .title = "Patched positions",
              .table = "positions",
-             .panels = {curve("source_top", "Share of pairs", "Answered as the source", share),
-                        curve("kl", "Mean KL (nats)", "Change of the output")},
+             .panels = std::move(panels),
              .series = "label"}};
+  }
   std::vector<figure> out;
   if (options)
     out.push_back(

@@ -61,13 +61,14 @@ std::vector<ids> generate(const fake_backend& backend, const work_rules& rules,
   static const fake_lens output{.salt = 9, .layers = {4}};
   const std::vector<active_lens> active = {fake_backend::active(lens)};
   const evaluator reads(backend.c(), active, rules, {.output = fake_backend::active(output)});
-  const text_generator generator(backend.c(), active, rules, reads, ends);
+  const text_generator generator(backend.c(), active, fake_backend::active(output), rules, reads, ends);
   std::vector<ids> out(requests.size());
   std::vector<int> answers(requests.size());
   const std::atomic<bool> stop{false};
   generator.run(
       requests, slots,
-      [&](std::size_t i, ids said) {
+      [&](std::size_t i, ids said, bool finite) {
+        BOOST_TEST(finite == (backend.poison < 0));
         out[i] = std::move(said);
         ++answers[i];
       },
@@ -112,6 +113,17 @@ BOOST_AUTO_TEST_CASE(kept_tokens_are_computed_once) {
   const std::vector<ids> both = generate(twice, {.kept_bytes = 1000}, {one, other, one});
   BOOST_TEST((both[0] == both[2]));
   BOOST_TEST(twice.tokens == 29 + 2 + both[0].size() + both[1].size() - 2);  // what both begin with is one
+}
+
+BOOST_AUTO_TEST_CASE(a_text_breaks_off_where_logits_are_not_finite) {
+  fake_backend backend(vocabulary, 64, 1), without(vocabulary, 64, 0);
+  const generation_request one{.ids = {1, 2, 3}, .n_tokens = 5},
+      by_lens{.ids = {1, 2, 3}, .n_tokens = 5, .lens = 1};
+  backend.poison = without.poison = 3;
+  BOOST_TEST(generate(backend, {.kept_bytes = 1000}, {one})[0].empty());
+  BOOST_TEST(generate(without, {}, {one})[0].empty());
+  BOOST_TEST(generate(backend, {.kept_bytes = 1000}, {by_lens})[0].empty());
+  BOOST_TEST(generate(without, {}, {by_lens})[0].empty());
 }
 
 BOOST_AUTO_TEST_CASE(nothing_comes_of_a_lens_or_layer_that_is_not_read) {

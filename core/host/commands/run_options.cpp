@@ -194,6 +194,8 @@ void take_generation(const parsed_options& o, run_request& r) {
   r.generate = static_cast<std::uint32_t>(parse_number("generate", o.text("generate"), 1, most_generated));
   if (r.published)
     fail(status::usage, "--generate cannot go with --seed-compat: the published code has none");
+  if (r.null.kind == null_kind::mean)
+    fail(status::usage, "--generate cannot go with --null mean: what the mean is over is not known before");
   for (const study_plan& s : r.studies)
     if (!DLENS_HAS(dlens_experiment, s.plugin.table, flags) ||
         (s.plugin.table->flags & DLENS_EXPERIMENT_GENERATES) == 0)

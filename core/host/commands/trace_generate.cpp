@@ -35,11 +35,14 @@ void say_texts(const opened_model& model, running_model& on, std::uint32_t n_tok
     owners.push_back(&p);
   }
   const reading_options reading{.output = on.output()};
-  const text_generator generator(on.c(), {}, on.rules(), evaluator(on.c(), {}, on.rules(), reading),
+  const text_generator generator(on.c(), {}, on.output(), on.rules(),
+                                 evaluator(on.c(), {}, on.rules(), reading),
                                  {.tokens = end_tokens(*model.files), .max_positions = a.max_positions});
   generator.run(
       requests, {},
-      [&](std::size_t request, std::vector<std::int32_t> ids) { go_on(*owners[request], std::move(ids)); },
+      [&](std::size_t request, std::vector<std::int32_t> ids, bool) {
+        go_on(*owners[request], std::move(ids));
+      },
       [](const std::string&) {}, stop_asked());
   if (stop_asked()) fail(status::stopped, "stopped");
 }

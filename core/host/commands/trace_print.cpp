@@ -118,7 +118,8 @@ std::string trace_json(const trace_result& all, const trace_prompt& p, const tok
   put_list(out, p.ids, [&](std::int32_t id) { append_integer(out, id); });
   out += ",\"tokens\":";
   put_list(out, p.ids, [&](std::int32_t id) { out += json_text(t.bytes(id)); });
-  if (p.said > 0) out += ",\"said\":" + json_text(said_text(p, t));
+  if (p.said > 0)
+    out += cat(",\"prompt_tokens\":", p.ids.size() - p.said, ",\"said\":", json_text(said_text(p, t)));
   out += ",\"readings\":[";
   bool first = true;
   for (const trace_reading& r : p.readings) {
@@ -155,6 +156,7 @@ std::string trace_table(const trace_result& all, const trace_prompt& p, const to
   constexpr std::size_t column_width = 12;
   std::ostringstream out;
   const std::size_t L = all.layers.size(), K = std::min<std::size_t>(all.top_k, 5);
+  if (all.prompts.size() > 1) out << "prompt \"" << visible_line(p.text) << "\"\n";
   if (p.readings.empty()) out << "the prompt has no tokens\n";
   if (p.said > 0) out << "the model says \"" << visible_line(said_text(p, t)) << "\"\n";
   for (const trace_reading& r : p.readings) {

@@ -6,6 +6,7 @@
 #include "model/backend_advice.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -52,10 +53,11 @@ struct text_generator::batch {
   }
 };
 
-text_generator::text_generator(const dlens_model* model, std::vector<active_lens> lenses,
+text_generator::text_generator(const dlens_model* model, std::vector<active_lens> lenses, active_lens output,
                                const work_rules& rules, evaluator reads, text_ends ends)
     : model_(model),
       lenses_(std::move(lenses)),
+      output_(output),
       rules_(combine(rules, advice_of(model), read_cost{})),
       keeps_paths_(model->prefix_release != nullptr && advice_of(model).stages == 0 &&
                    rules_.kept_tokens > 0),
@@ -87,7 +89,7 @@ void text_generator::run(std::span<const generation_request> requests, std::span
       const lens_slot& slot = slots[static_cast<std::size_t>(r.lens)];
       const auto at = std::find(slot.layers.begin(), slot.layers.end(), r.layer);
       if (slot.result < 0 || slot.of_control || at == slot.layers.end()) {
-        done(i, {});
+        done(i, {}, true);
         continue;
       }
       row = static_cast<std::size_t>(at - slot.layers.begin());
@@ -105,7 +107,7 @@ void text_generator::run_batch(batch& b, const on_text& done, const on_step& at_
                                const std::atomic<bool>& stop) const {
   std::optional<kept_paths> kept;
   if (keeps_paths_ && b.kept_tokens() <= rules_.kept_tokens)
-    kept.emplace(model_, b.by_lens ? lenses_ : std::vector<active_lens>{}, rules_);
+    kept.emplace(model_, b.by_lens ? lenses_ : std::vector<active_lens>{}, output_, rules_);
   for (std::size_t step = 1; !b.texts.empty() && !stop; ++step) {
     at_step(cat("token ", step, ", ", b.texts.size(), b.texts.size() == 1 ? " text" : " texts"));
     paths wanted;
@@ -126,9 +128,11 @@ void text_generator::run_batch(batch& b, const on_text& done, const on_step& at_
       const generation_request& asked = b.requests[t.request];
       const next_tokens& next = path_of[i]->second;
       const int result = asked.lens < 0 ? -1 : b.slots[static_cast<std::size_t>(asked.lens)].result;
-      t.ids.push_back(result < 0 ? next.final_top : next.by_lens[static_cast<std::size_t>(result)][t.row]);
-      if (is_over(asked, t.ids))
-        done(t.request, std::move(t.ids));
+      const std::int32_t said =
+          result < 0 ? next.final_top : next.by_lens[static_cast<std::size_t>(result)][t.row];
+      if (said >= 0) t.ids.push_back(said);
+      if (said < 0 || is_over(asked, t.ids))
+        done(t.request, std::move(t.ids), said >= 0);
       else
         open.push_back(std::move(t));
     }
@@ -151,11 +155,17 @@ void text_generator::evaluate(paths& wanted, bool by_lens) const {
   }
   reads_.run({sequences, requests}, [&](std::size_t request, std::shared_ptr<const site_readings> r) {
     next_tokens& to = *next[request];
-    to.final_top = r->final_top;
+    bool finite = true;  // the model's own output
     for (const lens_reading& lens : r->lenses) {
       std::vector<std::int32_t>& guesses = to.by_lens.emplace_back();
-      for (std::size_t i = 0; i < lens.top.size(); i += r->top_k) guesses.push_back(lens.top[i]);
+      for (std::size_t l = 0; l < lens.entropy.size(); ++l) {
+        const bool is_number = std::isfinite(lens.entropy[l]);
+        guesses.push_back(is_number ? lens.top[l * r->top_k] : -1);
+        finite = finite && (!is_number || std::isfinite(lens.kl[l]));  // KL is of both
+      }
+      finite = finite && std::any_of(guesses.begin(), guesses.end(), [](auto id) { return id >= 0; });
     }
+    to.final_top = finite ? r->final_top : -1;
   });
 }
 

@@ -31,7 +31,7 @@ struct generation_request {
   bool operator==(const generation_request&) const = default;
 };
 
-// What comes next behind a sequence.
+// What comes next behind a sequence; -1 where there are no finite logits.
 struct next_tokens {
   std::int32_t final_top = -1;
   std::vector<std::vector<std::int32_t>> by_lens;  // (lenses read) the top-1 of each of its layers
@@ -45,12 +45,13 @@ struct text_ends {
 
 class text_generator {
  public:
-  // The lenses that are read, by lens_slot::result. `reads` reads them too.
-  text_generator(const dlens_model* model, std::vector<active_lens> lenses, const work_rules& rules,
-                 evaluator reads, text_ends ends);
+  // The lenses that are read, by lens_slot::result, and one that reads layer n alone. `reads` reads them too.
+  text_generator(const dlens_model* model, std::vector<active_lens> lenses, active_lens output,
+                 const work_rules& rules, evaluator reads, text_ends ends);
 
-  // Called from the calling thread, once for each request; the token that ended the text is its last one.
-  using on_text = std::function<void(std::size_t request, std::vector<std::int32_t> ids)>;
+  // Called from the calling thread, once for each request; the token that ended the text is its last one. Not
+  // finite: the text ends where there were no finite logits.
+  using on_text = std::function<void(std::size_t request, std::vector<std::int32_t> ids, bool finite)>;
   // "token 3, 128 texts"
   using on_step = std::function<void(std::string where)>;
   // slots: of the run's lenses. Requests by a lens or layer that is not read get no tokens. Returns early
@@ -73,6 +74,7 @@ class text_generator {
 
   const dlens_model* model_;
   std::vector<active_lens> lenses_;
+  active_lens output_;
   pack_rules rules_;
   bool keeps_paths_;
   evaluator reads_;

@@ -8,6 +8,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -37,6 +38,14 @@ struct top_buffers {
   }
   top_buffers(const top_buffers&) = delete;
 
+  // -1 where a layer has no finite logits.
+  std::vector<std::int32_t> guesses() const {
+    std::vector<std::int32_t> out = top;
+    for (std::size_t l = 0; l < out.size(); ++l)
+      if (!std::isfinite(entropy[l])) out[l] = -1;
+    return out;
+  }
+
   std::vector<float> entropy, kl, logprob;
   std::vector<std::int32_t> top;
   std::uint32_t unused = 0;
@@ -46,8 +55,11 @@ struct top_buffers {
 
 }  // namespace
 
-kept_paths::kept_paths(const dlens_model* model, std::vector<active_lens> lenses, const pack_rules& rules)
-    : model_(model), lenses_(std::move(lenses)), rules_(rules) {}
+kept_paths::kept_paths(const dlens_model* model, std::vector<active_lens> lenses, active_lens output,
+                       const pack_rules& rules)
+    : model_(model), lenses_(std::move(lenses)), rules_(rules) {
+  lenses_.push_back(output);
+}
 
 // Computes ids, which stand at `begin` and follow each other, behind the path; next: what comes behind the
 // last of them, null = not wanted.
@@ -97,9 +109,10 @@ kept_paths::held kept_paths::forward(std::span<const std::int32_t> ids, std::siz
   }
   held out(kept, release{model_});
   if (next == nullptr) return out;
-  next->final_top = final_top;
   next->by_lens.clear();
-  for (const auto& b : buffers) next->by_lens.push_back(std::move(b->top));
+  for (const auto& b : buffers) next->by_lens.push_back(b->guesses());
+  next->final_top = next->by_lens.back()[0] < 0 ? -1 : final_top;
+  next->by_lens.pop_back();
   return out;
 }
 

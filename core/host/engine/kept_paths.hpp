@@ -17,8 +17,10 @@ namespace depthlens {
 
 class kept_paths {
  public:
-  // The model and lenses outlive it. Of the rules it takes pack_tokens, threads and long_positions.
-  kept_paths(const dlens_model* model, std::vector<active_lens> lenses, const pack_rules& rules);
+  // The model and lenses outlive it; output: reads layer n alone. Of the rules it takes pack_tokens, threads
+  // and long_positions.
+  kept_paths(const dlens_model* model, std::vector<active_lens> lenses, active_lens output,
+             const pack_rules& rules);
 
   // What comes behind each of the sequences, the keys of `wanted`. They are kept, and those of the call
   // before are not any more. When `stop` is set some are left out.
@@ -46,7 +48,7 @@ class kept_paths {
                next_tokens* next) const;
 
   const dlens_model* model_;
-  std::vector<active_lens> lenses_;
+  std::vector<active_lens> lenses_;  // the last one is the output's
   pack_rules rules_;
   std::vector<std::int32_t> trunk_ids_;
   kept_path trunk_;  // what all sequences of the first call begin with

@@ -189,7 +189,8 @@ bool record_job::plan(const dlens_study& study, const model_shape& model) {
   return true;
 }
 
-bool record_job::receive_text(std::size_t generation, std::vector<std::int32_t> ids) {
+bool record_job::receive_text(std::size_t generation, std::vector<std::int32_t> ids, bool finite) {
+  finite_texts_ = finite_texts_ && finite;
   rounds_.back().generated[generation] = std::move(ids);
   return --missing_ == 0;
 }
@@ -206,6 +207,7 @@ bool record_job::receive_control(std::size_t read, std::shared_ptr<const site_re
 
 bool record_job::finite(const std::vector<lens_slot>& lenses, std::uint32_t lens) const {
   if (lenses[lens].result < 0) return true;
+  if (!finite_texts_) return false;
   const auto at = static_cast<std::size_t>(lenses[lens].result);
   for (const round& r : rounds_)
     for (std::size_t i = 0; i < r.results.size(); ++i)
@@ -225,6 +227,9 @@ std::vector<std::int32_t> record_job::not_finite_ids() const {
         return {ids.begin(), ids.begin() + r.reads[i].position + 1};
       }
     }
+  // A text that broke off: its prompt.
+  for (const round& r : rounds_)
+    if (!r.generations.empty()) return r.generations.front().ids;
   return {};
 }
 

@@ -64,8 +64,8 @@ class record_job {
   round& last_round() { return rounds_.back(); }
   const std::vector<round>& rounds() const { return rounds_; }
   // Keeps the text of a generation of the last round; all of them come before its reads. Returns whether the
-  // round is complete, which without reads it is then.
-  bool receive_text(std::size_t generation, std::vector<std::int32_t> ids);
+  // round is complete, which without reads it is then. finite: it did not end in logits that are not.
+  bool receive_text(std::size_t generation, std::vector<std::int32_t> ids, bool finite);
   // Keeps a result of the last round; true for the one that completes it.
   bool receive(std::size_t read, std::shared_ptr<const site_readings> result);
   // The same of what the control reads, where the job waits for that: see wait_for_control.
@@ -87,7 +87,7 @@ class record_job {
   std::uint64_t content_hash_;
   record_abi c_record_;
   std::vector<round> rounds_;
-  bool controlled_ = false;
+  bool controlled_ = false, finite_texts_ = true;
   std::atomic<std::size_t> missing_{0};  // texts and reads of the last round
 };
 

@@ -19,6 +19,8 @@ constexpr auto sync_every = std::chrono::seconds(5);
 // A window ends at so many bytes of its records' fields, so that long prompts take no more memory than many
 // short ones.
 constexpr std::size_t most_window_bytes = 4u << 20;
+// Tokens that texts are generated of before their records are read and logged.
+constexpr std::uint64_t most_said_at_once = 2048;
 
 // Texts that are generated together, of some records.
 struct generation_batch {
@@ -158,7 +160,15 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
     w.reads = std::make_unique<evaluator>(make_evaluator_(w.active));
     if (!of_control.empty()) w.control = std::make_unique<evaluator>(options_.control(of_control));
   }
-  while (!w.waiting.empty() && !stop) run_round(w, stop);
+  // What is generated is read and logged before more is.
+  const std::vector<record_job*> all = std::exchange(w.waiting, {});
+  for (std::size_t begin = 0; begin < all.size() && !stop;) {
+    for (std::uint64_t said = 0; begin < all.size() && said < most_said_at_once; ++begin) {
+      w.waiting.push_back(all[begin]);
+      for (const generation_request& g : all[begin]->last_round().generations) said += g.n_tokens;
+    }
+    while (!w.waiting.empty() && !stop) run_round(w, stop);
+  }
 }
 
 void study_runner::run_round(window_state& w, const std::atomic<bool>& stop) {
@@ -191,9 +201,9 @@ void study_runner::generate(window_state& w, std::vector<record_job*>& again, co
     if (batch.requests.empty()) continue;
     options_.generator(w.active).run(
         batch.requests, w.lenses,
-        [&](std::size_t request, std::vector<std::int32_t> ids) {
+        [&](std::size_t request, std::vector<std::int32_t> ids, bool finite) {
           const auto& [job, number] = batch.owners[request];
-          if (job->receive_text(number, std::move(ids))) complete.push_back(job);
+          if (job->receive_text(number, std::move(ids), finite)) complete.push_back(job);
         },
         [&](std::string where) {
           progress_->note(std::move(where), static_cast<double>(progress_->done()));

@@ -8,6 +8,7 @@
 #include <tbb/parallel_for.h>
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -90,6 +92,11 @@ class nameless_file {
  public:
   explicit nameless_file(const fs::path& folder)
       : folder_(folder), fd_(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) {
+    if (fd_ < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {  // as on network file systems
+      std::string name = (folder / ".untrained-XXXXXX").string();
+      fd_ = ::mkostemp(name.data(), O_CLOEXEC);
+      if (fd_ >= 0) ::unlink(name.c_str());
+    }
     if (fd_ < 0) fail_errno(errno, file_use::write, folder.string(), ": cannot hold untrained weights");
   }
   ~nameless_file() { ::close(fd_); }

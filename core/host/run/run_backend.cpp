@@ -17,6 +17,7 @@ work_rules half_of(work_rules rules) {
   for (memory_budget* budget : {&rules.memory, &rules.device_memory}) {
     budget->bytes /= 2;
     budget->share /= 2;
+    if (!budget->said.empty()) budget->said = "half of " + budget->said;
   }
   return rules;
 }
@@ -65,7 +66,7 @@ text_generator run_backend::generator_of(const std::vector<std::size_t>& lenses)
   std::vector<active_lens> active;
   for (const std::size_t l : lenses) active.push_back(on.lenses()[l]);
   return text_generator(
-      on.c(), std::move(active), on.rules(), evaluator_of(lenses),
+      on.c(), std::move(active), on.output(), on.rules(), evaluator_of(lenses),
       {.tokens = end_tokens(*inputs_.model.files), .max_positions = inputs_.context.max_positions});
 }
 

@@ -28,25 +28,33 @@ inline constexpr std::string_view not_said = "not said";
 
 namespace detail {
 
-inline bool is_word_byte(char c) {
-  const auto b = static_cast<unsigned char>(c);
-  return b >= 0x80 || (b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || b == '_';
+// A letter or digit, of any script; not the punctuation, marks and blanks of the blocks that have them.
+inline bool is_word_character(char32_t c) {
+  if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  const bool latin_signs = c < 0xc0 && c != 0xaa && c != 0xb5 && c != 0xba;
+  const bool signs = (c >= 0x2000 && c < 0x2c00) || (c >= 0x2e00 && c < 0x2e80);
+  const bool wide_signs = (c >= 0x3000 && c < 0x3005) || (c >= 0x3008 && c < 0x3021) ||
+                          (c >= 0xff00 && c < 0xff10) || (c >= 0xff1a && c < 0xff21);
+  return !latin_signs && !signs && !wide_signs && c != 0xd7 && c != 0xf7;
 }
 
-// Does `answer`, which stands at `at`, stand there as a word of its own? Scripts without blanks have none.
-inline bool is_whole_word(std::string_view text, std::size_t at, std::string_view answer) {
+// Does `answer`, which stands at `at`, stand there as a word of its own? `before`: what comes before the text.
+// Scripts without blanks have no words.
+inline bool is_whole_word(std::string_view before, std::string_view text, std::size_t at,
+                          std::string_view answer) {
   if (is_unspaced_script(utf8_at(answer, 0).value)) return true;
-  const std::size_t end = at + answer.size();
-  const bool joined_before = at > 0 && is_word_byte(text[at - 1]) && is_word_byte(answer.front());
-  const bool joined_behind = end < text.size() && is_word_byte(text[end]) && is_word_byte(answer.back());
-  return !joined_before && !joined_behind;
+  const std::string_view left = at > 0 ? text.substr(0, at) : before, right = text.substr(at + answer.size());
+  const auto joins = [](char32_t a, char32_t b) { return is_word_character(a) && is_word_character(b); };
+  return (left.empty() || !joins(utf8_last(left).value, utf8_at(answer, 0).value)) &&
+         (right.empty() || !joins(utf8_last(answer).value, utf8_at(right, 0).value));
 }
 
 }  // namespace detail
 
-// How many tokens of a text come before the first place where one of the answers stands in it as a word, at
-// the beginning of a token but for white space; nothing where none does.
+// How many tokens of what is said behind a prompt come before the first place where one of the answers stands
+// in it as a word, at the beginning of a token but for white space; nothing where none does.
 inline std::optional<std::size_t> tokens_before_answer(const tokenizer_view& tokenizer,
+                                                       std::string_view prompt,
                                                        std::span<const std::int32_t> said,
                                                        std::span<const std::string> answers) {
   std::string text;
@@ -60,7 +68,7 @@ inline std::optional<std::size_t> tokens_before_answer(const tokenizer_view& tok
     const std::string_view bare = without_white_space_in_front(answer);
     if (bare.empty()) continue;
     for (std::size_t at = text.find(bare); at != std::string::npos; at = text.find(bare, at + 1)) {
-      if (!detail::is_whole_word(text, at, bare)) continue;
+      if (!detail::is_whole_word(prompt, text, at, bare)) continue;
       const auto token = std::upper_bound(begins.begin(), begins.end(), at) - begins.begin() - 1;
       const std::size_t begin = begins[static_cast<std::size_t>(token)];
       if (!is_white_space(std::string_view(text).substr(begin, at - begin)) && at > begin) continue;
@@ -89,6 +97,17 @@ class said_prompts {
   std::uint32_t rounds() const { return tokens_ > 0 ? 1 : 0; }
   std::uint32_t tokens() const { return tokens_; }
 
+  // Of a table of prompts: what the model said, null where it was not asked.
+  static column said_column() {
+    return {"said", DLENS_TEXT, "all that the model said behind the prompt; its end token included"};
+  }
+  std::optional<std::string> said(const tops_view& tops) const {
+    if (tokens_ == 0 || tops.rounds() == 0) return std::nullopt;
+    std::string out;
+    for (const std::int32_t id : tops.generated(0, 0)) out += tokenizer_.bytes(id);
+    return visible(out);
+  }
+
   // Asks for the text behind the prompt, in round 0.
   void ask(std::span<const std::int32_t> prompt, const request_view& request) const {
     request.add_generation(prompt, tokens_);
@@ -102,7 +121,7 @@ class said_prompts {
     out.asks = tops.rounds() == 0;
     if (out.asks || !out.reason.empty()) return out;
     const std::span<const std::int32_t> said = tops.generated(0, 0);
-    const std::optional<std::size_t> before = tokens_before_answer(tokenizer_, said, answers);
+    const std::optional<std::size_t> before = tokens_before_answer(tokenizer_, prompt, said, answers);
     if (!before) {
       out.reason = reason::not_said;
       return out;

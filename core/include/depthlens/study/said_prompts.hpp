@@ -38,8 +38,8 @@ inline bool is_word_character(char32_t c) {
   return !latin_signs && !signs && !wide_signs && c != 0xd7 && c != 0xf7;
 }
 
-// Does `answer`, which stands at `at`, stand there as a word of its own? `before`: what comes before the text.
-// Scripts without blanks have no words.
+// Does `answer`, which stands at `at`, stand there as a word of its own? `before`: what comes before the
+// text. Scripts without blanks have no words.
 inline bool is_whole_word(std::string_view before, std::string_view text, std::size_t at,
                           std::string_view answer) {
   if (is_unspaced_script(utf8_at(answer, 0).value)) return true;

@@ -20,7 +20,7 @@ constexpr auto sync_every = std::chrono::seconds(5);
 // short ones.
 constexpr std::size_t most_window_bytes = 4u << 20;
 // Tokens that texts are generated of before their records are read and logged.
-constexpr std::uint64_t most_said_at_once = 2048;
+constexpr std::uint64_t most_said_at_once = 512;
 
 // Texts that are generated together, of some records.
 struct generation_batch {

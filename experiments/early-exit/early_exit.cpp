@@ -98,7 +98,7 @@ std::vector<figure> figures() {
            .panels = {{.x = "layer",
                        .y = "value",
                        .x_label = "Layer",
-                       .y_label = "Mean over positions",
+                       .y_label = "Mean over positions or texts",
                        .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_LAYER_X}},
            .series = "label"},
           {.kind = DLENS_FIGURE_LINES,
@@ -270,8 +270,8 @@ class early_exit_study final : public study {
                     std::array{i64_value(at.first), text_value(measure), f64_value(sum.mean().value_or(0)),
                                i64_value(static_cast<std::int64_t>(s.n)), text_value(label)});
       };
-      line("text_same", "same token in its own text", s.same);
-      line("text_beginning", "own text before it parts", s.beginning);
+      line("text_same", "text it writes: same tokens", s.same);
+      line("text_beginning", "text it writes: same beginning", s.beginning);
     }
   }
 

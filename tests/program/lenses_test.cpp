@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(a_lens_with_values_that_are_no_numbers_is_told) {
 BOOST_AUTO_TEST_CASE(a_control_that_says_nothing_is_refused_with_the_reason) {
   const lens_run r;
   check_refused(r.command() + words{"--null", "zero"}, status::usage, "--null zero", "no bias", "same logit");
-  check_refused(r.command() + words{"--null", "one"}, status::usage, "--null one", "zero or mean");
+  check_refused(r.command() + words{"--null", "one"}, status::usage, "--null one", "untrained or shuffled");
   check_refused(r.command() + words{"--lens", "a:logit", "--lens", "a_null:logit", "--null", "mean"},
                 status::usage, "a_null already");
   const tiny_lens lens(0.25f);

@@ -7,24 +7,14 @@ import json
 import os
 import sys
 
-from problem import CANNOT_CREATE, DATA, USAGE, problem, read_text, run_script, write_text
-
-
-def rows_of(file):
-    try:
-        rows = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise problem(DATA, f"{file}:{error.lineno}: not JSON: {error.msg}") from None
-    if not isinstance(rows, list):
-        raise problem(DATA, f"{file}: expected a list of rows")
-    return rows
+from problem import CANNOT_CREATE, USAGE, problem, read_json, run_script, write_text
 
 
 def main(arguments):
     if len(arguments) != 3 or not arguments[1].isdecimal():
         raise problem(USAGE, "usage: first_rows.py FILE N FOLDER")
     file, most, folder = arguments[0], int(arguments[1]), arguments[2]
-    rows = rows_of(file) if file.endswith(".json") else []
+    rows = read_json(file, list, "a list of rows") if file.endswith(".json") else []
     if len(rows) <= most:
         print(file)
         return

@@ -3,6 +3,7 @@
 depthlens gives them, and files that are there whole or not at all."""
 
 import csv
+import json
 import os
 import signal
 import sys
@@ -40,6 +41,17 @@ def read_text(file):
         raise problem(DATA, f"{file}: not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise problem(IO, f"{file}: {error.strerror}") from None
+
+
+def read_json(file, kind, name):
+    """The value that a file holds, which is to be of that kind: "a list of rows", "an object"."""
+    try:
+        value = json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise problem(DATA, f"{file}:{error.lineno}: not JSON: {error.msg}") from None
+    if not isinstance(value, kind):
+        raise problem(DATA, f"{file}: expected {name}")
+    return value
 
 
 def write_text(file, text):

@@ -3,10 +3,9 @@
 is not there is None, as a run has the tables of the experiments that it was asked for."""
 
 import csv
-import json
 import os
 
-from problem import DATA, problem, read_text
+from problem import DATA, problem, read_json
 
 MODES = ("right", "seed")
 
@@ -16,7 +15,7 @@ class run_folder:
         self.folder = folder
         file = os.path.join(folder, "run.json")
         self.there = os.path.exists(file)
-        self.about = read_json(file) if self.there else {}
+        self.about = read_json(file, dict, "an object") if self.there else {}
 
     def model_name(self):
         return self.about.get("model", {}).get("name", "")
@@ -43,16 +42,6 @@ class run_folder:
             if os.path.exists(file):
                 return file
         return None
-
-
-def read_json(file):
-    try:
-        about = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise problem(DATA, f"{file}:{error.lineno}: not JSON: {error.msg}") from None
-    if not isinstance(about, dict):
-        raise problem(DATA, f"{file}: expected an object")
-    return about
 
 
 def rows_of(file):

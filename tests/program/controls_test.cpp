@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Controls by other weights and by shuffled prompts: beside each lens, at the same places for the same
 // targets, whatever the work is divided into.
-#include "program/demo.hpp"
+#include "program/prompt_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,29 +16,12 @@ using depthlens::status;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
 
-struct controlled_run {
-  scratch_folder folder;
-  std::string prompts =
-      folder.write("prompts.json",
-                   R"([{"prompt": "The capital of France is the city of"}, {"prompt": "Word"},
-                                        {"prompt": "Once upon a time there was a little"}])");
-
-  fs::path out(const char* name) const { return folder.path() / name; }
+struct controlled_run : prompt_run {
+  controlled_run()
+      : prompt_run(R"([{"prompt": "The capital of France is the city of"}, {"prompt": "Word"},
+                       {"prompt": "Once upon a time there was a little"}])") {}
   words freq(const char* name, const char* null) const {
-    return {"run",
-            "freq",
-            "--model",
-            demo_model(),
-            "--data",
-            "freq=" + prompts,
-            "--token-counts",
-            token_counts(),
-            "--format",
-            "svg",
-            "--out",
-            out(name).string(),
-            "--null",
-            null};
+    return prompt_run::freq(name) + words{"--null", null};
   }
 };
 

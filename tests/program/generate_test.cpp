@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts that the model says: trace and run agree on them, nothing depends on how the work is divided, answers
 // are read where they are said, and layers write texts of their own.
-#include "program/demo.hpp"
+#include "program/prompt_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -18,28 +18,10 @@ using depthlens::status;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
 
-struct generating_run {
-  scratch_folder folder;
-  std::string prompts =
-      folder.write("prompts.json",
-                   R"([{"prompt": "The capital of France is"}, {"prompt": "Once upon a time"},
-                       {"prompt": "One, two, three,"}, {"prompt": "The capital of France is"}])");
-
-  fs::path out(const char* name = "run") const { return folder.path() / name; }
-  words freq(const char* name = "run") const {
-    return {"run",
-            "freq",
-            "--model",
-            demo_model(),
-            "--data",
-            "freq=" + prompts,
-            "--token-counts",
-            token_counts(),
-            "--format",
-            "svg",
-            "--out",
-            out(name).string()};
-  }
+struct generating_run : prompt_run {
+  generating_run()
+      : prompt_run(R"([{"prompt": "The capital of France is"}, {"prompt": "Once upon a time"},
+                       {"prompt": "One, two, three,"}, {"prompt": "The capital of France is"}])") {}
 };
 
 }  // namespace

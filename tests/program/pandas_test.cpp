@@ -3,11 +3,10 @@
 // value must be what stands in the file. Where there is no pandas this is reported as skipped;
 // DEPTHLENS_PYTHON names another Python than python3.
 #include "program/demo.hpp"
+#include "program/python.hpp"
 #include "program/tiny_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
-
-#include <cstdlib>
 
 BOOST_AUTO_TEST_SUITE(tables_in_pandas)
 
@@ -18,13 +17,8 @@ using namespace depthlens::test;
 namespace fs = std::filesystem;
 using boost::unit_test::precondition;
 
-std::string python() {
-  const char* const named = std::getenv("DEPTHLENS_PYTHON");
-  return named != nullptr && *named != '\0' ? named : "python3";
-}
-
 boost::test_tools::assertion_result with_pandas(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result result(run({python(), "-c", "import pandas"}).code == 0);
+  boost::test_tools::assertion_result result(python_runs("import pandas"));
   if (!result) result.message() << python() << " has no pandas";
   return result;
 }

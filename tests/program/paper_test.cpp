@@ -3,11 +3,10 @@
 // compare.py finds the paper's numbers in tables whose values are known here. Where there is no Python this
 // is reported as skipped; DEPTHLENS_PYTHON names another than python3.
 #include "program/demo.hpp"
+#include "program/python.hpp"
 #include "program/tiny_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
-
-#include <cstdlib>
 
 BOOST_AUTO_TEST_SUITE(paper_scripts)
 
@@ -18,13 +17,8 @@ using namespace depthlens::test;
 namespace fs = std::filesystem;
 using boost::unit_test::precondition;
 
-std::string python() {
-  const char* const named = std::getenv("DEPTHLENS_PYTHON");
-  return named != nullptr && *named != '\0' ? named : "python3";
-}
-
 boost::test_tools::assertion_result with_python(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result result(test::run({python(), "-c", ""}).code == 0);
+  boost::test_tools::assertion_result result(python_runs(""));
   if (!result) result.message() << python() << " does not run";
   return result;
 }

@@ -164,11 +164,12 @@ constexpr floor_of_folder house[] = {
     {"core/host/model/", 13},
     {"core/host/engine/", 14},
     {"core/host/results/", 15},
-    {"core/host/run/", 16},
-    {"core/host/validate/", 16},
-    {"core/host/training/", 16},
-    {"core/host/commands/", 17},
-    {"core/host/", 18},  // main
+    {"core/host/shards/", 16},
+    {"core/host/run/", 17},
+    {"core/host/validate/", 17},
+    {"core/host/training/", 17},
+    {"core/host/commands/", 18},
+    {"core/host/", 19},  // main
 };
 
 const floor_of_folder* place_in_house(std::string_view file) {

@@ -8,6 +8,10 @@ std::span<const command> all_commands() {
   static constexpr command commands[] = {
       {"run", "run experiments on a model: tables, figures, run.json", &run_command},
       {"plot", "draw the figures of a run again, from its CSVs", &plot_command},
+      {"shard", "plan a run for several processes, or a job file of a cluster for it", &shard_command},
+      {"status", "how far a run or its shards are, what runs where, what failed", &status_command},
+      {"merge", "tables and figures of shards, as one process would have made them", &merge_command},
+      {"verify", "recompute some rows of a run and look at all its tables", &verify_command},
       {"trace", "what a model would say after each layer of a prompt", &trace_command},
       {"bench", "how fast prompts are computed here, beside what the machine can do", &bench_command},
       {"tokens", "encode, decode and count tokens", &tokens_command},

@@ -53,6 +53,8 @@ po::options_description run_options() {
       "chat", po::bool_switch(), "send each prompt in the model's own chat template, as a user's message")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
+      "shard", text("I/N"),
+      "only the records of this shard, for depthlens merge; auto: the number of the array's task")(
       "allow-mixed-devices", po::bool_switch(),
       "go on on another device or instruction set than the run began with; run.json says which records")(
       "dry-run", po::bool_switch(), "count prompts, tokens and memory, run nothing")(
@@ -211,6 +213,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   if (r.chat && r.published)
     fail(status::usage, "--chat cannot go with --seed-compat: the published code sends prompts as they are");
   r.allow_mixed_devices = o.values["allow-mixed-devices"].as<bool>();
+  if (o.has("shard")) r.shard = parse_shard(o.text("shard"));
   r.work = asked_rules(o);
   constexpr auto most = std::numeric_limits<std::uint32_t>::max();
   r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
@@ -254,6 +257,21 @@ void take_data(const parsed_options& o, run_request& r) {
     for (const study_plan& s : r.studies) refuse_text_in_chat(s);
 }
 
+// What is typed for one process of several, or once.
+arguments without_options(const arguments& args, std::vector<std::string> with_value) {
+  with_value.emplace_back("--shard");
+  arguments out;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--fresh") continue;
+    const std::string name = args[i].substr(0, args[i].find('='));
+    if (std::find(with_value.begin(), with_value.end(), name) == with_value.end())
+      out.push_back(args[i]);
+    else if (name == args[i])
+      ++i;
+  }
+  return out;
+}
+
 // For a list of their options: one that cannot be loaded takes nothing from the others.
 std::vector<study_plan> all_experiments(registry& plugins) {
   std::vector<study_plan> out;
@@ -269,7 +287,40 @@ std::vector<study_plan> all_experiments(registry& plugins) {
 
 }  // namespace
 
+registry plugins_for(const arguments& args) {
+  std::vector<fs::path> folders;
+  for (const std::string& p : early_values(args, "--plugin-path")) folders.emplace_back(p);
+  // --help also helps where the config file is the trouble.
+  if (const auto configs = early_values(args, "--config"); !configs.empty() && !asks_for_help(args))
+    for (const std::string& p : config_values(configs.front(), "plugin-path")) folders.emplace_back(p);
+  return registry(folders);
+}
+
+typed_run run_of(const typed_command& command) {
+  std::error_code code;
+  fs::current_path(command.folder, code);
+  if (code)
+    fail(status::no_input, command.folder.string(), ": cannot be entered (", code.message(),
+         "); the run's command was typed there");
+  typed_run out{.plugins = plugins_for(command.arguments), .request = {}};
+  if (!parse_run(command.arguments, out.plugins, out.request))
+    fail(status::data, "the run's command asks for help alone");
+  return out;
+}
+
 bool parse_run(const arguments& args, registry& plugins, run_request& r) {
+  parsed_options unused;
+  return parse_run_like(
+      args, plugins,
+      {.usage = "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
+                "                     [OPTION...]\n",
+       .options = {},
+       .own = {}},
+      r, unused);
+}
+
+bool parse_run_like(const arguments& args, registry& plugins, const run_like_command& command, run_request& r,
+                    parsed_options& values) {
   const std::vector<std::string> words = leading_words(args);
   for (const std::string& word : words)
     r.studies.push_back({.word = word, .plugin = plugins.load_experiment(word)});
@@ -278,6 +329,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   experiment_options declared(described);
   // The help of an experiment begins with its own options, that of run ends with those of all experiments.
   po::options_description d;
+  if (!command.options.options().empty()) d.add(command.options);
   if (!words.empty()) d.add(declared.description());
   d.add(run_options());
   if (words.empty()) d.add(declared.description());
@@ -285,11 +337,8 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   // The config file's name is needed before its contents can be parsed with the rest.
   const std::vector<std::string> configs = early_values(args, "--config");
   const std::string config_file = configs.empty() ? "" : configs.front();
-  const parsed_options o =
-      parse_options(args,
-                    "usage: depthlens run EXPERIMENT... --model M --out DIR [--data KEY=FILE]...\n"
-                    "                     [OPTION...]\n",
-                    d, {{"experiment", -1}}, config_file);
+  values = parse_options(args, command.usage, d, {{"experiment", -1}}, config_file);
+  const parsed_options& o = values;
   if (o.done) return false;
   if (words.empty())
     fail(status::usage, "run needs one or more experiments first; there are: ", plugins.list("experiment"));
@@ -303,6 +352,7 @@ bool parse_run(const arguments& args, registry& plugins, run_request& r) {
   take_procedure(o, r);
   take_data(o, r);
   for (study_plan& s : r.studies) declared.apply(o, s);
+  r.command = {.arguments = without_options(args, command.own), .folder = fs::current_path()};
   return true;
 }
 

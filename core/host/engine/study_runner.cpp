@@ -79,6 +79,7 @@ std::vector<char> study_runner::lenses_missing(std::size_t study, const record_k
 bool study_runner::run(const std::atomic<bool>& stop) {
   std::uint64_t total = 0;
   for (const running_study& s : studies_) total += s.session->records_wanted();
+  if (options_.wanted) total = options_.records_wanted;
   progress_ = std::make_unique<progress>("run", total);
   job_list window;
   std::size_t window_bytes = 0;
@@ -90,6 +91,7 @@ bool study_runner::run(const std::atomic<bool>& stop) {
       const std::uint64_t limit = studies_[s].session->limit_of(plan.datasets[d]);
       for (record r; n < limit && reader->next(r); ++n) {
         auto job = std::make_unique<record_job>(std::move(r), d, s);
+        if (options_.wanted && !options_.wanted(s, key_of(*job))) continue;
         const std::vector<char> missing = lenses_missing(s, key_of(*job));
         if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {
           progress_->add(1);
@@ -297,6 +299,7 @@ void study_runner::consume_and_log(record_job& job, const window_state& w) {
   if (now - last_sync_ < sync_every) return;
   last_sync_ = now;
   sync_logs();
+  options_.at_sync(*this);
 }
 
 }  // namespace depthlens

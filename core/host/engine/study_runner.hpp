@@ -62,6 +62,11 @@ class study_runner {
     // tokens.
     make_evaluator control = {};
     std::optional<shuffle_rule> shuffle = std::nullopt;
+    // Which records are this run's, by the study's number and their keys; all where it is empty.
+    std::function<bool(std::size_t study, const record_key&)> wanted = {};
+    std::uint64_t records_wanted = 0;  // how many those are, where they are not all
+    // Called every few seconds with how far the logs are. [any thread, one at a time]
+    std::function<void(const study_runner&)> at_sync = [](const study_runner&) {};
     // Called before a record is written to a log; throws where that is not allowed any more. [any thread]
     std::function<void()> before_writing = [] {};
   };

@@ -51,7 +51,7 @@ void check_formats(std::span<const std::string> formats) {
            "\", expected png, svg or pdf");
 }
 
-// "MODEL, LENS lens, N prompts"; the model's name gives way where it is too long.
+// "MODEL, LENS lens, N prompts", and where the run is not whole of which part; the model's name gives way where it is too long.
 std::string subtitle(const figure_run& run, double width) {
   const std::string lens = run.lens.empty()
                                ? ""
@@ -59,8 +59,9 @@ std::string subtitle(const figure_run& run, double width) {
                                      (run.control.empty()           ? " lens"
                                       : run.control_label == "null" ? " lens and its null"
                                                                     : " lens and " + run.control_label);
-  const std::string rest =
-      lens + ", " + with_commas(run.prompts) + (run.prompts == 1 ? " prompt" : " prompts");
+  const std::string rest = lens + ", " + with_commas(run.prompts) +
+                           (run.prompts == 1 ? " prompt" : " prompts") +
+                           (run.part.empty() ? "" : " of a part of the run, " + figure_line(run.part, 60));
   const double room = width - text_width(rest, figure_style::text_size);
   return fit_text(run.model, figure_style::text_size, room, shorten::middle) + rest;
 }

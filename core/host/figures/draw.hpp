@@ -21,6 +21,7 @@ struct figure_run {
   std::filesystem::path control =
       {};  // a table of the same form, drawn beside as lines ", null"; empty = none
   std::string control_label = "null";
+  std::string part = {};  // "2 of 3 shards" where the run is not whole
 };
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as

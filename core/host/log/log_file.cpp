@@ -40,11 +40,14 @@ entry_head head_of(std::string_view bytes) {
 
 }  // namespace
 
-log_file::log_file(const std::filesystem::path& file) : path_(file) {
-  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail_errno(errno, file_use::create, file.string(), ": cannot open the record log");
+log_file::log_file(const std::filesystem::path& file, log_access access) : path_(file) {
+  const bool writes = access == log_access::write;
+  fd_ = ::open(file.c_str(), (writes ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0666);
+  if (fd_ < 0)
+    fail_errno(errno, writes ? file_use::create : file_use::read, file.string(),
+               ": cannot open the record log");
   try {
-    start();
+    start(access);
   } catch (...) {
     ::close(fd_);
     throw;
@@ -55,10 +58,12 @@ log_file::~log_file() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-void log_file::start() {
+void log_file::start(log_access access) {
   struct stat info {};
   if (::fstat(fd_, &info) != 0) fail_errno(errno, file_use::write, path_.string(), ": cannot look at it");
   size_ = static_cast<std::uint64_t>(info.st_size);
+  if (size_ < begin && access == log_access::read)
+    fail(status::io, path_.string(), ": not a whole record log: it has ", size_, " bytes");
   if (size_ < begin) {
     cut(0);
     write(first_line);

@@ -7,12 +7,13 @@
 
 namespace depthlens {
 
-record_log::record_log(const std::filesystem::path& file, const std::function<void(std::string_view)>& warn)
-    : file_(file) {
-  scan(warn);
+record_log::record_log(const std::filesystem::path& file, const std::function<void(std::string_view)>& warn,
+                       log_access access)
+    : file_(file, access) {
+  scan(warn, access);
 }
 
-void record_log::scan(const std::function<void(std::string_view)>& warn) {
+void record_log::scan(const std::function<void(std::string_view)>& warn, log_access access) {
   log_scan entries(file_);
   while (const auto found = entries.next())
     sets_[found->key.set].push_back({found->key.index, found->key.hash, found->at});
@@ -31,7 +32,7 @@ void record_log::scan(const std::function<void(std::string_view)>& warn) {
              entries.damaged_places() == 1 ? " place are damaged" : " places are damaged",
              " and passed over; the records they held are run again if they are not there a second time"));
   const std::uint64_t rest = file_.size() - entries.end();
-  if (rest == 0) return;
+  if (rest == 0 || access == log_access::read) return;
   if (entries.damaged_end())
     warn(cat(file_.path().string(), ": the last ", rest,
              " bytes hold no whole record and are cut off; what they held is run again"));
@@ -42,6 +43,15 @@ std::size_t record_log::size() const {
   std::size_t n = 0;
   for (const auto& [set, all] : sets_) n += all.size();
   return n;
+}
+
+std::vector<record_key> record_log::keys(const std::string& set) const {
+  std::vector<record_key> out;
+  const auto all = sets_.find(set);
+  if (all == sets_.end()) return out;
+  out.reserve(all->second.size());
+  for (const place& p : all->second) out.push_back({set, p.index, p.hash});
+  return out;
 }
 
 const record_log::place* record_log::find(const record_key& key) const {

@@ -28,9 +28,10 @@ class record_log {
   using filter = std::function<bool(const record_key&)>;
 
   // Opens or creates the log, scans it and cuts a torn tail; `warn` gets a line where bytes are damaged.
-  // Throws what log_file does.
+  // Throws what log_file does. To read, nothing is created, cut or appended.
   explicit record_log(const std::filesystem::path& file,
-                      const std::function<void(std::string_view)>& warn = log_warning);
+                      const std::function<void(std::string_view)>& warn = log_warning,
+                      log_access access = log_access::write);
   record_log(const record_log&) = delete;
 
   bool has(const record_key& key) const { return find(key) != nullptr; }
@@ -38,6 +39,8 @@ class record_log {
   // Appends a finished payload with one write. Not thread-safe: one writer at a time.
   void append(const record_key& key, std::string_view payload);
   void sync() { file_.sync(); }
+  // The keys of all records of a data set, in order.
+  std::vector<record_key> keys(const std::string& set) const;
 
   class reader;
   // The records that `wanted` accepts, in the order of `sets` and of the row numbers. The log outlives the
@@ -56,7 +59,7 @@ class record_log {
   // while.
   using places = std::deque<place>;
 
-  void scan(const std::function<void(std::string_view)>& warn);
+  void scan(const std::function<void(std::string_view)>& warn, log_access access);
   const place* find(const record_key& key) const;
   std::unique_ptr<entry> load(const place& p) const;
 

@@ -38,7 +38,17 @@ void catch_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK | SA_RESTART;
-  for (const int s : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(s, &action, nullptr);
+  for (const int s : {SIGTERM, SIGINT, SIGUSR1, SIGXCPU}) ::sigaction(s, &action, nullptr);
+  // Under nohup a terminal that goes away ends nothing.
+  struct sigaction hangup {};
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+    ::sigaction(SIGHUP, &action, nullptr);
+}
+
+void ask_to_stop() {
+  if (asked.exchange(true)) return;
+  first = monotonic_now();
+  end_with_hung_plugins();
 }
 
 const std::atomic<bool>& stop_asked() { return asked; }

@@ -50,9 +50,16 @@ struct drawing {
   std::string stem;
 };
 
+// "2 of 3 shards" where some are missing.
+std::string part_of_run(const boost::json::object& manifest) {
+  const auto* shards = object_at(&manifest, "shards");
+  if (value_at(shards, "missing") == nullptr) return "";
+  return cat(number_at(shards, "merged").value_or(0), " of ", number_at(shards, "of").value_or(0), " shards");
+}
+
 // A figure, and itself beside its control.
 void add_drawings(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
-                  std::string_view name, std::vector<drawing>& to) {
+                  std::string_view name, const std::string& part, std::vector<drawing>& to) {
   const fs::path csv = run / "data" / required_file_name(entry, "csv");
   if (!fs::exists(csv))
     fail(status::no_input, csv.string(), ": the table of figure ", name,
@@ -63,7 +70,8 @@ void add_drawings(const fs::path& run, const boost::json::object& model, const b
             .about = {.model = required_text(model, "name"),
                       .lens = required_text(entry, "lens"),
                       .prompts = required_number(entry, "prompts"),
-                      .n_layers = static_cast<unsigned>(required_number(model, "n_layers"))},
+                      .n_layers = static_cast<unsigned>(required_number(model, "n_layers")),
+                      .part = part},
             .csv = csv,
             .stem = required_file_name(entry, "stem")};
   to.push_back(d);
@@ -87,7 +95,7 @@ std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object&
   std::vector<drawing> out;
   for (const auto& [stem, value] : *object_at(&manifest, "figures")) {
     if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
-    add_drawings(run, *model, value.get_object(), stem, out);
+    add_drawings(run, *model, value.get_object(), stem, part_of_run(manifest), out);
   }
   std::set<std::string_view> stems;  // files of one name are written by one drawing
   for (const drawing& d : out)

@@ -30,9 +30,10 @@ bool is_unfinished(const std::string& name) {  // table/atomic_file.hpp
 bool is_part_of_a_run(const fs::directory_entry& entry, run_json manifest) {
   const std::string name = entry.path().filename().string();
   if (name == "run.json") return manifest != run_json::foreign;
-  if (name == "null_mean.safetensors") return true;  // written before run.json
+  // Written before run.json.
+  if (name == "null_mean.safetensors" || name == "shards.json") return true;
   return is_unfinished(name) ||
-         (entry.is_directory() && (name == "data" || name == "plots" || name == "log"));
+         (entry.is_directory() && (name == "data" || name == "plots" || name == "log" || name == "shards"));
 }
 
 }  // namespace

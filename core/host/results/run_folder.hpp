@@ -21,6 +21,7 @@ class run_folder {
   std::filesystem::path manifest() const { return root_ / "run.json"; }
   std::filesystem::path data() const { return root_ / "data"; }
   std::filesystem::path plots() const { return root_ / "plots"; }
+  std::filesystem::path progress() const { return root_ / "log" / "progress"; }  // see run_progress.hpp
   std::filesystem::path log(const std::string& study, const std::string& lens) const;
 
  private:

@@ -1,55 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/dry_run.hpp"
 
-#include "model/backend_advice.hpp"
-#include "model/model_rules.hpp"
-#include "model/model_size.hpp"
-#include "process/plugin_call.hpp"
-#include "process/stop_signal.hpp"
-#include "results/manifest.hpp"
-#include "results/run_device.hpp"
-#include "run/listed_outputs.hpp"
-#include "run/run_plan.hpp"
+#include "run/counted_run.hpp"
 
 #include <iomanip>
 #include <iostream>
-#include <optional>
 #include <string>
-#include <utility>
 
 namespace depthlens {
 namespace {
 
-// What the backend told an earlier command of this run.
-std::optional<backend_advice> told_before(const boost::json::object& run, const std::string& backend,
-                                          const std::string& precision) {
-  const auto* key = object_at(&run, "key");
-  const auto* about = object_at(&run, "backend");
-  if (about == nullptr || text_at(key, "backend") != backend || text_at(key, "precision") != precision)
-    return std::nullopt;
-  return advice_in(*about);
-}
-
-study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const backend_advice& advice) {
-  std::vector<running_study> studies;
-  for (const auto& s : inputs.sessions) studies.push_back({s.get(), {}});
-  std::vector<running_lens> lenses = inputs.running_lenses();
-  read_cost cost{.row_weight = row_weight(*inputs.model.files)};
-  for (const running_lens& l : lenses) cost.layers += l.layers.size();
-  return study_runner(std::move(studies), std::move(lenses), {},
-                      {.window = wishes.window, .only_count = combine(wishes, advice, cost)});
-}
-
 void print_line(const char* name, const std::string& text) {
   std::cout << std::left << std::setw(19) << name << text << '\n';
-}
-
-// Floating-point operations of the products of blocks and unembedding; attention is a few percent more.
-double product_flops(const run_inputs& inputs, const evaluation_counts& counts) {
-  double layers = 1;  // the model's own output
-  for (const running_lens& l : inputs.running_lenses()) layers += static_cast<double>(l.layers.size());
-  return 2 * (static_cast<double>(counts.tokens_computed) * block_parameters(*inputs.model.files) +
-              static_cast<double>(counts.positions_read) * layers * unembed_parameters(*inputs.model.files));
 }
 
 void print_counts(const run_inputs& inputs, const evaluation_counts& c) {
@@ -78,7 +40,7 @@ void print_memory(const memory_plan& plan, const evaluation_counts& counts, std:
   }
   print_line(plan.on_device ? "lenses, scratch" : "program, scratch",
              "at most " + memory_words(plan.program + plan.calls));
-  const std::uint64_t all = plan.weights + kept + counts.most_wave_bytes + plan.program + plan.calls;
+  const std::uint64_t all = memory_of(plan, counts, kept_token_bytes);
   print_line(plan.on_device ? "device memory" : "memory",
              cat("at most ", memory_words(all), " of ", memory_words(plan.budget.bytes), " (",
                  plan.budget.source, ")"));
@@ -87,29 +49,13 @@ void print_memory(const memory_plan& plan, const evaluation_counts& counts, std:
 }  // namespace
 
 int dry_run(run_inputs& inputs, registry& plugins) {
-  const manifest earlier =
-      inputs.request.fresh ? manifest{} : manifest::read(inputs.request.out / "run.json");
-  const registry::backend backend =
-      plugins.choose_backend(backend_word(earlier.fields, inputs.request.work.backend));
-  name_backend(backend.about.word);
-  const auto plan = plan_run(inputs, backend.table);
-  require_use(inputs.request.work, plan ? &plan->needs : nullptr);
-  if (plan) require_fit(plan->memory);
-  const auto told = told_before(earlier.fields, backend.about.word, inputs.request.work.precision);
-  const backend_advice advice = plan   ? advice_of(plan->needs, plan->memory.streamed)
-                                : told ? *told
-                                       : assumed_advice(*inputs.model.files);
-  check_file_names(inputs.sessions, inputs.context);
-  work_rules wishes = plan ? with_plan(inputs.request.work, plan->memory) : inputs.request.work;
-  fit_to(inputs.model.files->arch(), wishes);
-  study_runner counter = make_counter(inputs, wishes, advice);
-  counter.run(stop_asked());
-  print_counts(inputs, counter.counts());
-  if (plan) print_memory(plan->memory, counter.counts(), advice.kept_token_bytes);
+  const counted_run run = count_run(inputs, plugins);
+  print_counts(inputs, run.counts);
+  if (run.plan) print_memory(run.plan->memory, run.counts, run.advice.kept_token_bytes);
   std::cout << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
-  if (!plan && !told)
+  if (run.assumed)
     std::cout << "Packs and kept prefixes are as on a processor in f32: no run in --out says what backend "
-              << backend.about.word << " advises.\n";
+              << run.backend << " advises.\n";
   return 0;
 }
 

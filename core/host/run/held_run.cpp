@@ -54,6 +54,9 @@ void held_run::take_configuration(const run_inputs& inputs, const std::string& b
   now["depthlens"] = DEPTHLENS_VERSION;
   now["format"] = manifest::format;
   now["key"] = std::move(key);
+  std::string words;
+  for (const study_plan& s : inputs.request.studies) words += (words.empty() ? "" : "+") + s.word;
+  now["commands"] = {{words, to_json(inputs.request.command)}};
   model_renamed_ = model_name_in(fields()) != inputs.model.name;
   merge_into(fields(), now);
   if (model_renamed_) forget_outputs(fields(), "plots/");  // their titles

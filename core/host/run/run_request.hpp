@@ -8,9 +8,12 @@
 #include "model/tokenizer_service.hpp"
 #include "model/work_rules.hpp"
 #include "run/run_lenses.hpp"
+#include "shards/asked_shard.hpp"
+#include "shards/shard_plan.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,11 +32,13 @@ struct run_request {
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;
   bool target_gold = false, published = false, fresh = false, dry_run = false;
-  bool experts = false;        // tables of the experts that were chosen
-  bool chat = false;           // prompts in the model's chat template
-  std::uint64_t limit = 0;     // records of each data set
-  std::uint32_t generate = 0;  // tokens that are said behind each prompt
+  bool experts = false;              // tables of the experts that were chosen
+  bool chat = false;                 // prompts in the model's chat template
+  std::uint64_t limit = 0;           // records of each data set
+  std::uint32_t generate = 0;        // tokens that are said behind each prompt
+  std::optional<asked_shard> shard;  // the part that this process computes; none = the whole
   work_rules work;
+  typed_command command;  // what asked for all this, but for the shard
 };
 
 }  // namespace depthlens

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // One run in order: its folder is taken, the model loaded (at once for a new run, else by the first work that
 // needs it), the records that no log has yet are computed, tables made of the logs, figures of the tables. A
-// run that is stopped, or fails, before all its tables are there says so in run.json; it can be continued.
+// run that is stopped, or fails, before all its tables are there says so in run.json; it can be continued. A
+// shard ends with its records; a merge begins with those of the shards.
 #include "run/run_session.hpp"
 
 #include "engine/study_runner.hpp"
 #include "log/record_log.hpp"
 #include "model/memory_budget.hpp"
 #include "model/thread_limit.hpp"
+#include "process/job_end.hpp"
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
 #include "results/run_device.hpp"
+#include "results/run_progress.hpp"
+#include "run/agreed_plan.hpp"
 #include "run/dry_run.hpp"
 #include "run/held_run.hpp"
 #include "run/listed_outputs.hpp"
+#include "run/merged_run.hpp"
 #include "run/not_finite_records.hpp"
 #include "run/null_means.hpp"
 #include "run/quick_end.hpp"
@@ -26,8 +31,11 @@
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -38,14 +46,20 @@ namespace {
 // The computing part of a run: from its folder to its figures.
 class run_session {
  public:
-  // chosen: of a new run, where that is known.
-  run_session(run_inputs& inputs, registry& plugins, const std::optional<registry::backend>& chosen,
-              run_state& state, std::optional<quick_end>& ending)
+  // chosen: of a new run, where that is known. plan: of a shard.
+  run_session(run_inputs& inputs, const run_part& part, const shard_plan* plan, registry& plugins,
+              const std::optional<registry::backend>& chosen, run_state& state,
+              std::optional<quick_end>& ending)
       : inputs_(inputs),
+        part_(part),
+        plan_(plan),
+        wanted_(plan != nullptr ? plan->shares[part.shard->number - 1].records
+                : part.sample   ? part.sampled
+                                : inputs.records_wanted()),
         state_(state),
         quick_end_(ending),
         run_(inputs, state),
-        backend_(chosen && run_.is_new()
+        backend_(chosen && (run_.is_new() || part.merged != nullptr)
                      ? *chosen
                      : plugins.choose_backend(backend_word(run_.fields(), inputs.request.work.backend)),
                  inputs, run_) {}
@@ -57,13 +71,20 @@ class run_session {
  private:
   int work();
   bool take_means();  // false where it was stopped
+  void open_logs();
   study_runner make_runner();
   bool compute(study_runner& runner);  // false where it was stopped
+  void note_progress(const study_runner& runner, double seconds);
+  void take_shards();
   int finish(bool grown);
+  int finish_records(const study_runner& runner);
   int stopped(const std::string& what);
-  void note_failure();
+  void note_failure(const char* why);
 
   run_inputs& inputs_;
+  const run_part& part_;
+  const shard_plan* const plan_;
+  const std::uint64_t wanted_;  // records
   run_state& state_;
   std::optional<quick_end>& quick_end_;  // at work until figures begin to be drawn
   held_run run_;
@@ -77,8 +98,11 @@ class run_session {
 int run_session::execute() {
   try {
     return work();
+  } catch (const std::exception& e) {
+    note_failure(e.what());
+    throw;
   } catch (...) {
-    note_failure();
+    note_failure("for an unknown reason");
     throw;
   }
 }
@@ -87,19 +111,27 @@ int run_session::work() {
   // Before anything is computed, or of another run's folder more is touched than its lock and what an ended
   // process left unfinished.
   run_.refuse_other_configuration(inputs_, backend_.word());
+  if (part_.merged != nullptr) take_shared_parts(*part_.merged, run_);
   if (!take_means()) return stopped("the mean states were not complete");
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration, which so far is so
   // in memory alone: save writes it.
-  if (run_.is_new()) backend_.model();
+  if (run_.is_new() && part_.merged == nullptr) backend_.model();
   was_complete_ = is_complete(run_.fields());
   const bool had_tables = tables_complete(run_.fields(), inputs_.sessions, inputs_.context.lens_labels);
-  run_.begin(inputs_.records_wanted());
+  run_.begin(wanted_);
+  run_.fields().erase("failure");
   run_.save("running");
+  if (part_.merged != nullptr) {
+    take_shards();
+    return finish(true);
+  }
+  open_logs();
   study_runner runner = make_runner();
   if (!compute(runner))
     return stopped(cat(runner.records_run(), " records were finished, ", runner.records_in_logs(), " of ",
-                       inputs_.records_wanted(), " are there"));
+                       wanted_, " are there"));
+  if (part_.shard || part_.sample) return finish_records(runner);
   return finish(!had_tables || runner.records_run() > 0);
 }
 
@@ -116,15 +148,27 @@ std::optional<shuffle_rule> shuffle_of(const run_inputs& inputs) {
   return shuffle_rule{.seed = inputs.request.null.seed, .front = inputs.model.tokens->prefix()};
 }
 
+void run_session::open_logs() {
+  for (const auto& s : inputs_.sessions)
+    for (const std::string& label : inputs_.context.lens_labels)
+      logs_.push_back(std::make_unique<record_log>(run_.folder().log(s->word(), label)));
+}
+
+// The records of a shard are those whose content it has; of a whole run all.
+std::function<bool(std::size_t, const record_key&)> filter_of(const run_part& part, const shard_plan* plan) {
+  if (plan == nullptr) return part.sample;
+  return [plan, number = part.shard->number](std::size_t, const record_key& key) {
+    return plan->shard_of(key.hash) == number;
+  };
+}
+
 study_runner run_session::make_runner() {
   std::vector<running_study> studies;
-  for (const auto& s : inputs_.sessions) {
+  for (std::size_t s = 0; s < inputs_.sessions.size(); ++s) {
     running_study& study = studies.emplace_back();
-    study.session = s.get();
-    for (const std::string& label : inputs_.context.lens_labels) {
-      logs_.push_back(std::make_unique<record_log>(run_.folder().log(s->word(), label)));
-      study.logs.push_back(logs_.back().get());
-    }
+    study.session = inputs_.sessions[s].get();
+    for (std::size_t l = 0; l < inputs_.lenses.size(); ++l)
+      study.logs.push_back(logs_[s * inputs_.lenses.size() + l].get());
   }
   const auto before_writing = [this] {
     run_.folder().lock().check();
@@ -137,12 +181,16 @@ study_runner run_session::make_runner() {
        .generator = [this](const std::vector<std::size_t>& lenses) { return backend_.generator_of(lenses); },
        .control = [this](const std::vector<std::size_t>& lenses) { return backend_.control_of(lenses); },
        .shuffle = shuffle_of(inputs_),
+       .wanted = filter_of(part_, plan_),
+       .records_wanted = wanted_,
+       .at_sync = [this, from = stopwatch()](const study_runner& r) { note_progress(r, from.seconds()); },
        .before_writing = before_writing});
 }
 
 bool run_session::compute(study_runner& runner) {
   const records_at_work at_work(state_, runner);
   const stopwatch watch;
+  note_progress(runner, 0);
   const bool finished = runner.run(stop_asked());
   const double seconds = watch.seconds();
   note_not_finite(runner, inputs_.model, inputs_.lenses.with_weights(), inputs_.sessions, run_.fields());
@@ -152,8 +200,47 @@ bool run_session::compute(study_runner& runner) {
                  " distinct prefixes; memory at most ", memory_words(peak_memory())));
   if (runner.records_run() > 0)
     run_.fields()["last_work"] = describe_work(runner, inputs_.request.work.threads, seconds);
-  run_.fields()["records"] = {{"finished", runner.records_in_logs()}, {"wanted", inputs_.records_wanted()}};
+  run_.fields()["records"] = {{"finished", runner.records_in_logs()}, {"wanted", wanted_}};
   return finished;
+}
+
+void run_session::note_progress(const study_runner& runner, double seconds) {
+  const std::uint64_t there = runner.records_in_logs();
+  write_progress(run_.folder().progress(),
+                 {.begun = there - std::min(there, runner.records_run()),
+                  .finished = there,
+                  .wanted = wanted_,
+                  .at_work = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))});
+}
+
+// The logs, and what else the shards know of the whole.
+void run_session::take_shards() {
+  changed_ = true;
+  for (const auto& s : inputs_.sessions)
+    for (const std::string& label : inputs_.context.lens_labels)
+      merge_shards(*part_.merged, s->word(), label, run_.folder());
+  open_logs();
+  note_shards(*part_.merged, inputs_.request.allow_mixed_devices, run_);
+  std::uint64_t there = 0;
+  for (std::size_t i = 0; i < logs_.size(); i += inputs_.lenses.size()) {
+    std::uint64_t least = logs_[i]->size();
+    for (std::size_t l = 1; l < inputs_.lenses.size(); ++l)
+      least = std::min<std::uint64_t>(least, logs_[i + l]->size());
+    there += std::min(least, inputs_.sessions[i / inputs_.lenses.size()]->records_wanted());
+  }
+  refuse_lost_records(*part_.merged, there, run_.folder().root());
+  run_.fields()["records"] = {{"finished", there}, {"wanted", wanted_}};
+}
+
+// Without tables: those are made of all shards together.
+int run_session::finish_records(const study_runner& runner) {
+  run_.save("complete");
+  quick_end_.reset();
+  if (!part_.shard) return static_cast<int>(status::ok);
+  std::cout << run_.folder().root().string() << '\n';
+  if (runner.not_finite())
+    log_warning("NaN or infinity was computed for some records; depthlens merge says for which");
+  return static_cast<int>(status::ok);
 }
 
 // Tables and figures, as far as they are not there. grown: there may be records that no table has.
@@ -172,10 +259,11 @@ int run_session::finish(bool grown) {
   run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
   changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
-  run_.save("complete");  // figures can be drawn from the tables at any time
+  const char* const state = part_.merged != nullptr && !is_whole(*part_.merged) ? "partial" : "complete";
+  run_.save(state);  // figures can be drawn from the tables at any time
   quick_end_.reset();
   const bool drawn = results.draw(new_tables || renamed ? redraw::all : redraw::missing);
-  run_.save("complete");
+  run_.save(state);
   if (!drawn) return static_cast<int>(status::stopped);
   std::cout << run_.folder().root().string() << '\n';
   const bool not_finite = warn_of_not_finite(run_.fields());
@@ -190,9 +278,10 @@ int run_session::stopped(const std::string& what) {
 }
 
 // run.json says "running" no longer; why is on stderr. A refusal leaves a run as it was.
-void run_session::note_failure() {
+void run_session::note_failure(const char* why) {
   if (!run_.begun() || !run_.folder().lock().held() || is_complete(run_.fields())) return;
   try {
+    run_.fields()["failure"] = visible(why);
     run_.save(was_complete_ && !changed_ ? "complete" : "failed");
   } catch (const error&) {  // the first error is the one to be told
   }
@@ -200,22 +289,36 @@ void run_session::note_failure() {
 
 }  // namespace
 
-int execute_run(run_request request, registry& plugins) {
+int execute_run(run_request request, registry& plugins, const run_part& part) {
   const thread_limit limit(request.work.threads);
   run_state state;
+  job_end job;
   // From the first moment on: who asks to stop (SIGTERM, Ctrl-C) has finished records saved and the program
   // ended soon, whatever it is at.
-  std::optional<quick_end> ending(std::in_place, quick_end::rules{.asked = [&] { return state.must_end(); },
+  std::optional<quick_end> ending(std::in_place, quick_end::rules{.asked =
+                                                                      [&] {
+                                                                        job.stop_in_time();
+                                                                        return state.must_end();
+                                                                      },
                                                                   .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
   // A run that goes on comes to the same check when, and if, it loads its model.
   std::optional<registry::backend> chosen;
-  if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json")) {
+  if (part.merged != nullptr) {
+    chosen = backend_of_shards(*part.merged);
+  } else if (inputs.request.fresh || !std::filesystem::exists(inputs.request.out / "run.json")) {
     chosen = plugins.choose_backend(inputs.request.work.backend);
     refuse_over_budget(inputs, chosen->table);
   }
-  return run_session(inputs, plugins, chosen, state, ending).execute();
+  std::optional<shard_plan> plan;
+  if (part.shard)
+    plan = agree_on_plan(inputs,
+                         chosen ? chosen->about.word
+                                : backend_word(manifest::read(inputs.request.out / "run.json").fields,
+                                               inputs.request.work.backend),
+                         part.shard->root, part.shard->of);
+  return run_session(inputs, part, plan ? &*plan : nullptr, plugins, chosen, state, ending).execute();
 }
 
 }  // namespace depthlens

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "plugins/registry.hpp"
+#include "run/run_part.hpp"
 #include "run/run_request.hpp"
 
 namespace depthlens {
@@ -11,7 +12,7 @@ namespace depthlens {
 // (run_backend, engine/study_runner), then writes tables and figures (run_results). Returns the program's
 // exit code. Where a stop is asked for, what is finished is saved and work in flight is given up; if that
 // work does not end within a moment, the program ends from here (quick_end.hpp). Throws whatever the parts
-// refuse. [main]
-int execute_run(run_request request, registry& plugins);
+// refuse. part: of a shard, request.out is the folder of its own. [main]
+int execute_run(run_request request, registry& plugins, const run_part& part = {});
 
 }  // namespace depthlens

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// depthlens verify DIR: is a finished run what it says?
+#include "commands/run_options.hpp"
+#include "depthlens/base/io_error.hpp"
+#include "process/stop_signal.hpp"
+#include "results/manifest.hpp"
+#include "run/verified_run.hpp"
+
+#include <iostream>
+#include <limits>
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+manifest finished_run(const fs::path& dir) {
+  if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
+  manifest m = manifest::read(dir / "run.json");
+  const auto state = text_at(&m.fields, "status");
+  if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
+  if (state != "complete" && state != "partial")
+    fail(status::no_input, dir.string(), ": its run is ", state.value_or("without a status"),
+         ", not complete");
+  if (!object_at(&m.fields, "commands"))
+    fail(status::config, dir.string(), ": its run.json does not say by which command it was made, as ",
+         "those of earlier versions do not");
+  return m;
+}
+
+}  // namespace
+
+int verify_command(const arguments& args) {
+  namespace po = boost::program_options;
+  po::options_description d("Options");
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  d.add_options()("dir", text("DIR"), "output folder of a finished run")(
+      "rows", text("N")->default_value("100"), "compute so many of its records again; 0: none")(
+      "seed", text("N")->default_value("42"), "of which those are")("threads", text("N"),
+                                                                    "default: all allowed");
+  d.add(common_options());
+  const parsed_options o = parse_options(
+      args,
+      "usage: depthlens verify DIR [--rows N] [--seed N]\n\n"
+      "Looks whether all files of a run are as it wrote them, whether its tables are those of\n"
+      "its logs, and computes some of its records again. Ends with 65 where something differs.\n",
+      d, {{"dir", 1}});
+  if (o.done) return 0;
+  if (!o.has("dir")) fail(status::usage, "verify needs the output folder of a run");
+  constexpr auto most = std::numeric_limits<std::uint32_t>::max();
+  const std::uint64_t rows = parse_number("rows", o.text("rows"), 0, most),
+                      seed =
+                          parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
+  const fs::path dir = lasting_path(o.text("dir"));
+  const manifest m = finished_run(dir);
+  catch_stop_signals();
+  verified found;
+  verify_files(dir, found);
+  for (const auto& [words, command] : *object_at(&m.fields, "commands")) {
+    const auto typed = command_from_json(&command);
+    if (!typed) fail(status::data, dir.string(), "/run.json: \"commands\" is damaged");
+    typed_run again = run_of(*typed);
+    again.request.out = dir;
+    if (o.has("threads")) again.request.work.threads = thread_count(o);
+    verify_results(std::move(again.request), rows, seed, again.plugins, found);
+  }
+  for (const std::string& line : found.differences) std::cout << line << '\n';
+  std::cout << found.files << " files, " << found.tables << " tables, " << found.records << " records: "
+            << (found.differences.empty() ? "no difference" : cat(found.differences.size(), " differences"))
+            << '\n';
+  return static_cast<int>(found.differences.empty() ? status::ok : status::data);
+}
+
+}  // namespace depthlens

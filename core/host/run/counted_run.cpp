@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/counted_run.hpp"
+
+#include "model/model_rules.hpp"
+#include "model/model_size.hpp"
+#include "process/plugin_call.hpp"
+#include "process/stop_signal.hpp"
+#include "results/manifest.hpp"
+#include "results/run_device.hpp"
+#include "run/listed_outputs.hpp"
+#include "run/run_plan.hpp"
+
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+// What the backend told an earlier command of this run.
+std::optional<backend_advice> told_before(const boost::json::object& run, const std::string& backend,
+                                          const std::string& precision) {
+  const auto* key = object_at(&run, "key");
+  const auto* about = object_at(&run, "backend");
+  if (about == nullptr || text_at(key, "backend") != backend || text_at(key, "precision") != precision)
+    return std::nullopt;
+  return advice_in(*about);
+}
+
+study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const backend_advice& advice) {
+  std::vector<running_study> studies;
+  for (const auto& s : inputs.sessions) studies.push_back({s.get(), {}});
+  std::vector<running_lens> lenses = inputs.running_lenses();
+  read_cost cost{.row_weight = row_weight(*inputs.model.files)};
+  for (const running_lens& l : lenses) cost.layers += l.layers.size();
+  return study_runner(std::move(studies), std::move(lenses), {},
+                      {.window = wishes.window, .only_count = combine(wishes, advice, cost)});
+}
+
+}  // namespace
+
+double product_flops(const run_inputs& inputs, const evaluation_counts& counts) {
+  double layers = 1;  // the model's own output
+  for (const running_lens& l : inputs.running_lenses()) layers += static_cast<double>(l.layers.size());
+  return 2 * (static_cast<double>(counts.tokens_computed) * block_parameters(*inputs.model.files) +
+              static_cast<double>(counts.positions_read) * layers * unembed_parameters(*inputs.model.files));
+}
+
+std::uint64_t memory_of(const memory_plan& plan, const evaluation_counts& counts,
+                        std::uint64_t kept_token_bytes) {
+  return plan.weights + counts.most_kept_tokens * kept_token_bytes + counts.most_wave_bytes + plan.program +
+         plan.calls;
+}
+
+counted_run count_run(run_inputs& inputs, registry& plugins) {
+  const manifest earlier =
+      inputs.request.fresh ? manifest{} : manifest::read(inputs.request.out / "run.json");
+  const registry::backend backend =
+      plugins.choose_backend(backend_word(earlier.fields, inputs.request.work.backend));
+  name_backend(backend.about.word);
+  counted_run out{.backend = backend.about.word, .plan = plan_run(inputs, backend.table)};
+  require_use(inputs.request.work, out.plan ? &out.plan->needs : nullptr);
+  if (out.plan) require_fit(out.plan->memory);
+  const auto told = told_before(earlier.fields, backend.about.word, inputs.request.work.precision);
+  out.advice = out.plan ? advice_of(out.plan->needs, out.plan->memory.streamed)
+               : told   ? *told
+                        : assumed_advice(*inputs.model.files);
+  out.assumed = !out.plan && !told;
+  check_file_names(inputs.sessions, inputs.context);
+  work_rules wishes = out.plan ? with_plan(inputs.request.work, out.plan->memory) : inputs.request.work;
+  fit_to(inputs.model.files->arch(), wishes);
+  study_runner counter = make_counter(inputs, wishes, out.advice);
+  counter.run(stop_asked());
+  out.counts = counter.counts();
+  return out;
+}
+
+}  // namespace depthlens

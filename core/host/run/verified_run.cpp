@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/verified_run.hpp"
+
+#include "depthlens/base/byte_source.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "log/record_log.hpp"
+#include "results/output_digests.hpp"
+#include "results/run_device.hpp"
+#include "results/tables.hpp"
+#include "run/compared_records.hpp"
+#include "run/run_inputs.hpp"
+#include "run/run_session.hpp"
+
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+class temporary_folder {
+ public:
+  temporary_folder() {
+    std::string pattern = (fs::temp_directory_path() / "depthlens-verify-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr)
+      fail(status::cannot_create, pattern, ": cannot create a temporary folder");
+    path_ = pattern;
+  }
+  ~temporary_folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  temporary_folder(const temporary_folder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+constexpr std::size_t most_told = 100;
+
+void tell(verified& out, std::string line) {
+  if (out.differences.size() < most_told) out.differences.push_back(std::move(line));
+}
+
+fs::path log_of(const fs::path& run, const std::string& study, const std::string& lens) {
+  return run / "log" / (study + "." + lens + ".log");
+}
+
+// Where two texts begin to differ, as "line 7: ...".
+std::string first_difference(const fs::path& there, const fs::path& made) {
+  byte_source a(there), b(made);
+  std::string line_a, line_b;
+  for (std::uint64_t n = 1;; ++n) {
+    const bool more_a = a.get_line(line_a), more_b = b.get_line(line_b);
+    if (!more_a && !more_b) return "";
+    if (more_a == more_b && line_a == line_b) continue;
+    return cat("line ", n, ": ", more_a ? printable(line_a) : "nothing", ", of the log ",
+               more_b ? printable(line_b) : "nothing");
+  }
+}
+
+// The parts of a run that a command made, with its logs.
+struct opened_run {
+  explicit opened_run(run_request request) : inputs(std::move(request)) {
+    for (const auto& s : inputs.sessions)
+      for (const std::string& label : inputs.context.lens_labels)
+        logs.push_back(std::make_unique<record_log>(log_of(inputs.request.out, s->word(), label), log_warning,
+                                                    log_access::read));
+  }
+  run_inputs inputs;
+  std::vector<std::unique_ptr<record_log>> logs;  // of each study, one for each lens
+};
+
+void verify_tables(const opened_run& run, const fs::path& folder, verified& out) {
+  const std::size_t L = run.inputs.lenses.size();
+  for (std::size_t i = 0; i < run.logs.size(); ++i) {
+    const finished_tables made = write_tables({.session = *run.inputs.sessions[i / L],
+                                               .log = *run.logs[i],
+                                               .lens = static_cast<std::uint32_t>(i % L),
+                                               .shared_too = i % L == 0,
+                                               .as_published = run.inputs.request.published,
+                                               .folder = folder},
+                                              run.inputs.context);
+    for (const std::string& name : made.files) {
+      ++out.tables;
+      const fs::path there = run.inputs.request.out / "data" / name;
+      if (!fs::exists(there)) {
+        tell(out, cat("data/", name, ": is not there"));
+        continue;
+      }
+      if (const std::string d = first_difference(there, folder / name); !d.empty())
+        tell(out, cat("data/", name, ": ", d));
+    }
+  }
+}
+
+using sample = std::set<std::pair<std::size_t, record_key>>;  // by study
+
+// As many of the records that all logs of a study have, each as likely as any other.
+sample draw(const opened_run& run, std::uint64_t n, std::uint64_t seed) {
+  std::vector<std::pair<std::size_t, record_key>> all;
+  const std::size_t L = run.inputs.lenses.size();
+  for (std::size_t s = 0; s < run.inputs.sessions.size(); ++s)
+    for (const std::string& set : run.inputs.sessions[s]->sets())
+      for (record_key& key : run.logs[s * L]->keys(set)) all.emplace_back(s, std::move(key));
+  std::mt19937_64 engine(seed);
+  sample out;
+  // The first n steps of a shuffle; by remainders, which all libraries give alike.
+  for (std::size_t i = 0; i < all.size() && out.size() < n; ++i) {
+    std::swap(all[i], all[i + engine() % (all.size() - i)]);
+    out.insert(all[i]);
+  }
+  return out;
+}
+
+// The run's logs know on what they were computed.
+bool is_of_device(const entry& e, const std::string& device) {
+  return e.device() && device_class(*e.device()) == device_class(device);
+}
+
+void compare(const opened_run& run, const fs::path& again, const sample& drawn, verified& out) {
+  const std::size_t L = run.inputs.lenses.size();
+  for (std::size_t i = 0; i < run.logs.size(); ++i) {
+    const std::string& word = run.inputs.sessions[i / L]->word();
+    const std::string& label = run.inputs.context.lens_labels[i % L];
+    const record_log made(log_of(again, word, label), log_warning, log_access::read);
+    for (const auto& [study, key] : drawn) {
+      if (study != i / L) continue;
+      if (i % L == 0) ++out.records;
+      const std::string where =
+          cat(word, key.set.empty() ? "" : ".", key.set, ", record ", key.index, ", lens ", label);
+      if (!made.has(key)) {
+        tell(out, cat(where, ": the data has no such record"));
+        continue;
+      }
+      const auto before = run.logs[i]->get(key), now = made.get(key);
+      const bool exact = run.inputs.request.work.backend == "cpu" && now->device() &&
+                         is_of_device(*before, std::string(*now->device()));
+      if (const std::string d = difference_of(*before, *now, exact); !d.empty())
+        tell(out, cat(where, ": ", d));
+    }
+  }
+}
+
+}  // namespace
+
+void verify_files(const fs::path& run, verified& out) {
+  const manifest m = manifest::read(run / "run.json");
+  if (const auto* noted = object_at(&m.fields, "outputs")) out.files += noted->size();
+  for (const std::string& name : altered_outputs(m.fields, run))
+    tell(out, cat(name, ": is ",
+                  state_of_output(m.fields, run, name) == output_state::absent ? "not there"
+                                                                               : "not as the run wrote it"));
+}
+
+void verify_results(run_request request, std::uint64_t records, std::uint64_t seed, registry& plugins,
+                    verified& out) {
+  const temporary_folder temporary;
+  const manifest m = manifest::read(request.out / "run.json");
+  request.work.backend = backend_word(m.fields, request.work.backend);
+  request.fresh = request.dry_run = false;
+  run_request again = request;
+  const opened_run run(std::move(request));
+  fs::create_directory(temporary.path() / "data");
+  verify_tables(run, temporary.path() / "data", out);
+  const sample drawn = draw(run, records, seed);
+  if (drawn.empty()) return;
+  again.out = temporary.path() / "run";
+  again.limit = std::numeric_limits<std::uint64_t>::max();  // it may have been larger once
+  const run_part part{.sample =
+                          [&](std::size_t study, const record_key& key) {
+                            return drawn.contains({study, key});
+                          },
+                      .sampled = drawn.size()};
+  if (const int code = execute_run(std::move(again), plugins, part); code != 0)
+    fail(static_cast<status>(code), "the records could not be computed again");
+  compare(run, temporary.path() / "run", drawn, out);
+}
+
+}  // namespace depthlens

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a run is what it says: its files as it wrote them, its tables those of its logs, and some of its
+// records the same when they are computed again.
+#pragma once
+
+#include "plugins/registry.hpp"
+#include "run/run_request.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct verified {
+  std::uint64_t files = 0, tables = 0, records = 0;  // that were looked at
+  std::vector<std::string> differences;              // a line for each, up to a hundred of a kind
+};
+
+// The files that run.json notes.
+void verify_files(const std::filesystem::path& run, verified& out);
+
+// Tables of the request, of the logs, beside those in the run's folder request.out, of whose content they
+// are made again in a temporary one. Then `records` of its records, drawn by `seed`, are computed again and
+// compared with the logs: on a processor of the run's own class to the last bit, elsewhere floats to 1e-4.
+// Nothing in the run is changed. Throws what execute_run throws. [main]
+void verify_results(run_request request, std::uint64_t records, std::uint64_t seed, registry& plugins,
+                    verified& out);
+
+}  // namespace depthlens

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shards/shard_state.hpp"
+
+#include "depthlens/base/error.hpp"
+#include "results/run_progress.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+std::optional<milliseconds> age_by_our_clock(const fs::path& file) {
+  const std::optional<timespec> then = time_of(file);
+  timespec now{};
+  if (!then || ::clock_gettime(CLOCK_REALTIME, &now) != 0) return std::nullopt;
+  return milliseconds((now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1'000'000);
+}
+
+// Who may only look has no other clock than this machine's.
+std::optional<milliseconds> age(const fs::path& file) {
+  const auto by_file_system = age_of(file);
+  return by_file_system ? by_file_system : age_by_our_clock(file);
+}
+
+// Looks at the lock. Returns whether its holder lives.
+bool look_at_holder(const fs::path& lock, shard_state& s) {
+  const auto text = read_lock(lock);
+  if (!text) return false;
+  s.holder = holder_of(*text);
+  s.renewed = age(lock);
+  if (s.holder.host.empty()) return false;
+  if (s.holder.is_of_this_machine()) return s.holder.lives();
+  return s.renewed && *s.renewed < silence_of_the_dead;
+}
+
+void look_at_progress(const fs::path& file, shard_state& s) {
+  const auto p = read_progress(file);
+  if (!p) return;
+  s.finished = std::max(s.finished, p->finished);
+  s.progressed = age(file);
+  if (s.phase == shard_phase::running && s.progressed)
+    if (const auto left = p->left()) s.left = std::max(milliseconds(0), *left - *s.progressed);
+}
+
+shard_phase phase_of(const manifest& about) {
+  const std::string status = text_at(&about.fields, "status").value_or("");
+  if (status == "complete") return shard_phase::done;
+  if (status == "stopped") return shard_phase::stopped;
+  if (status == "failed") return shard_phase::failed;
+  return status.empty() ? shard_phase::not_begun : shard_phase::dead;
+}
+
+}  // namespace
+
+std::string_view phase_name(shard_phase p) {
+  switch (p) {
+    case shard_phase::not_begun:
+      return "not begun";
+    case shard_phase::running:
+      return "running";
+    case shard_phase::stopped:
+      return "stopped";
+    case shard_phase::failed:
+      return "failed";
+    case shard_phase::dead:
+      return "dead";
+    case shard_phase::done:
+      return "done";
+  }
+  return "";
+}
+
+namespace {
+
+// wanted: by the plan; nothing, where run.json alone knows.
+shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted) {
+  shard_state s;
+  s.number = 1;
+  s.folder = folder;
+  s.wanted = wanted.value_or(0);
+  std::error_code absent;
+  if (!fs::is_directory(s.folder, absent)) return s;
+  try {
+    s.about = manifest::read(s.folder / "run.json");
+    s.phase = phase_of(s.about);
+  } catch (const error& e) {
+    s.phase = shard_phase::failed;
+    s.failure = e.what();
+  }
+  const auto* records = object_at(&s.about.fields, "records");
+  s.finished = number_at(records, "finished").value_or(0);
+  if (!wanted) s.wanted = number_at(records, "wanted").value_or(0);
+  if (s.phase == shard_phase::failed && s.failure.empty())
+    s.failure = text_at(&s.about.fields, "failure").value_or("");
+  // Planned for more records since: it is to go on.
+  if (wanted && s.phase == shard_phase::done && number_at(records, "wanted") != wanted)
+    s.phase = shard_phase::stopped;
+  const bool locked = fs::exists(s.folder / "log" / "lock", absent);
+  if (locked && look_at_holder(s.folder / "log" / "lock", s))
+    s.phase = shard_phase::running;
+  else if (locked && s.phase == shard_phase::not_begun)
+    s.phase = shard_phase::dead;
+  if (s.phase == shard_phase::running || s.phase == shard_phase::dead)
+    look_at_progress(s.folder / "log" / "progress", s);
+  return s;
+}
+
+}  // namespace
+
+shard_state look_at_run(const fs::path& folder) { return look_at(folder, std::nullopt); }
+
+shard_state look_at_shard(const fs::path& root, const shard_plan& plan, std::uint64_t number) {
+  shard_state s = look_at(root / shard_folder(number, plan.shards()), plan.shares[number - 1].records);
+  s.number = number;
+  return s;
+}
+
+std::vector<shard_state> look_at_shards(const fs::path& root, const shard_plan& plan) {
+  std::vector<shard_state> out;
+  for (std::uint64_t i = 1; i <= plan.shards(); ++i) out.push_back(look_at_shard(root, plan, i));
+  return out;
+}
+
+}  // namespace depthlens

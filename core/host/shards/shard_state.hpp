@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the folder of a shard tells of it, looked at from outside: nothing of it is locked or changed.
+#pragma once
+
+#include "results/lock_holder.hpp"
+#include "results/manifest.hpp"
+#include "shards/shard_plan.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace depthlens {
+
+enum class shard_phase {
+  not_begun,
+  running,
+  stopped,  // by a signal; the same command goes on
+  failed,   // with an error
+  dead,     // its process is gone without a word
+  done
+};
+std::string_view phase_name(shard_phase p);  // "not begun"
+
+struct shard_state {
+  std::uint64_t number = 0;
+  shard_phase phase = shard_phase::not_begun;
+  std::filesystem::path folder;
+  manifest about;                          // its run.json; empty where there is none
+  std::uint64_t finished = 0, wanted = 0;  // records
+  lock_holder holder;                      // running or dead: its process
+  // By the clock of the file system: since the holder renewed its lock, and since a record was finished.
+  std::optional<std::chrono::milliseconds> renewed, progressed;
+  std::optional<std::chrono::milliseconds> left;  // running
+  std::string failure;                            // what it failed with, or what is wrong with its folder
+};
+
+// A process of another machine counts as gone when it has not renewed its lock for so long.
+inline constexpr std::chrono::milliseconds silence_of_the_dead{60'000};
+
+// Of a run that one process does; its number is 1.
+shard_state look_at_run(const std::filesystem::path& folder);
+shard_state look_at_shard(const std::filesystem::path& root, const shard_plan& plan, std::uint64_t number);
+std::vector<shard_state> look_at_shards(const std::filesystem::path& root, const shard_plan& plan);
+
+}  // namespace depthlens

@@ -5,6 +5,7 @@
 #   case_begin FOLDER [PROGRAM]     sets program, model, run (the command's words), folder; makes token counts
 #   case_one                        the run by one process, in FOLDER/one
 #   case_plan ENGINE OUT FILE       plans N shards in OUT and writes the job file for an engine
+#   case_member OUT SHARD NAME      what `depthlens status --json` says of a shard
 #   case_compare OUT                every table of OUT against the one of FOLDER/one, byte by byte
 # DEPTHLENS_MODEL=M another model; DEPTHLENS_CUTS=N the length of the work (default 4).
 
@@ -41,6 +42,14 @@ case_plan() {
   "$program" shard "${run[@]}" --n "$case_shards" --out "$2" --write "$1" >"$3" 2>"$folder/plan.log" ||
     { cat "$folder/plan.log"; fail "depthlens shard --write $1"; }
   if grep -nE '@[A-Z]+@' "$3"; then fail "a placeholder is left in $3"; fi
+}
+
+# A member of a shard in what status says, as `finished`; nothing where it is not there.
+case_member() {
+  "$program" status "$1" --json 2>/dev/null | python3 -c '
+import json, sys
+for shard in json.load(sys.stdin)["shards"]:
+    if shard["shard"] == int(sys.argv[1]): print(shard.get(sys.argv[2], ""))' "$2" "$3" || true
 }
 
 # Tables and figures.

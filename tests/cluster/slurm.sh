@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # share/cluster/slurm.sh on a real Slurm: an array of four shards, in which one task is cancelled, one meets
 # its time limit and one loses its node; then only what is left is submitted again, and the merged tables are
-# compared with those of one process. Starts a cluster of two nodes on this machine and ends it whatever happens.
+# compared with those of one process. Starts a cluster of two nodes on this machine, and ends it whatever
+# happens.
 #   tests/cluster/slurm.sh [--install] [--program DEPTHLENS] [--keep DIR]
 #     --install   installs Debian's slurm-wlm and munge where they are missing
 #     --program   the installed program (default: build/release/bin/depthlens)
 #     --keep DIR  works in DIR and leaves it; otherwise in a temporary folder, removed when all went well
-# Needs root. Takes about a quarter of an hour on two cores. DEPTHLENS_CUTS=N is for faster or slower machines:
-# a shard must take longer than three minutes, or no task meets its limit.
+# Needs root. Takes about a quarter of an hour on two cores. DEPTHLENS_CUTS=N is for faster or slower
+# machines: a shard must take longer than three minutes, or no task meets its limit.
 # Exit status 0 = as it should be; 1 = not; 69 = Slurm, root or the program is missing.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -18,13 +19,13 @@ export DEPTHLENS_CUTS=${DEPTHLENS_CUTS:-16}
 # shellcheck source=tests/cluster/slurm_nodes.sh
 . "$here/slurm_nodes.sh"
 
-install=no program= keep=
+install=no program='' keep=''
 while (($#)); do
   case "$1" in
     --install) install=yes ;;
     --program) program=${2:?}; shift ;;
     --keep) keep=${2:?}; shift ;;
-    -h | --help) sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '3,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "slurm: unknown: $1" >&2; exit 64 ;;
   esac
   shift
@@ -51,12 +52,7 @@ trap finish EXIT
 state_of() { squeue --noheader --format=%T --jobs="$1" 2>/dev/null; }
 is_running() { [[ "$(state_of "$1")" == RUNNING ]]; }
 is_gone() { [[ -z "$(state_of "$1")" ]]; }
-finished_records() {
-  "$program" status "$out" --json | python3 -c '
-import json, sys
-for shard in json.load(sys.stdin)["shards"]:
-    if shard["shard"] == int(sys.argv[1]): print(shard["finished"])' "$1"
-}
+finished_records() { case_member "$out" "$1" finished; }
 has_some() { (($(finished_records "$1") > 0)); }
 starts_of() { cat "$folder"/work/*_"$1".log 2>/dev/null | grep -c '^== .* start ' || true; }
 started_again() { (($(starts_of "$1") > $2)) || { hurry; false; }; }
@@ -90,13 +86,15 @@ slurm_until 60 "task 1 is gone" is_gone "${job}_1"
 say "task 1: cancelled with $(finished_records 1) records finished; $(tail -n 1 "${PWD}"/*-"${job}"_1.log)"
 
 slurm_until 240 "task 2 has started again" started_again 2 1
-say "task 2: met its limit and started again: $(grep -h '^== ' ./*-"${job}"_2.log | tail -n 2 | paste -sd' ' -)"
+say "task 2: met its limit and started again:"
+grep -h '^== ' ./*-"${job}"_2.log | sed 's/^/    /'
 
 victim=$(squeue --noheader --states=RUNNING --format='%K %N' --jobs="$job" | awk '$2 == "two" { print $1 }')
 [[ -n "$victim" ]] || fail "no task is running on node two"
 slurm_until 120 "shard $victim has records" has_some "$victim"
 begun=$(starts_of "$victim")
-say "node two is lost with task $victim at $(finished_records "$victim") records: $(slurm_lose two) processes killed"
+had=$(finished_records "$victim")
+say "node two is lost with task $victim at $had records: $(slurm_lose two) processes killed"
 slurm_until 120 "node two is down" test "$(sinfo --noheader --nodes=two --format=%t)" != "idle"
 sleep 25
 slurm_return two

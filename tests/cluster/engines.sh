@@ -3,7 +3,7 @@
 # The job files of share/cluster other than Slurm's, each by its engine: four shards, one of which is stopped
 # on its way and goes on, then the merged tables against those of one process, byte by byte.
 #   tests/cluster/engines.sh [--install] [--program DEPTHLENS] [--keep DIR] [ENGINE...]
-#     ENGINE      parallel, ssh (the same over ssh to this machine), hyperqueue, snakemake, nextflow, kubernetes
+#     ENGINE      parallel, ssh (that over ssh to this machine), hyperqueue, snakemake, nextflow, kubernetes
 #     --install   Debian's parallel and openssh-server, and in a folder of its own Python's snakemake,
 #                 hyperqueue, kubernetes-validate and PyYAML
 #     --program   the installed program (default: build/release/bin/depthlens)

@@ -2,7 +2,7 @@
 // A depthlens run by Nextflow: @SHARDS@ shards, a task each, then the tables of the whole.
 //   run      nextflow run main.nf             (on Slurm: add -process.executor slurm)
 //   watch    @PROGRAM@ status @OUT@
-//   again    nextflow run main.nf -resume    shards that are done are left alone, others go on where they were
+//   again    nextflow run main.nf -resume   shards that are done are left alone, others go on where they were
 //   check    @PROGRAM@ verify @OUT@
 // The shards lie in one folder that all nodes see, not in the work folders of the tasks.
 

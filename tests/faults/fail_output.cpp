@@ -3,8 +3,9 @@
 // counted, whichever they are: write, pwrite, ftruncate, fsync, fdatasync, futimens on files (not on pipes and
 // terminals), open where it may create, rename, link, unlink, mkdir. FAIL_OUTPUT=7:ENOSPC lets the 7th of them
 // fail, 7+:ENOSPC that and all that follow; likewise EIO; 7:short lets it write half, 7:kill is the end of the
-// process before it. COUNT_OUTPUT=FILE writes there, when the program ends, how many there were. Programs that
+// process before it. CLOCK_JUMP=-3600 sets the time of day so many seconds on at the 20th look at it. COUNT_OUTPUT=FILE writes there, when the program ends, how many there were. Programs that
 // the program starts are left alone.
+#include <time.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,7 +25,8 @@ namespace {
 long first = 0;  // 0 = none fails
 bool all_that_follow = false, kills = false, halves = false;
 int number = ENOSPC;
-std::atomic<long> count{0};
+std::atomic<long> count{0}, looks{0};
+long jump = 0;
 char count_file[4096];
 
 __attribute__((constructor(101))) void begin() {
@@ -40,8 +42,9 @@ __attribute__((constructor(101))) void begin() {
   }
   if (const char* file = std::getenv("COUNT_OUTPUT"))
     std::snprintf(count_file, sizeof count_file, "%s", file);
-  count = 0;
-  for (const char* name : {"LD_PRELOAD", "FAIL_OUTPUT", "COUNT_OUTPUT"}) ::unsetenv(name);
+  if (const char* seconds = std::getenv("CLOCK_JUMP")) jump = std::strtol(seconds, nullptr, 10);
+  count = looks = 0;
+  for (const char* name : {"LD_PRELOAD", "FAIL_OUTPUT", "COUNT_OUTPUT", "CLOCK_JUMP"}) ::unsetenv(name);
 }
 
 __attribute__((destructor)) void end() {
@@ -114,6 +117,12 @@ DEPTHLENS_INSTEAD int fdatasync(int fd) {
 }
 DEPTHLENS_INSTEAD int futimens(int fd, const timespec* times) noexcept {
   return fails() ? -1 : next<int (*)(int, const timespec*)>("futimens")(fd, times);
+}
+DEPTHLENS_INSTEAD int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  const auto result = static_cast<int>(::syscall(SYS_clock_gettime, clock, time));
+  constexpr long looks_before = 20;
+  if (clock == CLOCK_REALTIME && jump != 0 && ++looks >= looks_before) time->tv_sec += jump;
+  return result;
 }
 DEPTHLENS_INSTEAD int rename(const char* from, const char* to) noexcept {
   return fails() ? -1 : static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));

@@ -230,8 +230,7 @@ BOOST_AUTO_TEST_CASE(job_files_of_every_engine_are_filled_in) {
   for (const char* engine : {"slurm", "hyperqueue", "parallel", "snakemake", "nextflow", "kubernetes"}) {
     const outcome o = must_work(tiny().plan("jobs", "16") + words{"--write", engine});
     BOOST_TEST_CONTEXT(engine) {
-      BOOST_TEST(o.out.find("--shard auto") != std::string::npos ||
-                 o.out.find("--shard") != std::string::npos);
+      BOOST_TEST(o.out.find("--shard") != std::string::npos);
       for (const char* blank : {"@SHARDS@", "@COMMAND@", "@OUT@", "@PROGRAM@", "@FOLDER@", "@THREADS@",
                                 "@MEMORY@", "@MINUTES@", "@NAME@", "@GRES@"})
         BOOST_TEST(o.out.find(blank) == std::string::npos, blank << " is left");
@@ -240,7 +239,7 @@ BOOST_AUTO_TEST_CASE(job_files_of_every_engine_are_filled_in) {
     }
   }
   check_refused(tiny().plan("jobs", "16") + words{"--write", "slurn"}, status::usage, "slurm");
-  check_refused(words{"shard", "facts"} + tiny().options("jobs"), status::usage, "--n");
+  check_refused(words{"shard", "facts", "early-exit"} + tiny().options("jobs"), status::usage, "--n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

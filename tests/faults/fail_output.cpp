@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preloaded into the program (LD_PRELOAD) by tests of what it does when writing fails. Calls that write are
-// counted, whichever they are: write, pwrite, ftruncate, fsync, fdatasync, futimens on files (not on pipes and
-// terminals), open where it may create, rename, link, unlink, mkdir. FAIL_OUTPUT=7:ENOSPC lets the 7th of them
-// fail, 7+:ENOSPC that and all that follow; likewise EIO; 7:short lets it write half, 7:kill is the end of the
-// process before it. CLOCK_JUMP=-3600 sets the time of day so many seconds on at the 20th look at it. COUNT_OUTPUT=FILE writes there, when the program ends, how many there were. Programs that
-// the program starts are left alone.
-#include <time.h>
+// counted, whichever they are: write, pwrite, ftruncate, fsync, fdatasync, futimens on files (not on pipes
+// and terminals), open where it may create, rename, link, unlink, mkdir. FAIL_OUTPUT=7:ENOSPC lets the 7th of
+// them fail, 7+:ENOSPC that and all that follow; likewise EIO and ESTALE; 7:short lets it write half, 7:kill
+// is the end of the process before it. COUNT_OUTPUT=FILE writes there, when the program ends, how many there
+// were. CLOCK_JUMP=-3600 sets the time of day so many seconds on at the 20th look at it. LATE=MS hides what
+// others created for so long from those who open it to read, as network file systems may. Programs that the
+// program starts are left alone.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,7 +27,7 @@ long first = 0;  // 0 = none fails
 bool all_that_follow = false, kills = false, halves = false;
 int number = ENOSPC;
 std::atomic<long> count{0}, looks{0};
-long jump = 0;
+long jump = 0, late = 0;
 char count_file[4096];
 
 __attribute__((constructor(101))) void begin() {
@@ -39,12 +40,15 @@ __attribute__((constructor(101))) void begin() {
     kills = std::strcmp(what, "kill") == 0;
     halves = std::strcmp(what, "short") == 0;
     if (std::strcmp(what, "EIO") == 0) number = EIO;
+    if (std::strcmp(what, "ESTALE") == 0) number = ESTALE;
   }
   if (const char* file = std::getenv("COUNT_OUTPUT"))
     std::snprintf(count_file, sizeof count_file, "%s", file);
+  if (const char* ms = std::getenv("LATE")) late = std::strtol(ms, nullptr, 10);
   if (const char* seconds = std::getenv("CLOCK_JUMP")) jump = std::strtol(seconds, nullptr, 10);
   count = looks = 0;
-  for (const char* name : {"LD_PRELOAD", "FAIL_OUTPUT", "COUNT_OUTPUT", "CLOCK_JUMP"}) ::unsetenv(name);
+  for (const char* name : {"LD_PRELOAD", "FAIL_OUTPUT", "COUNT_OUTPUT", "CLOCK_JUMP", "LATE"})
+    ::unsetenv(name);
 }
 
 __attribute__((destructor)) void end() {
@@ -82,6 +86,38 @@ bool is_file(int fd) {
 template <class Function>
 Function next(const char* name) {
   return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+
+// Files that this process made, which it sees at once.
+constexpr int most_made = 1024;
+ino_t made_here[most_made];
+std::atomic<int> n_made{0};
+
+void note_made(int fd) {
+  struct stat info {};
+  if (late == 0 || fd < 0 || ::fstat(fd, &info) != 0) return;
+  if (const int at = n_made++; at < most_made) made_here[at] = info.st_ino;
+}
+
+bool is_made_here(ino_t file) {
+  for (int i = 0; i < n_made && i < most_made; ++i)
+    if (made_here[i] == file) return true;
+  return false;
+}
+
+// Not shown yet to a reader: by when it got its name.
+bool is_hidden(const char* path, int flags) {
+  struct stat info {};
+  timespec now{};
+  if (late == 0 || (flags & (O_CREAT | O_DIRECTORY)) != 0 || ::stat(path, &info) != 0 ||
+      !S_ISREG(info.st_mode) || is_made_here(info.st_ino))
+    return false;
+  ::syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+  const long age =
+      (now.tv_sec - info.st_ctim.tv_sec) * 1000 + (now.tv_nsec - info.st_ctim.tv_nsec) / 1'000'000;
+  if (age >= late) return false;
+  errno = ENOENT;
+  return true;
 }
 
 // 0 = it fails; how much is to be written otherwise.
@@ -146,7 +182,10 @@ DEPTHLENS_INSTEAD int open(const char* path, int flags, ...) {
     va_end(rest);
     if (fails()) return -1;
   }
-  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  if (is_hidden(path, flags)) return -1;
+  const auto fd = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  if ((flags & O_CREAT) != 0) note_made(fd);
+  return fd;
 }
 DEPTHLENS_INSTEAD int open64(const char* path, int flags, ...) {
   mode_t mode = 0;

@@ -23,6 +23,7 @@ void tokenizer_json(std::string_view input);
 void tokenizer_text(std::string_view input);
 void torch_pickle(std::string_view input);
 void torch_zip(std::string_view input);
+void shard_plan(std::string_view input);
 
 struct target {
   const char* name;  // of the file, of its corpus and of its dictionary
@@ -39,6 +40,7 @@ inline constexpr target targets[] = {
     {"model_folder", model_folder},
     {"record_log", record_log},
     {"safetensors", safetensors},
+    {"shard_plan", shard_plan},
     {"shards", shards},
     {"tokenizer_json", tokenizer_json},
     {"tokenizer_text", tokenizer_text},

@@ -77,6 +77,35 @@ BOOST_AUTO_TEST_CASE(a_clock_that_jumps_changes_nothing, *boost::unit_test::prec
   }
 }
 
+BOOST_AUTO_TEST_CASE(files_that_show_late_as_on_a_network_cost_nothing,
+                     *boost::unit_test::precondition(can_preload)) {
+  surroundings s;
+  s.environment = {{"LD_PRELOAD", std::getenv("DEPTHLENS_FAIL_OUTPUT")}, {"LATE", "400"}};
+  // Both find no plan, and one is later.
+  process first(words{program()} + tiny().shard("late", "1/2"), s);
+  process second(words{program()} + tiny().shard("late", "2/2"), s);
+  for (process* p : {&first, &second}) {
+    const outcome o = p->wait();
+    BOOST_TEST(o.code == 0, o.err);
+  }
+  must_work({"merge", tiny().path("late").string()});
+  check_same_tables(results_of(tiny().path("late")), usual());
+}
+
+BOOST_AUTO_TEST_CASE(a_handle_that_became_stale_costs_nothing_that_was_finished,
+                     *boost::unit_test::precondition(can_preload)) {
+  for (const char* at : {"12+:ESTALE", "40+:ESTALE", "90+:ESTALE", "150:ESTALE"}) {
+    surroundings s;
+    s.environment = {{"LD_PRELOAD", std::getenv("DEPTHLENS_FAIL_OUTPUT")}, {"FAIL_OUTPUT", at}};
+    const outcome o = depthlens_says(tiny().run("stale"), s);
+    BOOST_TEST((o.code == 74 || o.code == 73 || o.code == 0),
+               at << ": ended with " << o.code << ": " << o.err);
+    must_work(tiny().run("stale"));
+    check_same_tables(results_of(tiny().path("stale")), usual());
+    fs::remove_all(tiny().path("stale"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(where_files_may_not_grow_or_few_be_open_the_run_says_so_and_goes_on_later) {
   const std::set<int> documented{0, 66, 69, 70, 73, 74};
   for (const char* told :

@@ -90,8 +90,9 @@ bool study_runner::run(const std::atomic<bool>& stop) {
       std::uint64_t n = 0;
       const std::uint64_t limit = studies_[s].session->limit_of(plan.datasets[d]);
       for (record r; n < limit && reader->next(r); ++n) {
+        if (options_.wanted && !options_.wanted(s, {plan.datasets[d].set, r.index, r.content_hash()}))
+          continue;
         auto job = std::make_unique<record_job>(std::move(r), d, s);
-        if (options_.wanted && !options_.wanted(s, key_of(*job))) continue;
         const std::vector<char> missing = lenses_missing(s, key_of(*job));
         if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {
           progress_->add(1);

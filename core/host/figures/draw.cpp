@@ -51,7 +51,8 @@ void check_formats(std::span<const std::string> formats) {
            "\", expected png, svg or pdf");
 }
 
-// "MODEL, LENS lens, N prompts", and where the run is not whole of which part; the model's name gives way where it is too long.
+// "MODEL, LENS lens, N prompts", and of which part where the run is not whole; the model's name gives way
+// where it is too long.
 std::string subtitle(const figure_run& run, double width) {
   const std::string lens = run.lens.empty()
                                ? ""

@@ -26,8 +26,8 @@ class log_file {
   static constexpr std::uint64_t head = 12;   // bytes of an entry in front of its payload
   static constexpr std::uint32_t longest_payload = 1u << 30;
 
-  // Opens or creates the file; to read, one that is there, in which nothing is changed. Errors: cannot_create,
-  // no_input, io; config, if it is some other file.
+  // Opens or creates the file; to read, one that is there, in which nothing is changed. Errors:
+  // cannot_create, no_input, io; config, if it is some other file.
   explicit log_file(const std::filesystem::path& file, log_access access = log_access::write);
   ~log_file();
   log_file(const log_file&) = delete;

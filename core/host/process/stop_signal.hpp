@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work that can be stopped and continued: SIGTERM, SIGINT, SIGUSR1, SIGXCPU and SIGHUP (but under nohup) ask
-// for it, and it ends at its next good place. A second SIGINT, or a SIGTERM that comes more than a second after the first signal, ends the
-// program at once; so does a plugin that does not come back (process/last_words.hpp).
+// for it, and it ends at its next good place. A second SIGINT, or a SIGTERM that comes more than a second
+// after the first signal, ends the program at once; so does a plugin that does not come back
+// (process/last_words.hpp).
 #pragma once
 
 #include <atomic>

@@ -52,7 +52,18 @@ std::uint64_t number_in(std::string_view text) {
   return code == std::errc() && end == text.data() + text.size() ? n : 0;
 }
 
-constexpr std::string_view slurm_mark = "slurm=";
+constexpr std::string_view slurm_mark = "slurm=", boot_mark = "boot=";
+
+// Of this machine; "" = not known.
+const std::string& boot_id() {
+  static const std::string id = [] {
+    std::ifstream in("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    in >> text;
+    return text;
+  }();
+  return id;
+}
 
 }  // namespace
 
@@ -62,7 +73,9 @@ slurm_job slurm_job::own() {
   return job;
 }
 
-bool lock_holder::is_of_this_machine() const { return host == host_name(); }
+bool lock_holder::is_of_this_machine() const {
+  return host == host_name() && (boot.empty() || boot == boot_id());
+}
 
 bool lock_holder::lives() const {
   return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM) && start_time(pid) == started;
@@ -73,6 +86,7 @@ lock_holder holder_of(std::string_view text) {
   std::istringstream in{std::string(text)};
   in >> h.host >> h.pid >> h.started;
   for (std::string word; in >> word;) {
+    if (word.starts_with(boot_mark)) h.boot = word.substr(boot_mark.size());
     if (!word.starts_with(slurm_mark)) continue;
     const std::string_view job = std::string_view(word).substr(slurm_mark.size());
     const auto dot = job.find('.');
@@ -85,6 +99,7 @@ lock_holder holder_of(std::string_view text) {
 std::string lock_text() {
   const slurm_job job = slurm_job::own();
   return cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()),
+             boot_id().empty() ? "" : cat(' ', boot_mark, boot_id()),
              job.id.empty() ? "" : cat(' ', slurm_mark, job.id, '.', job.restarts), '\n');
 }
 

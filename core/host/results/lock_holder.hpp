@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands in the lock of a folder, "HOST PID STARTED [slurm=JOB.RESTARTS]": who holds it, and when it was
-// last renewed. Anything may stand in one that others wrote.
+// What stands in the lock of a folder, "HOST PID STARTED [boot=ID] [slurm=JOB.RESTARTS]": who holds it, and
+// when it was last renewed. Anything may stand in one that others wrote.
 #pragma once
 
 #include <chrono>
@@ -24,8 +24,11 @@ struct lock_holder {
   std::string host;  // "" = nothing is there
   long pid = 0;
   std::string started;  // in clock ticks since boot
+  std::string boot;     // of the machine; "" = not told
   slurm_job job;
 
+  // By name, and where the lock tells it by the boot: machines of one name, as containers of one job may be,
+  // are told apart. One that was started anew since counts as another.
   bool is_of_this_machine() const;
   bool lives() const;  // of this machine
 };

@@ -30,8 +30,8 @@ struct job {
 // Throws status::usage, listing the engines, for one that there is no recipe of.
 void check_engine(const std::string& engine);
 
-// Errors: those of check_engine; no_input where the recipe is not installed; usage, where a word of the command
-// has a line break, which no such file can hold.
+// Errors: those of check_engine; no_input where the recipe is not installed; usage, where a word of the
+// command has a line break, which no such file can hold.
 std::string job_file(const std::string& engine, const job& j);
 
 // A word of a shell.

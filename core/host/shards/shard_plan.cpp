@@ -16,10 +16,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <iomanip>
 #include <limits>
 #include <string_view>
+#include <thread>
 
 namespace depthlens {
 namespace {
@@ -65,6 +67,19 @@ void read_shares(const boost::json::object& o, const fs::path& file, shard_plan&
     if (!r.is_number() || !t.is_number()) refuse(file, "a share is not a number");
     out.shares.push_back({r.to_number<std::uint64_t>(bad_records), t.to_number<std::uint64_t>(bad_tokens)});
     if (bad_records || bad_tokens) refuse(file, "a share is not a whole number");
+  }
+}
+
+// What another machine has just put there may have a name on a network file system before it can be opened.
+json_document read_document(const fs::path& file) {
+  constexpr int tries = 50;
+  for (int i = 1;; ++i) {
+    try {
+      return json_document::from_file(file, {.max_bytes = largest_plan});
+    } catch (const error& e) {
+      if (e.code() != status::no_input || i == tries) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
 }
 
@@ -128,7 +143,7 @@ std::string shard_plan::text() const {
 std::optional<shard_plan> shard_plan::read(const fs::path& root) {
   const fs::path file = root / file_name;
   if (!input_exists(file)) return std::nullopt;
-  const json_document document = json_document::from_file(file, {.max_bytes = largest_plan});
+  const json_document document = read_document(file);
   const auto* o = document.value().if_object();
   if (o == nullptr) refuse(file, "it is no JSON object");
   const auto of_format = number_at(o, "format");

@@ -48,9 +48,7 @@ struct shard_plan {
   bool write_first(const std::filesystem::path& root) const;
   // In place of another one.
   void write(const std::filesystem::path& root) const;
-
- private:
-  std::string text() const;
+  std::string text() const;  // of the file
 };
 
 // "shards/0003-of-0016"

@@ -11,8 +11,8 @@ class job_end {
  public:
   // From the environment and the clock as they are now.
   job_end();
-  // Asks to stop (stop_signal.hpp), with a line for the user, once what is left is just enough to save what is
-  // finished: 30 seconds, or a tenth of what was left at the beginning where that is less.
+  // Asks to stop (stop_signal.hpp), with a line for the user, once what is left is just enough to save what
+  // is finished: 30 seconds, or a tenth of what was left at the beginning where that is less.
   void stop_in_time();
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "process/job_end.hpp"
+#include "run/job_end.hpp"
 
 #include "depthlens/base/error.hpp"
 #include "process/stop_signal.hpp"

@@ -139,6 +139,7 @@ slurm_lose() {
   # shellcheck disable=SC2086  # numbers, one a word
   slurm_kill "$daemon" $steps
   wait "$daemon" 2>/dev/null || true
+  # shellcheck disable=SC2034  # for who asks
   slurm_lost=$(wc -w <<<"$daemon $steps")
 }
 

@@ -5,12 +5,14 @@
 # machine has is not touched.
 #   slurm_start FOLDER    starts it and points the commands of this shell at it (SLURM_CONF)
 #   slurm_stop            ends it, with all that its jobs left; says nothing where nothing was started
-#   slurm_lose NODE       kills the node's slurmd, its steps and what they run, at once, as a power cut would
+#   slurm_lose NODE       kills the node's slurmd, its steps and what they run, at once, as a power cut would;
+#                         sets slurm_lost to how many processes these were
 #   slurm_return NODE     starts its slurmd again
 # SLURM_NODE_CPUS=N gives each node so many cores (default 1), whatever the machine has.
 
 slurm_folder=
 slurm_daemons=()
+slurm_lost=0
 
 slurm_missing() {
   local tool
@@ -128,21 +130,23 @@ slurm_steps() {
   done
 }
 
-# Kills processes by number; says how many.
-slurm_kill() {
-  (($# == 0)) || kill -KILL "$@" 2>/dev/null || true
-  printf '%s\n' "$#"
-}
+slurm_kill() { (($# == 0)) || kill -KILL "$@" 2>/dev/null || true; }
 
 slurm_lose() {
-  # shellcheck disable=SC2046  # numbers, one a word
-  slurm_kill $(cat -- "$slurm_folder/slurmd-$1.pid") $(slurm_steps "$1")
+  local daemon steps
+  daemon=$(cat -- "$slurm_folder/slurmd-$1.pid")
+  steps=$(slurm_steps "$1")
+  # shellcheck disable=SC2086  # numbers, one a word
+  slurm_kill "$daemon" $steps
+  wait "$daemon" 2>/dev/null || true
+  # shellcheck disable=SC2034  # for who asks
+  slurm_lost=$(wc -w <<<"$daemon $steps")
 }
 
 slurm_stop() {
   [[ -n "$slurm_folder" ]] || return 0
   # shellcheck disable=SC2046
-  slurm_kill $(slurm_steps one) $(slurm_steps two) >/dev/null
+  slurm_kill $(slurm_steps one) $(slurm_steps two)
   kill -TERM "${slurm_daemons[@]}" 2>/dev/null || true
   for _ in {1..50}; do
     kill -0 "${slurm_daemons[@]}" 2>/dev/null || break

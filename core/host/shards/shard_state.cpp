@@ -35,7 +35,8 @@ bool look_at_holder(const fs::path& lock, shard_state& s) {
   if (!text) return false;
   s.holder = holder_of(*text);
   s.renewed = age(lock);
-  if (s.holder.host.empty()) return false;
+  // Of one that is just being taken.
+  if (s.holder.host.empty()) return s.renewed && *s.renewed < silence_of_the_dead;
   if (s.holder.is_of_this_machine()) return s.holder.lives();
   return s.renewed && *s.renewed < silence_of_the_dead;
 }

@@ -16,6 +16,8 @@
 #SBATCH --time=@MINUTES@
 #SBATCH --gres=@GRES@
 #SBATCH --signal=USR1@120
+# Partition and account, where your cluster asks for them: two more lines like these. Threads are those of
+# `depthlens shard --threads N`.
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --chdir=@FOLDER@

@@ -210,6 +210,16 @@ BOOST_AUTO_TEST_CASE(status_tells_a_running_shard_from_a_dead_and_a_failed_one) 
   BOOST_TEST(json.at("shards").as_array().size() == 3U);
   BOOST_TEST((json.at("shards").at(1).at("state") == "done"));
   BOOST_TEST((json.at("shards").at(2).at("state") == "not begun"));
+  surroundings little;
+  little.environment["DEPTHLENS_MEMORY"] = "1M";
+  BOOST_TEST(depthlens_says(tiny().shard("states", "3/3"), little).code == 69);
+  BOOST_TEST(status_of(dir).find("failed     1 shard: 3") != std::string::npos, status_of(dir));
+  BOOST_TEST(left_in(dir) == "3\n");
+  check_refused({"merge", dir.string()}, status::no_input, "3 (failed)");
+  check_refused({"verify", dir.string()}, status::no_input, "not merged yet");
+  run_shards("states", {"3/3"});
+  must_work({"merge", dir.string()});
+  BOOST_TEST(status_of(dir).find("merged     3 of 3 shards") != std::string::npos, status_of(dir));
   check_refused({"status", tiny().folder().string()}, status::no_input, "neither run.json nor");
   of_one_process();
   BOOST_TEST(status_of(tiny().path("one")).find("done") != std::string::npos);

@@ -34,8 +34,12 @@ int merge_command(const arguments& args) {
       "allow-mixed-devices", po::bool_switch(), "also of shards that different devices computed")(
       "threads", text("N"), "default: all allowed");
   d.add(common_options());
-  const parsed_options o = parse_options(
-      args, "usage: depthlens merge DIR... [--out DIR] [--partial] [OPTION...]\n", d, {{"dir", -1}});
+  const parsed_options o =
+      parse_options(args,
+                    "usage: depthlens merge DIR... [--out DIR] [--partial] [OPTION...]\n\n"
+                    "Tables, figures and run.json of a run whose shards are done, as one process would have\n"
+                    "written them. The command that the run was planned with is read from shards.json.\n",
+                    d, {{"dir", -1}});
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "merge needs the output folder of the shards");
   merge_request merge{.folders = {}, .partial = o.values["partial"].as<bool>()};

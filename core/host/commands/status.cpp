@@ -69,7 +69,8 @@ void print_states(const std::vector<shard_state>& all) {
     if (phase == shard_phase::done || phase == shard_phase::not_begun) continue;
     for (const shard_state& s : all)
       if (s.phase == phase)
-        std::cout << "  " << (all.size() > 1 ? cat(s.number, ": ") : "") << s.finished << " of " << s.wanted
+        std::cout << "  " << (all.size() > 1 ? cat(s.number, ": ") : "")
+                  << (phase == shard_phase::dead ? "at least " : "") << s.finished << " of " << s.wanted
                   << " records" << (words_about(s).empty() ? "" : "; ") << words_about(s) << '\n';
   }
 }
@@ -122,6 +123,14 @@ std::vector<shard_state> states_in(const fs::path& dir) {
   return {std::move(whole)};
 }
 
+// "2 of 4 shards"
+std::string merged_words(const fs::path& dir) {
+  const manifest whole = manifest::read(dir / "run.json");
+  const auto* shards = object_at(&whole.fields, "shards");
+  if (shards == nullptr) return "no: depthlens merge makes tables and figures";
+  return cat(number_at(shards, "merged").value_or(0), " of ", number_at(shards, "of").value_or(0), " shards");
+}
+
 }  // namespace
 
 int status_command(const arguments& args) {
@@ -133,7 +142,10 @@ int status_command(const arguments& args) {
       "only the shards that nobody is at and that are not done, as 3,7-9: for --array of a resubmission");
   d.add(common_options());
   const parsed_options o =
-      parse_options(args, "usage: depthlens status DIR [--json | --left]\n", d, {{"dir", 1}});
+      parse_options(args,
+                    "usage: depthlens status DIR [--json | --left]\n\n"
+                    "How far a run, or each shard of it, is; where it runs, and what it failed with.\n",
+                    d, {{"dir", 1}});
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "status needs the output folder of a run");
   const bool json = o.values["json"].as<bool>(), left = o.values["left"].as<bool>();
@@ -144,8 +156,12 @@ int status_command(const arguments& args) {
     for (const shard_state& s : all)
       if (s.phase != shard_phase::done && s.phase != shard_phase::running) numbers.push_back(s.number);
     std::cout << number_list(numbers) << '\n';
+  } else if (json) {
+    print_json(all);
   } else {
-    json ? print_json(all) : print_states(all);
+    print_states(all);
+    if (fs::exists(fs::path(o.text("dir")) / shard_plan::file_name))
+      std::cout << "merged     " << merged_words(o.text("dir")) << '\n';
   }
   return 0;
 }

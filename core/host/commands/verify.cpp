@@ -19,6 +19,8 @@ manifest finished_run(const fs::path& dir) {
   if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
   manifest m = manifest::read(dir / "run.json");
   const auto state = text_at(&m.fields, "status");
+  if (m.empty() && fs::exists(dir / shard_plan::file_name))
+    fail(status::no_input, dir.string(), ": its shards are not merged yet: depthlens merge ", dir.string());
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
   if (state != "complete" && state != "partial")
     fail(status::no_input, dir.string(), ": its run is ", state.value_or("without a status"),

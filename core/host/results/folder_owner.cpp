@@ -31,7 +31,8 @@ bool is_part_of_a_run(const fs::directory_entry& entry, run_json manifest) {
   const std::string name = entry.path().filename().string();
   if (name == "run.json") return manifest != run_json::foreign;
   // Written before run.json.
-  if (name == "null_mean.safetensors" || name == "shards.json") return true;
+  for (const char* early : {"null_mean.safetensors", "shards.json", "failure"})
+    if (name == early) return true;
   return is_unfinished(name) ||
          (entry.is_directory() && (name == "data" || name == "plots" || name == "log" || name == "shards"));
 }

@@ -11,7 +11,8 @@
 namespace depthlens {
 
 std::optional<std::chrono::milliseconds> run_progress::left() const {
-  if (finished <= begun || at_work.count() <= 0 || wanted < finished) return std::nullopt;
+  // Of the first moments nothing follows.
+  if (finished <= begun || at_work < std::chrono::seconds(10) || wanted < finished) return std::nullopt;
   const double each = static_cast<double>(at_work.count()) / static_cast<double>(finished - begun);
   return std::chrono::milliseconds(static_cast<std::int64_t>(each * static_cast<double>(wanted - finished)));
 }

@@ -103,6 +103,11 @@ std::function<bool(const record_key&)> within_limit(const study_session& session
   return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
+std::uint64_t own_tables_of(const study_session& session) {
+  const std::uint64_t all = session.description().n_tables;
+  return session.experts() == nullptr ? all : all - session.experts()->about().c()->n_tables;
+}
+
 // Reads a log once, one record in memory at a time, for two takers: on_record gets every record, and the
 // study's finish, which pulls rows through c(), gets the rows of as many as it asks for.
 class log_rows {
@@ -153,11 +158,16 @@ class log_rows {
   }
 
   const dlens_row* next_row() {
-    while (!current_ || at_ == current_->rows().size())
-      if (!next_record()) return nullptr;
-    const logged_row& row = current_->rows()[at_++];
+    std::uint32_t table = 0;
+    // The study knows nothing of the tables of --experts, which lie behind its own.
+    do {
+      while (!current_ || at_ == current_->rows().size())
+        if (!next_record()) return nullptr;
+      table = numbers_.of(current_->rows()[at_++].table);
+    } while (table >= own_tables_);
+    const logged_row& row = current_->rows()[at_ - 1];
     row_ = {.size = sizeof row_,
-            .table = numbers_.of(row.table),
+            .table = table,
             .dataset = dataset_,
             .record = current_->key().index,
             .values = row.values.data(),
@@ -170,6 +180,7 @@ class log_rows {
   const std::vector<std::string> sets_;
   const table_request& request_;
   std::optional<record_log::reader> records_;
+  const std::uint64_t own_tables_ = own_tables_of(request_.session);
   std::uint32_t dataset_ = 0;
   std::size_t at_ = 0;                  // in the record
   std::uint64_t read_ = 0, taken_ = 0;  // records since the beginning, and by take_record_

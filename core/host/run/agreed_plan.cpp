@@ -42,6 +42,12 @@ boost::json::object compared_fields(const shard_plan& p) {
   return out;
 }
 
+std::uint64_t records_of(const shard_plan& p) {
+  std::uint64_t n = 0;
+  for (const shard_share& s : p.shares) n += s.records;
+  return n;
+}
+
 // Without bounds and shares.
 shard_plan begin_plan(const run_inputs& inputs, const std::string& backend, std::uint64_t of) {
   shard_plan out;
@@ -62,8 +68,8 @@ std::vector<weighed_record> weigh(const run_inputs& inputs) {
 void refuse_other_plan(const shard_plan& there, const shard_plan& mine, const fs::path& root) {
   if (const std::string text = differences(there, mine); !text.empty())
     fail(status::config, root.string(), " holds the plan of another run (", text,
-         "); give the command that it was planned with, plan with a larger --limit by depthlens shard, or "
-         "choose another --out");
+         "); give the command that it was planned with",
+         there.limit < mine.limit ? ", enlarge it by depthlens shard" : "", ", or choose another --out");
 }
 
 // What another process has just put there may show only after a moment on a network file system.
@@ -119,6 +125,10 @@ shard_plan plan_again(const run_inputs& inputs, const std::string& backend, cons
   refuse_other_plan(before, mine, root);
   mine.bounds = there->bounds;
   count_shares(weigh(inputs), mine);
+  log_warning(cat("the plan in ", root.string(), " is enlarged from ", records_of(*there), " to ",
+                  records_of(mine),
+                  " records; job files printed before are of the former --limit, and end "
+                  "with 78: print them again"));
   mine.write(root);
   return mine;
 }

@@ -25,10 +25,19 @@ std::optional<backend_advice> told_before(const boost::json::object& run, const 
   return advice_in(*about);
 }
 
+// Without controls: those of mean states are not known before.
+std::vector<running_lens> counted_lenses(const run_inputs& inputs) {
+  std::vector<running_lens> out;
+  for (std::size_t l = 0; l < inputs.lenses.size(); ++l)
+    if (!inputs.lenses.is_null(l))
+      out.push_back({.label = inputs.context.lens_labels[l], .layers = inputs.lenses.layers(l)});
+  return out;
+}
+
 study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const backend_advice& advice) {
   std::vector<running_study> studies;
   for (const auto& s : inputs.sessions) studies.push_back({s.get(), {}});
-  std::vector<running_lens> lenses = inputs.running_lenses();
+  std::vector<running_lens> lenses = counted_lenses(inputs);
   read_cost cost{.row_weight = row_weight(*inputs.model.files)};
   for (const running_lens& l : lenses) cost.layers += l.layers.size();
   return study_runner(std::move(studies), std::move(lenses), {},
@@ -39,7 +48,7 @@ study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const ba
 
 double product_flops(const run_inputs& inputs, const evaluation_counts& counts) {
   double layers = 1;  // the model's own output
-  for (const running_lens& l : inputs.running_lenses()) layers += static_cast<double>(l.layers.size());
+  for (const running_lens& l : counted_lenses(inputs)) layers += static_cast<double>(l.layers.size());
   return 2 * (static_cast<double>(counts.tokens_computed) * block_parameters(*inputs.model.files) +
               static_cast<double>(counts.positions_read) * layers * unembed_parameters(*inputs.model.files));
 }

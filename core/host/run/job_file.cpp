@@ -7,6 +7,7 @@
 #include "process/own_prefix.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -163,6 +164,10 @@ std::string job_file(const std::string& engine, const job& j) {
                                {"@MINUTES@", cat(j.needs.minutes())},
                                {"@NAME@", name_of(j.root)},
                                {"@GRES@", gpus_of(j)}};
+  if (engine == "kubernetes")  // a text of YAML, not of a shell
+    for (blank& b : blanks)
+      if (b.first == "@FOLDER@")
+        b.second = boost::json::serialize(boost::json::string(j.plan.command.folder.string()));
   if (engine == "nextflow")
     for (blank& b : blanks) b.second = for_nextflow(b.second);
   return filled_in(read_all(recipe_file(recipe_of(engine))), blanks);

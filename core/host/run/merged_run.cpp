@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/merged_run.hpp"
 
-#include "depthlens/base/atomic_file.hpp"
-#include "depthlens/base/byte_source.hpp"
 #include "depthlens/base/error.hpp"
 #include "results/output_digests.hpp"
 #include "results/run_device.hpp"
+#include "run/run_key.hpp"
 #include "shards/merged_logs.hpp"
 
 #include <algorithm>
@@ -65,6 +64,16 @@ registry::backend backend_of_shards(const merged_part& m) {
   registry::backend out{};
   out.about.word = text_at(&m.plan.key, "backend").value_or("");
   return out;
+}
+
+void refuse_other_inputs(const merged_part& m, const run_inputs& inputs) {
+  const boost::json::object key = make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses,
+                                               text_at(&m.plan.key, "backend").value_or(""));
+  std::string text;
+  for (const std::string& d : differing_fields(m.plan.key, key)) text += (text.empty() ? "" : "; ") + d;
+  if (!text.empty())
+    fail(status::config, inputs.request.out.string(), ": the shards were planned with other inputs than are ",
+         "there now (", text, "); put those back");
 }
 
 void take_shared_parts(const merged_part& m, held_run& run) {

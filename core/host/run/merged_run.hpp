@@ -5,6 +5,7 @@
 #include "plugins/registry.hpp"
 #include "results/run_folder.hpp"
 #include "run/held_run.hpp"
+#include "run/run_inputs.hpp"
 #include "run/run_part.hpp"
 
 #include <cstdint>
@@ -18,6 +19,10 @@ bool is_whole(const merged_part& m);
 
 // Nothing is computed, so it need not be there: its word alone is known.
 registry::backend backend_of_shards(const merged_part& m);
+
+// Throws status::config, naming the fields, where model, data or options are no longer what the shards were
+// planned with.
+void refuse_other_inputs(const merged_part& m, const run_inputs& inputs);
 
 // Before the run's configuration is taken: the mean states of --null mean, which all shards have alike.
 void take_shared_parts(const merged_part& m, held_run& run);

@@ -111,7 +111,10 @@ int run_session::work() {
   // Before anything is computed, or of another run's folder more is touched than its lock and what an ended
   // process left unfinished.
   run_.refuse_other_configuration(inputs_, backend_.word());
-  if (part_.merged != nullptr) take_shared_parts(*part_.merged, run_);
+  if (part_.merged != nullptr) {
+    refuse_other_inputs(*part_.merged, inputs_);
+    take_shared_parts(*part_.merged, run_);
+  }
   if (!take_means()) return stopped("the mean states were not complete");
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration, which so far is so

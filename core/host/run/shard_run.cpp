@@ -7,6 +7,7 @@
 #include "run/run_session.hpp"
 #include "terminal/log.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -74,6 +75,14 @@ std::vector<shard_state> find_shards(const std::vector<fs::path>& folders, const
   return out;
 }
 
+// What is written there would be taken for a shard's.
+void refuse_within(const fs::path& out, const fs::path& shards) {
+  const fs::path a = fs::weakly_canonical(out), b = fs::weakly_canonical(shards);
+  if (a != b && std::mismatch(b.begin(), b.end(), a.begin(), a.end()).first == b.end())
+    fail(status::usage, "--out ", out.string(), ": lies within ", shards.string(),
+         ", which holds the shards; choose that itself or another folder");
+}
+
 merged_part parts_of(const merge_request& merge) {
   merged_part out;
   out.plan = plan_in(merge.folders.front());
@@ -94,7 +103,7 @@ merged_part parts_of(const merge_request& merge) {
                                unfinished_for_people(left));
   if (!merge.partial || out.shards.empty())
     fail(status::no_input, merge.folders.front().string(), ": ", what,
-         out.shards.empty() ? "" : "; run those, or merge what is there by --partial");
+         out.shards.empty() ? "; run those first" : "; run those, or merge what is there by --partial");
   log_warning(cat("a part of the run: ", what));
   return out;
 }
@@ -110,17 +119,25 @@ int execute_shard(run_request request, registry& plugins) {
   part.shard = place_of(request);
   request.work.backend = backend_of_plan(part.shard->root, request.work.backend);
   request.out = part.shard->root / shard_folder(part.shard->number, part.shard->of);
-  return execute_run(std::move(request), plugins, part);
+  log_info(cat("shard ", part.shard->number, " of ", part.shard->of));
+  const fs::path folder = request.out;
+  try {
+    return execute_run(std::move(request), plugins, part);
+  } catch (const error& e) {
+    if (e.code() != status::stopped) note_failed_start(folder, e.what());
+    throw;
+  }
 }
 
 void refuse_unmerged(const fs::path& folder) {
-  if (fs::exists(folder / shard_plan::file_name) && !fs::exists(folder / "run.json"))
+  if (fs::exists(folder / shard_plan::file_name) && !is_complete(manifest::read(folder / "run.json").fields))
     fail(status::config, folder.string(), ": holds the shards of a run; depthlens merge ", folder.string(),
          " puts them together, --shard I/N goes on with one, --fresh moves them aside");
 }
 
 int execute_merge(run_request request, const merge_request& merge, registry& plugins) {
   const merged_part parts = parts_of(merge);
+  for (const fs::path& folder : merge.folders) refuse_within(request.out, folder);
   refuse_foreign_folder(request.out, "cannot become that of a run");
   run_part part;
   part.merged = &parts;

@@ -11,7 +11,9 @@
 #include "run/compared_records.hpp"
 #include "run/run_inputs.hpp"
 #include "run/run_session.hpp"
+#include "version.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -55,6 +57,13 @@ fs::path log_of(const fs::path& run, const std::string& study, const std::string
   return run / "log" / (study + "." + lens + ".log");
 }
 
+// A line from a little before a place on.
+std::string from_place(const std::string& line, std::size_t at) {
+  constexpr std::size_t before = 24;
+  const std::size_t begin = at > before ? at - before : 0;
+  return cat(begin > 0 ? "..." : "", printable(std::string_view(line).substr(begin)));
+}
+
 // Where two texts begin to differ, as "line 7: ...".
 std::string first_difference(const fs::path& there, const fs::path& made) {
   byte_source a(there), b(made);
@@ -63,8 +72,10 @@ std::string first_difference(const fs::path& there, const fs::path& made) {
     const bool more_a = a.get_line(line_a), more_b = b.get_line(line_b);
     if (!more_a && !more_b) return "";
     if (more_a == more_b && line_a == line_b) continue;
-    return cat("line ", n, ": ", more_a ? printable(line_a) : "nothing", ", of the log ",
-               more_b ? printable(line_b) : "nothing");
+    const auto at = static_cast<std::size_t>(
+        std::mismatch(line_a.begin(), line_a.end(), line_b.begin(), line_b.end()).first - line_a.begin());
+    return cat("line ", n, ": ", more_a ? from_place(line_a, at) : "nothing", ", by the log ",
+               more_b ? from_place(line_b, at) : "nothing");
   }
 }
 
@@ -122,6 +133,19 @@ sample draw(const opened_run& run, std::uint64_t n, std::uint64_t seed) {
   return out;
 }
 
+// A run keeps the mean states of --null mean that it began with, of whichever records those were.
+void take_mean_states(const manifest& m, const fs::path& run, const fs::path& again) {
+  constexpr const char* file = "null_mean.safetensors";
+  const auto sha256 = text_at(object_at(&m.fields, "key"), "null_mean");
+  if (!sha256 || !fs::exists(run / file)) return;
+  fs::create_directories(again);
+  fs::copy_file(run / file, again / file);
+  manifest begun;
+  begun.fields["depthlens"] = DEPTHLENS_VERSION;
+  begun.fields["key"] = {{"null_mean", *sha256}};
+  begun.write(again / "run.json");
+}
+
 // The run's logs know on what they were computed.
 bool is_of_device(const entry& e, const std::string& device) {
   return e.device() && device_class(*e.device()) == device_class(device);
@@ -176,6 +200,7 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
   if (drawn.empty()) return;
   again.out = temporary.path() / "run";
   again.limit = std::numeric_limits<std::uint64_t>::max();  // it may have been larger once
+  take_mean_states(m, run.inputs.request.out, again.out);
   const run_part part{.sample =
                           [&](std::size_t study, const record_key& key) {
                             return drawn.contains({study, key});

@@ -21,8 +21,9 @@ void append_missing(const record_log& there, const shard_log& part, const shard_
   }
   if (entries.damaged_places() > 0 || entries.damaged_end())
     log_warning(cat(part.file.string(), ": is damaged in ", entries.damaged_places(),
-                    entries.damaged_places() == 1 ? " place" : " places", "; run shard ", part.shard,
-                    " again if records are missing"));
+                    entries.damaged_places() == 1 ? " place" : " places",
+                    " and passed over there; if that costs records, the merge ends with a word, and shard ",
+                    part.shard, " is to be run again"));
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 #include "shards/shard_state.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "results/run_progress.hpp"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
 #include <utility>
 
 namespace depthlens {
@@ -15,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+
+constexpr std::size_t longest_failure = 2000;
 
 std::optional<milliseconds> age_by_our_clock(const fs::path& file) {
   const std::optional<timespec> then = time_of(file);
@@ -48,6 +52,15 @@ void look_at_progress(const fs::path& file, shard_state& s) {
   s.progressed = age(file);
   if (s.phase == shard_phase::running && s.progressed)
     if (const auto left = p->left()) s.left = std::max(milliseconds(0), *left - *s.progressed);
+}
+
+constexpr const char* failed_start = "failure";  // of a shard that has no run.json
+
+void look_at_failed_start(shard_state& s) {
+  std::ifstream in(s.folder / failed_start);
+  if (!std::getline(in, s.failure)) return;
+  s.failure = visible_line(s.failure.substr(0, longest_failure));
+  s.phase = shard_phase::failed;
 }
 
 shard_phase phase_of(const manifest& about) {
@@ -108,12 +121,23 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
     s.phase = shard_phase::running;
   else if (locked && s.phase == shard_phase::not_begun)
     s.phase = shard_phase::dead;
-  if (s.phase == shard_phase::running || s.phase == shard_phase::dead)
+  if (s.phase == shard_phase::not_begun) look_at_failed_start(s);
+  if (s.phase != shard_phase::not_begun && s.phase != shard_phase::done)
     look_at_progress(s.folder / "log" / "progress", s);
   return s;
 }
 
 }  // namespace
+
+void note_failed_start(const fs::path& folder, std::string_view why) noexcept {
+  try {
+    std::error_code code;
+    if (fs::exists(folder / "log" / "lock", code) || fs::exists(folder / "run.json", code)) return;
+    fs::create_directories(folder, code);
+    std::ofstream(folder / failed_start) << visible_line(why.substr(0, longest_failure)) << '\n';
+  } catch (const std::exception&) {  // the failure itself is what counts
+  }
+}
 
 shard_state look_at_run(const fs::path& folder) { return look_at(folder, std::nullopt); }
 

@@ -44,6 +44,9 @@ inline constexpr std::chrono::milliseconds silence_of_the_dead{60'000};
 
 // Of a run that one process does; its number is 1.
 shard_state look_at_run(const std::filesystem::path& folder);
+// Leaves in the folder of a shard why it could not begin, for the shard_state of one without run.json. Where
+// that cannot be written, or a process is at the shard, nothing is.
+void note_failed_start(const std::filesystem::path& folder, std::string_view why) noexcept;
 shard_state look_at_shard(const std::filesystem::path& root, const shard_plan& plan, std::uint64_t number);
 std::vector<shard_state> look_at_shards(const std::filesystem::path& root, const shard_plan& plan);
 

@@ -57,13 +57,18 @@ has_some() { (($(finished_records "$1") > 0)); }
 starts_of() { cat "$folder"/work/*_"$1".log 2>/dev/null | grep -c '^== .* start ' || true; }
 was_put_back() { grep -q 'back into the queue' "$folder"/work/*_"$1".log && ! is_running "${job}_$1"; }
 started_again() { (($(starts_of "$1") > $2)) || { hurry; false; }; }
-# Slurm holds a task that was put back for two minutes; that is cut short.
+# Slurm holds a task that was put back for two minutes; that is cut short, once: each time begins a new wait.
 hurry() {
-  local task
-  for task in $(squeue --noheader --format='%i %r' | awk '$2 == "BeginTime" { print $1 }'); do
-    scontrol update "JobId=$task" StartTime=now 2>/dev/null || true
-  done
+  local task reason start
+  while read -r task reason start; do
+    if [[ "$reason" == BeginTime && "$start" != N/A ]] && (($(date -d "$start" +%s) > $(date +%s) + 5)); then
+      scontrol update "JobId=$task" StartTime=now 2>/dev/null || true
+    fi
+  done < <(squeue --noheader --states=PENDING --format='%i %r %S')
 }
+on_two() { squeue --noheader --states=RUNNING --nodelist=two --format=%K --jobs="$job"; }
+is_some_on_two() { [[ -n "$(on_two)" ]]; }
+is_lost() { grep -q 'due to failure of node two' "$folder/slurm/slurmctld.log"; }
 all_gone() { hurry; [[ -z "$(squeue --noheader)" ]]; }
 
 case_begin "$folder" "$program"
@@ -92,11 +97,7 @@ scontrol update "JobId=${job}_2" TimeLimit=2
 slurm_until 240 "task 2 was put back" was_put_back 2
 scontrol update "JobId=${job}_2" TimeLimit=60
 say "task 2: put back at its time limit with $(finished_records 2) records finished"
-slurm_until 240 "task 2 has started again" started_again 2 1
-grep -h '^== ' ./*-"${job}"_2.log | sed 's/^/    /'
 
-on_two() { squeue --noheader --states=RUNNING --nodelist=two --format=%K --jobs="$job"; }
-is_some_on_two() { [[ -n "$(on_two)" ]]; }
 slurm_until 240 "a task is on node two" is_some_on_two
 victim=$(on_two)
 slurm_until 120 "shard $victim has records" has_some "$victim"
@@ -105,11 +106,12 @@ had=$(finished_records "$victim")
 slurm_lose two
 # shellcheck disable=SC2154  # set there
 say "node two is lost with task $victim at $had records: $slurm_lost processes killed"
-is_lost() { grep -q 'due to failure of node two' "$folder/slurm/slurmctld.log"; }
 slurm_until 180 "Slurm knows that node two is lost" is_lost
 slurm_return two
 slurm_until 180 "task $victim has started again" started_again "$victim" "$begun"
 say "node two is back; $(grep -o 'requeue job.*' "$folder/slurm/slurmctld.log" | tail -n 1)"
+slurm_until 240 "task 2 has started again" started_again 2 1
+for task in 2 "$victim"; do grep -h '^== ' ./*-"${job}_$task".log; done | sed 's/^/    /'
 
 slurm_until 1800 "the array ends" all_gone
 "$program" status "$out" | sed 's/^/    /'

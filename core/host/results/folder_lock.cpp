@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 #include <utility>
 
 namespace depthlens {
@@ -163,10 +164,15 @@ bool folder_lock::take_over() {
 }
 
 void folder_lock::write_mine(int fd) {
-  const bool written = ::write(fd, mine_.data(), mine_.size()) == static_cast<ssize_t>(mine_.size());
-  const int reason = errno;
+  std::string_view rest = mine_;
+  int reason = 0;
+  while (!rest.empty() && reason == 0) {
+    const ssize_t n = ::write(fd, rest.data(), rest.size());
+    if (n < 0 && errno != EINTR) reason = errno;
+    if (n > 0) rest.remove_prefix(static_cast<std::size_t>(n));
+  }
   ::close(fd);
-  if (written) return;
+  if (reason == 0) return;
   std::error_code ignored;
   fs::remove(file_, ignored);
   fail(status::io, file_.string(), ": cannot write: ", std::strerror(reason));

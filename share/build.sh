@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Configures and builds one preset, with no more compilers at once than cores and memory bear: an
-# out-of-memory kill in the middle of a build is a poor first impression.
+# out-of-memory kill in the middle of a build is a poor first impression. Uses ccache where it is installed.
 #   share/build.sh [PRESET [CMAKE OPTION...]]   default: release; options as -DNAME=VALUE
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -27,6 +27,11 @@ fi
 # An activated conda environment is where the libraries are, whether or not its compilers say so.
 if [[ -n "${CONDA_PREFIX:-}" ]]; then
   export CMAKE_PREFIX_PATH=$CONDA_PREFIX${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+fi
+# Sources that have not changed since are not compiled again, where ccache is.
+if command -v ccache >/dev/null; then
+  export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
+  export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
 fi
 cmake --preset "$preset" "$@" </dev/null >&2
 cmake --build --preset "$preset" --parallel "${DEPTHLENS_JOBS:-$(jobs_by_memory)}" </dev/null >&2

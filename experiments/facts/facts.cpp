@@ -4,6 +4,7 @@
 // facts_published.hpp.
 #include "attempts.hpp"
 #include "facts_published.hpp"
+#include "repeated_facts.hpp"
 #include "tables.hpp"
 
 #include "depthlens/experiment.hpp"
@@ -15,12 +16,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace depthlens::facts {
@@ -55,7 +54,10 @@ class facts_study final : public study {
   static std::span<const dlens_option> options();
   static std::span<const dlens_input> inputs();
 
-  const description& describe() override { return description_; }
+  const description& describe() override {
+    repeated_.complete();
+    return description_;
+  }
   void survey(const record_view&) override;
   void plan(const record_view&, const tops_view&, const request_view&) const override;
   void consume(const record_view&, const answers_view&, std::uint32_t lens, const sink_view&) const override;
@@ -65,9 +67,8 @@ class facts_study final : public study {
  private:
   static std::vector<figure> figures(const dlens_run&, bool failures);
   attempt attempt_of(const record_view& record, const tops_view& answers) const {
-    return attempts_.after(record, answers, duplicate(record));
+    return attempts_.after(record, answers, repeated_.contains(record));
   }
-  bool duplicate(const record_view&) const;
   told_answer told(const attempt&, const fact_answer&, const answers_view&) const;
   std::vector<dlens_value> own_values(const record_view&, const told_answer*,
                                       const std::optional<std::string>& said) const;
@@ -79,8 +80,7 @@ class facts_study final : public study {
   attempts attempts_;
   std::optional<published_facts> published_;  // instead of attempts_
   bool once_, failures_;
-  using place = std::pair<std::uint32_t, std::uint64_t>;             // data set, index
-  std::map<std::pair<std::string, std::string>, place> first_seen_;  // by prompt and answer
+  repeated_facts repeated_;  // none where they are read each time
   description description_;
 };
 
@@ -120,17 +120,8 @@ std::vector<figure> facts_study::figures(const dlens_run& run, bool failures) {
 }
 
 void facts_study::survey(const record_view& record) {
-  if (!once_) return;
-  if (const auto answer = record.find("answer"))
-    first_seen_.try_emplace({std::string(record.at("prompt")), std::string(*answer)}, record.dataset(),
-                            record.index());
-}
-
-bool facts_study::duplicate(const record_view& record) const {
   const auto answer = record.find("answer");
-  if (!once_ || !answer) return false;
-  const auto at = first_seen_.find({std::string(record.at("prompt")), std::string(*answer)});
-  return at != first_seen_.end() && at->second != place{record.dataset(), record.index()};
+  if (once_ && answer) repeated_.survey(record, record.at("prompt"), *answer);
 }
 
 void facts_study::plan(const record_view& record, const tops_view& answers,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans of shards: who has which record, whatever records come or go; and what a shard's folder tells of it.
 #include "shards/asked_shard.hpp"
+#include "shards/merged_logs.hpp"
 #include "shards/shard_cut.hpp"
 #include "shards/shard_plan.hpp"
 #include "shards/shard_state.hpp"
@@ -10,6 +11,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,6 +116,17 @@ BOOST_AUTO_TEST_CASE(a_plan_reads_back_as_it_was_written_and_the_first_writer_is
   BOOST_TEST(there->limit == plan.limit);
   BOOST_TEST(there->shares[2].tokens == plan.shares[2].tokens);
   BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_in_place_of_a_shards_log_is_refused_and_not_waited_for) {
+  const scratch_folder folder;
+  const auto pipe = folder.path() / "part.log", whole = folder.path() / "whole.log";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  check_fails(
+      [&] {
+        merge_logs(whole, {{1, pipe}}, planned({}, 1));
+      },
+      status::no_input, pipe.string(), "not a regular file");
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_plan_is_refused_by_name) {

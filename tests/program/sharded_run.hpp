@@ -30,6 +30,8 @@ class sharded_run {
   }
 
   std::filesystem::path path(const std::string& name) const { return folder_.path() / name; }
+  std::string model() const { return model_.path(); }
+  const std::filesystem::path& data() const { return data_; }
   const std::filesystem::path& folder() const { return folder_.path(); }
   // Of run and shard alike, behind their experiments.
   words options(const std::string& out) const {

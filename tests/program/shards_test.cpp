@@ -243,6 +243,35 @@ BOOST_AUTO_TEST_CASE(verify_finds_one_changed_digit_and_otherwise_nothing) {
   check_refused({"verify", (dir / "shards/0001-of-0002").string() + "x"}, status::no_input, "no such folder");
 }
 
+BOOST_AUTO_TEST_CASE(verify_finds_what_run_json_says_wrongly) {
+  const fs::path dir = tiny().path("misled"), file = dir / "run.json";
+  must_work(tiny().run("misled"));
+  const std::string before = read_bytes(file);
+  const auto found_after = [&](const std::string& text, const std::string& other) {
+    BOOST_REQUIRE(before.find(text) != std::string::npos);
+    std::ofstream(file, std::ios::binary)
+        << before.substr(0, before.find(text)) << other << before.substr(before.find(text) + text.size());
+    const outcome o = depthlens_says({"verify", dir.string(), "--rows", "1"});
+    BOOST_TEST(o.code == 65);
+    return o.out;
+  };
+  const auto kept = manifest_of(dir).at("counts").at("facts").as_object().begin()->value().at("kept");
+  const std::string count = "\"kept\": " + boost::json::serialize(kept);
+  BOOST_TEST(found_after(count, "\"kept\": 7").find("what it counts of facts") != std::string::npos);
+  const std::string model = manifest_of(dir).at("key").at("model_sha256").as_string().c_str();
+  BOOST_TEST(found_after(model, std::string(64, 'a')).find("model_sha256") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_refuses_what_its_shards_would_refuse) {
+  const words patching = words{"shard", "patching", "--n", "2", "--model", tiny().model()} +
+                         words{"--data", "patching.source=" + tiny().data().string(),
+                               "--data", "patching.target=" + tiny().data().string(),
+                               "--null", "shuffled",
+                               "--out",  tiny().path("patched").string()};
+  check_refused(patching, status::unavailable, "--null shuffled");
+  BOOST_TEST(!fs::exists(tiny().path("patched")));
+}
+
 BOOST_AUTO_TEST_CASE(job_files_of_every_engine_are_filled_in) {
   for (const char* engine : {"slurm", "hyperqueue", "parallel", "snakemake", "nextflow", "kubernetes"}) {
     const outcome o = must_work(tiny().plan("jobs", "16") + words{"--write", engine});
@@ -257,6 +286,12 @@ BOOST_AUTO_TEST_CASE(job_files_of_every_engine_are_filled_in) {
   }
   check_refused(tiny().plan("jobs", "16") + words{"--write", "slurn"}, status::usage, "slurm");
   check_refused(words{"shard", "facts", "early-exit"} + tiny().options("jobs"), status::usage, "--n");
+  // However --out is written, a job file has it once.
+  const outcome attached = must_work(words{"shard", "facts", "-o" + tiny().path("short").string()} +
+                                     words{"--n", "2", "--model", tiny().model(), "--data",
+                                           "facts=" + tiny().data().string(), "--write", "slurm"});
+  BOOST_TEST(attached.out.find("-o" + tiny().path("short").string()) == std::string::npos);
+  BOOST_TEST(attached.out.find("--out " + tiny().path("short").string()) != std::string::npos, attached.out);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

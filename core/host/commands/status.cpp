@@ -4,6 +4,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/text.hpp"
 #include "shards/shard_state.hpp"
+#include "terminal/time_words.hpp"
 
 #include <array>
 #include <iomanip>
@@ -16,12 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-std::string time_words(milliseconds t) {
-  const std::int64_t s = std::max<std::int64_t>(0, (t.count() + 500) / 1000);
-  if (s < 60) return cat(s, " s");
-  if (s < 3600) return cat(s / 60, " min");
-  return cat(s / 3600, " h ", s % 3600 / 60, " min");
-}
+std::string words_of(milliseconds t) { return time_words(static_cast<double>(t.count()) / 1000); }
 
 bool has_holder(const shard_state& s) {
   return (s.phase == shard_phase::running || s.phase == shard_phase::dead) && !s.holder.host.empty();
@@ -34,10 +30,10 @@ std::string words_about(const shard_state& s) {
   if (has_holder(s))
     add(cat(visible_line(s.holder.host), ", process ", s.holder.pid,
             s.holder.job.id.empty() ? "" : cat(", job ", s.holder.job.id)));
-  if (s.phase == shard_phase::dead && s.renewed) add(cat("not heard of for ", time_words(*s.renewed)));
+  if (s.phase == shard_phase::dead && s.renewed) add(cat("not heard of for ", words_of(*s.renewed)));
   if (s.phase == shard_phase::running && s.progressed)
-    add(cat("last progress ", time_words(*s.progressed), " ago"));
-  if (s.left) add(cat(time_words(*s.left), " left"));
+    add(cat("last progress ", words_of(*s.progressed), " ago"));
+  if (s.left) add(cat(words_of(*s.left), " left"));
   if (s.phase == shard_phase::failed) add(s.failure.empty() ? "its log says why" : visible_line(s.failure));
   return out;
 }

@@ -31,6 +31,12 @@ std::vector<std::int32_t> shuffled_before(const std::vector<std::int32_t>& ids, 
   return out;
 }
 
+void refuse_to_shuffle(const asked_work& work) {
+  for (const read_request& r : work.requests)
+    if (!work.is_plain(r.sequence) || r.against >= 0)
+      fail(status::unavailable, "--null shuffled: an experiment that changes states has no such control");
+}
+
 control_batch::control_batch(const job_batch& batch, const shuffle_rule* shuffle) {
   const asked_work work = batch.work();
   requests_.assign(work.requests.begin(), work.requests.end());
@@ -52,9 +58,8 @@ control_batch::control_batch(const job_batch& batch, const shuffle_rule* shuffle
 }
 
 void control_batch::shuffle_sequences(const asked_work& from, const shuffle_rule& rule) {
+  refuse_to_shuffle(from);
   for (read_request& r : requests_) {
-    if (!from.is_plain(r.sequence) || r.against >= 0)
-      fail(status::unavailable, "--null shuffled: an experiment that changes states has no such control");
     sequences_.push_back(shuffled_before(from.sequences[r.sequence], r.position, rule));
     r.sequence = static_cast<std::uint32_t>(sequences_.size() - 1);
   }

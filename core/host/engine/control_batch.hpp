@@ -21,11 +21,13 @@ struct shuffle_rule {
 std::vector<std::int32_t> shuffled_before(const std::vector<std::int32_t>& ids, std::size_t position,
                                           const shuffle_rule& rule);
 
+// Reads of changed sequences, or held against others, cannot be shuffled: status::unavailable.
+void refuse_to_shuffle(const asked_work& work);
+
 // Of a batch that is read: targets that are a top-1 are known then.
 class control_batch {
  public:
-  // shuffle: null = in the same order. Throws status::unavailable for reads that cannot be shuffled: of
-  // changed sequences, or held against others. The batch outlives it.
+  // shuffle: null = in the same order. Errors: those of refuse_to_shuffle. The batch outlives it.
   control_batch(const job_batch& batch, const shuffle_rule* shuffle);
 
   asked_work work() const { return {sequences_, requests_, edits_}; }

@@ -238,6 +238,7 @@ void study_runner::run_batch(window_state& w, const job_batch& batch, std::vecto
     record_job& job = *batch.owner(request).job;
     if (job.receive(batch.owner(request).read, std::move(result))) go_on(job, w, again);
   };
+  if (!w.reads && options_.shuffle) refuse_to_shuffle(batch.work());
   const double before = static_cast<double>(progress_->done());
   const auto at_stage = [&](std::string where, double share) {
     if (stop) throw stop_request{};

@@ -59,7 +59,7 @@ class study_runner {
     std::optional<pack_rules> only_count = std::nullopt;
     make_generator generator = {};
     // Of lenses that are of the control, which reads by the lenses they are of; and whether it reads shuffled
-    // tokens.
+    // tokens, of which a dry run only knows that some reads have none.
     make_evaluator control = {};
     std::optional<shuffle_rule> shuffle = std::nullopt;
     // Which records are this run's, by the study's number and their keys; all where it is empty.

@@ -83,6 +83,7 @@ class study_session {
 
   // The study's own tables, and behind them those of --experts.
   const dlens_description& description() const { return all_tables_; }
+  std::uint64_t own_tables() const { return description_->n_tables; }
   // Null where they are not asked for.
   const expert_tables* experts() const { return experts_.get(); }
   std::span<const dlens_figure* const> figures() const { return figures_; }

@@ -42,7 +42,8 @@ entry_head head_of(std::string_view bytes) {
 
 log_file::log_file(const std::filesystem::path& file, log_access access) : path_(file) {
   const bool writes = access == log_access::write;
-  fd_ = ::open(file.c_str(), (writes ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0666);
+  // O_NONBLOCK: opening a named pipe must not wait for a writer.
+  fd_ = ::open(file.c_str(), (writes ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NONBLOCK, 0666);
   if (fd_ < 0)
     fail_errno(errno, writes ? file_use::create : file_use::read, file.string(),
                ": cannot open the record log");
@@ -61,6 +62,7 @@ log_file::~log_file() {
 void log_file::start(log_access access) {
   struct stat info {};
   if (::fstat(fd_, &info) != 0) fail_errno(errno, file_use::write, path_.string(), ": cannot look at it");
+  if (!S_ISREG(info.st_mode)) fail(status::no_input, path_.string(), ": is not a regular file");
   size_ = static_cast<std::uint64_t>(info.st_size);
   if (size_ < begin && access == log_access::read)
     fail(status::io, path_.string(), ": not a whole record log: it has ", size_, " bytes");
@@ -189,7 +191,9 @@ std::optional<log_scan::found> log_scan::whole(std::uint64_t at) {
   std::memcpy(&name, view(payload, sizeof name).data(), sizeof name);
   if (name > length - shortest_payload) return std::nullopt;
   if (sum_of(payload, length) != sum) return std::nullopt;
-  std::string start(shortest_payload + name, '\0');
+  const std::size_t key = shortest_payload + std::size_t{name};
+  if (key <= buffer_.size()) return found{at, *key_of_payload(view(payload, key))};
+  std::string start(key, '\0');
   file_.read(payload, start.data(), start.size());
   return found{at, *key_of_payload(start)};
 }

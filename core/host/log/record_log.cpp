@@ -18,7 +18,7 @@ void record_log::scan(const std::function<void(std::string_view)>& warn, log_acc
   while (const auto found = entries.next())
     sets_[found->key.set].push_back({found->key.index, found->key.hash, found->at});
   for (auto& [set, all] : sets_) {
-    std::sort(all.begin(), all.end());
+    if (!std::is_sorted(all.begin(), all.end())) std::sort(all.begin(), all.end());
     // Of a record that was written twice the later entry holds.
     std::size_t kept = 0;
     for (const place& p : all) {
@@ -45,13 +45,9 @@ std::size_t record_log::size() const {
   return n;
 }
 
-std::vector<record_key> record_log::keys(const std::string& set) const {
-  std::vector<record_key> out;
+std::size_t record_log::size(const std::string& set) const {
   const auto all = sets_.find(set);
-  if (all == sets_.end()) return out;
-  out.reserve(all->second.size());
-  for (const place& p : all->second) out.push_back({set, p.index, p.hash});
-  return out;
+  return all == sets_.end() ? 0 : all->second.size();
 }
 
 const record_log::place* record_log::find(const record_key& key) const {

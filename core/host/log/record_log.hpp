@@ -36,11 +36,15 @@ class record_log {
 
   bool has(const record_key& key) const { return find(key) != nullptr; }
   std::size_t size() const;
+  std::size_t size(const std::string& set) const;
   // Appends a finished payload with one write. Not thread-safe: one writer at a time.
   void append(const record_key& key, std::string_view payload);
   void sync() { file_.sync(); }
-  // The keys of all records of a data set, in order.
-  std::vector<record_key> keys(const std::string& set) const;
+  // The key of a data set's n-th record by row number, n < size(set).
+  record_key key(const std::string& set, std::size_t n) const {
+    const place& p = sets_.at(set).at(n);
+    return {set, p.index, p.hash};
+  }
 
   class reader;
   // The records that `wanted` accepts, in the order of `sets` and of the row numbers. The log outlives the

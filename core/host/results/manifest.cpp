@@ -102,6 +102,12 @@ std::vector<std::string> differing_fields(const boost::json::object& old_key,
   return out;
 }
 
+std::string differences_of(const boost::json::object& old_key, const boost::json::object& new_key) {
+  std::string out;
+  for (const std::string& d : differing_fields(old_key, new_key)) out += (out.empty() ? "" : "; ") + d;
+  return out;
+}
+
 bool is_complete(const boost::json::object& manifest) { return text_at(&manifest, "status") == "complete"; }
 
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
@@ -119,8 +125,7 @@ void refuse_other_key(const manifest& m, const boost::json::object& key, const s
   for (const char* later : {"experts", "chat"})
     if (!before.contains(later)) before[later] = "off";  // as all runs were before it could be asked for
   if (!before.contains("generate")) before["generate"] = 0;
-  std::string text;
-  for (const std::string& d : differing_fields(before, key)) text += (text.empty() ? "" : "; ") + d;
+  const std::string text = differences_of(before, key);
   if (text.empty()) return;
   fail(status::config, folder.string(), " holds a ", what, " (", text,
        "); choose another --out, or --fresh to move it aside");

@@ -31,6 +31,8 @@ class manifest {
 // One line for each key field that differs: "model.sha256: ab12... -> cd34...".
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key);
+// The same in one line, "; " between them; "" = none differs.
+std::string differences_of(const boost::json::object& old_key, const boost::json::object& new_key);
 
 // Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config,
 // naming `what` the folder holds ("run of another configuration") and each field that differs.

@@ -57,8 +57,8 @@ run_folder::run_folder(const fs::path& root, const lock_timing& timing) {
   for (const fs::path& p : {root_, root_ / "data", root_ / "plots", root_ / "log"}) remove_unfinished(p);
 }
 
-fs::path run_folder::log(const std::string& study, const std::string& lens) const {
-  return root_ / "log" / (study + "." + lens + ".log");
+fs::path log_path(const fs::path& root, const std::string& study, const std::string& lens) {
+  return root / "log" / (study + "." + lens + ".log");
 }
 
 fs::path move_aside(const fs::path& root) {

@@ -10,6 +10,10 @@
 
 namespace depthlens {
 
+// Of a run's folder: the log of a study and lens.
+std::filesystem::path log_path(const std::filesystem::path& root, const std::string& study,
+                               const std::string& lens);
+
 class run_folder {
  public:
   // Creates the folder and takes its lock. One that another process holds is status::config and names it.
@@ -22,7 +26,9 @@ class run_folder {
   std::filesystem::path data() const { return root_ / "data"; }
   std::filesystem::path plots() const { return root_ / "plots"; }
   std::filesystem::path progress() const { return root_ / "log" / "progress"; }  // see run_progress.hpp
-  std::filesystem::path log(const std::string& study, const std::string& lens) const;
+  std::filesystem::path log(const std::string& study, const std::string& lens) const {
+    return log_path(root_, study, lens);
+  }
 
  private:
   std::filesystem::path root_;

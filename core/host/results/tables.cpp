@@ -103,11 +103,6 @@ std::function<bool(const record_key&)> within_limit(const study_session& session
   return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
-std::uint64_t own_tables_of(const study_session& session) {
-  const std::uint64_t all = session.description().n_tables;
-  return session.experts() == nullptr ? all : all - session.experts()->about().c()->n_tables;
-}
-
 // Reads a log once, one record in memory at a time, for two takers: on_record gets every record, and the
 // study's finish, which pulls rows through c(), gets the rows of as many as it asks for.
 class log_rows {
@@ -180,7 +175,7 @@ class log_rows {
   const std::vector<std::string> sets_;
   const table_request& request_;
   std::optional<record_log::reader> records_;
-  const std::uint64_t own_tables_ = own_tables_of(request_.session);
+  const std::uint64_t own_tables_ = request_.session.own_tables();
   std::uint32_t dataset_ = 0;
   std::size_t at_ = 0;                  // in the record
   std::uint64_t read_ = 0, taken_ = 0;  // records since the beginning, and by take_record_

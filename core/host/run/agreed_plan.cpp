@@ -87,8 +87,7 @@ shard_plan read_soon(const fs::path& root) {
 
 std::string differences(const shard_plan& there, const shard_plan& mine) {
   const boost::json::object a = compared_fields(there), b = compared_fields(mine);
-  std::string out;
-  for (const std::string& d : differing_fields(a, b)) out += (out.empty() ? "" : "; ") + d;
+  std::string out = differences_of(a, b);
   add_missing("", a, b, "is not asked for", out);
   add_missing("", b, a, "is not in it", out);
   return out;

@@ -40,8 +40,9 @@ study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const ba
   std::vector<running_lens> lenses = counted_lenses(inputs);
   read_cost cost{.row_weight = row_weight(*inputs.model.files)};
   for (const running_lens& l : lenses) cost.layers += l.layers.size();
-  return study_runner(std::move(studies), std::move(lenses), {},
-                      {.window = wishes.window, .only_count = combine(wishes, advice, cost)});
+  return study_runner(
+      std::move(studies), std::move(lenses), {},
+      {.window = wishes.window, .only_count = combine(wishes, advice, cost), .shuffle = inputs.shuffle()});
 }
 
 }  // namespace

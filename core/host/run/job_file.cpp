@@ -78,6 +78,7 @@ std::vector<std::string> resolved_arguments(const job& j) {
   const std::vector<std::string>& given = j.plan.command.arguments;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const std::string name = given[i].substr(0, given[i].find('='));
+    if (given[i].starts_with("-o") && given[i].size() > 2) continue;  // its folder is attached
     if (name != "--backend" && name != "--threads" && name != "--out" && name != "-o")
       out.push_back(given[i]);
     else if (name == given[i])
@@ -139,7 +140,7 @@ std::uint64_t shard_needs::minutes() const {
   return static_cast<std::uint64_t>(begin + std::ceil(safety * flops / (each_second * threads) / 60));
 }
 
-void check_engine(const std::string& engine) { recipe_of(engine); }
+void check_engine(const std::string& engine) { recipe_file(recipe_of(engine)); }
 
 std::string shell_quoted(const std::string& text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -168,6 +169,11 @@ std::string job_file(const std::string& engine, const job& j) {
     for (blank& b : blanks)
       if (b.first == "@FOLDER@")
         b.second = boost::json::serialize(boost::json::string(j.plan.command.folder.string()));
+  if (engine == "snakemake")
+    for (const auto& [name, text] : blanks)
+      if (text.find("\"\"\"") != std::string::npos)
+        fail(status::usage,
+             "--write: a path or text of this command has three quotes, which a Snakefile cannot hold");
   if (engine == "nextflow")
     for (blank& b : blanks) b.second = for_nextflow(b.second);
   return filled_in(read_all(recipe_file(recipe_of(engine))), blanks);

@@ -2,8 +2,8 @@
 #include "run/merged_run.hpp"
 
 #include "depthlens/base/error.hpp"
-#include "results/output_digests.hpp"
 #include "results/run_device.hpp"
+#include "run/null_means.hpp"
 #include "run/run_key.hpp"
 #include "shards/merged_logs.hpp"
 
@@ -16,8 +16,6 @@ namespace depthlens {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* mean_file = "null_mean.safetensors";
 
 // Sums, but for what is a maximum.
 void add_work(boost::json::object& sum, const boost::json::object& one) {
@@ -69,25 +67,15 @@ registry::backend backend_of_shards(const merged_part& m) {
 void refuse_other_inputs(const merged_part& m, const run_inputs& inputs) {
   const boost::json::object key = make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses,
                                                text_at(&m.plan.key, "backend").value_or(""));
-  std::string text;
-  for (const std::string& d : differing_fields(m.plan.key, key)) text += (text.empty() ? "" : "; ") + d;
-  if (!text.empty())
+  if (const std::string text = differences_of(m.plan.key, key); !text.empty())
     fail(status::config, inputs.request.out.string(), ": the shards were planned with other inputs than are ",
          "there now (", text, "); put those back");
 }
 
 void take_shared_parts(const merged_part& m, held_run& run) {
-  const fs::path place = run.folder().root() / mean_file;
-  for (const shard_state& s : m.shards) {
-    const auto sha256 = text_at(object_at(&s.about.fields, "key"), "null_mean");
-    if (!sha256) continue;
-    boost::json::object key;
-    key["null_mean"] = *sha256;
-    merge_into(run.fields(), {{"key", std::move(key)}});
-    if (fs::exists(place)) return;
-    fs::copy_file(s.folder / mean_file, place);
-    return;
-  }
+  for (const shard_state& s : m.shards)
+    if (const auto sha256 = copy_null_means(s.about, s.folder, run.folder().root()))
+      return merge_into(run.fields(), {{"key", boost::json::object{{"null_mean", *sha256}}}});
 }
 
 void merge_shards(const merged_part& m, const std::string& study, const std::string& lens,

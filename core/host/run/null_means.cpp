@@ -58,4 +58,12 @@ std::optional<null_means> take_null_means(const run_inputs& inputs, held_run& ru
   return null_means{.states = *std::move(made), .made = true};
 }
 
+std::optional<std::string> copy_null_means(const manifest& about, const std::filesystem::path& from,
+                                           const std::filesystem::path& to) {
+  auto sha256 = text_at(object_at(&about.fields, "key"), "null_mean");
+  if (sha256 && std::filesystem::exists(from / mean_file) && !std::filesystem::exists(to / mean_file))
+    std::filesystem::copy_file(from / mean_file, to / mean_file);
+  return sha256;
+}
+
 }  // namespace depthlens

@@ -63,6 +63,11 @@ std::vector<running_lens> run_inputs::running_lenses() const {
   return out;
 }
 
+std::optional<shuffle_rule> run_inputs::shuffle() const {
+  if (request.null.kind != null_kind::shuffled) return std::nullopt;
+  return shuffle_rule{.seed = request.null.seed, .front = model.tokens->prefix()};
+}
+
 std::vector<std::filesystem::path> run_inputs::files_read() const {
   std::vector<std::filesystem::path> out = {model.path};
   for (const lens_spec& l : request.lenses) out.push_back(l.path);

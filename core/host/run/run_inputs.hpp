@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace depthlens {
@@ -26,6 +27,7 @@ struct run_inputs {
   std::uint64_t records_wanted() const;  // of all studies
   std::vector<running_lens> running_lenses() const;
   std::vector<std::filesystem::path> files_read() const;
+  std::optional<shuffle_rule> shuffle() const;  // of --null shuffled
 
   run_request request;  // with the data sets of an earlier run of the folder
   opened_model model;

@@ -19,7 +19,6 @@ namespace depthlens {
 struct shard_part {
   std::uint64_t number = 0, of = 0;
   std::filesystem::path root;
-  bool planned = false;  // a plan is there, else this process writes it
 };
 
 struct merged_part {

@@ -146,11 +146,6 @@ bool run_session::take_means() {
   return true;
 }
 
-std::optional<shuffle_rule> shuffle_of(const run_inputs& inputs) {
-  if (inputs.request.null.kind != null_kind::shuffled) return std::nullopt;
-  return shuffle_rule{.seed = inputs.request.null.seed, .front = inputs.model.tokens->prefix()};
-}
-
 void run_session::open_logs() {
   for (const auto& s : inputs_.sessions)
     for (const std::string& label : inputs_.context.lens_labels)
@@ -183,7 +178,7 @@ study_runner run_session::make_runner() {
       {.window = inputs_.request.work.window,
        .generator = [this](const std::vector<std::size_t>& lenses) { return backend_.generator_of(lenses); },
        .control = [this](const std::vector<std::size_t>& lenses) { return backend_.control_of(lenses); },
-       .shuffle = shuffle_of(inputs_),
+       .shuffle = inputs_.shuffle(),
        .wanted = filter_of(part_, plan_),
        .records_wanted = wanted_,
        .at_sync = [this, from = stopwatch()](const study_runner& r) { note_progress(r, from.seconds()); },

@@ -19,9 +19,9 @@ namespace fs = std::filesystem;
 
 // --shard auto takes N from the plan, and its task 0 is the last shard.
 shard_part place_of(const run_request& r) {
-  const auto plan = shard_plan::read(r.out);
-  shard_part out{.number = r.shard->number, .of = r.shard->of, .root = r.out, .planned = plan.has_value()};
+  shard_part out{.number = r.shard->number, .of = r.shard->of, .root = r.out};
   if (out.of == 0) {
+    const auto plan = shard_plan::read(r.out);
     if (!plan)
       fail(status::no_input, r.out.string(), ": no ", shard_plan::file_name, " there, which says how many ",
            "shards --shard auto is of; write it by: depthlens shard ... --n N --out ", r.out.string());
@@ -52,11 +52,8 @@ std::string unfinished_for_people(const std::vector<shard_state>& states) {
 
 void refuse_other_key(const shard_state& s, const boost::json::object& planned) {
   const auto* key = object_at(&s.about.fields, "key");
-  std::string text;
-  if (key == nullptr)
-    text = "its run.json does not say what it was made of";
-  else
-    for (const std::string& d : differing_fields(planned, *key)) text += (text.empty() ? "" : "; ") + d;
+  const std::string text =
+      key == nullptr ? "its run.json does not say what it was made of" : differences_of(planned, *key);
   if (!text.empty())
     fail(status::config, s.folder.string(), ": is of another configuration than the plan (", text, ")");
 }

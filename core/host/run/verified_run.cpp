@@ -5,16 +5,21 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 #include "log/record_log.hpp"
+#include "process/temporary_folder.hpp"
+#include "results/manifest.hpp"
 #include "results/output_digests.hpp"
 #include "results/run_device.hpp"
+#include "results/run_folder.hpp"
 #include "results/tables.hpp"
 #include "run/compared_records.hpp"
+#include "run/not_finite_records.hpp"
+#include "run/null_means.hpp"
 #include "run/run_inputs.hpp"
+#include "run/run_key.hpp"
 #include "run/run_session.hpp"
 #include "version.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <memory>
@@ -28,33 +33,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class temporary_folder {
- public:
-  temporary_folder() {
-    std::string pattern = (fs::temp_directory_path() / "depthlens-verify-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      fail(status::cannot_create, pattern, ": cannot create a temporary folder");
-    path_ = pattern;
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 constexpr std::size_t most_told = 100;
 
 void tell(verified& out, std::string line) {
   if (out.differences.size() < most_told) out.differences.push_back(std::move(line));
-}
-
-fs::path log_of(const fs::path& run, const std::string& study, const std::string& lens) {
-  return run / "log" / (study + "." + lens + ".log");
 }
 
 // A line from a little before a place on.
@@ -84,15 +66,16 @@ struct opened_run {
   explicit opened_run(run_request request) : inputs(std::move(request)) {
     for (const auto& s : inputs.sessions)
       for (const std::string& label : inputs.context.lens_labels)
-        logs.push_back(std::make_unique<record_log>(log_of(inputs.request.out, s->word(), label), log_warning,
-                                                    log_access::read));
+        logs.push_back(std::make_unique<record_log>(log_path(inputs.request.out, s->word(), label),
+                                                    log_warning, log_access::read));
   }
   run_inputs inputs;
   std::vector<std::unique_ptr<record_log>> logs;  // of each study, one for each lens
 };
 
-void verify_tables(const opened_run& run, const fs::path& folder, verified& out) {
+void verify_tables(const opened_run& run, const manifest& m, const fs::path& folder, verified& out) {
   const std::size_t L = run.inputs.lenses.size();
+  boost::json::object counts;
   for (std::size_t i = 0; i < run.logs.size(); ++i) {
     const finished_tables made = write_tables({.session = *run.inputs.sessions[i / L],
                                                .log = *run.logs[i],
@@ -101,6 +84,14 @@ void verify_tables(const opened_run& run, const fs::path& folder, verified& out)
                                                .as_published = run.inputs.request.published,
                                                .folder = folder},
                                               run.inputs.context);
+    const std::string& word = run.inputs.sessions[i / L]->word();
+    add_counts(made.counts, run.inputs.context.lens_labels[i % L], counts);
+    if (i % L + 1 == L) {
+      const auto* noted = value_at(object_at(&m.fields, "counts"), word);
+      if (noted == nullptr || *noted != std::exchange(counts, {}))
+        tell(out,
+             cat("run.json: what it counts of ", word, " as kept and not kept is not what the log holds"));
+    }
     for (const std::string& name : made.files) {
       ++out.tables;
       const fs::path there = run.inputs.request.out / "data" / name;
@@ -116,34 +107,70 @@ void verify_tables(const opened_run& run, const fs::path& folder, verified& out)
 
 using sample = std::set<std::pair<std::size_t, record_key>>;  // by study
 
-// As many of the records that all logs of a study have, each as likely as any other.
-sample draw(const opened_run& run, std::uint64_t n, std::uint64_t seed) {
-  std::vector<std::pair<std::size_t, record_key>> all;
-  const std::size_t L = run.inputs.lenses.size();
-  for (std::size_t s = 0; s < run.inputs.sessions.size(); ++s)
-    for (const std::string& set : run.inputs.sessions[s]->sets())
-      for (record_key& key : run.logs[s * L]->keys(set)) all.emplace_back(s, std::move(key));
+// The records of a run by number: of each study those of the first lens, data set by data set.
+class numbered_records {
+ public:
+  explicit numbered_records(const opened_run& run) {
+    const std::size_t L = run.inputs.lenses.size();
+    for (std::size_t s = 0; s < run.inputs.sessions.size(); ++s)
+      for (const std::string& set : run.inputs.sessions[s]->sets()) {
+        parts_.push_back({s, set, run.logs[s * L].get()});
+        size_ += parts_.back().log->size(set);
+      }
+  }
+  std::uint64_t size() const { return size_; }
+  std::pair<std::size_t, record_key> at(std::uint64_t number) const {
+    auto part = parts_.begin();
+    while (number >= part->log->size(part->set)) number -= part->log->size((part++)->set);
+    return {part->study, part->log->key(part->set, number)};
+  }
+
+ private:
+  struct part {
+    std::size_t study;
+    std::string set;
+    const record_log* log;
+  };
+  std::vector<part> parts_;
+  std::uint64_t size_ = 0;
+};
+
+// n of them, each as likely as any other.
+sample draw(const numbered_records& records, std::uint64_t n, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
   sample out;
-  // The first n steps of a shuffle; by remainders, which all libraries give alike.
-  for (std::size_t i = 0; i < all.size() && out.size() < n; ++i) {
-    std::swap(all[i], all[i + engine() % (all.size() - i)]);
-    out.insert(all[i]);
+  // The first n steps of a shuffle, of which those that moved are kept; by remainders, which all libraries
+  // give alike.
+  std::map<std::uint64_t, std::uint64_t> moved;
+  const auto at = [&](std::uint64_t i) { return moved.contains(i) ? moved.at(i) : i; };
+  for (std::uint64_t i = 0; i < records.size() && out.size() < n; ++i) {
+    const std::uint64_t other = i + engine() % (records.size() - i);
+    out.insert(records.at(at(other)));
+    moved[other] = at(i);
   }
   return out;
 }
 
 // A run keeps the mean states of --null mean that it began with, of whichever records those were.
 void take_mean_states(const manifest& m, const fs::path& run, const fs::path& again) {
-  constexpr const char* file = "null_mean.safetensors";
-  const auto sha256 = text_at(object_at(&m.fields, "key"), "null_mean");
-  if (!sha256 || !fs::exists(run / file)) return;
   fs::create_directories(again);
-  fs::copy_file(run / file, again / file);
+  const auto sha256 = copy_null_means(m, run, again);
+  if (!sha256) return;
   manifest begun;
   begun.fields["depthlens"] = DEPTHLENS_VERSION;
   begun.fields["key"] = {{"null_mean", *sha256}};
   begun.write(again / "run.json");
+}
+
+// What run.json says of the command's inputs and of what was kept.
+void verify_manifest(const opened_run& run, const manifest& m, verified& out) {
+  const run_inputs& i = run.inputs;
+  const boost::json::object now = make_run_key(i.request, i.model, i.chat.get(), i.lenses,
+                                               text_at(object_at(&m.fields, "key"), "backend").value_or(""));
+  if (const auto* key = object_at(&m.fields, "key"); key == nullptr)
+    tell(out, "run.json: does not say what the run was made of (\"key\")");
+  else if (const std::string d = differences_of(*key, now); !d.empty())
+    tell(out, cat("run.json, or what it was made of, has changed: ", d));
 }
 
 // The run's logs know on what they were computed.
@@ -156,7 +183,7 @@ void compare(const opened_run& run, const fs::path& again, const sample& drawn, 
   for (std::size_t i = 0; i < run.logs.size(); ++i) {
     const std::string& word = run.inputs.sessions[i / L]->word();
     const std::string& label = run.inputs.context.lens_labels[i % L];
-    const record_log made(log_of(again, word, label), log_warning, log_access::read);
+    const record_log made(log_path(again, word, label), log_warning, log_access::read);
     for (const auto& [study, key] : drawn) {
       if (study != i / L) continue;
       if (i % L == 0) ++out.records;
@@ -188,15 +215,16 @@ void verify_files(const fs::path& run, verified& out) {
 
 void verify_results(run_request request, std::uint64_t records, std::uint64_t seed, registry& plugins,
                     verified& out) {
-  const temporary_folder temporary;
+  const temporary_folder temporary("verify");
   const manifest m = manifest::read(request.out / "run.json");
   request.work.backend = backend_word(m.fields, request.work.backend);
   request.fresh = request.dry_run = false;
   run_request again = request;
   const opened_run run(std::move(request));
   fs::create_directory(temporary.path() / "data");
-  verify_tables(run, temporary.path() / "data", out);
-  const sample drawn = draw(run, records, seed);
+  verify_manifest(run, m, out);
+  verify_tables(run, m, temporary.path() / "data", out);
+  const sample drawn = draw(numbered_records(run), records, seed);
   if (drawn.empty()) return;
   again.out = temporary.path() / "run";
   again.limit = std::numeric_limits<std::uint64_t>::max();  // it may have been larger once

@@ -15,8 +15,8 @@ void append_missing(const record_log& there, const shard_log& part, const shard_
   while (const auto found = entries.next()) {
     if (stop_asked()) fail(status::stopped, "stopped while logs were put together");
     if (plan.shard_of(found->key.hash) != part.shard)
-      fail(status::data, part.file.string(), ": holds record ", found->key.index,
-           ", which is not of this shard; was the plan changed?");
+      fail(status::data, part.file.string(), ": holds record ", found->key.index, ", which is not of shard ",
+           part.shard, " by the plan; run that shard again by --fresh, then merge");
     if (!there.has(found->key)) to.append(from.payload(found->at));
   }
   if (entries.damaged_places() > 0 || entries.damaged_end())

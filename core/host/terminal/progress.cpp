@@ -3,6 +3,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "terminal/log.hpp"
+#include "terminal/time_words.hpp"
 
 #include <algorithm>
 #include <iomanip>
@@ -13,13 +14,6 @@ namespace {
 constexpr auto redraw_every = std::chrono::milliseconds(100);
 constexpr auto plain_line_every = std::chrono::seconds(30);
 constexpr int bar_width = 24;
-
-std::string duration(double seconds) {
-  const auto s = static_cast<long>(seconds + 0.5);
-  if (s < 60) return cat(s, " s");
-  if (s < 3600) return cat(s / 60, " min ", s % 60, " s");
-  return cat(s / 3600, " h ", s % 3600 / 60, " min");
-}
 
 }  // namespace
 
@@ -54,7 +48,7 @@ void progress::show(std::uint64_t done, clock::time_point now) {
   const double rate = at / std::max(seconds, 1e-9);
   // Of the first moments nothing follows.
   const bool tells = at > 0.02 * all && seconds > 1;
-  const std::string left = tells ? cat("  ", duration((all - at) / rate), " left") : "";
+  const std::string left = tells ? cat("  ", time_words((all - at) / rate), " left") : "";
   const std::string speed =
       done > 0 ? cat("  ", std::fixed, std::setprecision(rate < 0.1 ? 3 : 1), rate, "/s") : "";
   const std::string numbers = cat(done, "/", total_, speed, left, note_.empty() ? "" : "  ", note_);

@@ -4,35 +4,16 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "depthlens/base/text.hpp"
+#include "process/temporary_folder.hpp"
 
 #include <boost/json.hpp>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
-#include <system_error>
 
 namespace depthlens {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where checks write; gone with the object.
-class work_folder {
- public:
-  work_folder() {
-    std::string pattern = (fs::temp_directory_path() / "depthlens-check-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      fail_errno(errno, file_use::create, pattern, ": cannot make a folder to work in");
-    path = pattern;
-  }
-  ~work_folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  work_folder(const work_folder&) = delete;
-  fs::path path;
-};
 
 void print(const check& c, const outcome& o) {
   std::cout << "  " << c.id << "  " << word_of(o.result) << std::string(9 - word_of(o.result).size(), ' ')
@@ -49,7 +30,7 @@ bool validate(const validation& v) {
   bool good = true;
   for (const fs::path& file : v.files) {
     if (!input_exists(file)) fail(status::no_input, file.string(), ": no such file");
-    const work_folder folder;
+    const temporary_folder folder("check");
     boost::json::array results;
     const plugin_verdict judged = judge_file(fs::canonical(file));
     if (!v.json) std::cout << judged.path.string() << '\n';
@@ -57,7 +38,7 @@ bool validate(const validation& v) {
     for (const check& c : all_checks()) {
       if (!v.only.empty() && !v.only.contains(c.id)) continue;
       if (!c.kind.empty() && c.kind != judged.kind) continue;
-      checked_plugin plugin{judged, v.options, folder.path / std::string(c.id)};
+      checked_plugin plugin{judged, v.options, folder.path() / std::string(c.id)};
       fs::create_directories(plugin.folder);
       const outcome o = usable ? run_check(c, plugin, v.rules) : skipped("an earlier check failed");
       // What follows is about plugins that can be loaded.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whichever call that writes fails, or is the last that a process makes: the program ends with a word and the
 // code for it, what is finished is kept, and the same command ends with the bytes of an undisturbed run.
+#include "program/preloaded.hpp"
 #include "program/sharded_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -17,13 +18,6 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
-
-boost::test_tools::assertion_result can_preload(boost::unit_test::test_unit_id) {
-  const char* library = std::getenv("DEPTHLENS_FAIL_OUTPUT");
-  boost::test_tools::assertion_result can(library != nullptr && *library != '\0');
-  if (!can) can.message() << "a build with sanitizers cannot preload a library";
-  return can;
-}
 
 const sharded_run& tiny() {
   static const sharded_run once(12);
@@ -103,18 +97,20 @@ const std::map<std::string, std::string>& undisturbed() {
 
 // DEPTHLENS_TEST_ALL_CALLS=1 takes every call.
 BOOST_AUTO_TEST_CASE(a_run_loses_nothing_whichever_call_that_writes_fails_or_is_its_last,
-                     *boost::unit_test::precondition(can_preload)) {
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   disturb_every_call([](const std::string& out) { return tiny().run(out); }, [](const std::string&) {},
                      undisturbed(), 10);
 }
 
-BOOST_AUTO_TEST_CASE(a_shard_and_its_plan_lose_nothing_either, *boost::unit_test::precondition(can_preload)) {
+BOOST_AUTO_TEST_CASE(a_shard_and_its_plan_lose_nothing_either,
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   const auto merge = [](const std::string& out) { must_work({"merge", tiny().path(out).string()}); };
   disturb_every_call([](const std::string& out) { return tiny().shard(out, "1/1"); }, merge, undisturbed(),
                      6);
 }
 
-BOOST_AUTO_TEST_CASE(nor_does_a_merge, *boost::unit_test::precondition(can_preload)) {
+BOOST_AUTO_TEST_CASE(nor_does_a_merge,
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   const auto command = [](const std::string& out) {
     for (const char* which : {"1/2", "2/2"})
       if (!fs::exists(tiny().path(out) / "run.json")) must_work(tiny().shard(out, which));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Without memory or threads the program ends with one line and an exit code, never by a signal: every kind of
 // call that can fail is made to fail, one by one.
+#include "program/preloaded.hpp"
 #include "program/process.hpp"
 #include "program/tiny_folder.hpp"
 
@@ -23,13 +24,6 @@ using namespace depthlens;
 using namespace depthlens::test;
 
 constexpr std::array kinds{"malloc", "mmap", "pthread_create"};
-
-boost::test_tools::assertion_result can_preload(boost::unit_test::test_unit_id) {
-  const char* library = std::getenv("DEPTHLENS_FAIL_CALL");
-  boost::test_tools::assertion_result can(library != nullptr && *library != '\0');
-  if (!can) can.message() << "a build with sanitizers cannot preload a library that stands in for malloc";
-  return can;
-}
 
 // A short run on a tiny model.
 class short_run {
@@ -92,7 +86,7 @@ void check_end(const outcome& o, const std::string& what, std::map<int, int>& by
 
 // DEPTHLENS_TEST_ALL_CALLS=1 takes every call, which takes an hour.
 BOOST_AUTO_TEST_CASE(whatever_call_fails_the_program_ends_with_a_word,
-                     *boost::unit_test::precondition(can_preload)) {
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_CALL"})) {
   const short_run run;
   const std::vector<long> calls = calls_of(run);
   const char* all = std::getenv("DEPTHLENS_TEST_ALL_CALLS");
@@ -114,7 +108,7 @@ BOOST_AUTO_TEST_CASE(whatever_call_fails_the_program_ends_with_a_word,
 
 // oneDNN writes its kernels wherever they fit; where they do not, it would crash.
 BOOST_AUTO_TEST_CASE(little_address_space_ends_the_program_with_a_word,
-                     *boost::unit_test::precondition(can_preload)) {
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_CALL"})) {
   const tiny_folder model;
   model.make_random();
   for (long mib = 40; mib <= 160; mib += 15) {

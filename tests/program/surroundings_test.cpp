@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a machine or a user's session may be like: results do not depend on it, and where it does not suffice
 // the program says so and goes on later.
+#include "program/preloaded.hpp"
 #include "program/sharded_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -34,13 +35,6 @@ outcome under(const std::string& told, const std::string& out, const surrounding
   return run(words{"/bin/sh", "-c", told + "; exec \"$0\" \"$@\"", program()} + tiny().run(out), s);
 }
 
-boost::test_tools::assertion_result can_preload(boost::unit_test::test_unit_id) {
-  const char* library = std::getenv("DEPTHLENS_FAIL_OUTPUT");
-  boost::test_tools::assertion_result can(library != nullptr && *library != '\0');
-  if (!can) can.message() << "a build with sanitizers cannot preload a library";
-  return can;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(language_time_zone_and_umask_change_no_byte) {
@@ -66,7 +60,8 @@ BOOST_AUTO_TEST_CASE(folders_may_have_any_name) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_clock_that_jumps_changes_nothing, *boost::unit_test::precondition(can_preload)) {
+BOOST_AUTO_TEST_CASE(a_clock_that_jumps_changes_nothing,
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   for (const char* seconds : {"-86400", "86400"}) {
     surroundings s;
     s.environment = {{"LD_PRELOAD", std::getenv("DEPTHLENS_FAIL_OUTPUT")}, {"CLOCK_JUMP", seconds}};
@@ -78,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_clock_that_jumps_changes_nothing, *boost::unit_test::prec
 }
 
 BOOST_AUTO_TEST_CASE(files_that_show_late_as_on_a_network_cost_nothing,
-                     *boost::unit_test::precondition(can_preload)) {
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   surroundings s;
   s.environment = {{"LD_PRELOAD", std::getenv("DEPTHLENS_FAIL_OUTPUT")}, {"LATE", "400"}};
   // Both find no plan, and one is later.
@@ -93,7 +88,7 @@ BOOST_AUTO_TEST_CASE(files_that_show_late_as_on_a_network_cost_nothing,
 }
 
 BOOST_AUTO_TEST_CASE(a_handle_that_became_stale_costs_nothing_that_was_finished,
-                     *boost::unit_test::precondition(can_preload)) {
+                     *boost::unit_test::precondition(can_preload{"DEPTHLENS_FAIL_OUTPUT"})) {
   for (const char* at : {"12+:ESTALE", "40+:ESTALE", "90+:ESTALE", "150:ESTALE"}) {
     surroundings s;
     s.environment = {{"LD_PRELOAD", std::getenv("DEPTHLENS_FAIL_OUTPUT")}, {"FAIL_OUTPUT", at}};

@@ -4,6 +4,7 @@
 #include "commands/asked_model.hpp"
 #include "commands/lens_commands.hpp"
 #include "process/stop_signal.hpp"
+#include "shards/asked_shard.hpp"
 #include "training/backend_jacobian.hpp"
 #include "training/jacobian_fit.hpp"
 #include "training/jacobian_merge.hpp"
@@ -48,14 +49,6 @@ po::options_description fit_options() {
   return d;
 }
 
-void take_shard(const std::string& said, jacobian_request& r) {
-  constexpr std::uint64_t most = 1u << 20;
-  const std::size_t slash = said.find('/');
-  if (slash == std::string::npos) fail(status::usage, "--shard ", said, ": expected I/N, as 1/4");
-  r.shards = parse_number("shard", said.substr(slash + 1), 1, most);
-  r.shard = parse_number("shard", said.substr(0, slash), 1, r.shards);
-}
-
 std::optional<jacobian_request> parse_fit(const arguments& args) {
   const parsed_options o = parse_options(args, fit_usage, fit_options());
   if (o.done) return std::nullopt;
@@ -77,7 +70,9 @@ std::optional<jacobian_request> parse_fit(const arguments& args) {
   r.prompts = whole("prompts", 1, std::uint64_t{1} << 40);
   r.seed = whole("seed", 0, std::numeric_limits<std::uint64_t>::max());
   r.dim_batch = whole("dim-batch", 1, most);
-  take_shard(o.text("shard"), r);
+  const asked_shard shard = parse_numbered_shard(o.text("shard"));
+  r.shard = shard.number;
+  r.shards = shard.of;
   r.bos_text = o.text("bos");
   r.bos = parse_bos_policy(r.bos_text);
   r.work = asked_rules(o);

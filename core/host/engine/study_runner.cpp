@@ -121,13 +121,15 @@ void study_runner::sync_logs() {
     for (record_log* log : s.logs) log->sync();
 }
 
+std::uint64_t records_in_logs(const running_study& study) {
+  std::uint64_t least = study.session->records_wanted();
+  for (const record_log* log : study.logs) least = std::min<std::uint64_t>(least, log->size());
+  return least;
+}
+
 std::uint64_t study_runner::records_in_logs() const {
   std::uint64_t n = 0;
-  for (const running_study& s : studies_) {
-    std::uint64_t least = s.session->records_wanted();
-    for (const record_log* log : s.logs) least = std::min<std::uint64_t>(least, log->size());
-    n += least;
-  }
+  for (const running_study& s : studies_) n += depthlens::records_in_logs(s);
   return n;
 }
 

@@ -27,6 +27,9 @@ struct running_study {
   std::vector<record_log*> logs;  // one for each lens of the run
 };
 
+// Records that the logs of all lenses of a study have, as far as the run asks for them.
+std::uint64_t records_in_logs(const running_study& study);
+
 // A lens of the run: which layers it reads.
 struct running_lens {
   std::string label;

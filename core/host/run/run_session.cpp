@@ -72,6 +72,7 @@ class run_session {
   int work();
   bool take_means();  // false where it was stopped
   void open_logs();
+  std::vector<running_study> running_studies() const;  // with open logs
   study_runner make_runner();
   bool compute(study_runner& runner);  // false where it was stopped
   void note_progress(const study_runner& runner, double seconds);
@@ -160,7 +161,7 @@ std::function<bool(std::size_t, const record_key&)> filter_of(const run_part& pa
   };
 }
 
-study_runner run_session::make_runner() {
+std::vector<running_study> run_session::running_studies() const {
   std::vector<running_study> studies;
   for (std::size_t s = 0; s < inputs_.sessions.size(); ++s) {
     running_study& study = studies.emplace_back();
@@ -168,12 +169,16 @@ study_runner run_session::make_runner() {
     for (std::size_t l = 0; l < inputs_.lenses.size(); ++l)
       study.logs.push_back(logs_[s * inputs_.lenses.size() + l].get());
   }
+  return studies;
+}
+
+study_runner run_session::make_runner() {
   const auto before_writing = [this] {
     run_.folder().lock().check();
     changed_ = true;
   };
   return study_runner(
-      std::move(studies), inputs_.running_lenses(),
+      running_studies(), inputs_.running_lenses(),
       [this](const std::vector<std::size_t>& lenses) { return backend_.evaluator_of(lenses); },
       {.window = inputs_.request.work.window,
        .generator = [this](const std::vector<std::size_t>& lenses) { return backend_.generator_of(lenses); },
@@ -220,12 +225,7 @@ void run_session::take_shards() {
   open_logs();
   note_shards(*part_.merged, inputs_.request.allow_mixed_devices, run_);
   std::uint64_t there = 0;
-  for (std::size_t i = 0; i < logs_.size(); i += inputs_.lenses.size()) {
-    std::uint64_t least = logs_[i]->size();
-    for (std::size_t l = 1; l < inputs_.lenses.size(); ++l)
-      least = std::min<std::uint64_t>(least, logs_[i + l]->size());
-    there += std::min(least, inputs_.sessions[i / inputs_.lenses.size()]->records_wanted());
-  }
+  for (const running_study& s : running_studies()) there += records_in_logs(s);
   refuse_lost_records(*part_.merged, there, run_.folder().root());
   run_.fields()["records"] = {{"finished", there}, {"wanted", wanted_}};
 }

@@ -70,6 +70,9 @@ void print_plan(const shard_plan& plan, const shard_needs& needs, const fs::path
            needs.threads == 1 ? " thread" : " threads", " (a guess, of ", std::fixed, std::setprecision(0),
            needs.flops / 1e9, " GFLOP; depthlens bench tells how many a second a machine does)"));
   line("plan", (root / shard_plan::file_name).string());
+  if (const auto empty = std::count_if(plan.shares.begin(), plan.shares.end(),
+                                       [](const shard_share& s) { return s.records == 0; }))
+    log_warning(cat(empty, " of ", plan.shards(), " shards have no records: fewer would do"));
 }
 
 }  // namespace

@@ -34,8 +34,7 @@ asked_shard shard_of_task() {
 
 }  // namespace
 
-asked_shard parse_shard(const std::string& text) {
-  if (text == "auto") return shard_of_task();
+asked_shard parse_numbered_shard(const std::string& text) {
   const auto slash = text.find('/');
   if (slash != std::string::npos) {
     const auto number = whole_number(std::string_view(text).substr(0, slash)),
@@ -44,7 +43,14 @@ asked_shard parse_shard(const std::string& text) {
       return {.number = *number, .of = *of};
   }
   fail(status::usage, "--shard ", text, ": expected I/N, as 1/4, with I from 1 to N and N up to ",
-       most_shards, ", or auto");
+       most_shards);
+}
+
+asked_shard parse_shard(const std::string& text) {
+  if (text == "auto") return shard_of_task();
+  if (text.find('/') == std::string::npos)
+    fail(status::usage, "--shard ", text, ": expected I/N, as 1/4, or auto");
+  return parse_numbered_shard(text);
 }
 
 }  // namespace depthlens

@@ -20,4 +20,7 @@ struct asked_shard {
 // last one. Otherwise status::usage.
 asked_shard parse_shard(const std::string& text);
 
+// I/N alone.
+asked_shard parse_numbered_shard(const std::string& text);
+
 }  // namespace depthlens

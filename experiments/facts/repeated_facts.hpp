@@ -26,14 +26,14 @@ class repeated_facts {
  public:
   // Records come in their order, data set by data set.
   void survey(const record_view& record, std::string_view prompt, std::string_view answer) {
-    seen_.push_back({.pair = hash_of(prompt, answer), .index = record.index(), .dataset = record.dataset()});
+    seen_.push_back({.pair = hash_of(prompt, answer), .at = {record.dataset(), record.index()}});
   }
 
   // Ends the survey.
   void complete() {
     std::sort(seen_.begin(), seen_.end());
     for (std::size_t i = 1; i < seen_.size(); ++i)
-      if (seen_[i].pair == seen_[i - 1].pair) repeated_.push_back({seen_[i].dataset, seen_[i].index});
+      if (seen_[i].pair == seen_[i - 1].pair) repeated_.push_back(seen_[i].at);
     std::sort(repeated_.begin(), repeated_.end());
     seen_ = {};
   }
@@ -44,20 +44,15 @@ class repeated_facts {
 
  private:
   using pair_hash = std::array<std::uint64_t, 2>;
-  struct seen {
-    pair_hash pair;
-    std::uint64_t index;
-    std::uint32_t dataset;
-    auto operator<=>(const seen& other) const {
-      if (const auto order = pair <=> other.pair; order != 0) return order;
-      if (const auto order = dataset <=> other.dataset; order != 0) return order;
-      return index <=> other.index;
-    }
-  };
   struct place {
     std::uint32_t dataset;
     std::uint64_t index;
     auto operator<=>(const place&) const = default;
+  };
+  struct seen {
+    pair_hash pair;
+    place at;
+    auto operator<=>(const seen&) const = default;
   };
 
   static pair_hash hash_of(std::string_view prompt, std::string_view answer) {

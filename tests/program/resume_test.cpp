@@ -74,10 +74,10 @@ void kill_at_random_moments(const words& more, int times) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(kills_at_twenty_random_moments_change_nothing) { kill_at_random_moments({}, 20); }
+BOOST_AUTO_TEST_CASE(kills_at_random_moments_change_nothing) { kill_at_random_moments({}, wanted_kills(8)); }
 
 BOOST_AUTO_TEST_CASE(kills_while_weights_are_streamed_change_nothing_and_the_rest_may_hold_them) {
-  kill_at_random_moments({"--memory", "250M"}, 8);
+  kill_at_random_moments({"--memory", "250M"}, wanted_kills(4));
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_run_keeps_the_records_that_were_finished) {

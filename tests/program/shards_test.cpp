@@ -171,11 +171,9 @@ int kill_until_done(const words& command, std::mt19937& random) {
 
 }  // namespace
 
-// DEPTHLENS_KILLS=200 kills so often.
 BOOST_AUTO_TEST_CASE(shards_that_are_killed_at_any_moment_are_merged_without_a_wrong_byte) {
   std::mt19937 random(11);
-  const char* const more = std::getenv("DEPTHLENS_KILLS");
-  const int wanted = more != nullptr ? std::atoi(more) : 10;
+  const int wanted = wanted_kills(10);
   int kills = 0, merged = 0;
   for (; kills < wanted; ++merged) {
     const std::string out = "killed" + std::to_string(merged);

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run held between its beginning and its end, to be met there by signals or by other runs.
+// Runs that are interrupted: held between their beginning and their end, to be met there by signals or by
+// other runs.
 #pragma once
 
 #include "program/demo.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
 
 namespace depthlens::test {
+
+// How many kills at moments drawn by chance a test makes: what is usual, or DEPTHLENS_KILLS=N.
+inline int wanted_kills(int usual) {
+  const char* const said = std::getenv("DEPTHLENS_KILLS");
+  return said != nullptr ? std::atoi(said) : usual;
+}
 
 // Starts the command and suspends it once `begun` holds of its folder and before there are tables. On a busy
 // machine this process may see a run only when it is over: such a run is made again, in a folder of its own.

@@ -27,8 +27,6 @@ struct generation_request {
   std::uint32_t n_tokens = 0;     // at most
   std::int32_t lens = -1;         // of the run, that says the next token at `layer`; -1 = the model does
   std::int32_t layer = 0;
-
-  bool operator==(const generation_request&) const = default;
 };
 
 // What comes next behind a sequence; -1 where there are no finite logits.

@@ -73,35 +73,35 @@ struct opened_run {
   std::vector<std::unique_ptr<record_log>> logs;  // of each study, one for each lens
 };
 
+void verify_table(const fs::path& there, const fs::path& made, const std::string& name, verified& out) {
+  ++out.tables;
+  if (!fs::exists(there))
+    tell(out, cat("data/", name, ": is not there"));
+  else if (const std::string d = first_difference(there, made); !d.empty())
+    tell(out, cat("data/", name, ": ", d));
+}
+
 void verify_tables(const opened_run& run, const manifest& m, const fs::path& folder, verified& out) {
   const std::size_t L = run.inputs.lenses.size();
-  boost::json::object counts;
-  for (std::size_t i = 0; i < run.logs.size(); ++i) {
-    const finished_tables made = write_tables({.session = *run.inputs.sessions[i / L],
-                                               .log = *run.logs[i],
-                                               .lens = static_cast<std::uint32_t>(i % L),
-                                               .shared_too = i % L == 0,
-                                               .as_published = run.inputs.request.published,
-                                               .folder = folder},
-                                              run.inputs.context);
-    const std::string& word = run.inputs.sessions[i / L]->word();
-    add_counts(made.counts, run.inputs.context.lens_labels[i % L], counts);
-    if (i % L + 1 == L) {
-      const auto* noted = value_at(object_at(&m.fields, "counts"), word);
-      if (noted == nullptr || *noted != std::exchange(counts, {}))
-        tell(out,
-             cat("run.json: what it counts of ", word, " as kept and not kept is not what the log holds"));
+  for (std::size_t s = 0; s < run.inputs.sessions.size(); ++s) {
+    const study_session& session = *run.inputs.sessions[s];
+    boost::json::object counts;
+    for (std::size_t lens = 0; lens < L; ++lens) {
+      const finished_tables made = write_tables({.session = session,
+                                                 .log = *run.logs[s * L + lens],
+                                                 .lens = static_cast<std::uint32_t>(lens),
+                                                 .shared_too = lens == 0,
+                                                 .as_published = run.inputs.request.published,
+                                                 .folder = folder},
+                                                run.inputs.context);
+      add_counts(made.counts, run.inputs.context.lens_labels[lens], counts);
+      for (const std::string& name : made.files)
+        verify_table(run.inputs.request.out / "data" / name, folder / name, name, out);
     }
-    for (const std::string& name : made.files) {
-      ++out.tables;
-      const fs::path there = run.inputs.request.out / "data" / name;
-      if (!fs::exists(there)) {
-        tell(out, cat("data/", name, ": is not there"));
-        continue;
-      }
-      if (const std::string d = first_difference(there, folder / name); !d.empty())
-        tell(out, cat("data/", name, ": ", d));
-    }
+    const auto* noted = value_at(object_at(&m.fields, "counts"), session.word());
+    if (noted == nullptr || *noted != counts)
+      tell(out, cat("run.json: what it counts of ", session.word(),
+                    " as kept and not kept is not what the log holds"));
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Times in words, for messages.
 #pragma once
 
 #include "depthlens/base/error.hpp"

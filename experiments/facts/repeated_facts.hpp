@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace depthlens::facts {
@@ -52,7 +53,7 @@ class repeated_facts {
   struct seen {
     pair_hash pair;
     place at;
-    auto operator<=>(const seen&) const = default;
+    bool operator<(const seen& other) const { return std::tie(pair, at) < std::tie(other.pair, other.at); }
   };
 
   static pair_hash hash_of(std::string_view prompt, std::string_view answer) {

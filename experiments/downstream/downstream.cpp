@@ -9,6 +9,8 @@
 #include "tasks.hpp"
 
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clustered.hpp"
+#include "depthlens/study/clusters.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/options.hpp"
 #include "depthlens/study/prompts_table.hpp"
@@ -95,6 +97,10 @@ class downstream_study final : public study {
   template <class Reader>
   std::vector<option_summary> sum_up(const rows_view&) const;
   void write_summary(std::uint32_t task, option_summary&, const sink_view&) const;
+  static void write_option(const task&, std::int64_t layer, std::size_t option, option_shares&,
+                           option_summary&, const sink_view&);
+  void write_measures(const task&, std::int64_t layer, const option_shares&, option_summary&,
+                      const sink_view&) const;
   void warn_of_small_mass(const task&, option_summary&) const;
 
   const dlens_run& run_;
@@ -151,20 +157,22 @@ void downstream_study::consume(const record_view& record, const answers_view& an
   prompt_line line{.prompt_id = record.index(),
                    .text = q.state.prompt,
                    .ids = q.options.prompt,
-                   .reason = q.options.reason};
+                   .reason = q.options.reason,
+                   .cluster = cluster_of(record)};
+  std::size_t gold = 0;
   if (q.options.reason.empty()) {
-    const std::size_t gold = tasks_.gold_of(record);
+    gold = tasks_.gold_of(record);
     line.gold = q.options.token(gold);
-    if (published())
-      append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0), tokenizer_,
-                            sink);
-    else
-      append_rows(q, gold, record, answers, sink);
   }
   std::vector<dlens_value> more;
   const std::optional<std::string> said = said_.said(answers);
   if (said_.tokens() > 0) more.push_back(said ? text_value(*said) : null_value());
   append_prompt(sink, q.of.table(task_table::prompts), line, q.of.name, more);
+  if (!q.options.reason.empty()) return;
+  if (published())
+    append_published_rows(q.of, q.state.prompt, record, answers.reading(q.state.round, 0), tokenizer_, sink);
+  else
+    append_rows(q, gold, record, answers, sink);
 }
 
 void downstream_study::append_rows(const question& q, std::size_t gold, const record_view& record,
@@ -194,15 +202,21 @@ std::vector<option_summary> downstream_study::sum_up(const rows_view& rows) cons
   std::vector<option_summary> out(tasks_.size());
   std::vector<Reader> readers;
   std::vector<std::optional<std::uint64_t>> records(tasks_.size());  // whose rows are coming in
+  std::vector<std::optional<cluster_weights>> clusters(tasks_.size());
   for (std::uint32_t t = 0; t < tasks_.size(); ++t) readers.emplace_back(*description_, tasks_[t], out[t]);
+  std::vector<std::uint32_t> prompts;
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) prompts.push_back(tasks_[t].table(task_table::prompts));
+  current_cluster cluster(*description_, prompts);
   const auto end = [&](std::uint32_t t) {
     readers[t].end_layer();
-    out[t].end_prompt();
+    if (out[t].in_prompt()) out[t].end_prompt(*clusters[t]);
   };
   while (const dlens_row* row = rows.next()) {
+    cluster.see(*row);
     const std::uint32_t t = row->table / task_table::count;
     if (row->table != tasks_[t].table(task_table::rows)) continue;
     if (records[t] && *records[t] != row->record) end(t);
+    if (records[t] != row->record) clusters[t] = cluster.weights();
     records[t] = row->record;
     readers[t].add(*row);
   }
@@ -226,7 +240,7 @@ void downstream_study::warn_of_small_mass(const task& of, option_summary& summar
   const double mass = last.mass.mean().value_or(1);
   if (mass < small_mass)
     warn(run_, "downstream.", of.name, ": at the last layer the options hold ", std::round(mass * 1e4) / 1e4,
-         " of the probability (mean of ", last.n,
+         " of the probability (mean of ", last.rows.n(),
          " prompts), so the model would hardly say one of them; look at how the prompts end, and at the "
          "options");
 }
@@ -234,33 +248,56 @@ void downstream_study::warn_of_small_mass(const task& of, option_summary& summar
 void downstream_study::write_summary(std::uint32_t number, option_summary& summary,
                                      const sink_view& sink) const {
   const task& of = tasks_[number];
-  const auto share = [](std::uint64_t part, const option_shares& s) {
-    return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
-  };
-  for (auto& at : summary.layers()) {
-    const auto layer = at.first;  // names that lambdas of every compiler can capture
-    auto& s = at.second;
-    for (std::size_t o = 0; o < s.ranks.size(); ++o) {
-      const std::string name = visible(of.options[o]);
-      sink.append(
-          of.table(task_table::options),
-          std::array{i64_value(layer), text_value(name), i64_value(static_cast<std::int64_t>(s.ranks[o].n())),
-                     f64_value(s.ranks[o].mean()), f64_value(s.ranks[o].median()),
-                     f64_value(s.probabilities[o].mean().value_or(0))});
-    }
-    const auto line = [&](std::string_view measure, std::string_view label, dlens_value value) {
-      sink.append(of.table(task_table::accuracy),
-                  std::array{i64_value(layer), text_value(measure), value,
-                             i64_value(static_cast<std::int64_t>(s.n)), text_value(label)});
-    };
-    line("option_accuracy", "best option is right", share(s.correct, s));
-    line("agreement", "best option as in the end", share(s.agreed, s));
-    line("top_in_options", "top-1 is an option", share(s.top_in_options, s));
-    if (score_ == option_score::first || published())
-      line("set_match", "all options on top", share(s.set_match, s));
-    line("option_mass", "probability of all options", f64_value(s.mass.mean().value_or(0)));
+  for (auto& [layer, sums] : summary.layers()) {
+    for (std::size_t o = 0; o < sums.options.size(); ++o) write_option(of, layer, o, sums, summary, sink);
+    write_measures(of, layer, sums, summary, sink);
   }
   for (const std::uint32_t figure : {0U, 1U}) sink.figure_prompts(2 * number + figure, summary.prompts());
+}
+
+void downstream_study::write_option(const task& of, std::int64_t layer, std::size_t option,
+                                    option_shares& sums, option_summary& summary, const sink_view& sink) {
+  const std::string name = visible(of.options[option]);
+  for (std::size_t group = 0; group < option_is_names.size(); ++group) {
+    option_sums& s = sums.options[option][group];
+    if (s.ranks.n() == 0) continue;
+    std::vector<dlens_value> values = {i64_value(layer),
+                                       text_value(name),
+                                       i64_value(static_cast<std::int64_t>(s.ranks.n())),
+                                       f64_value(s.ranks.mean()),
+                                       f64_value(s.ranks.median()),
+                                       f64_value(s.probability.mean().value_or(0)),
+                                       text_value(option_is_names[group]),
+                                       f64_value(s.ranks.quantile(0.25)),
+                                       f64_value(s.ranks.quantile(0.75))};
+    const std::uint64_t clusters = summary.clusters(option, group);
+    append_interval(values, s.probability.ends(s.rows, clusters));
+    values.push_back(i64_value(static_cast<std::int64_t>(clusters)));
+    sink.append(of.table(task_table::options), values);
+  }
+}
+
+void downstream_study::write_measures(const task& of, std::int64_t layer, const option_shares& s,
+                                      option_summary& summary, const sink_view& sink) const {
+  const std::uint64_t clusters = summary.clusters();
+  const auto line = [&](std::string_view measure, std::string_view label, double value,
+                        const std::optional<interval>& ends) {
+    std::vector<dlens_value> values = {i64_value(layer), text_value(measure), f64_value(value),
+                                       i64_value(static_cast<std::int64_t>(s.rows.n())), text_value(label)};
+    append_interval(values, ends);
+    values.push_back(i64_value(static_cast<std::int64_t>(clusters)));
+    sink.append(of.table(task_table::accuracy), values);
+  };
+  const auto share = [&](std::string_view measure, std::string_view label, const clustered_share& part) {
+    line(measure, label, part.of(s.rows).value_or(0), part.ends(s.rows, clusters));
+  };
+  share("option_accuracy", "best option is right", s.correct);
+  share("agreement", "best option as in the end", s.agreed);
+  share("top_in_options", "top-1 is an option", s.top_in_options);
+  if (score_ == option_score::first || published())
+    share("set_match", "all options before all other tokens", s.set_match);
+  line("option_mass", "probability of all options", s.mass.mean().value_or(0), s.mass.ends(s.rows, clusters));
+  if (!published()) line("chance", "right by chance", summary.chance(), std::nullopt);
 }
 
 }  // namespace

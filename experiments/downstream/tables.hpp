@@ -7,6 +7,7 @@
 #include "tasks.hpp"
 
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clustered.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
 #include "depthlens/study/said_prompts.hpp"
@@ -44,6 +45,7 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
     std::vector<column> more;
     if (generated_tokens(run) > 0) more.push_back(said_prompts::said_column());
     out.push_back(prompts_table("prompts." + t.name, "prompts_downstream_" + t.name, std::move(more)));
+    const std::vector<column> of_mean = interval_columns("mean_probability"), ends = interval_columns("");
     out.push_back({"options." + t.name,
                    "options_" + t.name + "_{lens}",
                    {layer,
@@ -51,7 +53,14 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
                     n,
                     {"mean_rank", DLENS_F64, "mean of option_rank"},
                     {"median_rank", DLENS_F64, "median of option_rank"},
-                    {"mean_probability", DLENS_F64, "0..1"}},
+                    {"mean_probability", DLENS_F64, "0..1"},
+                    {"answer", DLENS_TEXT,
+                     "which prompts: any, or those whose answer the option is (right), or is not (wrong)"},
+                    {"lower_quartile_rank", DLENS_F64, "a quarter of the ranks are below it"},
+                    {"upper_quartile_rank", DLENS_F64, "a quarter of the ranks are above it"},
+                    of_mean[0],
+                    of_mean[1],
+                    clusters_column()},
                    DLENS_TABLE_SUMMARY});
     out.push_back({"accuracy." + t.name,
                    "accuracy_" + t.name + "_{lens}",
@@ -59,7 +68,10 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
                     {"measure", DLENS_TEXT, "see the README of the experiment"},
                     {"value", DLENS_F64, "share of prompts or mean probability, 0..1"},
                     n,
-                    {"label", DLENS_TEXT, "the measure in words"}},
+                    {"label", DLENS_TEXT, "the measure in words"},
+                    ends[0],
+                    ends[1],
+                    clusters_column()},
                    DLENS_TABLE_SUMMARY});
   }
   return out;
@@ -67,28 +79,52 @@ inline std::vector<table> tables_of(const task_list& tasks, const dlens_run& run
 
 // Two for each task: of its options, and of its accuracy.
 inline std::vector<figure> figures_of(const task_list& tasks) {
-  const auto curve = [](const char* y, const char* label, std::uint32_t flag) {
-    return panel{
-        .x = "layer", .y = y, .x_label = "Layer", .y_label = label, .flags = DLENS_PANEL_LAYER_X | flag};
+  // Ranks with their quartiles, probabilities with the intervals of their means.
+  const auto ranks = [](const char* title, const char* where) {
+    return panel{.x = "layer",
+                 .y = "median_rank",
+                 .x_label = "Layer",
+                 .y_label = "Median rank (band: quartiles)",
+                 .flags = DLENS_PANEL_LAYER_X | DLENS_PANEL_LOG_Y,
+                 .title = title,
+                 .where = where,
+                 .low = "lower_quartile_rank",
+                 .high = "upper_quartile_rank"};
+  };
+  const auto shares = [](const char* y, const char* label, const char* title, const char* where,
+                         const std::string& ends) {
+    return panel{.x = "layer",
+                 .y = y,
+                 .x_label = "Layer",
+                 .y_label = label,
+                 .flags = DLENS_PANEL_LAYER_X | DLENS_PANEL_PERCENT_Y,
+                 .title = title,
+                 .where = where,
+                 .low = ends + "low",
+                 .high = ends + "high"};
+  };
+  const auto probabilities = [&](const char* title, const char* where) {
+    return shares("mean_probability", "Mean probability", title, where, "mean_probability_");
   };
   std::vector<figure> out;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const std::string& name = tasks[i].name;
-    out.push_back({.kind = DLENS_FIGURE_LINES,
-                   .id = "options." + name,
-                   .file = "options_" + name + "_{lens}",
-                   .title = "Options of " + name,
-                   .table = "options." + name,
-                   .panels = {curve("mean_rank", "Mean rank", DLENS_PANEL_LOG_Y),
-                              curve("median_rank", "Median rank", DLENS_PANEL_LOG_Y),
-                              curve("mean_probability", "Mean probability", DLENS_PANEL_PERCENT_Y)},
-                   .series = "option"});
+    out.push_back(
+        {.kind = DLENS_FIGURE_LINES,
+         .id = "options." + name,
+         .file = "options_" + name + "_{lens}",
+         .title = "Options of " + name,
+         .table = "options." + name,
+         .panels = {ranks("Where it is right", "answer=right"), ranks("Where it is wrong", "answer=wrong"),
+                    probabilities("Where it is right", "answer=right"),
+                    probabilities("Where it is wrong", "answer=wrong")},
+         .series = "option"});
     out.push_back({.kind = DLENS_FIGURE_LINES,
                    .id = "accuracy." + name,
                    .file = "accuracy_" + name + "_{lens}",
                    .title = "Option accuracy of " + name,
                    .table = "accuracy." + name,
-                   .panels = {curve("value", "Share", DLENS_PANEL_PERCENT_Y)},
+                   .panels = {shares("value", "Share of prompts", "", "", "")},
                    .series = "label"});
   }
   return out;

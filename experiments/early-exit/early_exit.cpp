@@ -6,6 +6,8 @@
 
 #include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clustered.hpp"
+#include "depthlens/study/clusters.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/next_token_reads.hpp"
 #include "depthlens/study/prompts_table.hpp"
@@ -74,7 +76,10 @@ std::vector<table> tables(bool with_texts) {
         {"measure", DLENS_TEXT, "match_rate, final_probability, confidence, text_same or text_beginning"},
         {"value", DLENS_F64, "0..1, mean over positions, of texts over prompts"},
         {"n", DLENS_I64, "positions or prompts"},
-        {"label", DLENS_TEXT, "the measure in words"}},
+        {"label", DLENS_TEXT, "the measure in words"},
+        interval_columns("")[0],
+        interval_columns("")[1],
+        clusters_column()},
        DLENS_TABLE_SUMMARY},
       {"sweep",
        "early_exit_sweep_{lens}",
@@ -83,7 +88,12 @@ std::vector<table> tables(bool with_texts) {
         {"mean_exit_layer", DLENS_F64, "n where no layer is as sure"},
         {"early", DLENS_F64, "share of positions that exit before layer n, 0..1"},
         {"match_rate", DLENS_F64, "share whose guess at the exit is the model's own top-1, 0..1"},
-        {"saved", DLENS_F64, "share of the blocks that are not computed, 0..1"}},
+        {"saved", DLENS_F64, "share of the blocks that are not computed, 0..1"},
+        interval_columns("mean_exit_layer")[0],
+        interval_columns("mean_exit_layer")[1],
+        interval_columns("match_rate")[0],
+        interval_columns("match_rate")[1],
+        clusters_column()},
        DLENS_TABLE_SUMMARY}};
   if (with_texts) out.push_back(table_of_texts());
   return out;
@@ -99,7 +109,9 @@ std::vector<figure> figures() {
                        .y = "value",
                        .x_label = "Layer",
                        .y_label = "Mean over positions or texts",
-                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_LAYER_X}},
+                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_LAYER_X,
+                       .low = "low",
+                       .high = "high"}},
            .series = "label"},
           {.kind = DLENS_FIGURE_LINES,
            .id = "sweep",
@@ -110,12 +122,16 @@ std::vector<figure> figures() {
                        .y = "match_rate",
                        .x_label = "Share of blocks saved",
                        .y_label = "Same answer as the whole model",
-                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_MARKERS},
+                       .flags = DLENS_PANEL_PERCENT_Y | DLENS_PANEL_MARKERS,
+                       .low = "match_rate_low",
+                       .high = "match_rate_high"},
                       {.x = "confidence",
                        .y = "mean_exit_layer",
                        .x_label = "Confidence asked for",
                        .y_label = "Mean exit layer",
-                       .flags = DLENS_PANEL_MARKERS}}}};
+                       .flags = DLENS_PANEL_MARKERS,
+                       .low = "mean_exit_layer_low",
+                       .high = "mean_exit_layer_high"}}}};
 }
 
 class early_exit_study final : public study {
@@ -174,9 +190,13 @@ class early_exit_study final : public study {
   void consume(const record_view& record, const answers_view& answers, std::uint32_t lens,
                const sink_view& sink) const override {
     const next_token_result result = reads_.result(record, answers);
-    append_prompt(
-        sink, prompts,
-        {.prompt_id = record.index(), .text = result.prompt, .ids = result.ids, .reason = result.reason}, "");
+    append_prompt(sink, prompts,
+                  {.prompt_id = record.index(),
+                   .text = result.prompt,
+                   .ids = result.ids,
+                   .reason = result.reason,
+                   .cluster = cluster_of(record)},
+                  "");
     const tokenizer_view tokenizer(run_.tokenizer);
     for (const auto& [position, reading] : result.reads)
       for (std::uint32_t i = 0; i < reading->n_layers; ++i) {
@@ -202,18 +222,22 @@ class early_exit_study final : public study {
     std::optional<std::pair<std::uint64_t, std::int64_t>> at;  // record and position
     std::uint64_t n_prompts = 0;
     std::map<std::int64_t, text_sums> texts_by_layer;
+    cluster_set text_clusters;
+    current_cluster cluster(description_, {prompts});
     while (const dlens_row* row = all.next()) {
-      if (row->table == texts) add_text(*row, texts_by_layer);
+      cluster.see(*row);
+      if (row->table == texts) add_text(*row, cluster.weights(), texts_by_layer);
+      if (row->table == texts) text_clusters.add(cluster.weights().key(), {});
       if (row->table != rows) continue;
       const std::pair here(row->record, position.i64(*row));
-      if (at != here) sums.end_position();
+      if (at != here) sums.begin_position(cluster.weights());
       if (!at || at->first != here.first) ++n_prompts;
       at = here;
       sums.add({layer.i64(*row), confidence.f64(*row), kept.f64(*row), match.i64(*row) != 0});
     }
     sums.end_position();
     append_layers(sums, sink);
-    append_text_layers(texts_by_layer, sink);
+    append_text_layers(texts_by_layer, text_clusters.size(), sink);
     if (lens == 0 && texts_.tokens() > 0) warn_of_no_room(texts_by_layer, n_prompts);
     append_sweep(sums, sink);
     for (const std::uint32_t f : {0U, 1U}) sink.figure_prompts(f, n_prompts);
@@ -246,61 +270,75 @@ class early_exit_study final : public study {
     }
   }
 
-  void add_text(const dlens_row& row, std::map<std::int64_t, text_sums>& to) const {
+  void add_text(const dlens_row& row, const cluster_weights& cluster,
+                std::map<std::int64_t, text_sums>& to) const {
     const auto number = [&](std::string_view id) { return description_.column_of(texts, id).i64(row); };
     text_sums& s = to[number("layer")];
     const auto places = static_cast<double>(number("places"));
-    ++s.n;
-    s.same.add(static_cast<double>(number("same")) / places);
-    s.beginning.add(static_cast<double>(number("beginning")) / places);
+    s.rows.add(cluster);
+    s.same.add(cluster, static_cast<double>(number("same")) / places);
+    s.beginning.add(cluster, static_cast<double>(number("beginning")) / places);
   }
 
   void warn_of_no_room(const std::map<std::int64_t, text_sums>& by_layer, std::uint64_t n_prompts) const {
-    const std::uint64_t written = by_layer.empty() ? 0 : by_layer.rbegin()->second.n;
+    const std::uint64_t written = by_layer.empty() ? 0 : by_layer.rbegin()->second.rows.n();
     if (written < n_prompts)
       warn(run_, "early-exit: ", n_prompts - written, " of ", n_prompts, " prompts have no room for ",
            texts_.tokens(), " more tokens; they have no texts");
   }
 
-  static void append_text_layers(const std::map<std::int64_t, text_sums>& by_layer, const sink_view& sink) {
+  static void append_measure(const sink_view& sink, std::int64_t layer, std::string_view measure,
+                             std::string_view label, std::optional<double> value, const clustered_rows& rows,
+                             const std::optional<interval>& ends, std::uint64_t clusters) {
+    std::vector<dlens_value> values = {i64_value(layer), text_value(measure), f64_value(value.value_or(0)),
+                                       i64_value(static_cast<std::int64_t>(rows.n())), text_value(label)};
+    append_interval(values, ends);
+    values.push_back(i64_value(static_cast<std::int64_t>(clusters)));
+    sink.append(layers, values);
+  }
+
+  static void append_text_layers(const std::map<std::int64_t, text_sums>& by_layer, std::uint64_t clusters,
+                                 const sink_view& sink) {
     for (const auto& at : by_layer) {
       const text_sums& s = at.second;
-      const auto line = [&](std::string_view measure, std::string_view label, const exact_sum& sum) {
-        sink.append(layers,
-                    std::array{i64_value(at.first), text_value(measure), f64_value(sum.mean().value_or(0)),
-                               i64_value(static_cast<std::int64_t>(s.n)), text_value(label)});
+      const auto line = [&](std::string_view measure, std::string_view label, const clustered_mean& mean) {
+        append_measure(sink, at.first, measure, label, mean.mean(), s.rows, mean.ends(s.rows, clusters),
+                       clusters);
       };
       line("text_same", "text it writes: same tokens", s.same);
       line("text_beginning", "text it writes: same beginning", s.beginning);
     }
   }
 
-  static void append_layers(const exits& sums, const sink_view& sink) {
+  static void append_layers(exits& sums, const sink_view& sink) {
+    const std::uint64_t n = sums.clusters();
     for (const auto& [at, s] : sums.layers()) {
-      const std::int64_t number = at;
-      const layer_sums& of = s;
-      const auto line = [&](std::string_view measure, std::string_view label, double value) {
-        sink.append(layers, std::array{i64_value(number), text_value(measure), f64_value(value),
-                                       i64_value(static_cast<std::int64_t>(of.n)), text_value(label)});
-      };
-      line("match_rate", "same guess as the whole model",
-           static_cast<double>(of.matches) / static_cast<double>(of.n));
-      line("final_probability", "probability of the final guess", of.kept.mean().value_or(0));
-      line("confidence", "probability of the layer's own guess", of.confidence.mean().value_or(0));
+      append_measure(sink, at, "match_rate", "same guess as the whole model", s.matches.of(s.rows), s.rows,
+                     s.matches.ends(s.rows, n), n);
+      append_measure(sink, at, "final_probability", "probability of the final guess", s.kept.mean(), s.rows,
+                     s.kept.ends(s.rows, n), n);
+      append_measure(sink, at, "confidence", "probability of the layer's own guess", s.confidence.mean(),
+                     s.rows, s.confidence.ends(s.rows, n), n);
     }
   }
 
-  void append_sweep(const exits& sums, const sink_view& sink) const {
+  void append_sweep(exits& sums, const sink_view& sink) const {
+    const clustered_rows& all = sums.positions();
+    const std::uint64_t n = sums.clusters();
+    if (all.n() == 0) return;
     for (std::size_t t = 0; t < sums.thresholds().size(); ++t) {
       const exit_sums& s = sums.at(t);
-      if (s.n == 0) continue;
-      const auto share = [&](std::uint64_t part) {
-        return f64_value(static_cast<double>(part) / static_cast<double>(s.n));
-      };
       const double layer = s.layer.mean().value_or(run_.n_layers);
-      sink.append(sweep, std::array{f64_value(sums.thresholds()[t]),
-                                    i64_value(static_cast<std::int64_t>(s.n)), f64_value(layer),
-                                    share(s.early), share(s.matches), f64_value(1 - layer / run_.n_layers)});
+      std::vector<dlens_value> values = {f64_value(sums.thresholds()[t]),
+                                         i64_value(static_cast<std::int64_t>(all.n())),
+                                         f64_value(layer),
+                                         f64_value(*s.early.of(all)),
+                                         f64_value(*s.matches.of(all)),
+                                         f64_value(1 - layer / run_.n_layers)};
+      append_interval(values, s.layer.ends(all, n));
+      append_interval(values, s.matches.ends(all, n));
+      values.push_back(i64_value(static_cast<std::int64_t>(n)));
+      sink.append(sweep, values);
     }
   }
 

@@ -3,7 +3,8 @@
 // for.
 #pragma once
 
-#include "depthlens/study/exact_sum.hpp"
+#include "depthlens/study/clustered.hpp"
+#include "depthlens/study/clusters.hpp"
 
 #include <cstdint>
 #include <map>
@@ -22,14 +23,15 @@ struct layer_guess {
 };
 
 struct layer_sums {
-  std::uint64_t n = 0, matches = 0;
-  exact_sum confidence, kept;
+  clustered_rows rows;
+  clustered_share matches;
+  clustered_mean confidence, kept;
 };
 
 // Exits by one confidence.
 struct exit_sums {
-  std::uint64_t n = 0, matches = 0, early = 0;  // early: before the last layer
-  exact_sum layer;                              // at which it exits
+  clustered_share matches, early;  // early: before the last layer
+  clustered_mean layer{0};         // at which it exits
 };
 
 class exits {
@@ -38,25 +40,31 @@ class exits {
   exits(std::vector<double> thresholds, std::int64_t n_layers)
       : thresholds_(std::move(thresholds)), n_layers_(n_layers), sweep_(thresholds_.size()) {}
 
+  // Ends the position before.
+  void begin_position(const cluster_weights& cluster) {
+    end_position();
+    cluster_ = cluster;
+  }
   // Layers of one position come together, ascending.
   void add(const layer_guess& guess) {
     layer_sums& s = layers_[guess.layer];
-    ++s.n;
-    s.matches += guess.match ? 1 : 0;
-    s.confidence.add(guess.confidence);
-    s.kept.add(guess.kept);
+    s.rows.add(cluster_);
+    s.matches.add(cluster_, guess.match);
+    s.confidence.add(cluster_, guess.confidence);
+    s.kept.add(cluster_, guess.kept);
     open_.push_back(guess);
   }
 
   void end_position() {
     if (open_.empty()) return;
+    positions_.add(cluster_);
+    clusters_.add(cluster_.key(), {});
     for (std::size_t t = 0; t < thresholds_.size(); ++t) {
       const std::optional<layer_guess> at = exit_of(thresholds_[t]);
       exit_sums& s = sweep_[t];
-      ++s.n;
-      s.matches += !at || at->match ? 1 : 0;
-      s.early += at && at->layer < n_layers_ ? 1 : 0;
-      s.layer.add(static_cast<double>(at ? at->layer : n_layers_));
+      s.matches.add(cluster_, !at || at->match);
+      s.early.add(cluster_, at && at->layer < n_layers_);
+      s.layer.add(cluster_, static_cast<double>(at ? at->layer : n_layers_));
     }
     open_.clear();
   }
@@ -64,6 +72,8 @@ class exits {
   const std::map<std::int64_t, layer_sums>& layers() const { return layers_; }
   const std::vector<double>& thresholds() const { return thresholds_; }
   const exit_sums& at(std::size_t threshold) const { return sweep_[threshold]; }
+  const clustered_rows& positions() const { return positions_; }
+  std::uint64_t clusters() { return clusters_.size(); }
 
  private:
   // The first layer behind a block that is sure enough; nothing = the model runs to its end.
@@ -77,6 +87,9 @@ class exits {
   std::int64_t n_layers_;
   std::map<std::int64_t, layer_sums> layers_;
   std::vector<exit_sums> sweep_;  // (thresholds)
+  clustered_rows positions_;
+  cluster_set clusters_;
+  cluster_weights cluster_{0};  // of the position whose layers are coming in
   std::vector<layer_guess> open_;
 };
 

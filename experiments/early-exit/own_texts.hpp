@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthlens/experiment.hpp"
-#include "depthlens/study/exact_sum.hpp"
+#include "depthlens/study/clustered.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -33,8 +33,8 @@ inline text_agreement compare(std::span<const std::int32_t> text, std::span<cons
 
 // Sums of a layer over prompts, as shares of the places.
 struct text_sums {
-  std::uint64_t n = 0;
-  exact_sum same, beginning;
+  clustered_rows rows;
+  clustered_mean same, beginning;
 };
 
 // The requests of one record, which all are of round 0: the model's own text and that of every lens at every

@@ -8,6 +8,8 @@
 #include "tables.hpp"
 
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clusters.hpp"
+#include "depthlens/study/depth_figures.hpp"
 #include "depthlens/study/depth_summary.hpp"
 #include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
@@ -44,8 +46,8 @@ class facts_study final : public study {
         attempts_(run, white_space_rule_of(options.at("whitespace"), run), std::stoul(options.at("tokens"))),
         once_(options.at("duplicates") == "once" && !is_published(run)),
         failures_(wants_failures(options, run)),
-        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts(), failures_,
-                                generated_tokens(run) > 0),
+        description_(all_tables(is_published(run) ? published_rows() : rows_of_facts(), is_published(run),
+                                failures_, generated_tokens(run) > 0),
                      figures(run, failures_)) {
     if (is_published(run)) published_.emplace(run);
   }
@@ -115,6 +117,7 @@ std::vector<figure> facts_study::figures(const dlens_run& run, bool failures) {
                         .earliest_file = published ? published_figure : "earliest_layer_facts_{lens}",
                         .color = "answer_len",
                         .dash = failures ? "curve" : "token_pos",
+                        .published = published,
                         .probability = !published,
                         .entropy = !published});
 }
@@ -169,10 +172,14 @@ void facts_study::consume(const record_view& record, const answers_view& answers
   for (std::size_t i = 0; why.empty() && i < a.answers.size(); ++i)
     all.push_back(told(a, a.answers[i], answers));
   const std::optional<std::string> said = attempts_.said(answers);
-  append_prompt(
-      sink, prompts_table_number,
-      {.prompt_id = record.index(), .text = a.state.prompt, .ids = a.ids, .gold = gold, .reason = why}, "",
-      own_values(record, all.empty() ? nullptr : &all.front(), said));
+  append_prompt(sink, prompts_table_number,
+                {.prompt_id = record.index(),
+                 .text = a.state.prompt,
+                 .ids = a.ids,
+                 .gold = gold,
+                 .reason = why,
+                 .cluster = cluster_of(record)},
+                "", own_values(record, all.empty() ? nullptr : &all.front(), said));
   for (std::size_t i = 0; i < all.size(); ++i) append_rows(a, a.answers[i], all[i], record, sink);
 }
 
@@ -204,15 +211,18 @@ void facts_study::finish(const rows_view& rows, std::uint32_t lens, const sink_v
                         run_.n_layers);
   const fact_row_reader read =
       published_ ? published_reader(description_) : reader_of_facts(description_, failures_);
+  current_cluster cluster(description_, {prompts_table_number});
   while (const dlens_row* row = rows.next()) {
+    cluster.see(*row);
     const std::optional<fact_row> fact = row->table == rows_table ? read(*row) : std::nullopt;
     if (!fact) continue;
     const auto [length, token, wrong, at] = *fact;
     if (length < 1 || length > longest_in_figures || token >= length) continue;
     summary.add(category_of(length, token, wrong),
-                {row->dataset, row->record, row->table, static_cast<std::uint64_t>(token)}, at);
+                {row->dataset, row->record, row->table, static_cast<std::uint64_t>(token)}, cluster.weights(),
+                at);
   }
-  summary.write(sink, earliest_table, onsets_table, layers_table);
+  summary.write(sink, depth_table_numbers_of(description_, published_.has_value()));
   // Each fact has its first token in the figures; as published, some have only later ones.
   std::uint64_t n = 0;
   for (std::int64_t length = 1; length <= longest_in_figures; ++length) {

@@ -87,8 +87,12 @@ class published_facts {
     if (why.empty() && course.dropped) why = reason::white_space;
     if (why.empty() && course.right.empty()) why = reason::wrong;
     append_prompt(sink, prompts_table_number,
-                  {.prompt_id = record.index(), .text = course.prompt, .ids = prompt.ids, .reason = why}, "",
-                  std::array{answer_value(record)});
+                  {.prompt_id = record.index(),
+                   .text = course.prompt,
+                   .ids = prompt.ids,
+                   .reason = why,
+                   .cluster = cluster_of(record)},
+                  "", std::array{answer_value(record)});
     for (const published_course::right_token& token : course.right)
       append_rows(course, token, record, answers.reading(token.round, 0), sink);
   }

@@ -5,6 +5,7 @@
 
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/depth_summary.hpp"
+#include "depthlens/study/depth_tables.hpp"
 #include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/prompts_table.hpp"
@@ -19,14 +20,8 @@
 
 namespace depthlens::facts {
 
-// In the order of all_tables.
-enum table_number : std::uint32_t {
-  rows_table,
-  prompts_table_number,
-  earliest_table,
-  onsets_table,
-  layers_table
-};
+// In the order of all_tables; those of the summaries follow.
+enum table_number : std::uint32_t { rows_table, prompts_table_number };
 
 // Answers of more tokens have rows but no curves, as published.
 inline constexpr std::int64_t longest_in_figures = 3;
@@ -92,9 +87,8 @@ inline std::vector<depth_category> categories_of_facts(bool failures) {
   return out;
 }
 
-// `rows`: those of facts, or the published ones.
 // with_said: the run lets the model say texts.
-inline std::vector<table> all_tables(table rows, bool failures, bool with_said) {
+inline std::vector<table> all_tables(table rows, bool published, bool failures, bool with_said) {
   std::vector<column> of_prompts = {{"answer", DLENS_TEXT, "the whole answer"}},
                       more = {{"answer_len", DLENS_I64, "tokens of the answer"},
                               {"token_pos", DLENS_I64, "which of them comes next, from 1"}};
@@ -107,7 +101,7 @@ inline std::vector<table> all_tables(table rows, bool failures, bool with_said) 
   if (with_said) of_prompts.push_back(said_prompts::said_column());
   std::vector<table> out = {std::move(rows),
                             prompts_table("prompts", "prompts_facts", std::move(of_prompts))};
-  for (table& t : depth_tables("facts", more)) out.push_back(std::move(t));
+  for (table& t : depth_tables("facts", published, more)) out.push_back(std::move(t));
   return out;
 }
 

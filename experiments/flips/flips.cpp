@@ -5,6 +5,7 @@
 // is asked of the model (plan) come from study/guess_study.hpp and what it includes; an experiment that
 // has all in one file is in share/skeleton/experiment.
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clustered.hpp"
 #include "depthlens/study/guess_study.hpp"
 
 #include <array>
@@ -25,7 +26,7 @@ class flips final : public guess_study {
                     {.word = "flips",
                      .last = {"flipped", DLENS_I64, "1 = the guess is not the model's own top-1"},
                      .sums = sums(),
-                     .bars = bars(run)}) {}
+                     .drawn = drawn(run, values)}) {}
 
   // A row for each layer: did its guess flip?
   void consume(const record_view& record, const answers_view& answers, std::uint32_t /*lens*/,
@@ -39,29 +40,41 @@ class flips final : public guess_study {
   void finish(const rows_view& all, std::uint32_t, const sink_view& sink) const override {
     const row_column flipped = column_of_rows("flipped"), final = column_of_rows("final");
     std::map<std::int64_t, std::array<tally, all_buckets.size()>> layers;
-    const auto count = [&](std::int64_t layer, token_bucket bucket, const dlens_row& row) {
+    cluster_cells clusters(cells(run().n_layers));
+    const auto count = [&](std::int64_t layer, token_bucket bucket, const cluster_weights& cluster,
+                           const dlens_row& row) {
       tally& t = layers[layer][static_cast<std::size_t>(bucket)];
-      ++t.total;
-      t.flipped += flipped.i64(row);
+      t.total.add(cluster);
+      t.flipped.add(cluster, flipped.i64(row) != 0);
+      clusters.add(cluster.key(), cell(layer, bucket));
       const auto last = static_cast<std::int32_t>(final.i64(row));
       if (counts().bucket_of(last) == bucket) t.drawn += count_of(last);
     };
     const std::uint64_t n_prompts = each_guess(all, count);
     sink.figure_prompts(0, n_prompts);
+    const std::vector<std::uint64_t> in_cells = clusters.counts();
     for (const auto& [layer, tallies] : layers)
       for (const token_bucket bucket : all_buckets) {
         const tally& t = tallies[static_cast<std::size_t>(bucket)];
-        const double rate = static_cast<double>(t.flipped) / static_cast<double>(t.total);
-        sink.append(summary,
-                    std::array{i64_value(layer), text_value(bucket_name(bucket)), i64_value(t.flipped),
-                               i64_value(t.total), t.total == 0 ? null_value() : f64_value(rate),
-                               text_value(bucket_label(bucket)), matched_rate(bucket, t)});
+        const std::uint64_t n = in_cells[cell(layer, bucket)];
+        const std::optional<double> rate = t.flipped.of(t.total);
+        std::vector<dlens_value> values = {i64_value(layer),
+                                           text_value(bucket_name(bucket)),
+                                           i64_value(static_cast<std::int64_t>(t.flipped.part())),
+                                           i64_value(static_cast<std::int64_t>(t.total.n())),
+                                           rate ? f64_value(*rate) : null_value(),
+                                           text_value(bucket_label(bucket)),
+                                           matched_rate(bucket, t)};
+        append_interval(values, t.flipped.ends(t.total, n));
+        values.push_back(i64_value(static_cast<std::int64_t>(n)));
+        sink.append(summary, values);
       }
   }
 
  private:
   struct tally {
-    std::int64_t flipped = 0, total = 0;
+    clustered_rows total;
+    clustered_share flipped;
     std::uint64_t drawn = 0;  // sum over the guesses: count of the final token, where it is of the bucket
   };
 
@@ -69,9 +82,9 @@ class flips final : public guess_study {
   // A sum of counts, which are whole, comes out the same in whatever order the prompts are.
   dlens_value matched_rate(token_bucket bucket, const tally& t) const {
     const std::uint64_t of_bucket = count_of(bucket);
-    if (t.total == 0 || of_bucket == 0) return null_value();  // nothing to draw from
+    if (t.total.n() == 0 || of_bucket == 0) return null_value();  // nothing to draw from
     const double equal = static_cast<double>(t.drawn) / static_cast<double>(of_bucket);
-    return f64_value(1 - equal / static_cast<double>(t.total));
+    return f64_value(1 - equal / static_cast<double>(t.total.n()));
   }
 
   static table sums() {
@@ -84,7 +97,10 @@ class flips final : public guess_study {
              {"rate", DLENS_F64, "flipped / total, empty where total is 0"},
              {"label", DLENS_TEXT, "the bucket in words"},
              {"matched_rate", DLENS_F64,
-              "the rate of tokens drawn from the bucket by corpus frequency in place of the guesses"}},
+              "the rate of tokens drawn from the bucket by corpus frequency in place of the guesses"},
+             interval_columns("")[0],
+             interval_columns("")[1],
+             clusters_column()},
             DLENS_TABLE_SUMMARY};
   }
 
@@ -98,21 +114,25 @@ class flips final : public guess_study {
     return out;
   }
 
-  static figure bars(const dlens_run& run) {
-    return {.kind = DLENS_FIGURE_GROUPED_BARS,
+  static figure drawn(const dlens_run& run, const option_values& values) {
+    const bool published = is_published(run);
+    return {.kind = published ? DLENS_FIGURE_GROUPED_BARS : DLENS_FIGURE_LINES,
             .id = "flips",
             .file = "decision_flips_{lens}",
-            .title = "Decision flips",
+            .title = "Decision flips, by token frequency" + in_corpus(values),
             .table = "summary",
             .panels = {{.x = "layer",
                         .y = "rate",
                         .x_label = "Layer",
                         .y_label = "Decision flip rate",
-                        .flags = DLENS_PANEL_PERCENT_Y}},
+                        .flags = published ? std::uint32_t{DLENS_PANEL_PERCENT_Y}
+                                           : DLENS_PANEL_PERCENT_Y | DLENS_PANEL_LAYER_X,
+                        .low = published ? "" : "low",
+                        .high = published ? "" : "high"}},
             .series = "label",
             .flags = DLENS_DRAW_TRAINED_LENS,  // as in the paper, which shows it of the tuned lens
             .baseline = "matched_rate",
-            .lens_files = is_published(run) ? published_files(run) : std::vector<std::string>{}};
+            .lens_files = published ? published_files(run) : std::vector<std::string>{}};
   }
 };
 

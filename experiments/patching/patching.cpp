@@ -8,6 +8,7 @@
 
 #include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clusters.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
 #include <algorithm>
@@ -162,7 +163,8 @@ void patching_study::consume(const record_view& record, const answers_view& answ
                        {.prompt_id = record.index(),
                         .text = record.at(DLENS_FIELD_PROMPT),
                         .ids = p.ids,
-                        .reason = p.reason},
+                        .reason = p.reason,
+                        .cluster = cluster_of(record)},
                        set);
   }
   const pairs p = pairs_of(record);
@@ -170,7 +172,8 @@ void patching_study::consume(const record_view& record, const answers_view& answ
                 {.prompt_id = record.index(),
                  .text = record.at(DLENS_FIELD_PROMPT),
                  .ids = p.target.ids,
-                 .reason = p.reason},
+                 .reason = p.reason,
+                 .cluster = cluster_of(record)},
                 side_name(s), set);
   if (!p.reason.empty()) return;
   for (const changed_run& run : request_of(p).runs()) append_row(p, run, answers, sink);
@@ -236,21 +239,31 @@ void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const 
     }
   std::map<std::pair<std::size_t, std::int64_t>, effect> runs;        // of the last position: kind, layer
   std::map<std::pair<std::int64_t, std::int64_t>, effect> positions;  // from the end, layer
+  std::map<std::size_t, cluster_set> run_clusters;
+  std::map<std::int64_t, cluster_set> place_clusters;
   all.rewind();
+  current_cluster cluster(*description_, {prompts});
   while (const dlens_row* row = all.next()) {
+    cluster.see(*row);
     if (row->table != rows) continue;
     const auto of = static_cast<std::size_t>(
         std::find(kind_names.begin(), kind_names.end(), reader.run.text(*row)) - kind_names.begin());
     const std::int64_t layer = reader.layer.i64(*row),
                        from_end = last[row->record] - reader.position.i64(*row);
-    if (from_end == 0) reader.add(*row, runs[{of, layer}]);
-    if (options_.all_positions) reader.add(*row, positions[{from_end, layer}]);
+    if (from_end == 0) {
+      reader.add(*row, cluster.weights(), runs[{of, layer}]);
+      run_clusters[of].add(cluster.weights().key(), {});
+    }
+    if (!options_.all_positions) continue;
+    reader.add(*row, cluster.weights(), positions[{from_end, layer}]);
+    place_clusters[from_end].add(cluster.weights().key(), {});
   }
   for (const auto& [at, sums] : runs) {
     std::vector<dlens_value> values = {i64_value(at.second), text_value(kind_names[at.first])};
     sums.append(values);
     values.push_back(text_value(at.first == 0 ? "patch" : "control"));
     values.push_back(text_value(kind_labels[at.first]));
+    sums.append_intervals(values, run_clusters[at.first].size());
     sink.append(summary, values);
   }
   for (const auto& [at, sums] : positions) {
@@ -261,6 +274,7 @@ void patching_study::finish(const rows_view& all, std::uint32_t /*lens*/, const 
     // More lines than these cannot be told apart.
     const bool drawn = at.first <= 4 || (at.first & (at.first - 1)) == 0;
     values.push_back(i64_value(drawn ? 1 : 0));
+    sums.append_intervals(values, place_clusters[at.first].size());
     sink.append(positions_table, values);
   }
   for (std::uint32_t f = 0; f < description_->figures().size(); ++f) sink.figure_prompts(f, last.size());

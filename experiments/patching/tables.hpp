@@ -5,12 +5,14 @@
 #include "runs.hpp"
 
 #include "depthlens/experiment.hpp"
-#include "depthlens/study/exact_sum.hpp"
+#include "depthlens/study/clustered.hpp"
+#include "depthlens/study/clusters.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +21,10 @@
 namespace depthlens::patching {
 
 enum : std::uint32_t { rows, prompts, summary, positions_table };  // the numbers of the tables
+
+// In the order of effect::append_intervals.
+inline constexpr std::array interval_measures = {
+    "source_option", "target_option", "source_top", "target_top", "source_logprob", "target_logprob", "kl"};
 
 // by_positions: with that of --patching.positions all.
 inline std::vector<table> tables(bool by_positions) {
@@ -44,6 +50,11 @@ inline std::vector<table> tables(bool by_positions) {
   of_runs.push_back({"label", DLENS_TEXT, "the run in words"});
   of_places.push_back({"label", DLENS_TEXT, "the position in words"});
   of_places.push_back({"drawn", DLENS_I64, "1 = in the figure: the last positions, then doubling"});
+  for (std::vector<column>* to : {&of_runs, &of_places}) {
+    for (const char* const measure : interval_measures)
+      for (column& c : interval_columns(measure)) to->push_back(std::move(c));
+    to->push_back(clusters_column("targets' clusters behind the intervals"));
+  }
   std::vector<table> out = {
       {"rows",
        "patching",
@@ -84,7 +95,9 @@ inline std::vector<figure> figures(bool by_positions, bool options) {
                  .x_label = "State entering block",
                  .y_label = label,
                  .flags = DLENS_PANEL_LAYER_X | flags,
-                 .title = title};
+                 .title = title,
+                 .low = cat(y, "_low"),
+                 .high = cat(y, "_high")};
   };
   constexpr std::uint32_t share = DLENS_PANEL_PERCENT_Y;
   if (by_positions) {
@@ -126,18 +139,33 @@ inline std::vector<figure> figures(bool by_positions, bool options) {
 
 // Sums over pairs of one run and layer.
 struct effect {
-  std::uint64_t n = 0, source_option = 0, target_option = 0, source_top = 0, target_top = 0;
-  std::uint64_t with_source_options = 0, with_target_options = 0;  // pairs whose prompt there has some
-  exact_sum source_logprob, target_logprob, kl;
+  clustered_rows pairs, with_source_options, with_target_options;  // those whose prompt there has some
+  clustered_share source_option, target_option, source_top, target_top;
+  clustered_mean source_surprise{nat_bits}, target_surprise{nat_bits}, kl{nat_bits};  // log-probability * -1
 
   void append(std::vector<dlens_value>& to) const {
-    const auto share = [](std::uint64_t part, std::uint64_t of) {
-      return of == 0 ? null_value() : f64_value(static_cast<double>(part) / static_cast<double>(of));
+    const auto value = [](const std::optional<double>& v) { return v ? f64_value(*v) : null_value(); };
+    const auto logprob = [&](const clustered_mean& s) {
+      return value(s.mean() ? std::optional(-*s.mean()) : std::nullopt);
     };
-    const auto mean = [](const exact_sum& s) { return s.mean() ? f64_value(*s.mean()) : null_value(); };
-    to.insert(to.end(), {i64_value(static_cast<std::int64_t>(n)), share(source_option, with_source_options),
-                         share(target_option, with_target_options), share(source_top, n),
-                         share(target_top, n), mean(source_logprob), mean(target_logprob), mean(kl)});
+    to.insert(
+        to.end(),
+        {i64_value(static_cast<std::int64_t>(pairs.n())), value(source_option.of(with_source_options)),
+         value(target_option.of(with_target_options)), value(source_top.of(pairs)),
+         value(target_top.of(pairs)), logprob(source_surprise), logprob(target_surprise), value(kl.mean())});
+  }
+  // Of n clusters.
+  void append_intervals(std::vector<dlens_value>& to, std::uint64_t n) const {
+    append_interval(to, source_option.ends(with_source_options, n));
+    append_interval(to, target_option.ends(with_target_options, n));
+    append_interval(to, source_top.ends(pairs, n));
+    append_interval(to, target_top.ends(pairs, n));
+    for (const clustered_mean* const surprise : {&source_surprise, &target_surprise}) {
+      const std::optional<interval> ends = surprise->ends(pairs, n);
+      append_interval(to, ends ? std::optional(interval{-ends->high, -ends->low}) : std::nullopt);
+    }
+    append_interval(to, kl.ends(pairs, n));
+    to.push_back(i64_value(static_cast<std::int64_t>(n)));
   }
 };
 
@@ -158,17 +186,17 @@ class effect_reader {
         target_mass_(d.column_of(rows, "target_mass")),
         kl_(d.column_of(rows, "kl")) {}
 
-  void add(const dlens_row& row, effect& to) const {
-    ++to.n;
-    to.with_source_options += source_mass_.is_null(row) ? 0 : 1;
-    to.with_target_options += target_mass_.is_null(row) ? 0 : 1;
-    to.source_option += guess_is_.text(row) == "source" ? 1 : 0;
-    to.target_option += guess_is_.text(row) == "target" ? 1 : 0;
-    to.source_top += guess_.i64(row) == source_.i64(row) ? 1 : 0;
-    to.target_top += guess_.i64(row) == target_.i64(row) ? 1 : 0;
-    to.source_logprob.add(source_logprob_.f64(row));
-    to.target_logprob.add(target_logprob_.f64(row));
-    to.kl.add(kl_.f64(row));
+  void add(const dlens_row& row, const cluster_weights& of, effect& to) const {
+    to.pairs.add(of);
+    if (!source_mass_.is_null(row)) to.with_source_options.add(of);
+    if (!target_mass_.is_null(row)) to.with_target_options.add(of);
+    to.source_option.add(of, guess_is_.text(row) == "source");
+    to.target_option.add(of, guess_is_.text(row) == "target");
+    to.source_top.add(of, guess_.i64(row) == source_.i64(row));
+    to.target_top.add(of, guess_.i64(row) == target_.i64(row));
+    to.source_surprise.add(of, -source_logprob_.f64(row));
+    to.target_surprise.add(of, -target_logprob_.f64(row));
+    to.kl.add(of, kl_.f64(row));
   }
 
   const row_column run, position, layer;

@@ -7,6 +7,8 @@
 #include "states.hpp"
 
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clusters.hpp"
+#include "depthlens/study/depth_figures.hpp"
 #include "depthlens/study/depth_summary.hpp"
 #include "depthlens/study/failures.hpp"
 #include "depthlens/study/layer_row.hpp"
@@ -61,6 +63,7 @@ class pos_study final : public study {
   void append_rows(const target_state&, const dlens_reading&, const record_view&, const sink_view&) const;
   std::vector<dlens_value> own_values(const target_state&, std::string_view why, const dlens_reading*) const;
   std::vector<depth_category> categories() const;
+  std::vector<std::uint32_t> prompts_tables() const;
   void add_published_rows(const rows_view&, depth_summary&) const;
   void add_rows(const rows_view&, depth_summary&) const;
   void warn_of_empty_sets(depth_summary& summary) const;
@@ -145,7 +148,7 @@ std::vector<table> pos_study::tables() const {
   }
   for (const std::string& set : sets_.names())
     out.push_back(prompts_table("prompts." + set, "prompts_pos_" + set, of_prompts));
-  for (table& t : depth_tables("pos", more)) out.push_back(std::move(t));
+  for (table& t : depth_tables("pos", published(), more)) out.push_back(std::move(t));
   if (published()) out.push_back(published_curve());
   return out;
 }
@@ -155,6 +158,7 @@ std::vector<figure> pos_study::figures() const {
                                .earliest_file = published() ? published_figure : "earliest_layer_pos_{lens}",
                                .color = failures_ ? "set" : "",
                                .dash = failures_ ? "wrong" : "",
+                               .published = published(),
                                .entropy = !published()});
 }
 
@@ -216,7 +220,8 @@ void pos_study::consume(const record_view& record, const answers_view& answers, 
                    .text = s.tried.prompt,
                    .ids = s.tried.ids,
                    .gold = why == reason::wrong ? std::nullopt : gold_of(s, reading),
-                   .reason = why},
+                   .reason = why,
+                   .cluster = cluster_of(record)},
                   sets_[set], own_values(s, why, reading));
     if (!why.empty()) continue;
     if (published())
@@ -254,11 +259,20 @@ std::vector<depth_category> pos_study::categories() const {
   return out;
 }
 
+std::vector<std::uint32_t> pos_study::prompts_tables() const {
+  std::vector<std::uint32_t> out;
+  for (std::size_t set = 0; set < sets_.size(); ++set) out.push_back(prompts_table_of(set));
+  return out;
+}
+
 void pos_study::add_published_rows(const rows_view& rows, depth_summary& summary) const {
   const published_row_reader read(description_, rows_table(0));
-  while (const dlens_row* row = rows.next())
+  current_cluster cluster(description_, prompts_tables());
+  while (const dlens_row* row = rows.next()) {
+    cluster.see(*row);
     if (row->table < sets_.size())
-      summary.add(row->table, {row->dataset, row->record, row->table, 0}, read(*row));
+      summary.add(row->table, {row->dataset, row->record, row->table, 0}, cluster.weights(), read(*row));
+  }
 }
 
 // The rows of prompts that the model answers right, or that have no answer; those of the wrong ones about the
@@ -268,13 +282,15 @@ void pos_study::add_rows(const rows_view& rows, depth_summary& summary) const {
   const depth_row_reader read(description_, first), read_gold(description_, first, depth_of::gold);
   const row_column correct = description_.column_of(first, "correct"),
                    position = description_.column_of(first, "position");
+  current_cluster cluster(description_, prompts_tables());
   while (const dlens_row* row = rows.next()) {
+    cluster.see(*row);
     if (row->table >= sets_.size()) continue;
     const bool wrong = !correct.is_null(*row) && correct.i64(*row) == 0;
     if (wrong && !failures_) continue;
     summary.add(row->table + (wrong ? sets_.size() : 0),
                 {row->dataset, row->record, row->table, static_cast<std::uint64_t>(position.i64(*row))},
-                wrong ? read_gold(*row) : read(*row));
+                cluster.weights(), wrong ? read_gold(*row) : read(*row));
   }
 }
 
@@ -294,8 +310,7 @@ void pos_study::finish(const rows_view& rows, std::uint32_t lens, const sink_vie
     add_published_rows(rows, summary);
   else
     add_rows(rows, summary);
-  summary.write(sink, description_.table_number("earliest"), description_.table_number("onsets"),
-                description_.table_number("layers"));
+  summary.write(sink, depth_table_numbers_of(description_, published()));
   std::uint64_t n = 0;
   for (std::size_t i = 0; i < all.size(); ++i) n += summary.readings(i);
   for (std::uint32_t figure = 0; figure < description_.figures().size(); ++figure)

@@ -41,6 +41,8 @@ bool is_data_error(const depthlens::error& e, std::string_view part) {
   return e.code() == depthlens::status::data;
 }
 
+const std::vector<const char*> accuracy_parts = {"layer", "measure", "value", "n", "label"};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(downstream_experiment)
@@ -75,20 +77,27 @@ BOOST_AUTO_TEST_CASE(summaries_tell_which_option_is_best_at_each_layer) {
   host.model.top = {{"is it", " no"}, {"was it", " no"}};
   rank_pieces(host, {{" no", {4, 1}}, {" yes", {3, 2}}});
   host.run();
-  const strings options = {"0|no|2|4|4|0.367879", "0|yes|2|3|3|0.472367", "1|no|2|1|1|0.778801",
-                           "1|yes|2|2|2|0.606531"};
-  BOOST_TEST(host.rows("options.QA") == options, boost::test_tools::per_element());
+  const strings options = {
+      "0|no|2|4|4|0.367879|any",  "0|no|1|4|4|0.367879|right",  "0|no|1|4|4|0.367879|wrong",
+      "0|yes|2|3|3|0.472367|any", "0|yes|1|3|3|0.472367|right", "0|yes|1|3|3|0.472367|wrong",
+      "1|no|2|1|1|0.778801|any",  "1|no|1|1|1|0.778801|right",  "1|no|1|1|1|0.778801|wrong",
+      "1|yes|2|2|2|0.606531|any", "1|yes|1|2|2|0.606531|right", "1|yes|1|2|2|0.606531|wrong"};
+  BOOST_TEST(host.parts("options.QA", {"layer", "option", "n", "mean_rank", "median_rank", "mean_probability",
+                                       "answer"}) == options,
+             boost::test_tools::per_element());
   const strings accuracy = {"0|option_accuracy|0.5|2|best option is right",
                             "0|agreement|0|2|best option as in the end",
                             "0|top_in_options|0|2|top-1 is an option",
-                            "0|set_match|0|2|all options on top",
+                            "0|set_match|0|2|all options before all other tokens",
                             "0|option_mass|0.840246|2|probability of all options",
+                            "0|chance|0.5|2|right by chance",
                             "1|option_accuracy|0.5|2|best option is right",
                             "1|agreement|1|2|best option as in the end",
                             "1|top_in_options|1|2|top-1 is an option",
-                            "1|set_match|1|2|all options on top",
-                            "1|option_mass|1.38533|2|probability of all options"};
-  BOOST_TEST(host.rows("accuracy.QA") == accuracy, boost::test_tools::per_element());
+                            "1|set_match|1|2|all options before all other tokens",
+                            "1|option_mass|1.38533|2|probability of all options",
+                            "1|chance|0.5|2|right by chance"};
+  BOOST_TEST(host.parts("accuracy.QA", accuracy_parts) == accuracy, boost::test_tools::per_element());
   BOOST_TEST(host.figure_prompts.at("options_QA_{lens}") == 2);
   BOOST_TEST(host.figure_prompts.at("accuracy_QA_{lens}") == 2);
 }
@@ -149,7 +158,8 @@ BOOST_AUTO_TEST_CASE(whole_strings_are_scored_by_the_sum_over_their_tokens) {
              (strings{"-1.5", "-1.25", "-1.5", "-2.25", "-0.75", "-0.5"}));
   BOOST_TEST(host.column("rows.T", "option_rank") == (strings{"2", "1", "2", "3", "2", "1"}));
   for (const std::string& measure : host.column("accuracy.T", "measure")) BOOST_TEST(measure != "set_match");
-  BOOST_TEST(host.rows("accuracy.T").front() == "0|option_accuracy|1|1|best option is right");
+  BOOST_TEST(host.parts("accuracy.T", accuracy_parts).front() ==
+             "0|option_accuracy|1|1|best option is right");
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_that_ends_in_a_blank_goes_on_without_another) {
@@ -205,7 +215,7 @@ BOOST_AUTO_TEST_CASE(the_published_way_writes_the_published_columns_with_the_las
                         "model.layers.0|1|was it||0|no|1|0.778801|2|0.606531"};
   BOOST_TEST(host.rows("rows.QA") == want, boost::test_tools::per_element());
   BOOST_TEST(host.file("rows.QA") == "{name}_QA_options_analysis{_lens}");
-  const strings accuracy = host.rows("accuracy.QA");
+  const strings accuracy = host.parts("accuracy.QA", accuracy_parts);
   BOOST_TEST(accuracy.front() == "0|option_accuracy|0.5|2|best option is right");
   BOOST_TEST(accuracy.size() == 5);
 }
@@ -283,9 +293,13 @@ BOOST_AUTO_TEST_CASE(where_rows_list_different_options_the_place_is_the_option) 
   BOOST_TEST(host.column("rows.T", "option_is_gold") ==
              (strings{"0", "1", "0", "1", "1", "0", "0", "1", "0", "0"}));
   BOOST_TEST(host.column("prompts.T", "reason") == (strings{"", "", "no options", "no answer"}));
-  BOOST_TEST(host.column("options.T", "n") == (strings{"2", "2", "1", "2", "2", "1"}));
-  BOOST_TEST(host.rows("accuracy.T").front() == "0|option_accuracy|0.5|2|best option is right");
-  BOOST_TEST(host.column("accuracy.T", "value").at(5) == "0.5");  // at the last layer: blue is right, odd not
+  strings of_all;
+  for (const std::string& line : host.parts("options.T", {"answer", "n"}))
+    if (line.starts_with("any|")) of_all.push_back(line.substr(4));
+  BOOST_TEST(of_all == (strings{"2", "2", "1", "2", "2", "1"}));
+  BOOST_TEST(host.parts("accuracy.T", accuracy_parts).front() ==
+             "0|option_accuracy|0.5|2|best option is right");
+  BOOST_TEST(host.column("accuracy.T", "value").at(6) == "0.5");  // at the last layer: blue is right, odd not
 }
 
 BOOST_AUTO_TEST_CASE(a_text_that_a_row_lists_twice_is_told_by_name) {

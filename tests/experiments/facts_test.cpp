@@ -52,7 +52,8 @@ BOOST_AUTO_TEST_CASE(every_token_of_an_answer_is_read_in_one_pass_behind_the_rig
   BOOST_TEST(rows[5] == "0|3|2|block.1.out|1|" + ris + "|Ris|" + ris + "|1|-0.25|1|" + ris +
                             "|Ris|1|0|-0.25|1|0|1|2|blank|0|0|0|true|paRis");
   BOOST_TEST(host.rows("earliest").empty());  // its first token is wrong, so it is in no curve
-  BOOST_TEST(host.rows("prompts")[0] == "0|the capital is|2 3 4|" + pa + "|1||paRis");
+  BOOST_TEST(host.parts("prompts", {"prompt_id", "text", "ids", "gold", "kept", "reason", "answer"})[0] ==
+             "0|the capital is|2 3 4|" + pa + "|1||paRis");
 }
 
 BOOST_AUTO_TEST_CASE(curves_take_the_same_facts_at_each_position_and_only_right_ones) {
@@ -70,7 +71,9 @@ BOOST_AUTO_TEST_CASE(curves_take_the_same_facts_at_each_position_and_only_right_
   BOOST_TEST(at_one == strings({"1-token (pos 1)", "2-token (pos 1)", "2-token (pos 2)", "3-token (pos 1)",
                                 "3-token (pos 2)", "3-token (pos 3)"}),
              boost::test_tools::per_element());
-  BOOST_TEST(host.rows("earliest")[0] == "1-token (pos 1)|1|2|2|2|1|0|0|1|1|1");
+  BOOST_TEST(host.parts("earliest", {"category", "k", "mean_first", "mean_stable", "median_first", "n",
+                                     "never", "std_first", "n_stable", "answer_len", "token_pos"})[0] ==
+             "1-token (pos 1)|1|2|2|2|1|0|0|1|1|1");
   BOOST_TEST(host.column("earliest", "token_pos").back() == "3");
   BOOST_TEST(host.figure_prompts.at("earliest_layer_facts_{lens}") == 3U);
 }
@@ -92,7 +95,10 @@ BOOST_AUTO_TEST_CASE(facts_whose_first_token_is_missed_are_curves_of_their_own_w
   };
   host.run();
   strings wrong;
-  for (const std::string& line : host.rows("layers"))
+  const strings layers =
+      host.parts("layers", {"category", "layer", "n", "mean_rank", "median_rank", "mean_probability",
+                            "mean_entropy", "mean_kl", "answer_len", "token_pos", "wrong", "curve"});
+  for (const std::string& line : layers)
     if (line.find("wrong") != std::string::npos) wrong.push_back(line);
   const strings want = {"1-token (pos 1), wrong|0|1|90|90|1.6919e-10|0|2|1|1|1|token 1, wrong",
                         "1-token (pos 1), wrong|1|1|30|30|0.000553084|0.5|1|1|1|1|token 1, wrong",
@@ -101,8 +107,8 @@ BOOST_AUTO_TEST_CASE(facts_whose_first_token_is_missed_are_curves_of_their_own_w
                         "2-token (pos 1), wrong|1|1|5|5|0.286505|0.5|1|2|1|1|token 1, wrong",
                         "2-token (pos 1), wrong|2|1|2|2|0.606531|1|0|2|1|1|token 1, wrong"};
   BOOST_TEST(wrong == want, boost::test_tools::per_element());
-  BOOST_TEST(host.rows("layers")[0] == "2-token (pos 1)|0|1|1|1|0.778801|0|2|2|1|0|token 1");
-  BOOST_TEST(host.rows("layers")[3] == "2-token (pos 2)|0|1|1|1|0.778801|0|2|2|2|0|token 2");
+  BOOST_TEST(layers[0] == "2-token (pos 1)|0|1|1|1|0.778801|0|2|2|1|0|token 1");
+  BOOST_TEST(layers[3] == "2-token (pos 2)|0|1|1|1|0.778801|0|2|2|2|0|token 2");
   BOOST_TEST(host.column("prompts", "first_correct") == strings({"1", "1", "0", "1", "0", "", "0"}),
              boost::test_tools::per_element());
   BOOST_TEST(host.column("prompts", "answer_correct") == strings({"1", "0", "0", "1", "0", "", "0"}),
@@ -300,7 +306,8 @@ BOOST_AUTO_TEST_CASE(facts_that_the_reader_left_out_are_listed_and_counted_in_bo
     host.add("", "fact", {fact("it is", "paRis"), hop});
     host.model.top = {{"it is", " pa"}};
     host.run();
-    BOOST_TEST(host.rows("prompts").at(1) == "1||||0|no prompt|x");
+    BOOST_TEST(host.parts("prompts", {"prompt_id", "text", "kept", "reason", "answer"}).at(1) ==
+               "1||0|no prompt|x");
     BOOST_TEST(host.counts.at(": no prompt") == 1U);
     BOOST_TEST(host.counts.at(": kept") == 1U);
   }

@@ -66,6 +66,14 @@ class fake_host {
   }
   // One column of a table, by its id.
   std::vector<std::string> column(std::string_view table, std::string_view id, std::uint32_t lens = 0) const;
+  // Rows with these columns alone, by their ids.
+  std::vector<std::string> parts(std::string_view table, const std::vector<const char*>& ids) const {
+    std::vector<std::string> out(rows(table).size());
+    for (const char* const id : ids)
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] += (id == ids.front() ? "" : "|") + column(table, id)[i];
+    return out;
+  }
   std::string file(std::string_view table) const { return description_->tables[number(table)]->file; }
   std::vector<std::string> columns(std::string_view table) const {
     std::vector<std::string> out;

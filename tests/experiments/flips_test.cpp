@@ -33,6 +33,10 @@ strings column_of_last_layer(const fake_host& host, std::string_view id) {
   return out;
 }
 
+// The summary but its intervals.
+const std::vector<const char*> summary_parts = {"layer", "bucket", "flipped",     "total",
+                                                "rate",  "label",  "matched_rate"};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(flips_experiment)
@@ -72,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_summary_has_all_buckets_of_every_layer_and_no_rate_with
                         "0|top1000|0|0||Top 101-1000|",          "0|rest|0|0||Rest|",
                         "1|top10|0|1|0|Top 1-10|0.830769",       "1|top100|0|1|0|Top 11-100|0",
                         "1|top1000|0|0||Top 101-1000|",          "1|rest|0|1|0|Rest|"};
-  BOOST_TEST(host.rows("summary") == want, boost::test_tools::per_element());
+  BOOST_TEST(host.parts("summary", summary_parts) == want, boost::test_tools::per_element());
   BOOST_TEST(host.figure_prompts.at("decision_flips_{lens}") == 3);
   BOOST_TEST(host.counts.at(": kept") == 3);
 }
@@ -107,7 +111,7 @@ BOOST_AUTO_TEST_CASE(all_positions_are_those_behind_a_token_that_is_not_special_
   BOOST_TEST(column_of_last_layer(host, "guess_text") == (strings{" a", "."}));
   BOOST_TEST(host.asked == strings{"<s>on the mat"});
   BOOST_TEST(host.column("prompts", "reason") == (strings{"", "empty"}));
-  BOOST_TEST(host.rows("summary").front() == "0|top10|2|2|1|Top 1-10|1");
+  BOOST_TEST(host.parts("summary", summary_parts).front() == "0|top10|2|2|1|Top 1-10|1");
 }
 
 BOOST_AUTO_TEST_CASE(over_long_prompts_are_not_run_and_counted) {
@@ -159,18 +163,19 @@ BOOST_AUTO_TEST_CASE(the_rate_of_drawn_tokens_is_the_mean_over_the_guesses_of_a_
   BOOST_TEST(host.column("summary", "matched_rate") == (strings{"0.862222", "0.5", "", ""}));
 }
 
-BOOST_AUTO_TEST_CASE(the_figure_is_of_lines_with_the_rate_of_drawn_tokens_where_that_is_asked_for) {
-  for (const bool lines : {false, true}) {
+BOOST_AUTO_TEST_CASE(the_figure_is_of_lines_and_has_the_rate_of_drawn_tokens_where_that_is_asked_for) {
+  for (const bool asked : {false, true}) {
     fake_host host(flips_entry());
     const counts_file counts(host.tokenizer, {"~"});
     host.options["token-counts"] = counts.path();
-    if (lines) host.options["baseline"] = "true";
+    if (asked) host.options["baseline"] = "true";
     host.add("", "prompt", {prompt("on the")});
     host.run();
     const dlens_figure& figure = *host.figures()[0];
-    BOOST_TEST(figure.kind == (lines ? DLENS_FIGURE_LINES : DLENS_FIGURE_GROUPED_BARS));
+    BOOST_TEST(figure.kind == std::uint32_t{DLENS_FIGURE_LINES});
     BOOST_TEST(std::string_view(figure.baseline) == "matched_rate");
-    BOOST_TEST((figure.panels[0]->flags & DLENS_PANEL_LAYER_X) == (lines ? DLENS_PANEL_LAYER_X : 0));
+    BOOST_TEST(((figure.flags & DLENS_DRAW_CONTROLLED_BASELINE) != 0) == !asked);
+    BOOST_TEST((figure.panels[0]->flags & DLENS_PANEL_LAYER_X) != 0U);
   }
 }
 

@@ -57,7 +57,9 @@ BOOST_AUTO_TEST_CASE(the_buckets_of_every_layer_add_up_to_the_prompts) {
                         "0|top1000|0|4|0|Top 101-1000|0", "0|rest|0|4|0|Rest|0",
                         "1|top10|1|4|0.25|Top 1-10|1",    "1|top100|0|4|0|Top 11-100|0",
                         "1|top1000|0|4|0|Top 101-1000|0", "1|rest|3|4|0.75|Rest|0"};
-  BOOST_TEST(host.rows("summary") == want, boost::test_tools::per_element());
+  BOOST_TEST(
+      host.parts("summary", {"layer", "bucket", "count", "prompts", "share", "label", "text_share"}) == want,
+      boost::test_tools::per_element());
   BOOST_TEST(host.figure_prompts.at("frequency_buckets_{lens}") == 4);
 }
 

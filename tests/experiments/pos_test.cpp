@@ -49,6 +49,12 @@ const record cat_sentence = sentence(
     "The/DET| small/ADJ| grey/ADJ| cat/NOUN| sat/VERB| on/ADP| the/DET| mat/NOUN|,/PUNCT| by/ADP| a/DET| "
     "door/NOUN|./PUNCT");
 
+// Tables but their intervals.
+const std::vector<const char*> earliest_parts = {
+    "category", "k", "mean_first", "mean_stable", "median_first", "n", "never", "std_first", "n_stable"};
+const std::vector<const char*> layer_parts = {
+    "category", "layer", "n", "mean_rank", "median_rank", "mean_probability", "mean_entropy", "mean_kl"};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(pos_experiment)
@@ -63,7 +69,8 @@ BOOST_AUTO_TEST_CASE(a_row_gives_one_line_per_layer_with_all_measures) {
                         "0|2|2|block.1.out|1|5| the|5|1|-0.25|1|5| the|1|0|-0.25|1|0|blank|the"};
   const strings got = host.rows("rows.DET");
   BOOST_TEST(got == want, boost::test_tools::per_element());
-  BOOST_TEST(host.rows("prompts.DET") == strings({"0|he looked at|2 3 4|5|1||2|the"}),
+  BOOST_TEST(host.parts("prompts.DET", {"prompt_id", "text", "ids", "gold", "kept", "reason", "position",
+                                        "word"}) == strings({"0|he looked at|2 3 4|5|1||2|the"}),
              boost::test_tools::per_element());
   BOOST_TEST(host.file("rows.DET") == "pos_DET_{lens}");
   BOOST_TEST(host.file("prompts.DET") == "prompts_pos_DET");
@@ -79,8 +86,9 @@ BOOST_AUTO_TEST_CASE(a_wrong_answer_keeps_its_rows_but_is_not_in_the_figures) {
              boost::test_tools::per_element());
   BOOST_TEST(host.column("rows.DET", "target_text")[0] == " his");
   BOOST_TEST(host.column("rows.DET", "gold_rank")[0] == "100");
-  BOOST_TEST(host.rows("earliest")[0] == "DET|1|2|2|2|1|0|0|1");  // rank 1 at layer 2 alone
-  BOOST_TEST(host.rows("earliest")[1] == "DET|2|1|1|1|1|0|0|1");
+  const strings earliest = host.parts("earliest", earliest_parts);
+  BOOST_TEST(earliest[0] == "DET|1|2|2|2|1|0|0|1");  // rank 1 at layer 2 alone
+  BOOST_TEST(earliest[1] == "DET|2|1|1|1|1|0|0|1");
   BOOST_TEST(host.figure_prompts.at("earliest_layer_pos_{lens}") == 1U);
   BOOST_TEST(host.counts.at("DET: kept") == 2U);
 }
@@ -118,9 +126,13 @@ BOOST_AUTO_TEST_CASE(missed_answers_are_followed_beside_the_right_ones_where_tha
       "DET|0|2|1|1|0.778801|0|2|0|DET",          "DET|1|2|1|1|0.778801|0.5|1|0|DET",
       "DET|2|2|1|1|0.778801|1|0|0|DET",          "DET, wrong|0|2|30|30|0.00339167|0|2|1|DET",
       "DET, wrong|1|2|7|7|0.179233|0.5|1|1|DET", "DET, wrong|2|2|3|3|0.487205|1|0|1|DET"};
-  BOOST_TEST(host.rows("layers") == layers, boost::test_tools::per_element());
+  std::vector<const char*> ids = layer_parts;
+  ids.insert(ids.end(), {"wrong", "set"});
+  BOOST_TEST(host.parts("layers", ids) == layers, boost::test_tools::per_element());
   strings at_five;
-  for (const std::string& line : host.rows("earliest"))
+  ids = earliest_parts;
+  ids.insert(ids.end(), {"wrong", "set"});
+  for (const std::string& line : host.parts("earliest", ids))
     if (line.starts_with("DET, wrong|1|") || line.starts_with("DET, wrong|5|") ||
         line.starts_with("DET, wrong|6|") || line.starts_with("DET, wrong|20|"))
       at_five.push_back(line);
@@ -154,9 +166,9 @@ BOOST_AUTO_TEST_CASE(without_failures_the_tables_have_no_further_columns) {
   fake_host host(pos_entry());
   host.add("DET", "prompt", {row("x", "the")});
   host.run();
-  BOOST_TEST(host.columns("layers").back() == "mean_kl");
+  BOOST_TEST(host.columns("layers").back() == "n_clusters");
   BOOST_TEST(host.columns("onsets").back() == "never");
-  BOOST_TEST(host.columns("earliest").back() == "n_stable");
+  BOOST_TEST(host.columns("earliest").back() == "n_clusters");
   BOOST_TEST(host.columns("prompts.DET").back() == "word");
   BOOST_TEST(host.figures()[0]->dash == nullptr);
 }
@@ -301,7 +313,7 @@ BOOST_AUTO_TEST_CASE(baseline_keeps_white_space_and_needs_no_answer) {
   host.run();
   BOOST_TEST(host.column("rows.BASELINE", "correct") == strings({"", "", ""}),
              boost::test_tools::per_element());
-  BOOST_TEST(host.rows("layers")[2] == "BASELINE|2|1|1|1|0.778801|1|0");
+  BOOST_TEST(host.parts("layers", layer_parts)[2] == "BASELINE|2|1|1|1|0.778801|1|0");
 }
 
 BOOST_AUTO_TEST_CASE(categories_come_in_the_order_of_the_figures_and_each_file_once) {
@@ -378,7 +390,8 @@ BOOST_AUTO_TEST_CASE(paragraphs_that_give_no_prompt_are_listed_and_counted) {
   short_one.left_out = "short paragraph";
   host.add("BASELINE", "cut", {row("he looked at", std::nullopt), short_one});
   host.run();
-  BOOST_TEST(host.rows("prompts.BASELINE").at(1) == "1|so|||0|short paragraph||");
+  BOOST_TEST(host.parts("prompts.BASELINE", {"prompt_id", "text", "kept", "reason", "word"}).at(1) ==
+             "1|so|0|short paragraph|");
   BOOST_TEST(host.counts.at("BASELINE: short paragraph") == 1U);
 }
 

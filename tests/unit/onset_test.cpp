@@ -120,12 +120,14 @@ BOOST_AUTO_TEST_CASE(medians_of_many_ranks_are_exact) {
   BOOST_TEST(ranks.mean() == 2500.5);
   ranks.add(2600);
   BOOST_TEST(ranks.median() == 2501.0);
+  BOOST_TEST(ranks.quantile(0.25) == 1251.0);
+  BOOST_TEST(ranks.quantile(1) == 5000.0);
 }
 
 BOOST_AUTO_TEST_CASE(a_layer_number_outside_of_the_model_is_an_error) {
   depth_summary summary({{"a"}}, {1}, 4);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, 5, {.rank = 1}}), error);
-  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, {0, -1, {.rank = 1}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, cluster_weights(1), {0, 5, {.rank = 1}}), error);
+  BOOST_CHECK_THROW(summary.add(0, {0, 0, 0, 0}, cluster_weights(1), {0, -1, {.rank = 1}}), error);
 }
 
 BOOST_AUTO_TEST_CASE(a_column_is_found_by_its_id_in_the_rows_of_its_table) {

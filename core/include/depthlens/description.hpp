@@ -73,7 +73,7 @@ struct figure {
   std::string id, file, title, table;
   std::vector<panel> panels = {};
   std::string series = {}, color = {}, dash = {}, count = {}, never = {};  // column ids; empty = none
-  std::uint32_t flags = 0;                                                 // DLENS_DRAW_TRAINED_LENS
+  std::uint32_t flags = 0;                                                 // DLENS_DRAW_TRAINED_LENS | ...
   std::string baseline = {};                                               // column id; empty = none
   std::vector<std::string> lens_files = {};  // lens by lens, in place of `file`; empty = none
 };

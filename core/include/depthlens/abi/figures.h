@@ -26,7 +26,8 @@ enum {
   DLENS_PANEL_PERCENT_Y = 4,  // y is a share in 0..1, drawn as 0..100 %
   DLENS_PANEL_LAYER_X = 8,    // x is a layer: the axis spans 0..n
   DLENS_PANEL_MARKERS = 16,   // points on the lines
-  DLENS_PANEL_REVERSED_Y = 32
+  DLENS_PANEL_REVERSED_Y = 32,
+  DLENS_PANEL_INTERVAL_X = 64  // low and high are around x
 };
 
 // One panel of a figure: which columns of its table it draws.
@@ -37,12 +38,15 @@ typedef struct dlens_panel {
   const char *x, *y;  // column ids; y is NULL for densities
   const char *x_label, *y_label;
   const char *where;  // "column=value": only these rows; NULL = all
-  // Columns with the ends of an interval around y, drawn as a band behind lines; both or none (NULL).
+  // Columns with the ends of an interval around y (DLENS_PANEL_INTERVAL_X: around x), drawn as a band behind
+  // lines; of stacked bars around y and what is below it, drawn as a whisker; both or none (NULL).
   const char *low, *high;
 } dlens_panel;
 
 enum {
-  DLENS_DRAW_TRAINED_LENS = 1  // not drawn for the logit lens where the run has a tuned lens
+  DLENS_DRAW_TRAINED_LENS = 1,  // not drawn for the logit lens where the run has a tuned lens
+  DLENS_DRAW_ORDERED = 2,       // series are steps of one thing: bars have one colour, from dark to light
+  DLENS_DRAW_CONTROLLED_BASELINE = 4  // the baseline is drawn beside a control only
 };
 
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.
@@ -60,7 +64,7 @@ typedef struct dlens_figure {
   const char *never;   // column with the number of prompts that never get there, for the legend; NULL = none
   const dlens_panel *const *panels;
   uint64_t n_panels;
-  uint32_t flags;  // DLENS_DRAW_TRAINED_LENS
+  uint32_t flags;  // DLENS_DRAW_TRAINED_LENS | ...
   uint32_t reserved;
   // Column with what y would be of the text alone, drawn beside the controls; NULL = none.
   const char *baseline;

@@ -14,6 +14,7 @@
 #define DLENS_FIELD_ANSWER "answer"      // what the data says comes next
 #define DLENS_FIELD_TEXT "text"          // the whole text that the prompt begins; a sentence
 #define DLENS_FIELD_OTHER "other"        // of a fact: the counterfactual answer
+#define DLENS_FIELD_SUBJECT "subject"    // of a fact: what it is about
 #define DLENS_FIELD_RELATION "relation"  // of a fact
 #define DLENS_FIELD_CASE "case_id"       // of a fact
 

@@ -21,7 +21,8 @@
 namespace depthlens {
 
 // MQuAKE: every hop of every case's "single_hops" (the unedited facts): "cloze" is the prompt, "answer" the
-// answer. A hop where one of them is empty or missing is left out: "no prompt" or "no answer".
+// answer. A hop where one of them is empty or missing is left out: "no prompt" or "no answer". The subject is
+// that of the hop's triple in "orig", where there is one for each hop.
 class mquake_reader final : public record_reader {
  public:
   explicit mquake_reader(const std::filesystem::path& path) : items_(path, json_form::list) {}
@@ -41,12 +42,26 @@ class mquake_reader final : public record_reader {
       else
         out.left_out = missing;
     }
+    if (std::optional<std::string> subject = subject_of(hop_ - 1))
+      out.fields.emplace_back("subject", *std::move(subject));
     detail::add_scalar(out, case_.get_object(), "case_id", "case_id");
     detail::refuse_nul(items_, out);
     return true;
   }
 
  private:
+  // From orig.triples_labeled, [[subject, relation, object], ...].
+  std::optional<std::string> subject_of(std::size_t hop) const {
+    const boost::json::value* orig = case_.get_object().if_contains("orig");
+    const boost::json::value* triples =
+        orig != nullptr && orig->is_object() ? orig->get_object().if_contains("triples_labeled") : nullptr;
+    if (triples == nullptr || !triples->is_array() || triples->get_array().size() != hops().size())
+      return std::nullopt;
+    const boost::json::value& triple = triples->get_array()[hop];
+    if (!triple.is_array() || triple.get_array().empty() || !triple.get_array()[0].is_string())
+      return std::nullopt;
+    return std::string(triple.get_array()[0].get_string());
+  }
   const boost::json::array& hops() const {
     static const boost::json::array none;
     return case_.is_null() ? none : case_.get_object().at("single_hops").get_array();
@@ -70,7 +85,7 @@ class mquake_reader final : public record_reader {
 };
 
 // CounterFact: "requested_rewrite" has a prompt template with one "{}", the subject that goes there, the true
-// answer ("answer") and the counterfactual one ("other").
+// answer ("answer") and the counterfactual one ("other"); the subject is a field too.
 class counterfact_reader final : public record_reader {
  public:
   explicit counterfact_reader(const std::filesystem::path& path) : items_(path, json_form::list) {}
@@ -85,6 +100,7 @@ class counterfact_reader final : public record_reader {
     out.fields.emplace_back("prompt", fill(rewrite));
     out.fields.emplace_back("answer", target(rewrite, "target_true"));
     out.fields.emplace_back("other", target(rewrite, "target_new"));
+    out.fields.emplace_back("subject", detail::require_text(items_, rewrite, "subject"));
     detail::add_scalar(out, entry, "case_id", "case_id");
     detail::add_scalar(out, rewrite, "relation_id", "relation");
     detail::refuse_nul(items_, out);

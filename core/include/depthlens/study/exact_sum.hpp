@@ -57,6 +57,17 @@ class rank_counts {
     if (n_ == 0) return std::numeric_limits<double>::quiet_NaN();
     return (static_cast<double>(at((n_ - 1) / 2)) + static_cast<double>(at(n_ / 2))) / 2;
   }
+  // The value below which a share p of them lies, 0 <= p <= 1; between two values linear. NaN where there are
+  // none.
+  double quantile(double p) {
+    merge();
+    if (n_ == 0) return std::numeric_limits<double>::quiet_NaN();
+    const double place = p * static_cast<double>(n_ - 1);
+    const auto before = static_cast<std::uint64_t>(place);
+    const auto low = static_cast<double>(at(before));
+    const auto high = static_cast<double>(at(std::min(before + 1, n_ - 1)));
+    return low + (place - static_cast<double>(before)) * (high - low);
+  }
 
  private:
   using count = std::pair<std::uint64_t, std::uint64_t>;  // rank, how often

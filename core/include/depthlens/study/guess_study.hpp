@@ -8,12 +8,14 @@
 #include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
 #include "depthlens/study/buckets.hpp"
+#include "depthlens/study/clusters.hpp"
 #include "depthlens/study/layer_row.hpp"
 #include "depthlens/study/next_token_reads.hpp"
 #include "depthlens/study/prompts_table.hpp"
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,8 +34,8 @@ class guess_study : public study {
         make_option({.id = "baseline",
                      .type = DLENS_OPTION_BOOL,
                      .fallback = "false",
-                     .help = "The figure has lines for bars, and beside them what guesses by corpus "
-                             "frequency would give."})};
+                     .help = "The figure has lines, and beside them what guesses by corpus frequency "
+                             "would give."})};
     return list;
   }
   static std::span<const dlens_input> inputs() {
@@ -62,7 +64,7 @@ class guess_study : public study {
     std::string word;  // of the experiment, in file names and warnings
     column last;       // of the rows
     table sums;        // the table `summary`
-    figure bars;
+    figure drawn;
   };
 
   guess_study(const dlens_run& run, const option_values& values, own_parts own)
@@ -72,13 +74,19 @@ class guess_study : public study {
         description_({{"rows", own.word + "_{lens}", row_columns(std::move(own.last))},
                       prompts_table("prompts", "prompts_" + own.word),
                       std::move(own.sums)},
-                     {with_baseline(std::move(own.bars), run, values)}) {
+                     {with_baseline(std::move(own.drawn), run, values)}) {
     for (const token_count& entry : counts_.entries()) {
       counts_of_ids_.emplace(entry.id, entry.count);
       counts_of_buckets_[static_cast<std::size_t>(counts_.bucket_of(entry.id))] += entry.count;
     }
   }
 
+  // " (FILE)", of the table of token counts; for titles.
+  static std::string in_corpus(const option_values& values) {
+    const std::optional<std::string> file = values.find("token-counts");
+    return file ? " (" + std::filesystem::path(*file).filename().string() + ")" : "";
+  }
+  const dlens_run& run() const { return run_; }
   const token_counts& counts() const { return counts_; }
   // How often the corpus has a token, and the tokens of a bucket together.
   std::uint64_t count_of(std::int32_t id) const {
@@ -96,9 +104,13 @@ class guess_study : public study {
   void append_prompt_and_rows(const record_view& record, const answers_view& answers, const sink_view& sink,
                               const Last& last) const {
     const next_token_result result = reads_.result(record, answers);
-    append_prompt(
-        sink, prompts,
-        {.prompt_id = record.index(), .text = result.prompt, .ids = result.ids, .reason = result.reason}, "");
+    append_prompt(sink, prompts,
+                  {.prompt_id = record.index(),
+                   .text = result.prompt,
+                   .ids = result.ids,
+                   .reason = result.reason,
+                   .cluster = cluster_of(record)},
+                  "");
     const tokenizer_view tokenizer(run_.tokenizer);
     for (const auto& [position, at] : result.reads) {
       const dlens_reading& reading = *at;
@@ -115,30 +127,41 @@ class guess_study : public study {
     }
   }
 
-  // Calls count(layer, bucket, row) for every row. Returns the number of prompts that have some.
+  // The guesses of a bucket at a layer 0..n_layers, among all such.
+  static std::size_t cells(std::uint32_t n_layers) { return (n_layers + 1) * all_buckets.size(); }
+  static std::size_t cell(std::int64_t layer, token_bucket bucket) {
+    return static_cast<std::size_t>(layer) * all_buckets.size() + static_cast<std::size_t>(bucket);
+  }
+
+  // Calls count(layer, bucket, cluster, row) for every row. Returns the number of prompts that have some.
   template <class Count>
   std::uint64_t each_guess(const rows_view& all, const Count& count) const {
     const row_column layer = column_of_rows("layer"), bucket = column_of_rows("bucket");
     std::uint64_t n_prompts = 0;
     std::optional<std::uint64_t> last_record;
+    current_cluster cluster(description_, {prompts});
     while (const dlens_row* row = all.next()) {
+      cluster.see(*row);
       if (row->table != rows) continue;
       if (last_record != row->record) ++n_prompts;
       last_record = row->record;
-      count(layer.i64(*row), bucket_named(bucket.text(*row)), *row);
+      count(layer.i64(*row), bucket_named(bucket.text(*row)), cluster.weights(), *row);
     }
     return n_prompts;
   }
 
  private:
   // Bars have no room for a second value; lines do, and the host draws the baseline with them.
-  static figure with_baseline(figure bars, const dlens_run& run, const option_values& values) {
-    if (values.at("baseline") != "true") return bars;
+  static figure with_baseline(figure drawn, const dlens_run& run, const option_values& values) {
+    if (values.at("baseline") != "true") {
+      drawn.flags |= DLENS_DRAW_CONTROLLED_BASELINE;
+      return drawn;
+    }
     if (is_published(run))
       fail(status::usage, "--baseline cannot go with --seed-compat, which draws bars as published");
-    bars.kind = DLENS_FIGURE_LINES;
-    for (panel& p : bars.panels) p.flags |= DLENS_PANEL_LAYER_X;
-    return bars;
+    drawn.kind = DLENS_FIGURE_LINES;
+    for (panel& p : drawn.panels) p.flags |= DLENS_PANEL_LAYER_X, p.low = "low", p.high = "high";
+    return drawn;
   }
 
   static std::vector<column> row_columns(column last) {

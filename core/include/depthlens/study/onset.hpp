@@ -86,9 +86,20 @@ class onset_curve {
     std::uint64_t n_stable = 0;      // prompts with a stable one
     // Over those prompts; nothing where there are none.
     std::optional<double> mean_first = {}, std_first = {}, median_first = {}, mean_stable = {};
+    // Over all prompts: those that never get there are censored at the last layer, the same for all, so that
+    // the Kaplan-Meier estimate is the share of them. The mean is up to that layer; no median where half of
+    // the prompts or more never get there.
+    std::optional<double> survival_mean = {}, survival_median = {};
   };
   std::uint64_t prompts() const noexcept { return prompts_; }
   std::size_t size() const noexcept { return grid_.size(); }
+  // At a k of the grid: the point, and the prompts whose first onset is `layer` or before.
+  point at_k(std::uint64_t k) const { return at(place_of(k)); }
+  std::uint64_t by_layer(std::uint64_t k, std::int64_t layer) const {
+    std::uint64_t n = 0;
+    for (std::int64_t l = 0; l <= layer; ++l) n += first_[place(place_of(k), l)];
+    return n;
+  }
   point at(std::size_t g) const {
     const moments first = moments_of(first_, g), stable = moments_of(stable_, g);
     point out{.k = grid_[g],
@@ -96,7 +107,12 @@ class onset_curve {
               .never = prompts_ - first.n,
               .n_stable = stable.n,
               .mean_stable = stable.mean()};
+    if (prompts_ > 0)
+      out.survival_mean = static_cast<double>(first.sum + out.never * static_cast<std::uint64_t>(n_layers_)) /
+                          static_cast<double>(prompts_);
     if (first.n == 0) return out;
+    if (2 * first.n > prompts_)
+      out.survival_median = (layer_of(g, (prompts_ - 1) / 2) + layer_of(g, prompts_ / 2)) / 2;
     out.mean_first = first.mean();
     // Of whole numbers, so the numerator is exact. Population standard deviation.
     const double n = static_cast<double>(first.n);
@@ -113,6 +129,9 @@ class onset_curve {
       return static_cast<double>(sum) / static_cast<double>(n);
     }
   };
+  std::size_t place_of(std::uint64_t k) const {
+    return static_cast<std::size_t>(std::lower_bound(grid_.begin(), grid_.end(), k) - grid_.begin());
+  }
   std::size_t place(std::size_t g, std::int64_t layer) const {
     return g * (n_layers_ + 1) + static_cast<std::size_t>(std::clamp<std::int64_t>(layer, 0, n_layers_));
   }

@@ -5,6 +5,7 @@
 
 #include "depthlens/base/text.hpp"
 #include "depthlens/experiment.hpp"
+#include "depthlens/study/clusters.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -32,7 +33,9 @@ inline table prompts_table(std::string id, std::string file, std::vector<column>
       {"ids", DLENS_TEXT, "its token ids, divided by blanks; special ids included"},
       {"gold", DLENS_I64, "id of the data's answer, empty where there is none"},
       {"kept", DLENS_I64, "1 = has rows in the other tables"},
-      {"reason", DLENS_TEXT, "why it was not kept, empty where it was"}};
+      {"reason", DLENS_TEXT, "why it was not kept, empty where it was"},
+      {std::string(cluster_column), DLENS_I64,
+       "the same for prompts that share a subject or a text, see share/doc/intervals.md"}};
   columns.insert(columns.end(), more.begin(), more.end());
   return {std::move(id), std::move(file), std::move(columns), DLENS_TABLE_SHARED};
 }
@@ -43,6 +46,7 @@ struct prompt_line {
   std::span<const std::int32_t> ids = {};
   std::optional<std::int32_t> gold = {};
   std::string_view reason = {};  // empty = kept
+  std::int64_t cluster = 0;      // cluster_of(record)
 };
 
 // Appends the line.
@@ -54,7 +58,8 @@ inline void list_prompt(const sink_view& sink, std::uint32_t table, const prompt
                                      text_value(ids),
                                      line.gold ? i64_value(*line.gold) : null_value(),
                                      i64_value(line.reason.empty() ? 1 : 0),
-                                     line.reason.empty() ? null_value() : text_value(line.reason)};
+                                     line.reason.empty() ? null_value() : text_value(line.reason),
+                                     i64_value(line.cluster)};
   values.insert(values.end(), more.begin(), more.end());
   sink.append(table, values);
 }
@@ -69,10 +74,12 @@ inline void append_prompt(const sink_view& sink, std::uint32_t table, const prom
 // The same for a record that the input makes no whole one of; it has no ids.
 inline void append_left_out(const sink_view& sink, std::uint32_t table, const record_view& record,
                             std::string_view set, std::span<const dlens_value> more = {}) {
-  append_prompt(
-      sink, table,
-      {.prompt_id = record.index(), .text = record.find("prompt").value_or(""), .reason = record.left_out()},
-      set, more);
+  append_prompt(sink, table,
+                {.prompt_id = record.index(),
+                 .text = record.find("prompt").value_or(""),
+                 .reason = record.left_out(),
+                 .cluster = cluster_of(record)},
+                set, more);
 }
 
 }  // namespace depthlens

@@ -71,10 +71,10 @@ BOOST_AUTO_TEST_CASE(a_good_description_passes_and_so_does_one_that_has_outgrown
 
 BOOST_AUTO_TEST_CASE(flags_kinds_and_reserved_places_without_a_meaning_are_refused) {
   check_refused("table rows has the flag 64", [](changed& c) { c.table.flags = 64 | DLENS_TABLE_SHARED; });
-  check_refused("figure f has the flag 2", [](changed& c) { c.figure.flags = 2; });
+  check_refused("figure f has the flag 8", [](changed& c) { c.figure.flags = 8; });
   check_refused("figure f is of kind 5", [](changed& c) { c.figure.kind = 5; });
   check_refused("figure f has 7 in a reserved place", [](changed& c) { c.figure.reserved = 7; });
-  check_refused("a panel, has the flag 64", [](changed& c) { c.panel.flags = 64; });
+  check_refused("a panel, has the flag 128", [](changed& c) { c.panel.flags = 128; });
   check_refused("column n is of type 9", [](changed& c) { c.column.type = 9; });
   check_refused("its description has 1 in a reserved place", [](changed& c) { c.whole.reserved = 1; });
 }

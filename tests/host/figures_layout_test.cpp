@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(the_widest_label_is_that_of_a_tick) {
   const auto width = [](const char* text) { return text_width(text, figure_style::text_size); };
   BOOST_TEST(widest_label(linear(-0.4, 0.4)) == width("-0.4"));
   BOOST_TEST(widest_label(linear(-4, -1)) == width("-4"));
-  BOOST_TEST(widest_label(percent_axis()) == width("100%"));
+  BOOST_TEST(widest_label(percent_axis(1)) == width("100%"));
   BOOST_TEST(widest_label(log_axis({1, 30000, false})) == width("100000"));
 }
 

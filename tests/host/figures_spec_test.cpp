@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_breaks_the_rules_is_named) {
   refused([](c_figure& c) { c.figure.file = nullptr; }, "file");
   refused([](c_figure& c) { c.figure.n_panels = 0; }, "0 panels");
   refused([](c_figure& c) { c.panels[1] = nullptr; }, "NULL");
-  refused([](c_figure& c) { c.first.flags = 64; }, "unknown flags 64");
+  refused([](c_figure& c) { c.first.flags = 128; }, "unknown flags 128");
   refused([](c_figure& c) { c.first.x = nullptr; }, "no x column");
   refused([](c_figure& c) { c.first.y = nullptr; }, "y column");
   refused([](c_figure& c) { c.figure.kind = DLENS_FIGURE_DENSITY; }, "y column");

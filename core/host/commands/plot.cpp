@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// depthlens plot DIR: the figures of a run again, from run.json and the CSVs alone.
-#include "commands/command.hpp"
+// depthlens plot DIR: the figures of a run again, from run.json and the CSVs alone. Several folders are
+// plot_compared.hpp.
+#include "commands/plot_compared.hpp"
 
 #include "depthlens/base/io_error.hpp"
 #include "figures/gnuplot_process.hpp"
@@ -11,6 +12,8 @@
 #include "terminal/log.hpp"
 
 #include <iostream>
+#include <string>
+#include <vector>
 
 namespace depthlens {
 
@@ -45,24 +48,38 @@ void note_in_run(const fs::path& dir, const std::vector<fs::path>& pictures) {
 
 }  // namespace
 
+void require_gnuplot() {
+  if (const gnuplot_verdict gnuplot = check_gnuplot(); gnuplot.state != gnuplot_state::usable)
+    fail(status::unavailable, gnuplot.words, "; figures are drawn with it");
+}
+
 int plot_command(const arguments& args) {
   namespace po = boost::program_options;
   po::options_description d("Options");
-  d.add_options()("dir", po::value<std::string>()->value_name("DIR"), "output folder of a run")(
+  d.add_options()("dir", po::value<std::vector<std::string>>()->composing()->value_name("DIR"),
+                  "output folder of a run; several: their figures in one")(
       "format", po::value<std::string>()->default_value("png,svg,pdf")->value_name("LIST"),
       "picture formats");
+  add_comparison_options(d);
   d.add(common_options());
-  const parsed_options o =
-      parse_options(args, "usage: depthlens plot DIR [--format png,svg,pdf]\n", d, {{"dir", 1}});
+  const parsed_options o = parse_options(args,
+                                         "usage: depthlens plot DIR [--format png,svg,pdf]\n"
+                                         "       depthlens plot DIR DIR... --out DIR [--layout HOW]\n",
+                                         d, {{"dir", -1}});
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "plot needs the output folder of a run");
-  const fs::path dir = o.text("dir");
+  if (o.texts("dir").size() > 1) return plot_compared_command(o);
+  for (const char* option : {"out", "label"})
+    if (o.has(option))
+      fail(status::usage, "--", option, " is for plots of several runs; give their folders too");
+  if (!o.values["layout"].defaulted())
+    fail(status::usage, "--layout is for plots of several runs; give their folders too");
+  const fs::path dir = o.texts("dir")[0];
   if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
   const manifest m = manifest::read(dir / "run.json");
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
   catch_stop_signals();
-  if (const gnuplot_verdict gnuplot = check_gnuplot(); gnuplot.state != gnuplot_state::usable)
-    fail(status::unavailable, gnuplot.words, "; figures are drawn with it");
+  require_gnuplot();
   const std::vector<std::string> formats = parse_formats(o.text("format"));
   warn_of_altered_tables(dir, m.fields);
   const std::vector<fs::path> pictures = draw_figures(dir, m.fields, formats);

@@ -59,7 +59,16 @@ figure_axis linear_axis(number_range range, std::size_t n, bool from_zero) {
   return axis;
 }
 
-figure_axis percent_axis() { return {.low = 0, .high = 100, .step = 20, .percent = true, .words = {}}; }
+figure_axis percent_axis(double highest) {
+  figure_axis axis{.low = 0, .high = 100, .step = 20, .percent = true, .words = {}};
+  for (const double end : {1.0, 2.0, 5.0, 10.0, 20.0, 50.0})
+    if (100 * highest <= end) {
+      axis.high = end;
+      axis.step = end == 2 || end == 20 ? end / 4 : end / 5;
+      break;
+    }
+  return axis;
+}
 
 figure_axis log_axis(number_range range) {
   if (range.empty || !(range.high > 0)) range = {1, 10, false};

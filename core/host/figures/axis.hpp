@@ -32,7 +32,8 @@ std::string with_commas(std::uint64_t number);
 // About `n` steps of 1, 2 or 5 times a power of ten. `from_zero`: the axis includes 0.
 figure_axis linear_axis(number_range range, std::size_t n, bool from_zero);
 // 0 to 100 with a tick every 20, labelled in %.
-figure_axis percent_axis();
+// highest: the largest share 0..1 that is drawn; the axis ends at 100 %, or before where all are small.
+figure_axis percent_axis(double highest);
 // Whole powers of ten, with at most nine ticks. Only positive numbers count.
 figure_axis log_axis(number_range range);
 // Whole numbers, so far apart that labels of a 8 point font do not touch on `width` points.

@@ -2,15 +2,11 @@
 #include "draw.hpp"
 
 #include "anonymous_file.hpp"
-#include "axis.hpp"
 #include "gnuplot_text.hpp"
 #include "layout.hpp"
 #include "picture_check.hpp"
 #include "plot_blocks.hpp"
 #include "script.hpp"
-#include "series.hpp"
-#include "style.hpp"
-#include "text_width.hpp"
 
 #include <depthlens/base/atomic_file.hpp>
 #include <depthlens/base/error.hpp>
@@ -49,22 +45,6 @@ void check_formats(std::span<const std::string> formats) {
     if (std::find(known.begin(), known.end(), format) == known.end())
       fail(status::usage, "unknown picture format \"", figure_line(format, 80),
            "\", expected png, svg or pdf");
-}
-
-// "MODEL, LENS lens, N prompts", and of which part where the run is not whole; the model's name gives way
-// where it is too long.
-std::string subtitle(const figure_run& run, double width) {
-  const std::string lens = run.lens.empty()
-                               ? ""
-                               : ", " + figure_line(run.lens, 40) +
-                                     (run.control.empty()           ? " lens"
-                                      : run.control_label == "null" ? " lens and its null"
-                                                                    : " lens and " + run.control_label);
-  const std::string rest = lens + ", " + with_commas(run.prompts) +
-                           (run.prompts == 1 ? " prompt" : " prompts") +
-                           (run.part.empty() ? "" : " of a part of the run, " + figure_line(run.part, 60));
-  const double room = width - text_width(rest, figure_style::text_size);
-  return fit_text(run.model, figure_style::text_size, room, shorten::middle) + rest;
 }
 
 void write_file(const fs::path& path, const std::string& text) {
@@ -109,24 +89,14 @@ std::chrono::milliseconds time_to_draw(const std::string& data) {
 
 }  // namespace
 
-std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& run, const fs::path& csv,
-                                  const fs::path& plots_dir, const std::string& stem,
-                                  std::span<const std::string> formats) {
+std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::path& plots_dir,
+                                    const std::string& stem, std::span<const std::string> formats) {
   check_stem(stem);
   check_formats(formats);
-  figure_spec figure = given;
-  figure_data data = read_figure(figure, csv);
-  if (!run.control.empty()) {
-    add_control(data, read_figure(figure, run.control), run.control_label);
-    figure.kind = figure_kind::lines;
-  }
-  if (!figure.baseline.empty() && figure.kind == figure_kind::lines) {  // bars have no room for it
-    figure_spec text = given;
-    for (panel_spec& panel : text.panels) panel.y = figure.baseline;
-    add_control(data, read_figure(text, csv), "by corpus frequency");
-  }
-  page_layout page = lay_out(figure, data, run.n_layers);
-  page.subtitle = subtitle(run, page.width - 2 * page_layout::edge);
+  const figure_spec& figure = composed.figure;
+  const figure_data& data = composed.data;
+  page_layout page = lay_out(figure, data, composed.n_layers);
+  page.subtitle = subtitle_of(composed, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);
   const std::string script = script_text(figure, data, page, blocks, stem);
   const std::string numbers = dat_text(figure, data, blocks);
@@ -144,6 +114,14 @@ std::vector<fs::path> draw_figure(const figure_spec& given, const figure_run& ru
   std::vector<fs::path> out;
   for (const picture_in_memory& picture : pictures) out.push_back(picture.put_in_place());
   return out;
+}
+
+std::vector<fs::path> draw_figure(const figure_spec& figure, const figure_run& run, const fs::path& csv,
+                                  const fs::path& plots_dir, const std::string& stem,
+                                  std::span<const std::string> formats) {
+  check_stem(stem);
+  check_formats(formats);
+  return draw_composed(compose_figure(figure, run, csv), plots_dir, stem, formats);
 }
 
 }  // namespace depthlens

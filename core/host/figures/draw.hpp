@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws a figure from its CSV: pictures, and beside them the gnuplot script and the data that made them.
+// Draws figures: pictures, and beside them the gnuplot script and the data that made them.
 #pragma once
 
+#include "compose.hpp"
+#include "drawn_figure.hpp"
 #include "figure_spec.hpp"
 #include "gnuplot_process.hpp"
 
-#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace depthlens {
-
-// What the second line of the title says.
-struct figure_run {
-  std::string model, lens;
-  std::uint64_t prompts = 0;
-  unsigned n_layers = 0;  // blocks: layer axes go from 0 to this; 0 = not known, they end where the data end
-  std::filesystem::path control =
-      {};  // a table of the same form, drawn beside as lines ", null"; empty = none
-  std::string control_label = "null";
-  std::string part = {};  // "2 of 3 shards" where the run is not whole
-};
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as
 // named in `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed; a picture that
@@ -35,5 +25,11 @@ std::vector<std::filesystem::path> draw_figure(const figure_spec& figure, const 
                                                const std::filesystem::path& csv,
                                                const std::filesystem::path& plots_dir,
                                                const std::string& stem, std::span<const std::string> formats);
+
+// The same of a figure that is composed already.
+std::vector<std::filesystem::path> draw_composed(const composed_figure& composed,
+                                                 const std::filesystem::path& plots_dir,
+                                                 const std::string& stem,
+                                                 std::span<const std::string> formats);
 
 }  // namespace depthlens

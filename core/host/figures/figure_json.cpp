@@ -34,12 +34,13 @@ constexpr std::array<word<figure_kind>, 4> kinds = {{{"lines", figure_kind::line
                                                      {"grouped_bars", figure_kind::grouped_bars},
                                                      {"density", figure_kind::density}}};
 
-constexpr std::array<word<std::uint32_t>, 6> flags = {{{"log_x", DLENS_PANEL_LOG_X},
+constexpr std::array<word<std::uint32_t>, 7> flags = {{{"log_x", DLENS_PANEL_LOG_X},
                                                        {"log_y", DLENS_PANEL_LOG_Y},
                                                        {"percent_y", DLENS_PANEL_PERCENT_Y},
                                                        {"layer_x", DLENS_PANEL_LAYER_X},
                                                        {"markers", DLENS_PANEL_MARKERS},
-                                                       {"reversed_y", DLENS_PANEL_REVERSED_Y}}};
+                                                       {"reversed_y", DLENS_PANEL_REVERSED_Y},
+                                                       {"interval_x", DLENS_PANEL_INTERVAL_X}}};
 
 constexpr std::array<text_member<panel_spec>, 8> panel_texts = {{{"title", &panel_spec::title},
                                                                  {"x", &panel_spec::x},
@@ -95,6 +96,12 @@ class object_reader {
     if (!found) broken("\"", key, "\" is no list");
     return found;
   }
+  bool flag(std::string_view key) const {
+    const boost::json::value* const value = object_.if_contains(key);
+    if (!value) return false;
+    if (!value->is_bool()) broken("\"", key, "\" is neither true nor false");
+    return value->get_bool();
+  }
 
  private:
   const boost::json::object& object_;
@@ -142,6 +149,8 @@ boost::json::object to_json(const figure_spec& figure) {
   for (const auto& kind : kinds)
     if (kind.code == figure.kind) to["kind"] = kind.text;
   put_texts(to, figure, figure_texts);
+  if (figure.ordered) to["ordered"] = true;
+  if (figure.controlled_baseline) to["controlled_baseline"] = true;
   boost::json::array panels;
   for (const panel_spec& panel : figure.panels) panels.emplace_back(panel_to_json(panel));
   to["panels"] = std::move(panels);
@@ -158,6 +167,8 @@ figure_spec figure_from_json(const boost::json::object& object) {
   if (known == kinds.end()) in.broken("unknown kind \"", kind, "\", expected ", all_of(kinds));
   to.kind = known->code;
   in.texts(to, figure_texts);
+  to.ordered = in.flag("ordered");
+  to.controlled_baseline = in.flag("controlled_baseline");
   const boost::json::array* const panels = in.array("panels");
   for (std::size_t i = 0; panels && i < panels->size() && i <= figure_spec::max_panels; ++i) {
     const boost::json::object* const panel = (*panels)[i].if_object();

@@ -8,7 +8,8 @@ namespace depthlens {
 namespace {
 
 constexpr std::uint32_t known_flags = DLENS_PANEL_LOG_X | DLENS_PANEL_LOG_Y | DLENS_PANEL_PERCENT_Y |
-                                      DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y;
+                                      DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y |
+                                      DLENS_PANEL_INTERVAL_X;
 
 std::string text_of(const char* text) { return text ? text : ""; }
 
@@ -34,8 +35,11 @@ void check_rules(const figure_spec& figure, const std::function<void(const std::
     if (panel.x.empty()) broken("a panel has no x column");
     if (panel.y.empty() != (figure.kind == figure_kind::density))
       broken("all kinds but densities have a y column");
-    if (panel.low.empty() != panel.high.empty() || (!panel.low.empty() && figure.kind != figure_kind::lines))
-      broken("an interval has two columns, and is drawn behind lines only");
+    const bool room = figure.kind == figure_kind::lines || figure.kind == figure_kind::stacked_bars;
+    if (panel.low.empty() != panel.high.empty() || (!panel.low.empty() && !room))
+      broken("an interval has two columns, and is drawn with lines and stacked bars only");
+    if (panel.has(DLENS_PANEL_INTERVAL_X) && (panel.low.empty() || figure.kind != figure_kind::lines))
+      broken("interval_x is about the interval of a line");
     if (!panel.where.empty() && panel.where.find('=', 1) == std::string::npos)
       broken(cat("where is \"", panel.where, "\", expected column=value"));
     if (panel.has(DLENS_PANEL_LOG_X) && panel.has(DLENS_PANEL_LAYER_X))
@@ -63,6 +67,8 @@ figure_spec from_abi(const dlens_figure& from) {
   to.count = text_of(from.count);
   to.never = text_of(from.never);
   to.baseline = text_of(from.baseline);
+  to.ordered = (from.flags & DLENS_DRAW_ORDERED) != 0;
+  to.controlled_baseline = (from.flags & DLENS_DRAW_CONTROLLED_BASELINE) != 0;
   for (std::uint64_t i = 0; i < from.n_panels && i <= figure_spec::max_panels; ++i) {
     if (!from.panels || !from.panels[i]) broken("a panel is NULL");
     to.panels.push_back(panel_from_abi(*from.panels[i]));

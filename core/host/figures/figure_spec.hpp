@@ -27,6 +27,9 @@ inline bool is_bars(figure_kind kind) noexcept {
   return kind == figure_kind::stacked_bars || kind == figure_kind::grouped_bars;
 }
 
+// A flag that the host alone sets: x is the layer as a share of the blocks, and the axis spans 0..1.
+inline constexpr std::uint32_t panel_depth_x = std::uint32_t{1} << 31;
+
 // As dlens_panel; what may be NULL there is "" here.
 struct panel_spec {
   std::uint32_t flags = 0;  // DLENS_PANEL_LOG_X ...
@@ -34,7 +37,7 @@ struct panel_spec {
   std::string x, y;  // column ids; y is "" for densities
   std::string x_label, y_label;
   std::string where;      // "column=value", "" = all rows
-  std::string low, high;  // columns of an interval around y, drawn as a band behind lines; "" = none
+  std::string low, high;  // columns of an interval; "" = none
   bool has(std::uint32_t flag) const noexcept { return (flags & flag) != 0; }
   bool operator==(const panel_spec&) const = default;
 };
@@ -46,6 +49,7 @@ struct figure_spec {
   figure_kind kind = figure_kind::lines;
   std::string id, file, title, table;
   std::string series, color, dash, count, never, baseline;  // column ids
+  bool ordered = false, controlled_baseline = false;        // DLENS_DRAW_ORDERED, ..._CONTROLLED_BASELINE
   std::vector<panel_spec> panels;
   bool operator==(const figure_spec&) const = default;
 };

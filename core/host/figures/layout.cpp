@@ -27,12 +27,13 @@ constexpr double column_gap = 12, row_gap = 7;
 // One legend for all panels; nothing where they say different things of a series.
 std::optional<std::vector<legend_entry>> shared_entries(
     const std::vector<std::vector<legend_entry>>& of_panels) {
-  std::map<std::size_t, legend_entry> all;
+  std::map<std::pair<std::size_t, bool>, legend_entry> all;
   for (const auto& entries : of_panels)
     for (const legend_entry& entry : entries)
-      if (all.try_emplace(entry.series, entry).first->second != entry) return std::nullopt;
+      if (all.try_emplace({entry.series, entry.of_all}, entry).first->second != entry) return std::nullopt;
   std::vector<legend_entry> out;
-  for (auto& [series, entry] : all) out.push_back(std::move(entry));
+  out.reserve(all.size());
+  for (auto& [place, entry] : all) out.push_back(std::move(entry));
   return out;
 }
 
@@ -53,7 +54,7 @@ class layout_builder {
     std::vector<std::vector<legend_entry>> entries;
     for (std::size_t p = 0; p < n_; ++p) entries.push_back(legend_entries(figure_, data_, p));
     const std::optional<std::vector<legend_entry>> shared = shared_entries(entries);
-    columns_ = columns_for(n_, shared.has_value());
+    columns_ = data_.columns > 0 ? data_.columns : columns_for(n_, shared.has_value());
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
     head(shared.value_or(std::vector<legend_entry>{}));
     axes_and_columns();
@@ -85,27 +86,59 @@ class layout_builder {
     y += title_height;
     page_.subtitle_y = y + subtitle_height / 2;
     y += subtitle_height;
+    if (!data_.note.empty()) {
+      page_.note = fit_text(data_.note, figure_style::text_size, width, shorten::end);
+      page_.note_y = y + subtitle_height / 2;
+      y += subtitle_height;
+    }
     page_.legend = arrange_legend(std::move(shared), figure_.kind, width);
     page_.legend_y = y + legend_gap;
     if (page_.legend.rows() > 0) y += page_.legend.height() + legend_gap;
     page_.height = y;
   }
 
+  std::vector<panel_ranges> ranges_of_panels() const {
+    std::vector<panel_ranges> out;
+    for (std::size_t p = 0; p < n_; ++p) out.push_back(ranges_of(figure_, p, data_.panels[p]));
+    if (figure_.kind != figure_kind::density) return out;
+    const std::vector<panel_ranges> common = common_ranges(out);
+    for (std::size_t p = 0; p < n_; ++p) {
+      const panel_spec& spec = figure_.panels[p];
+      // Where the axis ends does not depend on its length.
+      const figure_axis x = x_axis(figure_, spec, data_.panels[p], common[p].x, n_layers_, page_.width);
+      out[p].y = density_range(spec, data_.panels[p], x);
+    }
+    return out;
+  }
+
+  // Of panels with the same axes together. Bars keep the places that they have.
+  std::vector<panel_ranges> common_ranges(const std::vector<panel_ranges>& own) const {
+    std::map<std::size_t, panel_ranges> common;
+    const auto add = [](number_range& to, const number_range& from) {
+      if (!from.empty) to.add(from.low), to.add(from.high);
+    };
+    for (std::size_t p = 0; p < n_; ++p)
+      if (const auto axes = data_.panels[p].axes)
+        add(common[*axes].x, own[p].x), add(common[*axes].y, own[p].y);
+    std::vector<panel_ranges> out = own;
+    for (std::size_t p = 0; p < n_; ++p) {
+      const auto axes = data_.panels[p].axes;
+      if (!axes) continue;
+      if (!is_bars(figure_.kind)) out[p].x = common[*axes].x;
+      out[p].y = common[*axes].y;
+    }
+    return out;
+  }
+
   // Left edges, plot widths and both axes. Plots of all columns are equally wide.
   void axes_and_columns() {
     std::vector<double> margins(columns_, 0);
-    std::vector<panel_ranges> ranges;
+    const std::vector<panel_ranges> own = ranges_of_panels(), ranges = common_ranges(own);
     for (std::size_t p = 0; p < n_; ++p) {
       panel_layout& panel = page_.panels[p];
       const panel_spec& spec = figure_.panels[p];
-      ranges.push_back(ranges_of(figure_, p, data_.panels[p]));
       if (p % columns_ == 0 || figure_.panels[p - 1].y_label != spec.y_label)
         panel.y_label = fit_text(spec.y_label, figure_style::text_size, plot_height(), shorten::end);
-      if (figure_.kind == figure_kind::density) {
-        // Where the axis ends does not depend on its length.
-        const figure_axis x = x_axis(figure_, spec, data_.panels[p], ranges[p].x, n_layers_, page_.width);
-        ranges[p].y = density_range(spec, data_.panels[p], x);
-      }
       panel.y = y_axis(figure_, spec, ranges[p].y);
       const double ticks = tick_length + tick_gap + widest_label(panel.y);
       margins[p % columns_] =
@@ -123,7 +156,7 @@ class layout_builder {
         panel.right = panel.left + width;
         panel.outer = panel.left - tick_length - tick_gap - widest_label(panel.y);
         panel.x = x_axis(figure_, figure_.panels[p], data_.panels[p], ranges[p].x, n_layers_, width);
-        panel.empty = ranges[p].y.empty;
+        panel.empty = own[p].y.empty;
       }
       x += margins[c] + width + right + column_gap;
     }

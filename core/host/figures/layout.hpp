@@ -27,8 +27,8 @@ struct panel_layout {
 struct page_layout {
   static constexpr double edge = 4;  // around the page
   double width = 0, height = 0;
-  std::string title, subtitle;  // the subtitle is the caller's
-  double title_size = 0, title_y = 0, subtitle_y = 0, legend_y = 0;
+  std::string title, subtitle, note;  // the subtitle is the caller's
+  double title_size = 0, title_y = 0, subtitle_y = 0, note_y = 0, legend_y = 0;
   figure_legend legend;
   std::vector<panel_layout> panels;
 };

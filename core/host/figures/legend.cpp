@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace depthlens {
 
@@ -85,6 +88,51 @@ void fold_controls(std::vector<legend_entry>& entries, const figure_data& data) 
   }
 }
 
+// The name without the run's label behind it.
+std::string name_of_all_runs(const figure_series& s) {
+  return s.name == s.run ? "" : s.name.substr(0, s.name.size() - s.run.size() - 2);
+}
+
+// Do all runs count the same of the series that they share, and is each run told by one dash pattern alone?
+bool runs_are_entries(const std::vector<legend_entry>& entries, const figure_data& data) {
+  std::map<std::string, std::size_t> dashes;               // by run
+  std::map<std::string, std::set<std::string>> of_a_name;  // what is said of it
+  std::map<std::string, std::size_t> times;
+  for (const figure_series& s : data.series)
+    if (s.run.empty() || dashes.try_emplace(s.run, s.dash).first->second != s.dash) return false;
+  for (const legend_entry& entry : entries) {
+    const std::string name = name_of_all_runs(data.series[entry.series]);
+    of_a_name[name].insert(entry.counts + (entry.drawn ? "" : ", not drawn"));
+    ++times[name];
+  }
+  return of_a_name.size() > 1 && !of_a_name.contains("") &&
+         std::all_of(of_a_name.begin(), of_a_name.end(), [&](const auto& said) {
+           return said.second.size() == 1 && times[said.first] == dashes.size();
+         });
+}
+
+// The series in their colours, then the runs in their dashes.
+void fold_runs(std::vector<legend_entry>& entries, const figure_data& data) {
+  if (!runs_are_entries(entries, data)) return;
+  std::vector<legend_entry> out;
+  std::set<std::string> seen;
+  for (legend_entry& entry : entries) {
+    const std::string name = name_of_all_runs(data.series[entry.series]);
+    if (!seen.insert(name).second) continue;
+    entry.name = name;
+    out.push_back(std::move(entry));
+  }
+  std::map<std::string, std::size_t> last;  // of each run, in the whole figure, so that panels agree
+  for (std::size_t i = 0; i < data.series.size(); ++i) last[data.series[i].run] = i;
+  std::vector<std::pair<std::size_t, std::string>> runs;
+  runs.reserve(last.size());
+  for (const auto& [run, series] : last) runs.emplace_back(series, run);
+  std::sort(runs.begin(), runs.end());
+  for (const auto& [series, run] : runs)
+    out.push_back({.series = series, .name = run, .counts = "", .of_all = true});
+  entries = std::move(out);
+}
+
 }  // namespace
 
 std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
@@ -99,6 +147,7 @@ std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure
                                      [](const figure_point& p) { return std::isnan(p.y); });
   }
   fold_controls(entries, data);
+  fold_runs(entries, data);
   if (missing && figure.kind == figure_kind::grouped_bars)
     entries.push_back(
         {.series = data.series.size(), .name = "no bar: no value", .counts = "", .drawn = false});

@@ -14,7 +14,7 @@ struct legend_entry {
   std::size_t series = 0;    // index into figure_data::series; behind the last one: a remark
   std::string name, counts;  // counts: "n = 57, 3 never", or ""
   bool drawn = true;         // false: nothing of it can be drawn, the text alone says that it exists
-  bool of_all = false;       // the dashes of all series of a control, in no colour
+  bool of_all = false;       // the dashes of all series of a control or a run, in no colour
   bool operator==(const legend_entry&) const = default;
 };
 
@@ -29,11 +29,11 @@ struct figure_legend {
   double height() const noexcept { return static_cast<double>(rows()) * row_height; }
 };
 
-// What the legend of one panel says: "NAME (n = 57, 3 never)"; for a density that has no curve since all its
-// values are equal, "NAME (n = 57, all at 2)". n of a density without a count column is the number of its
-// values. A control whose series differ from their namesakes by one dash pattern alone is one entry. Bars
-// that are missing get a remark. No entries where there is only one series without a name and nothing to
-// count.
+// What the legend of one panel says: "NAME (n = 57, 3 never)"; for a density that has no curve since all
+// its values are equal, "NAME (n = 57, all at 2)". n of a density without a count column is the number of
+// its values. A control whose series differ from their namesakes by one dash pattern alone is one entry; so
+// is each of several runs, where they count the same of every series. Bars that are missing get a remark.
+// No entries where there is only one series without a name and nothing to count.
 std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel);
 

@@ -22,8 +22,10 @@ panel_ranges ranges_of(const figure_spec& figure, std::size_t p, const panel_dat
       if (!can_be_drawn(panel, point)) continue;
       out.x.add(point.x);
       out.y.add(figure.kind == figure_kind::stacked_bars ? stacks[point.x] += point.y : point.y);
+      if (is_bars(figure.kind)) continue;
+      const bool around_x = panel.has(DLENS_PANEL_INTERVAL_X);
       for (const double bound : {point.low, point.high})
-        if (!panel.has(DLENS_PANEL_LOG_Y) || bound > 0) out.y.add(bound);
+        if (around_x || !panel.has(DLENS_PANEL_LOG_Y) || bound > 0) (around_x ? out.x : out.y).add(bound);
     }
   return out;
 }
@@ -43,6 +45,10 @@ figure_axis x_axis(const figure_spec& figure, const panel_spec& panel, const pan
     axis.high = range.high + room;
     return axis;
   }
+  if (panel.has(panel_depth_x)) {
+    range.add(0), range.add(1);
+    return linear_axis(range, 5, true);
+  }
   if (panel.has(DLENS_PANEL_LAYER_X)) {
     const double last = range.empty ? n_layers : std::max(double(n_layers), std::ceil(range.high));
     return layer_axis(range.empty ? 0 : std::min(0.0, std::floor(range.low)), std::min(last, 1e6), width);
@@ -58,13 +64,19 @@ figure_axis y_axis(const figure_spec& figure, const panel_spec& panel, number_ra
   const bool density = figure.kind == figure_kind::density;
   figure_axis axis;
   if (panel.has(DLENS_PANEL_PERCENT_Y) && !density)
-    axis = percent_axis();
+    axis = percent_axis(is_bars(figure.kind) || range.empty ? 1 : range.high);
   else if (panel.has(DLENS_PANEL_LOG_Y) && !density)
     axis = log_axis(range);
   else
     axis = linear_axis(range, density ? 3 : 5, figure.kind != figure_kind::lines);
   axis.reversed = panel.has(DLENS_PANEL_REVERSED_Y);
   return axis;
+}
+
+std::string_view nothing_in(const figure_spec& figure, const panel_data& panel) {
+  const bool points = std::any_of(panel.series.begin(), panel.series.end(),
+                                  [](const panel_series& s) { return !s.points.empty(); });
+  return points && figure.kind == figure_kind::density ? "no density: all values are equal" : "no data";
 }
 
 double bar_step(const panel_data& panel) {

@@ -8,6 +8,7 @@
 #include "series.hpp"
 
 #include <cstddef>
+#include <string_view>
 
 namespace depthlens {
 
@@ -31,6 +32,8 @@ kernel_density density_of(const panel_spec& panel, const panel_series& series);
 // A curve is drawn through density_steps + 1 places of its x axis, number 0 to density_steps.
 inline constexpr int density_steps = 240;
 double density_x(const figure_axis& x, int number);
+// What a panel says in which nothing can be drawn.
+std::string_view nothing_in(const figure_spec& figure, const panel_data& panel);
 // From the lowest to the highest curve of a panel.
 number_range density_range(const panel_spec& panel, const panel_data& data, const figure_axis& x);
 

@@ -16,12 +16,15 @@ namespace depthlens {
 namespace {
 
 constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
-using row = std::array<double, 5>;
+using row = std::array<double, 7>;
+constexpr row nothing = {no_value, no_value, no_value, no_value, no_value, no_value, no_value};
 
 // Of the columns of a block, by kind.
-std::vector<std::string> column_names(const figure_spec& figure, const panel_spec& panel) {
+std::vector<std::string> column_names(const figure_spec& figure, const panel_spec& panel, bool band) {
+  if (band) return {panel.x, panel.y};
   switch (figure.kind) {
     case figure_kind::stacked_bars:
+      if (!panel.low.empty()) return {panel.x, panel.y, "low", "high", "labelled", panel.low, panel.high};
       return {panel.x, panel.y, "low", "high", "labelled"};
     case figure_kind::grouped_bars:
       return {panel.x, panel.y, "left", "right"};
@@ -60,8 +63,9 @@ class block_builder {
             break;
         }
         block.drawn = !block.rows.empty();
-        if (!block.drawn) block.rows.push_back({no_value, no_value, no_value, no_value, no_value});
+        if (!block.drawn) block.rows.push_back(nothing);
         out_.push_back(std::move(block));
+        if (spec(out_.back()).has(DLENS_PANEL_INTERVAL_X)) outline(out_.back().series, panel.series[i], p);
       }
     }
     return std::move(out_);
@@ -69,6 +73,22 @@ class block_builder {
 
  private:
   const panel_spec& spec(const plot_block& block) const { return figure_.panels[block.panel]; }
+
+  // gnuplot fills between two curves of y alone; around x it is an outline, up one side and down the other.
+  void outline(std::size_t of, const panel_series& series, std::size_t p) {
+    plot_block block{.panel = p, .series = of, .rows = {}, .band = true};
+    const auto& points = series.points;
+    for (const figure_point& point : points)
+      if (has_interval(p, point)) block.rows.push_back({point.low, point.y});
+    for (auto at = points.rbegin(); at != points.rend(); ++at)
+      if (has_interval(p, *at)) block.rows.push_back({at->high, at->y});
+    block.drawn = block.rows.size() > 2;
+    if (block.rows.empty()) block.rows.push_back(nothing);
+    out_.push_back(std::move(block));
+  }
+  bool has_interval(std::size_t p, const figure_point& point) const {
+    return can_be_drawn(figure_.panels[p], point) && std::isfinite(point.low) && std::isfinite(point.high);
+  }
 
   void line(const panel_series& series, plot_block& block) const {
     const auto& points = series.points;
@@ -96,7 +116,7 @@ class block_builder {
       top += point.y;
       const bool fits = label_fits(block, step, point.y);
       block.labels = block.labels || fits;
-      block.rows.push_back({point.x, point.y, low, top, double(fits)});
+      block.rows.push_back({point.x, point.y, low, top, double(fits), point.low, point.high});
     }
   }
 
@@ -155,8 +175,9 @@ std::string dat_text(const figure_spec& figure, const figure_data& data,
     out += "# block " + std::to_string(b) + ": panel " + std::to_string(block.panel + 1);
     if (!panel.title.empty()) out += " (" + figure_line(panel.title) + ")";
     if (!name.empty()) out += ", " + figure_line(name);
+    if (block.band) out += ", outline of the interval";
     out += "\n#";
-    const std::vector<std::string> names = column_names(figure, panel);
+    const std::vector<std::string> names = column_names(figure, panel, block.band);
     for (const std::string& column : names) out += " " + figure_line(column);
     out += '\n';
     for (const row& values : block.rows) {

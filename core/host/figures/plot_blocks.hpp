@@ -15,15 +15,16 @@
 namespace depthlens {
 
 // One row holds, by kind (NaN = missing):
-//   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0; low, high around y
-//   stacked_bars  x, y, low, high (sums of y), 1 where a label fits into the bar, else 0
+//   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0; low, high: interval
+//   a band        x, y: the outline of the intervals around x of the block before
+//   stacked_bars  x, y, low, high (sums of y), 1 where a label fits into the bar, else 0; low, high: interval
 //   grouped_bars  x, y, left, right
 //   density       x, density
 struct plot_block {
   std::size_t panel = 0, series = 0;
-  std::vector<std::array<double, 5>> rows;  // the first n_columns of each
+  std::vector<std::array<double, 7>> rows;  // the first n_columns of each
   bool drawn = false;                       // false: the block is one row of NaN
-  bool lone_points = false, labels = false;
+  bool lone_points = false, labels = false, band = false;
 };
 
 std::vector<plot_block> make_blocks(const figure_spec& figure, const figure_data& data,

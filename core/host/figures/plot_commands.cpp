@@ -16,7 +16,8 @@ namespace look = figure_style;
 std::string color_of(const figure_spec& figure, const figure_data& data, std::size_t series) {
   std::size_t n = 0;
   for (const figure_series& s : data.series) n = std::max(n, s.color + 1);
-  return std::string(look::color(data.described_as, figure.kind, data.series[series].color, n));
+  return std::string(
+      look::color(data.described_as, figure.kind, figure.ordered, data.series[series].color, n));
 }
 
 std::string line_of(const figure_series& series, const std::string& color, double width) {
@@ -50,13 +51,29 @@ std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, doub
   return out;
 }
 
+// In front of all bars: the interval of a stack's height, a line without ends, those of one bar beside each
+// other. The top of all is 100 %, and has none.
+std::string whisker_of(const figure_axis& axis, double shift) {
+  const std::string y = axis.percent ? "100*$" : "$";
+  return cat("($1+", gnuplot_coordinate(shift), "):($4 > 0.9995 ? NaN : ", y, "6):(0):(", y, "7-", y,
+             "6) with vectors nohead lw 1 lc rgb '", look::whisker, "'");
+}
+
+// What lies behind all lines; "" = nothing.
+std::string band_of(const plot_block& block, const panel_spec& panel, const figure_axis& axis,
+                    const std::string& color) {
+  const std::string y = axis.percent ? "100*$" : "$";
+  const std::string look = cat(" fc rgb '", color, "' fs transparent solid 0.2 noborder");
+  if (block.band) return cat("1:(", y, "2) with filledcurves closed", look);
+  if (panel.low.empty() || panel.has(DLENS_PANEL_INTERVAL_X)) return "";
+  return cat("1:(", y, "4):(", y, "5) with filledcurves", look);
+}
+
 std::vector<std::string> curve_of(const plot_block& block, const panel_spec& panel, const figure_axis& axis,
                                   const figure_series& series, const std::string& color) {
   const std::string y = axis.percent ? "100*$" : "$", points = "with points " + marker_of(series, color);
   std::vector<std::string> out;
-  if (!panel.low.empty())
-    out.push_back(cat("1:(", y, "4):(", y, "5) with filledcurves fc rgb '", color,
-                      "' fs transparent solid 0.2 noborder"));
+  if (block.band) return out;
   out.push_back(cat("1:(", y, "2) with lines ", line_of(series, color)));
   if (!panel.y.empty() && panel.has(DLENS_PANEL_MARKERS))
     out.push_back(cat("1:(", y, "2) every ", 1 + block.rows.size() / 16, " ", points));
@@ -71,16 +88,35 @@ std::string plot_command(const figure_spec& figure, const figure_data& data, con
                          const std::vector<plot_block>& blocks, std::size_t panel) {
   const double step = bar_step(data.panels[panel]);
   const figure_axis& axis = page.panels[panel].y;
+  const panel_spec& spec = figure.panels[panel];
   std::string list;
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const plot_block& block = blocks[b];
-    if (block.panel != panel || !block.drawn) continue;
-    const std::string color = color_of(figure, data, block.series);
-    const auto parts = is_bars(figure.kind)
-                           ? bars_of(block, figure.kind, step, axis, color)
-                           : curve_of(block, figure.panels[panel], axis, data.series[block.series], color);
-    for (const std::string& part : parts)
-      list += cat(list.empty() ? "" : ", \\\n     ", "data index ", b, " using ", part);
+  const auto each_block = [&](const auto& parts_of) {
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      if (blocks[b].panel != panel || !blocks[b].drawn) continue;
+      for (const std::string& part : parts_of(blocks[b], color_of(figure, data, blocks[b].series)))
+        list += cat(list.empty() ? "" : ", \\\n     ", "data index ", b, " using ", part);
+    }
+  };
+  using parts = std::vector<std::string>;
+  if (is_bars(figure.kind)) {
+    each_block([&](const plot_block& block, const std::string& color) {
+      return bars_of(block, figure.kind, step, axis, color);
+    });
+    std::size_t stack = 0;
+    const double n = static_cast<double>(data.panels[panel].series.size());
+    if (!spec.low.empty())
+      each_block([&](const plot_block&, const std::string&) {
+        const double place = n > 2 ? static_cast<double>(stack++) / (n - 2) - 0.5 : 0;
+        return parts{whisker_of(axis, 0.5 * step * place)};
+      });
+  } else {
+    each_block([&](const plot_block& block, const std::string& color) {
+      const std::string band = band_of(block, spec, axis, color);
+      return band.empty() ? parts{} : parts{band};
+    });
+    each_block([&](const plot_block& block, const std::string& color) {
+      return curve_of(block, spec, axis, data.series[block.series], color);
+    });
   }
   return "plot " + (list.empty() ? "NaN" : list);
 }

@@ -2,12 +2,12 @@
 #include "script.hpp"
 
 #include "gnuplot_text.hpp"
+#include "panel_axes.hpp"
 #include "plot_commands.hpp"
 #include "style.hpp"
 
 #include <depthlens/base/error.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string_view>
@@ -44,7 +44,6 @@ class script_builder {
   }
 
   bool bars() const { return is_bars(figure_.kind); }
-  bool density() const { return figure_.kind == figure_kind::density; }
   // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`,
   // all of them measured, make each terminal obey.
   void head() {
@@ -94,6 +93,7 @@ class script_builder {
       const std::string size = cat("left font ',", number(page_.title_size), "'");
       label(page_.title, page_layout::edge, page_.title_y, size);
       label(page_.subtitle, page_layout::edge, page_.subtitle_y, cat("left tc rgb '", look::soft_ink, "'"));
+      label(page_.note, page_layout::edge, page_.note_y, cat("left tc rgb '", look::soft_ink, "'"));
       legend(page_.legend, page_layout::edge, page_.legend_y);
     } else {
       add("unset label; unset arrow; unset object");
@@ -102,7 +102,7 @@ class script_builder {
     legend(panel.legend, panel.outer, panel.legend_y);
     add("set xlabel ", gnuplot_quote(panel.x_label), "; set ylabel ", gnuplot_quote(panel.y_label));
     if (panel.empty)
-      add("set label '", nothing_in(data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
+      add("set label '", nothing_in(figure_, data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
           look::faint_ink, "'");
     add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right),
         ")");
@@ -111,12 +111,6 @@ class script_builder {
     axis("x", panel.x);
     axis("y", panel.y);
     add(plot_command(figure_, data_, page_, blocks_, p));
-  }
-
-  std::string_view nothing_in(const panel_data& panel) const {
-    const bool points = std::any_of(panel.series.begin(), panel.series.end(),
-                                    [](const panel_series& s) { return !s.points.empty(); });
-    return points && density() ? "no density: all values are equal" : "no data";
   }
 
   void legend(const figure_legend& legend, double left, double top) {

@@ -37,6 +37,7 @@ struct figure_series {
   std::size_t color;         // number of its colour group, by first row
   std::size_t dash;          // number of its dash group, by first row; 0 = solid
   std::string control = {};  // of a control's series: what it is, as behind its name
+  std::string run = {};      // of one of several runs: its label, as behind its name
 };
 
 // What a panel shows of a series, in the order of the rows (of densities: the first of each x).
@@ -47,14 +48,17 @@ struct panel_series {
 };
 
 struct panel_data {
-  std::vector<panel_series> series;     // ascending by index: series come in the order of their first rows
-  std::vector<std::string> categories;  // where x holds words, x of a point is an index into this
+  std::vector<panel_series> series;      // ascending by index: series come in the order of their first rows
+  std::vector<std::string> categories;   // where x holds words, x of a point is an index into this
+  std::optional<std::size_t> axes = {};  // panels that have the same number here have the same axes
 };
 
 struct figure_data {
   figure_kind described_as = figure_kind::lines;  // beside a control, bars are drawn as lines
   std::vector<figure_series> series;
   std::vector<panel_data> panels;  // one for each panel of the figure
+  std::size_t columns = 0;         // panels beside each other; 0 = as many as suit them
+  std::string note = {};           // a line of its own below the subtitle; "" = none
 };
 
 // The limits keep a broken or hostile table from taking all memory or drawing for hours.

@@ -23,11 +23,16 @@ inline constexpr std::string_view ink = "#000000", soft_ink = "#4D4D4D", faint_i
                                   grid = "#E0E0E0";
 
 inline constexpr std::array<std::string_view, 4> bucket_colors = {"#F97316", "#2563EB", "#10B981", "#D1D5DB"};
-// The last of them where bars are drawn as lines: thin lines need more contrast.
+// From dark to light, as far apart in lightness as bars that touch each other need.
+inline constexpr std::array<std::string_view, 4> ordered_colors = {"#08306B", "#2F7EBC", "#89BEDC",
+                                                                   "#DCE9F6"};
+// Seen on each of them.
+inline constexpr std::string_view whisker = "#DE8F05";
+// The last of the bucket colours where bars are drawn as lines: thin lines need more contrast.
 inline constexpr std::string_view grey_line = "#6B7280";
 // The order puts the colours that are hardest to tell apart, or pale on paper, last.
 inline constexpr std::array<std::string_view, 10> line_colors = {"#0173B2", "#DE8F05", "#029E73", "#D55E00",
-                                                                 "#CC78BC", "#CA9161", "#56B4E9", "#949494",
+                                                                 "#CC78BC", "#56B4E9", "#CA9161", "#949494",
                                                                  "#FBAFE4", "#ECE133"};
 // In units of half the line width, as gnuplot takes them; "" = solid. Enough for three tokens of a fact and
 // the missed ones, each beside its control.
@@ -37,8 +42,9 @@ inline constexpr std::array<int, 6> markers = {7, 5, 9, 13, 11, 15};  // gnuplot
 
 // `kind` is the figure's own, `drawn_as` the one in which it is drawn: the series of one keep their colours
 // in the other.
-inline std::string_view color(figure_kind kind, figure_kind drawn_as, std::size_t group,
+inline std::string_view color(figure_kind kind, figure_kind drawn_as, bool ordered, std::size_t group,
                               std::size_t n_groups) noexcept {
+  if (ordered && is_bars(drawn_as) && n_groups <= ordered_colors.size()) return ordered_colors[group];
   if (is_bars(kind) && n_groups <= bucket_colors.size())
     return group == 3 && !is_bars(drawn_as) ? grey_line : bucket_colors[group];
   return line_colors[group % line_colors.size()];
@@ -53,7 +59,8 @@ inline int marker(std::size_t color_group) noexcept { return markers[color_group
 
 // Of a label inside a bar of this colour: the one with the better contrast.
 inline std::string_view label_color(std::string_view bar) noexcept {
-  return bar == bucket_colors[1] || bar == line_colors[0] || bar == line_colors[2] || bar == line_colors[3]
+  return bar == ordered_colors[0] || bar == ordered_colors[1] || bar == bucket_colors[1] ||
+                 bar == line_colors[0] || bar == line_colors[2] || bar == line_colors[3]
              ? "#FFFFFF"
              : "#2B2B2B";
 }

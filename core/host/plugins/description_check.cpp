@@ -17,9 +17,11 @@ namespace depthlens {
 namespace {
 
 constexpr std::uint32_t table_flags = DLENS_TABLE_SHARED | DLENS_TABLE_SUMMARY;
-constexpr std::uint32_t figure_flags = DLENS_DRAW_TRAINED_LENS;
+constexpr std::uint32_t figure_flags =
+    DLENS_DRAW_TRAINED_LENS | DLENS_DRAW_ORDERED | DLENS_DRAW_CONTROLLED_BASELINE;
 constexpr std::uint32_t panel_flags = DLENS_PANEL_LOG_X | DLENS_PANEL_LOG_Y | DLENS_PANEL_PERCENT_Y |
-                                      DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y;
+                                      DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y |
+                                      DLENS_PANEL_INTERVAL_X;
 
 template <class... Parts>
 [[noreturn]] void wrong(const Parts&... parts) {
@@ -103,7 +105,8 @@ void check_panel(const std::string& whose, const dlens_table& t, const dlens_fig
     check_drawn_column(whose, t, p->y);
   else if (f.kind != DLENS_FIGURE_DENSITY)
     wrong(whose, " has a panel without y");
-  if ((p->low == nullptr) != (p->high == nullptr) || (p->low != nullptr && f.kind != DLENS_FIGURE_LINES))
+  if ((p->low == nullptr) != (p->high == nullptr) ||
+      (p->low != nullptr && f.kind != DLENS_FIGURE_LINES && f.kind != DLENS_FIGURE_STACKED_BARS))
     wrong(whose, " has an interval that is not two columns behind lines");
   if (p->low != nullptr) check_drawn_column(whose, t, p->low);
   if (p->high != nullptr) check_drawn_column(whose, t, p->high);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/plot_compared.hpp"
+
+#include "comparison/comparison.hpp"
+#include "process/stop_signal.hpp"
+#include "results/figures_of_run.hpp"
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+namespace {
+
+namespace po = boost::program_options;
+
+runs_layout parse_layout(const std::string& text) {
+  for (const runs_layout layout : {runs_layout::automatic, runs_layout::overlay, runs_layout::side})
+    if (text == name_of(layout)) return layout;
+  fail(status::usage, "--layout ", text, ": expected auto, overlay or side");
+}
+
+}  // namespace
+
+void add_comparison_options(po::options_description& options) {
+  options.add_options()("out,o", po::value<std::string>()->value_name("DIR"),
+                        "folder of the comparison, for several runs")(
+      "layout", po::value<std::string>()->default_value("auto")->value_name("HOW"),
+      "of several runs: overlay (in the same axes), side (panels side by side), auto: overlay for few lines")(
+      "label", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
+      "of each run, in their order; default: what tells them apart");
+}
+
+int plot_compared_command(const parsed_options& o) {
+  comparison_request request{.folders = {}, .labels = o.texts("label"), .out = {}, .formats = {}};
+  for (const std::string& folder : o.texts("dir")) request.folders.emplace_back(folder);
+  if (!o.has("out"))
+    fail(status::usage, "plot of ", request.folders.size(),
+         " runs needs --out DIR, the folder of their comparison; to draw the figures of each again, give one "
+         "folder at a time");
+  request.layout = parse_layout(o.text("layout"));
+  request.formats = parse_formats(o.text("format"));
+  request.out = output_folder(o);
+  catch_stop_signals();
+  require_gnuplot();
+  for (const std::filesystem::path& file : compare_runs(request)) std::cout << file.string() << '\n';
+  return 0;
+}
+
+}  // namespace depthlens

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparison/comparison.hpp"
+
+#include "comparison/comparable.hpp"
+#include "comparison/compared_figures.hpp"
+#include "comparison/compared_run.hpp"
+#include "comparison/difference_table.hpp"
+#include "comparison/run_labels.hpp"
+#include "depthlens/base/atomic_file.hpp"
+#include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
+#include "results/folder_owner.hpp"
+#include "results/manifest.hpp"
+#include "results/output_digests.hpp"
+#include "results/run_folder.hpp"
+#include "terminal/log.hpp"
+#include "version.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+namespace depthlens {
+namespace {
+
+namespace fs = std::filesystem;
+
+void refuse_folder_of_runs(const comparison_request& request) {
+  refuse_inputs_within(request.out, request.folders);
+  if (fs::exists(request.out / "run.json"))
+    fail(status::config, request.out.string(), " is the folder of a run; choose another --out");
+  const fs::path out = fs::weakly_canonical(request.out);
+  for (const fs::path& folder : request.folders) {
+    const fs::path run = fs::canonical(folder);
+    if (std::mismatch(run.begin(), run.end(), out.begin(), out.end()).first == run.end())
+      fail(status::usage, "--out ", request.out.string(), ": lies in ", folder.string(),
+           ", which is read; choose another --out");
+  }
+}
+
+void say_differences(std::span<const compared_run> runs, const std::vector<differing_field>& fields) {
+  std::string labels, names;
+  for (const compared_run& run : runs) labels += (labels.empty() ? "" : ", ") + run.label;
+  for (const differing_field& field : fields) names += (names.empty() ? "" : ", ") + visible_line(field.name);
+  log_info(cat(labels, names.empty() ? ": the runs differ in nothing that run.json says"
+                                     : ": the runs differ in " + names));
+}
+
+void warn_of_altered_tables(const compared_run& run) {
+  std::vector<std::string> tables = altered_outputs(run.manifest, run.folder);
+  std::erase_if(tables, [](const std::string& name) { return !name.starts_with("data/"); });
+  if (!tables.empty())
+    log_warning(cat(run.folder.string(), ": not as the run wrote ", tables.size() == 1 ? "it: " : "them: ",
+                    names_for_people(tables), "; what is there now is compared"));
+}
+
+boost::json::array describe_runs(std::span<const compared_run> runs) {
+  boost::json::array out;
+  for (const compared_run& run : runs)
+    out.push_back({{"label", run.label},
+                   {"folder", visible(run.folder.string())},
+                   {"model", run.model},
+                   {"n_layers", run.n_layers}});
+  return out;
+}
+
+boost::json::object describe_fields(const std::vector<differing_field>& fields) {
+  boost::json::object out;
+  for (const differing_field& field : fields) {
+    boost::json::array values;
+    for (const auto& value : field.values)
+      values.push_back(value ? boost::json::value(*value) : boost::json::value(nullptr));
+    out[field.name] = std::move(values);
+  }
+  return out;
+}
+
+boost::json::object describe_figures(std::span<const compared_run> runs, const figures_to_compare& what) {
+  boost::json::object out;
+  for (const compared_figure& figure : what.figures) {
+    boost::json::array of_runs, lenses;
+    for (const compared_figure::part& p : figure.parts) {
+      of_runs.emplace_back(runs[p.run].label);
+      lenses.emplace_back(p.figure->about.lens);
+    }
+    out[figure.stem] = {{"experiment", figure.parts[0].figure->study},
+                        {"figure", figure.parts[0].figure->figure.id},
+                        {"layout", name_of(figure.layout)},
+                        {"runs", std::move(of_runs)},
+                        {"lenses", std::move(lenses)}};
+  }
+  return out;
+}
+
+boost::json::array list_of(const std::vector<std::string>& lines) {
+  boost::json::array out;
+  for (const std::string& line : lines) out.emplace_back(line);
+  return out;
+}
+
+void write_description(const fs::path& file, const boost::json::object& about) {
+  atomic_file out(file);
+  out.write(pretty(about));
+  out.write("\n");
+  out.commit();
+}
+
+}  // namespace
+
+std::vector<fs::path> compare_runs(const comparison_request& request) {
+  std::vector<compared_run> runs = open_runs(request.folders);
+  refuse_other_data(runs);
+  label_runs(runs, request.labels);
+  refuse_folder_of_runs(request);
+  const std::vector<differing_field> fields = fields_that_differ(runs);
+  say_differences(runs, fields);
+  for (const compared_run& run : runs) warn_of_altered_tables(run);
+
+  make_folder(request.out);
+  make_folder(request.out / "plots");
+  std::vector<fs::path> written = {request.out / "differences.csv"};
+  const difference_table differences = write_differences(runs, written[0]);
+  figures_to_compare figures = match_figures(runs);
+  for (fs::path& picture :
+       draw_compared(runs, figures, request.layout, request.out / "plots", request.formats))
+    written.push_back(std::move(picture));
+  std::vector<std::string> remarks = differences.remarks;
+  remarks.insert(remarks.end(), figures.remarks.begin(), figures.remarks.end());
+  for (const std::string& line : remarks) log_warning(line);
+
+  written.push_back(request.out / "comparison.json");
+  write_description(written.back(), {{"depthlens", DEPTHLENS_VERSION},
+                                     {"runs", describe_runs(runs)},
+                                     {"differ_in", describe_fields(fields)},
+                                     {"tables", differences.about},
+                                     {"figures", describe_figures(runs, figures)},
+                                     {"remarks", list_of(remarks)}});
+  return written;
+}
+
+}  // namespace depthlens

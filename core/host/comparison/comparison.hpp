@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs compared: figures of several of them in one, differences.csv, and comparison.json, which says what was
+// compared and what was not.
+#pragma once
+
+#include "figures/compose_runs.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace depthlens {
+
+struct comparison_request {
+  std::vector<std::filesystem::path> folders;  // of two runs or more
+  std::vector<std::string> labels;             // of each; empty = what tells them apart
+  std::filesystem::path out;
+  runs_layout layout = runs_layout::automatic;
+  std::vector<std::string> formats;
+};
+
+// Writes OUT/differences.csv, OUT/plots/ and, last, OUT/comparison.json; says on stderr what the runs
+// differ in and what of them is not compared. Returns the files written. Throws what open_runs,
+// refuse_other_data, pair_rows and draw_composed throw; status::usage or config where OUT lies in, holds or
+// is the folder of a run.
+std::vector<std::filesystem::path> compare_runs(const comparison_request& request);
+
+}  // namespace depthlens

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // depthlens verify DIR: is a finished run what it says?
 #include "commands/run_options.hpp"
-#include "depthlens/base/io_error.hpp"
 #include "process/stop_signal.hpp"
-#include "results/manifest.hpp"
+#include "run/finished_run.hpp"
 #include "run/verified_run.hpp"
 
 #include <iostream>
@@ -15,16 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-manifest finished_run(const fs::path& dir) {
-  if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
-  manifest m = manifest::read(dir / "run.json");
-  const auto state = text_at(&m.fields, "status");
-  if (m.empty() && fs::exists(dir / shard_plan::file_name))
-    fail(status::no_input, dir.string(), ": its shards are not merged yet: depthlens merge ", dir.string());
-  if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
-  if (state != "complete" && state != "partial")
-    fail(status::no_input, dir.string(), ": its run is ", state.value_or("without a status"),
-         ", not complete");
+manifest run_with_command(const fs::path& dir) {
+  manifest m = read_finished_run(dir);
   if (!object_at(&m.fields, "commands"))
     fail(status::config, dir.string(), ": its run.json does not say by which command it was made, as ",
          "those of earlier versions do not");
@@ -55,7 +46,7 @@ int verify_command(const arguments& args) {
                       seed =
                           parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
   const fs::path dir = lasting_path(o.text("dir"));
-  const manifest m = finished_run(dir);
+  const manifest m = run_with_command(dir);
   catch_stop_signals();
   verified found;
   verify_files(dir, found);

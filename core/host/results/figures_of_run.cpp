@@ -34,21 +34,11 @@ std::uint64_t required_number(const boost::json::object& o, const char* key) {
   fail(status::data, "run.json: \"", key, "\" is not a whole number");
 }
 
-// run.json may have been edited: names lead nowhere but into the run's own folders.
 std::string required_file_name(const boost::json::object& o, const char* key) {
   const std::string name = required_text(o, key);
-  if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos)
-    fail(status::data, "run.json: \"", key, "\" is not a plain file name");
+  if (!is_plain_file_name(name)) fail(status::data, "run.json: \"", key, "\" is not a plain file name");
   return name;
 }
-
-// What draw_figure needs of one figure.
-struct drawing {
-  figure_spec figure;
-  figure_run about;
-  fs::path csv;
-  std::string stem;
-};
 
 // "2 of 3 shards" where some are missing.
 std::string part_of_run(const boost::json::object& manifest) {
@@ -58,22 +48,23 @@ std::string part_of_run(const boost::json::object& manifest) {
 }
 
 // A figure, and itself beside its control.
-void add_drawings(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
-                  std::string_view name, const std::string& part, std::vector<drawing>& to) {
+void add_figures(const fs::path& run, const boost::json::object& model, const boost::json::object& entry,
+                 std::string_view name, const std::string& part, std::vector<run_figure>& to) {
   const fs::path csv = run / "data" / required_file_name(entry, "csv");
   if (!fs::exists(csv))
     fail(status::no_input, csv.string(), ": the table of figure ", name,
          " is missing; the command that made the run makes it again");
   const auto* spec = object_at(&entry, "figure");
   if (spec == nullptr) fail(status::data, "run.json: figure ", name, " has no description");
-  drawing d{.figure = figure_from_json(*spec),
-            .about = {.model = required_text(model, "name"),
-                      .lens = required_text(entry, "lens"),
-                      .prompts = required_number(entry, "prompts"),
-                      .n_layers = static_cast<unsigned>(required_number(model, "n_layers")),
-                      .part = part},
-            .csv = csv,
-            .stem = required_file_name(entry, "stem")};
+  run_figure d{.figure = figure_from_json(*spec),
+               .about = {.model = required_text(model, "name"),
+                         .lens = required_text(entry, "lens"),
+                         .prompts = required_number(entry, "prompts"),
+                         .n_layers = static_cast<unsigned>(required_number(model, "n_layers")),
+                         .part = part},
+               .csv = csv,
+               .stem = required_file_name(entry, "stem"),
+               .study = text_at(&entry, "study").value_or("")};
   to.push_back(d);
   if (!entry.contains("control") || d.figure.kind == figure_kind::density) return;
   d.about.control = run / "data" / required_file_name(entry, "control");
@@ -82,30 +73,9 @@ void add_drawings(const fs::path& run, const boost::json::object& model, const b
   to.push_back(std::move(d));
 }
 
-bool lists_figures(const boost::json::object& manifest) {
-  const auto* figures = object_at(&manifest, "figures");
-  return figures != nullptr && !figures->empty();
-}
-
-std::vector<drawing> drawings_of(const fs::path& run, const boost::json::object& manifest) {
-  if (!lists_figures(manifest))
-    fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
-  const auto* model = object_at(&manifest, "model");
-  if (model == nullptr) fail(status::data, "run.json: \"model\" is missing");
-  std::vector<drawing> out;
-  for (const auto& [stem, value] : *object_at(&manifest, "figures")) {
-    if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
-    add_drawings(run, *model, value.get_object(), stem, part_of_run(manifest), out);
-  }
-  std::set<std::string_view> stems;  // files of one name are written by one drawing
-  for (const drawing& d : out)
-    if (!stems.insert(d.stem).second) fail(status::data, "run.json: two figures have the stem ", d.stem);
-  return out;
-}
-
 constexpr const char* plots_folder = "plots/";
 
-bool is_as_drawn(const fs::path& run, const boost::json::object& manifest, const drawing& d,
+bool is_as_drawn(const fs::path& run, const boost::json::object& manifest, const run_figure& d,
                  std::vector<std::string> formats) {
   for (const char* beside : {"gp", "dat"}) formats.emplace_back(beside);
   return std::all_of(formats.begin(), formats.end(), [&](const std::string& f) {
@@ -114,6 +84,27 @@ bool is_as_drawn(const fs::path& run, const boost::json::object& manifest, const
 }
 
 }  // namespace
+
+bool lists_figures(const boost::json::object& manifest) {
+  const auto* figures = object_at(&manifest, "figures");
+  return figures != nullptr && !figures->empty();
+}
+
+std::vector<run_figure> figures_of(const fs::path& run, const boost::json::object& manifest) {
+  if (!lists_figures(manifest))
+    fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
+  const auto* model = object_at(&manifest, "model");
+  if (model == nullptr) fail(status::data, "run.json: \"model\" is missing");
+  std::vector<run_figure> out;
+  for (const auto& [stem, value] : *object_at(&manifest, "figures")) {
+    if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
+    add_figures(run, *model, value.get_object(), stem, part_of_run(manifest), out);
+  }
+  std::set<std::string_view> stems;  // files of one name are written by one drawing
+  for (const run_figure& d : out)
+    if (!stems.insert(d.stem).second) fail(status::data, "run.json: two figures have the stem ", d.stem);
+  return out;
+}
 
 std::vector<std::string> parse_formats(const std::string& list) {
   std::vector<std::string> out;
@@ -174,15 +165,15 @@ bool can_draw(std::string_view later) {
 
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
                                    const std::vector<std::string>& formats, redraw which) {
-  std::vector<drawing> drawings = drawings_of(run, manifest);
+  std::vector<run_figure> drawings = figures_of(run, manifest);
   if (which == redraw::missing)
-    std::erase_if(drawings, [&](const drawing& d) { return is_as_drawn(run, manifest, d, formats); });
+    std::erase_if(drawings, [&](const run_figure& d) { return is_as_drawn(run, manifest, d, formats); });
   fs::create_directories(run / "plots");
   std::vector<std::vector<fs::path>> pictures(drawings.size());
   tbb::parallel_for(
       std::size_t{0}, drawings.size(),
       [&](std::size_t i) {
-        const drawing& d = drawings[i];
+        const run_figure& d = drawings[i];
         pictures[i] = draw_figure(d.figure, d.about, d.csv, run / "plots", d.stem, formats);
       },
       tbb::simple_partitioner());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws the figures that run.json lists, from the CSVs beside it.
+// The figures that run.json lists, and how they are drawn from the CSVs beside it.
 #pragma once
 
 #include "figures/draw.hpp"
@@ -14,6 +14,18 @@
 #include <vector>
 
 namespace depthlens {
+
+struct run_figure {
+  figure_spec figure;
+  figure_run about;
+  std::filesystem::path csv;
+  std::string stem;   // of its files in plots/
+  std::string study;  // the word of its experiment
+};
+// In the order of run.json, each followed by itself beside its control, where it has one. Throws
+// status::no_input where none is listed or a CSV is missing, data where run.json is damaged.
+std::vector<run_figure> figures_of(const std::filesystem::path& run, const boost::json::object& manifest);
+bool lists_figures(const boost::json::object& manifest);
 
 // "png,svg,pdf" -> its parts; others are status::usage.
 std::vector<std::string> parse_formats(const std::string& list);

@@ -33,6 +33,7 @@ bool is_part_of_a_run(const fs::directory_entry& entry, run_json manifest) {
   // Written before run.json.
   for (const char* early : {"null_mean.safetensors", "shards.json", "failure"})
     if (name == early) return true;
+  if (name == "report.html") return true;  // of `depthlens report`
   return is_unfinished(name) ||
          (entry.is_directory() && (name == "data" || name == "plots" || name == "log" || name == "shards"));
 }

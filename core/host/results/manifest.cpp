@@ -108,6 +108,10 @@ std::string differences_of(const boost::json::object& old_key, const boost::json
   return out;
 }
 
+bool is_plain_file_name(std::string_view name) {
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string_view::npos;
+}
+
 bool is_complete(const boost::json::object& manifest) { return text_at(&manifest, "status") == "complete"; }
 
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,

@@ -39,6 +39,9 @@ std::string differences_of(const boost::json::object& old_key, const boost::json
 void refuse_other_key(const manifest& m, const boost::json::object& key, const std::filesystem::path& folder,
                       std::string_view what);
 
+// run.json may have been edited: a file that it names lies in the run's own folders, where this holds.
+bool is_plain_file_name(std::string_view name);
+
 // Did the run end?
 bool is_complete(const boost::json::object& manifest);
 

@@ -222,6 +222,7 @@ table_files open_tables(const table_request& request, const run_context& context
     const std::string name = file_stem(table.file, context.lens_labels[request.lens], context.name) + ".csv";
     files[i] = std::make_unique<table_file>(table, request.folder / name, request.as_published);
     out.files.push_back(name);
+    if (table.flags & DLENS_TABLE_SUMMARY) out.summaries.push_back(name);
   }
   return files;
 }

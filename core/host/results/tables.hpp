@@ -23,6 +23,7 @@ using kept_counts = std::map<std::string, std::map<std::string, std::uint64_t>>;
 struct finished_tables {
   std::vector<std::string> files;                // names within the folder
   std::vector<file_digest> digests;              // of each file
+  std::vector<std::string> summaries;            // those files that hold sums over records
   std::map<std::string, std::uint64_t> prompts;  // by figure id
   kept_counts counts;
   device_records devices;

@@ -69,10 +69,9 @@ void run_results::find_altered(made_anyway anyway) {
                     names_for_people(others), "; the command that made it first makes it again"));
 }
 
-void run_results::write_tables_of(std::size_t study, boost::json::object& tables, boost::json::object& counts,
-                                  boost::json::object& devices) {
+void run_results::write_tables_of(std::size_t study, table_notes& notes) {
   const study_session& session = *p_.sessions[study];
-  boost::json::object by_lens, by_set, by_device;
+  boost::json::object by_lens, summaries, by_set, by_device;
   for (std::size_t l = 0; l < p_.lenses.size(); ++l) {
     const std::string& label = p_.context.lens_labels[l];
     const table_request wanted{.session = session,
@@ -88,26 +87,30 @@ void run_results::write_tables_of(std::size_t study, boost::json::object& tables
       note_output(p_.manifest, "data/" + done.files[i], done.digests[i]);
     }
     by_lens[label] = std::move(files);
+    summaries[label] = boost::json::array(done.summaries.begin(), done.summaries.end());
     add_counts(done.counts, label, by_set);
     if (done.devices.devices() > 1) by_device[label] = done.devices.ranges();
     list_figures({.study = session, .lenses = p_.lenses, .lens = l, .context = p_.context, .done = done},
                  p_.manifest);
   }
-  tables[session.word()] = std::move(by_lens);
-  counts[session.word()] = std::move(by_set);
-  if (!by_device.empty()) devices[session.word()] = std::move(by_device);
+  notes.tables[session.word()] = std::move(by_lens);
+  notes.summaries[session.word()] = std::move(summaries);
+  notes.counts[session.word()] = std::move(by_set);
+  if (!by_device.empty()) notes.devices[session.word()] = std::move(by_device);
 }
 
 void run_results::write_tables() {
-  boost::json::object now, tables, counts, devices;
+  boost::json::object now;
+  table_notes notes;
   forget_outputs(p_.manifest, "plots/");
-  for (std::size_t s = 0; s < p_.sessions.size(); ++s) write_tables_of(s, tables, counts, devices);
-  now["tables"] = std::move(tables);
-  now["counts"] = std::move(counts);
+  for (std::size_t s = 0; s < p_.sessions.size(); ++s) write_tables_of(s, notes);
+  now["tables"] = std::move(notes.tables);
+  now["summary_tables"] = std::move(notes.summaries);
+  now["counts"] = std::move(notes.counts);
   merge_into(p_.manifest, now);
   // The ranges of a lens replace those that run.json has of it: they are of the whole log. merge_into would
   // keep devices that it does not name any more.
-  for (auto& [study, by_lens] : devices) {
+  for (auto& [study, by_lens] : notes.devices) {
     if (!p_.manifest["records_by_device"].is_object()) p_.manifest["records_by_device"].emplace_object();
     boost::json::value& there = p_.manifest["records_by_device"].get_object()[study];
     if (!there.is_object()) there.emplace_object();

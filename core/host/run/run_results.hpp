@@ -54,8 +54,11 @@ class run_results {
 
  private:
   std::set<std::string> own_tables() const;
-  void write_tables_of(std::size_t study, boost::json::object& tables, boost::json::object& counts,
-                       boost::json::object& devices);
+  // Members of run.json, by study.
+  struct table_notes {
+    boost::json::object tables, summaries, counts, devices;
+  };
+  void write_tables_of(std::size_t study, table_notes& notes);
 
   parts p_;
   bool tables_altered_ = false, means_made_ = false;

@@ -29,6 +29,7 @@ BOOST_AUTO_TEST_CASE(a_folder_is_our_own_by_its_manifest_or_where_it_has_nothing
   BOOST_TEST(foreign_entry(folder.path() / "run") == "");
   folder.write("run/.run.json.tmp-12", "half");
   folder.write("run/null_mean.safetensors", "states");
+  folder.write("run/report.html", "a page");
   folder.write("run/run.json", "{ half");
   BOOST_TEST(foreign_entry(folder.path() / "run") == "");
   folder.write("run/params.pt", "values");

@@ -8,6 +8,7 @@ std::span<const command> all_commands() {
   static constexpr command commands[] = {
       {"run", "run experiments on a model: tables, figures, run.json", &run_command},
       {"plot", "draw the figures of a run again, from its CSVs", &plot_command},
+      {"report", "a run as one page: figures, summary tables, data, settings", &report_command},
       {"shard", "plan a run for several processes, or a job file of a cluster for it", &shard_command},
       {"status", "how far a run or its shards are, what runs where, what failed", &status_command},
       {"merge", "tables and figures of shards, as one process would have made them", &merge_command},

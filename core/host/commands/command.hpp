@@ -29,6 +29,7 @@ std::span<const command> all_commands();  // run, plot, trace, ... each with its
 // Each in a file of its name.
 int run_command(const arguments&);
 int plot_command(const arguments&);
+int report_command(const arguments&);
 int shard_command(const arguments&);
 int status_command(const arguments&);
 int merge_command(const arguments&);

@@ -6,9 +6,14 @@
 #include "commands/asked_model.hpp"
 #include "commands/prompts.hpp"
 #include "commands/trace_generate.hpp"
-#include "commands/trace_print.hpp"
+#include "commands/trace_json.hpp"
+#include "commands/trace_options.hpp"
+#include "commands/trace_page.hpp"
+#include "commands/trace_reads.hpp"
+#include "commands/trace_table.hpp"
+#include "commands/trace_v2.hpp"
+#include "depthlens/base/atomic_file.hpp"
 #include "engine/evaluator.hpp"
-#include "engine/generation.hpp"
 #include "model/blank_ends.hpp"
 #include "model/expert_layout.hpp"
 #include "model/model_chat.hpp"
@@ -17,40 +22,14 @@
 #include "model/running_model.hpp"
 #include "model/thread_limit.hpp"
 #include "terminal/log.hpp"
+#include "terminal/results_stream.hpp"
 
 #include <algorithm>
 #include <iostream>
-#include <limits>
 #include <utility>
 
 namespace depthlens {
 namespace {
-
-namespace po = boost::program_options;
-
-po::options_description trace_options() {
-  po::options_description d("Options");
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  add_model_option(d);
-  d.add_options()("prompt", text("TEXT"), "one prompt")("prompts", text("FILE"),
-                                                        "rows (JSON, JSONL, CSV, TSV) with \"prompt\"")(
-      "positions", text("LIST")->default_value("last"), "last, all, or numbers: 0,3,-1")(
-      "top", text("K")->default_value("5"), "most likely tokens shown, 0 to 64")(
-      "target", po::value<std::vector<std::string>>()->composing()->value_name("TEXT|#ID"),
-      "token whose rank is read, as written: a leading blank counts; default: the model's own final top-1")(
-      "lens", text("LENS")->default_value("logit"), "logit, tuned=DIR[@seed] or jacobian=FILE")(
-      "patch-from", text("TEXT"),
-      "for each layer, also the prompt's run with the state of this text's last position at its own last "
-      "one")("generate", text("N"),
-             "let the model say N tokens behind the prompt (greedily); those are read too")(
-      "experts", po::bool_switch(), "which experts each block chose there, and how sure its router was")(
-      "chat", po::bool_switch(), "send prompts in the model's own chat template, as a user's message")(
-      "json", po::bool_switch(), "one JSON object for each prompt");
-  add_force_lens(d);
-  add_backend_options(d);
-  d.add(common_options());
-  return d;
-}
 
 std::int32_t parse_target(const std::string& text, const tokenizer_service& tokens,
                           std::uint32_t vocab_size) {
@@ -72,16 +51,6 @@ std::vector<std::string> sent(std::vector<std::string> prompts, const model_chat
   return prompts;
 }
 
-std::vector<std::string> asked_prompts(const parsed_options& o) {
-  if (o.has("prompt") == o.has("prompts")) fail(status::usage, "trace needs one of --prompt and --prompts");
-  std::vector<std::string> prompts;
-  if (o.has("prompt"))
-    prompts = {o.text("prompt")};
-  else
-    prompts = read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
-  return prompts;
-}
-
 std::vector<std::int32_t> asked_targets(const parsed_options& o, const opened_model& model) {
   if (!o.has("target")) return {-1};
   std::vector<std::int32_t> targets;
@@ -97,7 +66,8 @@ bool all_finite(const trace_result& all, const opened_model& model) {
   for (const trace_prompt& p : all.prompts)
     for (const trace_reading& r : p.readings) {
       ++n;
-      if (r.result->lenses[0].finite) continue;
+      const auto& lenses = r.result->lenses;
+      if (std::all_of(lenses.begin(), lenses.end(), [](const lens_reading& l) { return l.finite; })) continue;
       if (bad++ == 0) first.assign(p.ids.begin(), p.ids.begin() + r.position + 1);
     }
   if (bad > 0)
@@ -107,67 +77,72 @@ bool all_finite(const trace_result& all, const opened_model& model) {
 }
 
 // Every prompt with the positions that are read of it.
-std::vector<trace_prompt> positions_to_read(const parsed_options& o, const opened_model& model,
+std::vector<trace_prompt> positions_to_read(const std::string& positions, const opened_model& model,
                                             const std::vector<std::string>& prompts) {
   std::vector<trace_prompt> out;
   for (const std::string& prompt : prompts) {
     trace_prompt p{prompt, prompt_ids(model, prompt), {}};
-    for (const std::uint32_t position : parse_positions(o.text("positions"), p.ids.size()))
+    for (const std::uint32_t position : parse_positions(positions, p.ids.size()))
       p.readings.push_back({position, nullptr});
     out.push_back(std::move(p));
   }
   return out;
 }
 
-// Fills in the results.
-void read_positions(const evaluator& run, trace_result& all) {
-  std::vector<std::vector<std::int32_t>> sequences;
-  std::vector<read_request> requests;
-  std::vector<trace_reading*> owner;  // of each request
-  for (trace_prompt& p : all.prompts) {
-    for (trace_reading& r : p.readings) {
-      requests.push_back({static_cast<std::uint32_t>(sequences.size()), r.position, all.targets});
-      owner.push_back(&r);
-    }
-    sequences.push_back(p.ids);
+void write_page(const evaluator& run, const std::string& file, const trace_result& all, const tokenizer& t) {
+  const std::vector<std::int32_t> followed = likeliest_tokens(all, tokens_to_follow(all));
+  std::vector<std::int32_t> targets = followed;
+  targets.insert(targets.begin(), -1);
+  const std::string page = trace_page(
+      all, followed,
+      read_targets(run, all, [&](const trace_prompt&, const trace_reading&) { return targets; }), t);
+  atomic_file out(file);
+  out.write(page);
+  out.commit();
+  log_info(cat("page: ", file, ", ", (page.size() + 500) / 1000, " kB"));
+}
+
+void print_results(const trace_request& asked, const evaluator& run, const trace_result& all,
+                   const tokenizer& t) {
+  if (!asked.html.empty()) write_page(run, asked.html, all, t);
+  if (!asked.html.empty() && !asked.json) return;
+  std::vector<position_readings> tracked;
+  if (asked.v2)
+    tracked = read_targets(run, all, [&](const trace_prompt&, const trace_reading& r) {
+      return likely_tokens(all, *r.result, 0);
+    });
+  const table_look look{.shades = results_take_colour(), .columns = results_columns()};
+  for (std::size_t i = 0; i < all.prompts.size(); ++i) {
+    const trace_prompt& p = all.prompts[i];
+    std::cout << (asked.v2     ? trace_v2_json(all, p, tracked[i], t)
+                  : asked.json ? trace_json(all, p, t)
+                               : trace_table(all, p, t, look));
   }
-  run.run({sequences, requests}, [&](std::size_t request, std::shared_ptr<const site_readings> result) {
-    owner[request]->result = std::move(result);
-  });
 }
 
 }  // namespace
 
 int trace_command(const arguments& args) {
-  const parsed_options o =
-      parse_options(args, "usage: depthlens trace --model M (--prompt TEXT | --prompts FILE) [OPTION...]\n",
-                    trace_options());
+  const parsed_options o = parse_trace_options(args);
   if (o.done) return 0;
-  if (!o.has("model")) fail(status::usage, "trace needs --model");
-  std::vector<std::string> prompts = asked_prompts(o);
-  trace_result all;
-  all.top_k = static_cast<std::uint32_t>(parse_number("top", o.text("top"), 0, 64));
-  const auto generate =
-      o.has("generate")
-          ? static_cast<std::uint32_t>(parse_number("generate", o.text("generate"), 1, most_generated))
-          : 0U;
-  if (generate > 0 && o.has("patch-from")) fail(status::usage, "--generate cannot go with --patch-from");
+  trace_request asked = asked_trace(o);
   const work_rules rules = asked_rules(o);
   const thread_limit limit(rules.threads);
 
   registry plugins(o.plugin_paths());
-  const bool in_chat = o.values["chat"].as<bool>();
   const bos_policy bos = parse_bos_policy(o.text("bos"));
   const opened_model model =
-      opened_model::open(o.text("model"), bos_of_tokenizer(bos, in_chat), "", ignored_config(o));
-  const opened_lens asked =
-      open_lens(parse_lens(o.text("lens")), *model.files, o.values["force-lens"].as<bool>());
-  all.layers = asked.file.layers();
-  all.n_layers = model.files->arch().n_layers;
+      opened_model::open(o.text("model"), bos_of_tokenizer(bos, asked.chat), "", ignored_config(o));
+  const std::vector<opened_lens> lenses =
+      open_lenses(parse_lenses(o.texts("lens")), *model.files, o.values["force-lens"].as<bool>());
+  trace_result all{.model = model.name, .n_layers = model.files->arch().n_layers, .top_k = asked.top_k};
+  for (const opened_lens& l : lenses) all.lenses.push_back({l.spec.label, l.file.layers()});
   all.targets = asked_targets(o, model);
-  const auto chat = chat_of(model, bos, in_chat);
-  all.prompts = positions_to_read(o, model, sent(std::move(prompts), chat.get()));
-  if (o.values["experts"].as<bool>()) all.experts = asked_experts(model.files->arch(), model.name);
+  const auto chat = chat_of(model, bos, asked.chat);
+  all.prompts = positions_to_read(asked.positions, model, sent(std::move(asked.prompts), chat.get()));
+  if (asked.experts) all.experts = asked_experts(model.files->arch(), model.name);
+  if (!asked.html.empty()) check_page_size(all, asked.generate);
+  if (asked.v2) check_v2_size(all, asked.generate);
 
   std::string source_text = o.text("patch-from");
   if (o.has("patch-from") && chat) source_text = chat->wrap(source_text);
@@ -175,23 +150,22 @@ int trace_command(const arguments& args) {
   if (o.has("patch-from")) source = prompt_ids(model, source_text);
   if (o.has("patch-from") && source.empty()) fail(status::usage, "--patch-from: the text has no tokens");
 
-  const auto running = start_model(model, plugins, rules, asked.file.matrix_bytes());
-  running->add_lens(asked.file);
+  const auto running = start_model(model, plugins, rules, matrix_bytes(lenses));
+  for (const opened_lens& l : lenses) running->add_lens(l.file);
   reading_options reading{.top_k = all.top_k, .choices = choices_of(all.experts)};
-  if (generate > 0) say_texts(model, *running, generate, all);
-  read_positions(evaluator(running->c(), running->lenses(), running->rules(), reading), all);
+  if (asked.generate > 0) say_texts(model, *running, asked.generate, all);
+  const evaluator run(running->c(), running->lenses(), running->rules(), reading);
+  read_positions(run, all);
   if (!source.empty()) {
     reading.choices = {};
     reading.n_states = all.n_layers + std::size_t{1};
     reading.d_model = model.files->arch().d_model;
     reading.output = running->output();
-    const evaluator run(running->c(), {}, running->rules(), reading);
+    const evaluator patched(running->c(), {}, running->rules(), reading);
     for (trace_prompt& p : all.prompts)
-      if (!p.ids.empty()) p.patch = read_patch(run, source_text, source, p.ids, all.n_layers, all.top_k);
+      if (!p.ids.empty()) p.patch = read_patch(patched, source_text, source, p.ids, all.n_layers, all.top_k);
   }
-  for (const trace_prompt& p : all.prompts)
-    std::cout << (o.values["json"].as<bool>() ? trace_json(all, p, model.tokens->get())
-                                              : trace_table(all, p, model.tokens->get()));
+  print_results(asked, run, all, model.tokens->get());
   return all_finite(all, model) ? 0 : static_cast<int>(status::partial);
 }
 

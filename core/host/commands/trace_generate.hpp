@@ -2,7 +2,7 @@
 // The texts of trace --generate.
 #pragma once
 
-#include "commands/trace_print.hpp"
+#include "commands/trace_result.hpp"
 #include "model/running_model.hpp"
 
 #include <cstdint>

@@ -2,7 +2,8 @@
 #include "commands/trace_patch.hpp"
 
 #include "commands/json_print.hpp"
-#include "commands/trace_print.hpp"
+#include "commands/token_text.hpp"
+#include "commands/trace_result.hpp"
 #include "depthlens/base/text.hpp"
 
 #include <algorithm>
@@ -78,15 +79,19 @@ trace_patch read_patch(const evaluator& run, const std::string& source, ids sour
   return out;
 }
 
-void put_patch(std::string& out, const trace_patch& p, std::uint32_t top_k) {
+void put_patch(std::string& out, const trace_patch& p, std::uint32_t top_k, const tokenizer& t) {
   out += cat(",\"patch\":{\"source\":", json_text(p.source), ",\"source_ids\":");
   put_list(out, p.source_ids, [&](std::int32_t id) { append_integer(out, id); });
-  out += cat(",\"source_top\":", p.source_top, ",\"target_top\":", p.target_top, ",\"layers\":");
+  for (const auto& [name, token] : {std::pair("source_top", p.source_top), {"target_top", p.target_top}})
+    out += cat(",\"", name, "\":", token, ",\"", name, "_text\":", json_text(t.bytes(token)));
+  out += ",\"layers\":";
   std::uint32_t layer = 0;
   put_list(out, p.layers, [&](const std::shared_ptr<const site_readings>& run) {
     const lens_reading& r = run->lenses[0];
     out += cat("{\"layer\":", layer++, ",\"top\":");
     put_list(out, first(r.top, top_k), [&](std::int32_t id) { append_integer(out, id); });
+    out += ",\"top_text\":";
+    put_list(out, first(r.top, top_k), [&](std::int32_t id) { out += json_text(t.bytes(id)); });
     out += ",\"top_logprob\":";
     put_list(out, first(r.top_logprob, top_k), [&](float v) { put(out, v); });
     for (const auto& [name, token] : {std::pair("source_top", p.source_top), {"target_top", p.target_top}}) {
@@ -117,7 +122,7 @@ void print_patch(std::ostream& out, const trace_patch& p, std::uint32_t top_k, c
     }
     out << std::setw(8) << r.kl[0] << "  ";
     for (const std::int32_t id : first(r.top, std::min(top_k, 5u)))
-      out << cell(visible_line(t.bytes(id)), column_width) << ' ';
+      out << column_text(shown_token(t.bytes(id)), column_width) << ' ';
     out << '\n';
   }
 }

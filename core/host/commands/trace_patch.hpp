@@ -26,10 +26,11 @@ struct trace_patch {
 trace_patch read_patch(const evaluator& run, const std::string& source, std::vector<std::int32_t> source_ids,
                        const std::vector<std::int32_t>& target, std::uint32_t n_layers, std::uint32_t top_k);
 
-// ,"patch":{"source":"...","source_ids":[...],"source_top":5,"target_top":7,"layers":[{"layer":0,"top":[5],
-// "top_logprob":[-0.1],"rank_source_top":1,"logprob_source_top":-0.1,"rank_target_top":2,
-// "logprob_target_top":-3.2,"kl_from_target":2.5}]}
-void put_patch(std::string& out, const trace_patch& p, std::uint32_t top_k);
+// ,"patch":{"source":"...","source_ids":[...],"source_top":5,"source_top_text":" Paris","target_top":7,
+// "target_top_text":" Rome","layers":[{"layer":0,"top":[5],"top_text":[" Paris"],"top_logprob":[-0.1],
+// "rank_source_top":1,"logprob_source_top":-0.1,"rank_target_top":2,"logprob_target_top":-3.2,
+// "kl_from_target":2.5}]}
+void put_patch(std::string& out, const trace_patch& p, std::uint32_t top_k, const tokenizer& t);
 void print_patch(std::ostream& out, const trace_patch& p, std::uint32_t top_k, const tokenizer& t);
 
 }  // namespace depthlens

@@ -3,9 +3,12 @@
 
 #include <ext/stdio_filebuf.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 namespace depthlens {
 namespace {
@@ -25,5 +28,17 @@ void keep_stdout_for_results() {
 }
 
 int results_descriptor() { return descriptor; }
+
+bool results_take_colour() {
+  const char* none = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return (none == nullptr || *none == '\0') && term != nullptr && *term != '\0' &&
+         std::string_view(term) != "dumb" && ::isatty(descriptor) != 0;
+}
+
+std::size_t results_columns() {
+  winsize size{};
+  return ::isatty(descriptor) != 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 }  // namespace depthlens

@@ -2,6 +2,8 @@
 // stdout is for results, and a plugin that prints there would spoil them.
 #pragma once
 
+#include <cstddef>
+
 namespace depthlens {
 
 // From now on std::cout alone writes to what was stdout; what else is printed there, by plugins and the
@@ -11,5 +13,10 @@ void keep_stdout_for_results();
 
 // The descriptor that std::cout writes to.
 int results_descriptor();
+
+// True where results go to a terminal that shows colours, and the user has not set NO_COLOR.
+bool results_take_colour();
+// The width of the terminal that results go to; 0 where they go elsewhere, or it is not known.
+std::size_t results_columns();
 
 }  // namespace depthlens

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The readings of `depthlens trace` as one JSON object for each prompt, or as a table for a terminal.
+// What `depthlens trace` has read: prompts, positions, and what each lens says there.
 #pragma once
 
 #include "commands/trace_patch.hpp"
-#include "depthlens/tokenizer/tokenizer.hpp"
 #include "engine/evaluator.hpp"
 #include "model/expert_layout.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,7 +17,7 @@ namespace depthlens {
 
 struct trace_reading {
   std::uint32_t position;
-  std::shared_ptr<const site_readings> result;  // of one lens
+  std::shared_ptr<const site_readings> result;  // of all lenses
 };
 
 struct trace_prompt {
@@ -28,10 +28,16 @@ struct trace_prompt {
   std::optional<trace_patch> patch = std::nullopt;  // --patch-from
 };
 
+struct trace_lens {
+  std::string label;
+  std::vector<std::int32_t> layers;  // (L) that it reads
+};
+
 struct trace_result {
+  std::string model;
   std::vector<trace_prompt> prompts;
-  std::vector<std::int32_t> layers;  // (L) read by the lens
-  std::uint32_t n_layers = 0;        // blocks
+  std::vector<trace_lens> lenses;
+  std::uint32_t n_layers = 0;  // blocks
   std::uint32_t top_k = 0;
   std::vector<std::int32_t> targets;  // as asked for; -1 = the model's own final top-1
   expert_layout experts;              // empty = they are not asked for
@@ -40,16 +46,14 @@ struct trace_result {
 // False where the model's own output holds NaN or infinity, so that it has no top-1.
 bool output_is_finite(const trace_result& all, const site_readings& r);
 
-// One line; strings are valid UTF-8 with broken bytes as \xNN. Readings that are not finite are null, their
-// lists empty. Experts, where they are asked for, once for each position.
-std::string trace_json(const trace_result& all, const trace_prompt& p, const tokenizer& t);
-// Layers x top tokens for each position, layer n first.
-std::string trace_table(const trace_result& all, const trace_prompt& p, const tokenizer& t);
+// The token that is meant by `wanted`; nothing where that is the top-1 of an output that has none.
+std::optional<std::int32_t> meant_token(const trace_result& all, const site_readings& r, std::int32_t wanted);
 
 // Where a target is in the readings.
 std::size_t target_index(const site_readings& r, std::int32_t wanted);
-// The text, cut or filled up with blanks to so many characters.
-std::string cell(const std::string& text, std::size_t width);
+
+// Of all prompts, with `generate` more for each that has tokens.
+std::size_t positions_read(const trace_result& all, std::uint32_t generate);
 
 // "embed", "block.0.out", ...
 std::string point_name(std::int32_t layer);

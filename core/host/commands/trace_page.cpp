@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/trace_page.hpp"
+
+#include "commands/token_text.hpp"
+#include "commands/trace_page_data.hpp"
+#include "commands/trace_page_parts.hpp"
+#include "commands/trace_page_text.hpp"
+#include "depthlens/base/error.hpp"
+
+#include <algorithm>
+
+namespace depthlens {
+namespace {
+
+// With `generate` more positions for each prompt.
+std::size_t cells_of(const trace_result& all, std::uint32_t generate) {
+  std::size_t layers = 0;
+  for (const trace_lens& l : all.lenses) layers += l.layers.size();
+  return positions_read(all, generate) * layers;
+}
+
+}  // namespace
+
+std::size_t tokens_to_follow(const trace_result& all) {
+  constexpr std::size_t fewest = 16, most = 256, most_ranks = 2'000'000;
+  return std::clamp(most_ranks / std::max<std::size_t>(cells_of(all, 0), 1), fewest, most);
+}
+
+void check_page_size(const trace_result& all, std::uint32_t generate) {
+  constexpr std::size_t most_cells = 50000;
+  const std::size_t cells = cells_of(all, generate);
+  if (cells > most_cells)
+    fail(status::usage, "--html: ", positions_read(all, generate), " positions with all layers are ", cells,
+         " cells; a page has at most ", most_cells, ": choose fewer --positions, prompts or lenses");
+}
+
+std::string trace_page(const trace_result& all, const std::vector<std::int32_t>& followed,
+                       const std::vector<position_readings>& readings, const tokenizer& t) {
+  const std::string title = html_text(shown_text(all.model)) + ": layer by layer";
+  return cat(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src ",
+      content_policy_hash(trace_page_script), "; style-src ", content_policy_hash(trace_page_style),
+      "; img-src data:; base-uri 'none'; form-action 'none'\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
+      title, "</title>\n<style>", trace_page_style, "</style>\n</head>\n<body>\n", trace_page_body,
+      "<script type=\"application/json\" id=\"data\">", trace_page_data(all, followed, readings, t),
+      "</script>\n<script>", trace_page_script, "</script>\n</body>\n</html>\n");
+}
+
+}  // namespace depthlens

@@ -16,8 +16,8 @@ set(share ${CMAKE_CURRENT_SOURCE_DIR}/../share)
 install(PROGRAMS ${share}/tag-text.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens COMPONENT runtime)
 install(FILES ${share}/tag_text.py ${share}/tagger-requirements.txt DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens
         COMPONENT runtime)
-install(DIRECTORY ${share}/paper ${share}/cluster DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens COMPONENT runtime USE_SOURCE_PERMISSIONS
-        PATTERN "__pycache__" EXCLUDE)
+install(DIRECTORY ${share}/paper ${share}/cluster ${share}/python DESTINATION ${CMAKE_INSTALL_DATADIR}/depthlens
+        COMPONENT runtime USE_SOURCE_PERMISSIONS PATTERN "__pycache__" EXCLUDE)
 set(doc_dir ${CMAKE_INSTALL_DATADIR}/doc/depthlens)
 install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/../README.md ${CMAKE_CURRENT_SOURCE_DIR}/../LICENSE
               ${CMAKE_CURRENT_SOURCE_DIR}/../CHANGELOG.md DESTINATION ${doc_dir} COMPONENT runtime)

@@ -4,14 +4,15 @@
 #   tests/run.sh [--quick] [--with-torch] [CTEST ARGUMENT...]
 # --quick leaves out the tests labelled slow and the fuzzing; --with-torch finds libtorch or installs it (about 1.3 GB),
 # builds the torch backend and tests it too. Arguments for ctest leave out the fuzzing. The tagger of share/tag-text.sh
-# (330 MB) is installed, once, for its tests, but not with --quick.
+# (330 MB) is installed, once, for its tests, but not with --quick; so are pandas, polars and matplotlib (130 MB) for
+# those of share/python, unless python3 has them.
 # DEPTHLENS_FUZZ_SECONDS=N fuzzes each reader for N seconds (default 10; 0 = not at all),
 # DEPTHLENS_STRICT=1 takes warnings for errors and checks the style of the sources (tests/style.sh) too,
 # DEPTHLENS_NO_INSTALL=1 installs no packages, DEPTHLENS_MODEL=FILE.gguf takes that demo model,
 # DEPTHLENS_REFERENCE=DIR holds the reference data (default: ../shared, where there is one).
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-case "${1:-}" in -h | --help) sed -n '3,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
+case "${1:-}" in -h | --help) sed -n '3,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;; esac
 if [[ -n "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(realpath -- "$DEPTHLENS_MODEL"); fi
 if [[ -n "${DEPTHLENS_REFERENCE:-}" ]]; then
   DEPTHLENS_REFERENCE=$(realpath -- "$DEPTHLENS_REFERENCE")
@@ -38,6 +39,11 @@ export DEPTHLENS_MODEL
 if ((${#labels[@]} == 0)); then
   bash share/tag-text.sh --environment >/dev/null ||
     echo "tests/run.sh: skipped: the tests of share/tag-text.sh (no tagger)" >&2
+  if packages=$(bash tests/python/packages.sh); then
+    export PYTHONPATH=$packages${PYTHONPATH:+:$PYTHONPATH}
+  else
+    echo "tests/run.sh: skipped: the tests of share/python (no pandas)" >&2
+  fi
 fi
 built=$((SECONDS - begin))
 

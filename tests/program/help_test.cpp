@@ -16,7 +16,7 @@ namespace {
 using namespace depthlens;
 using namespace depthlens::test;
 
-const words kCommands = {"run",  "plot",    "trace",  "bench", "tokens",
+const words kCommands = {"run",  "plot",    "report", "trace", "bench", "tokens",
                          "lens", "plugins", "models", "env",   "help"};
 
 void check_help(const words& arguments) {

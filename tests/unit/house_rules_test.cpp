@@ -165,11 +165,13 @@ constexpr floor_of_folder house[] = {
     {"core/host/engine/", 14},
     {"core/host/results/", 15},
     {"core/host/shards/", 16},
+    {"core/host/comparison/", 16},
     {"core/host/run/", 17},
     {"core/host/validate/", 17},
     {"core/host/training/", 17},
-    {"core/host/commands/", 18},
-    {"core/host/", 19},  // main
+    {"core/host/report/", 18},
+    {"core/host/commands/", 19},
+    {"core/host/", 20},  // main
 };
 
 const floor_of_folder* place_in_house(std::string_view file) {

@@ -138,6 +138,21 @@ BOOST_AUTO_TEST_CASE(mquake_gives_every_hop_and_those_without_both_texts_last_wi
   BOOST_TEST(records[3].index == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(a_hop_has_the_subject_of_its_triple_where_there_is_one_for_each) {
+  const scratch_folder folder;
+  const auto path = folder.write("facts.json", R"([
+    {"orig": {"triples_labeled": [["Peru", "capital", "Lima"], ["Lima", "river", "Rimac"]]},
+     "single_hops": [{"cloze": "a", "answer": "b"}, {"cloze": "c", "answer": "d"}]},
+    {"orig": {"triples_labeled": [["Peru"]]},
+     "single_hops": [{"cloze": "e", "answer": "f"}, {"cloze": "g", "answer": "h"}]},
+    {"orig": {"triples_labeled": [[1]]}, "single_hops": [{"cloze": "i", "answer": "j"}]}])");
+  const std::vector<record> records = read_all(path, "fact");
+  BOOST_REQUIRE_EQUAL(records.size(), 5U);
+  BOOST_TEST((records[0].fields == fields{{"prompt", "a"}, {"answer", "b"}, {"subject", "Peru"}}));
+  BOOST_TEST((records[1].fields == fields{{"prompt", "c"}, {"answer", "d"}, {"subject", "Lima"}}));
+  for (std::size_t i = 2; i < 5; ++i) BOOST_TEST(records[i].find("subject") == nullptr);
+}
+
 BOOST_AUTO_TEST_CASE(counterfact_fills_the_template_and_gives_both_answers) {
   const scratch_folder folder;
   const auto path = folder.write("c.json", one_rewrite);
@@ -147,6 +162,7 @@ BOOST_AUTO_TEST_CASE(counterfact_fills_the_template_and_gives_both_answers) {
   BOOST_TEST((records[0].fields == fields{{"prompt", "Someone was born in"},
                                           {"answer", "Rome"},
                                           {"other", "Oslo"},
+                                          {"subject", "Someone"},
                                           {"case_id", "12"},
                                           {"relation", "P19"}}));
 }

@@ -12,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,31 @@ BOOST_AUTO_TEST_CASE(a_safetensors_file_comes_back_with_its_metadata) {
     check_values(t.view.name, values, given);
   }
   BOOST_TEST(test::read_bytes(path).find(R"({"__metadata__":{"format":"pt"})") == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(a_safetensors_file_written_piece_by_piece_in_any_order_is_the_same) {
+  const scratch_folder folder;
+  const three_tensors given;
+  write_safetensors(folder.path() / "at_once", given.list, {{"format", "pt"}});
+  std::vector<tensor_shape> shapes;
+  for (const named_floats& t : given.list) shapes.push_back({t.name, t.shape});
+  safetensors_file_writer out(folder.path() / "in_pieces", shapes, {{"format", "pt"}});
+  for (std::size_t n = given.list.size(); n-- > 0;)
+    for (std::size_t i = given.list[n].values.size(); i-- > 0;)
+      out.write(n, i, given.list[n].bytes().substr(i * sizeof(float), sizeof(float)));
+  out.commit();
+  BOOST_TEST((test::read_bytes(folder.path() / "in_pieces") == test::read_bytes(folder.path() / "at_once")));
+}
+
+BOOST_AUTO_TEST_CASE(a_safetensors_file_with_values_missing_or_behind_a_tensor_does_not_appear) {
+  const scratch_folder folder;
+  const std::vector<tensor_shape> shapes = {{"a", {2, 3}}, {"b", {1}}};
+  const std::string two(2 * sizeof(float), 'x');
+  safetensors_file_writer out(folder.path() / "short", shapes);
+  test::check_fails([&] { out.write(0, 5, two); }, status::internal, "behind the end of a");
+  out.write(0, 4, two);
+  test::check_fails([&] { out.commit(); }, status::internal, "bytes are not written");
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "short"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_created_is_refused_by_its_name) {

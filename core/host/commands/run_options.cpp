@@ -50,6 +50,10 @@ po::options_description run_options() {
       "config", text("FILE"), "more options, as lines key = value")(
       "experts", po::bool_switch(),
       "tables and a figure of the experts that each block chose at the positions read")(
+      "save-states", text("LAYERS"),
+      "keep the residual stream at the positions read, in DIR/states: all, last (behind the last block, "
+      "before "
+      "the final norm), or layers as in 0,6,10-12; they take twice their size, as the log holds them too")(
       "chat", po::bool_switch(), "send each prompt in the model's own chat template, as a user's message")(
       "seed-compat", po::bool_switch(), "filters, alignment, names and columns of the published code")(
       "fresh", po::bool_switch(), "move an existing run aside and start anew")(
@@ -209,6 +213,9 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.fresh = o.values["fresh"].as<bool>();
   r.dry_run = o.values["dry-run"].as<bool>();
   r.experts = o.values["experts"].as<bool>();
+  r.save_states = o.text("save-states");
+  if (o.has("save-states") && r.save_states.empty())
+    fail(status::usage, "--save-states: expected all, last, or layers as in 0,6,10-12");
   r.chat = o.values["chat"].as<bool>();
   if (r.chat && r.published)
     fail(status::usage, "--chat cannot go with --seed-compat: the published code sends prompts as they are");

@@ -42,6 +42,7 @@ control_batch::control_batch(const job_batch& batch, const shuffle_rule* shuffle
   requests_.assign(work.requests.begin(), work.requests.end());
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     const job_batch::read_of_job& owner = batch.owner(i);
+    requests_[i].hidden = false;  // states are those of the model itself
     const std::vector<std::int32_t>& own = owner.job->last_round().reads[owner.read].targets;
     for (std::size_t k = 0; k < own.size(); ++k) {
       if (own[k] >= 0) continue;

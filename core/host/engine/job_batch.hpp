@@ -29,6 +29,7 @@ class job_batch {
     for (std::size_t r = 0; r < asked.reads.size(); ++r) {
       read_request& read = requests_.emplace_back(asked.reads[r]);
       read.sequence += first;
+      read.hidden = read.hidden || job.wants_states();
       if (read.against >= 0) read.against += first_request;
       for (std::int32_t& target : read.targets)
         if (target < -1) target -= first_request;

@@ -72,6 +72,9 @@ class record_job {
   bool receive_control(std::size_t read, std::shared_ptr<const site_readings> result);
   // Before its first plan: every read is complete with that of the run's control only.
   void wait_for_control() { controlled_ = true; }
+  // Before its reads are computed: their states are kept for the run, see saved_states.hpp.
+  void want_states() { wants_states_ = true; }
+  bool wants_states() const { return wants_states_; }
   // n_layers: of the model.
   void consume(const dlens_study& study, const std::vector<lens_slot>& lenses, std::uint32_t lens,
                std::uint32_t n_layers, const dlens_sink& sink) const;
@@ -87,7 +90,7 @@ class record_job {
   std::uint64_t content_hash_;
   record_abi c_record_;
   std::vector<round> rounds_;
-  bool controlled_ = false, finite_texts_ = true;
+  bool controlled_ = false, finite_texts_ = true, wants_states_ = false;
   std::atomic<std::size_t> missing_{0};  // texts and reads of the last round
 };
 

@@ -4,6 +4,7 @@
 #include "engine/consume_sink.hpp"
 #include "engine/dataset_records.hpp"
 #include "engine/job_batch.hpp"
+#include "engine/saved_states.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -21,6 +22,8 @@ constexpr auto sync_every = std::chrono::seconds(5);
 constexpr std::size_t most_window_bytes = 4u << 20;
 // Tokens that texts are generated of before their records are read and logged.
 constexpr std::uint64_t most_said_at_once = 512;
+// Bytes of states that are kept for the run, of records that are in memory together, about.
+constexpr std::uint64_t most_held_states = std::uint64_t{256} << 20;
 
 // Texts that are generated together, of some records.
 struct generation_batch {
@@ -76,6 +79,11 @@ std::vector<char> study_runner::lenses_missing(std::size_t study, const record_k
   return missing;
 }
 
+bool study_runner::states_missing(std::size_t study, const record_key& key) const {
+  if (options_.only_count) return !studies_[study].session->context().state_layers.empty();
+  return studies_[study].states != nullptr && !studies_[study].states->has(key);
+}
+
 bool study_runner::run(const std::atomic<bool>& stop) {
   std::uint64_t total = 0;
   for (const running_study& s : studies_) total += s.session->records_wanted();
@@ -94,7 +102,8 @@ bool study_runner::run(const std::atomic<bool>& stop) {
           continue;
         auto job = std::make_unique<record_job>(std::move(r), d, s);
         const std::vector<char> missing = lenses_missing(s, key_of(*job));
-        if (std::find(missing.begin(), missing.end(), 1) == missing.end()) {
+        if (states_missing(s, key_of(*job))) job->want_states();
+        if (std::find(missing.begin(), missing.end(), 1) == missing.end() && !job->wants_states()) {
           progress_->add(1);
           continue;
         }
@@ -117,13 +126,16 @@ bool study_runner::run(const std::atomic<bool>& stop) {
 }
 
 void study_runner::sync_logs() {
-  for (const running_study& s : studies_)
+  for (const running_study& s : studies_) {
     for (record_log* log : s.logs) log->sync();
+    if (s.states != nullptr) s.states->sync();
+  }
 }
 
 std::uint64_t records_in_logs(const running_study& study) {
   std::uint64_t least = study.session->records_wanted();
   for (const record_log* log : study.logs) least = std::min<std::uint64_t>(least, log->size());
+  if (study.states != nullptr) least = std::min<std::uint64_t>(least, study.states->size());
   return least;
 }
 
@@ -160,17 +172,21 @@ void study_runner::run_window(job_list jobs, const std::atomic<bool>& stop) {
   });
   for (std::size_t i = 0; i < w.jobs.size(); ++i)
     if (asks[i]) w.waiting.push_back(w.jobs[i].get());
+  if (options_.only_count)
+    for (const record_job* job : w.waiting) count_states_of(*job);
   if (w.waiting.empty()) return;
   if (!options_.only_count) {
     w.reads = std::make_unique<evaluator>(make_evaluator_(w.active));
     if (!of_control.empty()) w.control = std::make_unique<evaluator>(options_.control(of_control));
   }
-  // What is generated is read and logged before more is.
+  // What is generated is read and logged before more is, and so are states that are kept.
   const std::vector<record_job*> all = std::exchange(w.waiting, {});
   for (std::size_t begin = 0; begin < all.size() && !stop;) {
-    for (std::uint64_t said = 0; begin < all.size() && said < most_said_at_once; ++begin) {
+    for (std::uint64_t said = 0, held = 0;
+         begin < all.size() && said < most_said_at_once && held < most_held_states; ++begin) {
       w.waiting.push_back(all[begin]);
       for (const generation_request& g : all[begin]->last_round().generations) said += g.n_tokens;
+      held += state_bytes_of(*all[begin]);
     }
     while (!w.waiting.empty() && !stop) run_round(w, stop);
   }
@@ -219,6 +235,19 @@ void study_runner::generate(window_state& w, std::vector<record_job*>& again, co
   if (stop) return;
   std::erase_if(w.waiting, [](record_job* job) { return job->last_round().reads.empty(); });
   tbb::parallel_for(std::size_t{0}, complete.size(), [&](std::size_t i) { go_on(*complete[i], w, again); });
+}
+
+void study_runner::count_states_of(const record_job& job) {
+  if (!job.wants_states()) return;
+  states_counted_ += count_states(job);
+  reads_what_is_said_ = reads_what_is_said_ || !job.rounds().back().generations.empty();
+}
+
+// What the states of its first round hold in memory, all layers of them.
+std::uint64_t study_runner::state_bytes_of(const record_job& job) const {
+  if (!job.wants_states()) return 0;
+  const run_context& c = studies_[job.study()].session->context();
+  return job.rounds().back().reads.size() * (c.n_layers + std::uint64_t{1}) * c.d_model * sizeof(float);
 }
 
 // Each text as one that shares nothing: what it says is not known.
@@ -279,6 +308,16 @@ void study_runner::note_not_finite(const record_job& job, std::uint32_t lens) {
                  .ids = job.not_finite_ids()};
 }
 
+void study_runner::log_states(const record_job& job, const record_key& key, const window_state& w) {
+  const running_study& study = studies_[job.study()];
+  const run_context& context = study.session->context();
+  const std::string payload =
+      states_to_payload(job, key, context.state_layers, context.d_model, w.reads ? w.reads->device() : "");
+  const std::lock_guard lock(log_guard_);
+  options_.before_writing();
+  study.states->append(key, payload);
+}
+
 void study_runner::consume_and_log(record_job& job, const window_state& w) {
   const running_study& study = studies_[job.study()];
   const record_key key = key_of(job);
@@ -295,6 +334,7 @@ void study_runner::consume_and_log(record_job& job, const window_state& w) {
     study.logs[l]->append(key, payload);
     if (!job.finite(w.lenses, l)) note_not_finite(job, l);
   }
+  if (job.wants_states()) log_states(job, key, w);
   job.release();
   ++records_run_;
   progress_->add(1);

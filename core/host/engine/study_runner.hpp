@@ -25,9 +25,10 @@ namespace depthlens {
 struct running_study {
   study_session* session;
   std::vector<record_log*> logs;  // one for each lens of the run
+  record_log* states = nullptr;   // of --save-states; null = they are not asked for
 };
 
-// Records that the logs of all lenses of a study have, as far as the run asks for them.
+// Records that all logs of a study have, as far as the run asks for them.
 std::uint64_t records_in_logs(const running_study& study);
 
 // A lens of the run: which layers it reads.
@@ -82,10 +83,14 @@ class study_runner {
 
   const evaluation_counts& counts() const { return counts_; }
   std::uint64_t records_run() const { return records_run_; }
+  // Of a dry run: places whose states are kept, in the first round of every record; and whether there may be
+  // more behind it, at what is said.
+  std::uint64_t states_counted() const { return states_counted_; }
+  bool reads_what_is_said() const { return reads_what_is_said_; }
   // The first of those that this object ran.
   const std::optional<not_finite_record>& not_finite() const { return not_finite_; }
-  // Records that are in the logs of all lenses, of this run and of earlier ones. While run() is at work, only
-  // with the lock of hold_logs.
+  // Records that are in all logs, of this run and of earlier ones. While run() is at work, only with the lock
+  // of hold_logs.
   std::uint64_t records_in_logs() const;
   // Waits until no record is being written and lets none be written as long as the lock is kept. [any thread]
   std::unique_lock<std::mutex> hold_logs() { return std::unique_lock(log_guard_); }
@@ -111,10 +116,15 @@ class study_runner {
                    const std::atomic<bool>& stop);
   void run_batch(window_state& w, const job_batch& batch, std::vector<record_job*>& again,
                  const std::atomic<bool>& stop);
+  // Is the record asked for its states, and not in their log yet?
+  bool states_missing(std::size_t study, const record_key& key) const;
+  void count_states_of(const record_job& job);
+  std::uint64_t state_bytes_of(const record_job& job) const;
   // (lenses) 1 = its log does not have the record yet.
   std::vector<char> lenses_missing(std::size_t study, const record_key& key) const;
   bool plan(record_job& job) const;  // false = it asks for nothing more
   void consume_and_log(record_job& job, const window_state& w);
+  void log_states(const record_job& job, const record_key& key, const window_state& w);
   void note_not_finite(const record_job& job, std::uint32_t lens);  // under log_guard_
   record_key key_of(const record_job& job) const;
 
@@ -128,6 +138,8 @@ class study_runner {
   evaluation_counts counts_;
   std::optional<not_finite_record> not_finite_;
   std::atomic<std::uint64_t> records_run_{0};
+  std::uint64_t states_counted_ = 0;
+  bool reads_what_is_said_ = false;
 };
 
 }  // namespace depthlens

@@ -59,6 +59,7 @@ struct run_context {
   std::uint32_t generate = 0;                                       // see dlens_run
   expert_layout experts = {};                                       // empty = --experts does not ask for them
   const model_chat* chat = nullptr;                                 // --chat
+  std::vector<std::uint32_t> state_layers = {};                     // of --save-states; empty = none
 };
 
 class study_session {

@@ -60,6 +60,16 @@ std::optional<record_key> key_of_payload(std::string_view payload) {
   return key;
 }
 
+std::optional<std::uint32_t> rows_of_payload(std::string_view payload) {
+  const auto key = key_of_payload(payload);
+  if (!key) return std::nullopt;
+  payload.remove_prefix(sizeof(std::uint32_t) + key->set.size() + sizeof key->index + sizeof key->hash);
+  std::uint32_t rows = 0;
+  if (payload.size() < sizeof rows) return std::nullopt;
+  std::memcpy(&rows, payload.data(), sizeof rows);
+  return rows;
+}
+
 entry_writer::entry_writer(const record_key& key) {
   put_text(head_, key.set);
   put(head_, key.index);

@@ -25,6 +25,8 @@ struct record_key {
 // The key at the start of a payload of entry_writer; nothing where `payload`, which may be cut short behind
 // the key, begins otherwise.
 std::optional<record_key> key_of_payload(std::string_view payload);
+// The number of its rows; likewise.
+std::optional<std::uint32_t> rows_of_payload(std::string_view payload);
 // No payload is shorter: an empty data set, no rows, no counts, no device.
 inline constexpr std::uint32_t shortest_payload = 28;
 

@@ -67,6 +67,14 @@ void record_log::append(const record_key& key, std::string_view payload) {
     all.insert(at, added);
 }
 
+std::uint32_t record_log::rows(const record_key& key) const {
+  const place* const p = find(key);
+  if (p == nullptr) fail(status::internal, file_.path().string(), ": no record ", key.index, " of ", key.set);
+  std::string start(shortest_payload + key.set.size(), '\0');
+  file_.read(p->at + log_file::head, start.data(), start.size());
+  return rows_of_payload(start).value_or(0);
+}
+
 std::unique_ptr<entry> record_log::load(const place& p) const {
   return std::make_unique<entry>(file_.payload(p.at), file_.path());
 }

@@ -46,6 +46,10 @@ class record_log {
     return {set, p.index, p.hash};
   }
 
+  // How many rows a record has, without reading them. Errors: as of get.
+  std::uint32_t rows(const record_key& key) const;
+  std::uint64_t bytes() const { return file_.size(); }  // on disk
+
   class reader;
   // The records that `wanted` accepts, in the order of `sets` and of the row numbers. The log outlives the
   // reader and is not appended to meanwhile.

@@ -35,7 +35,8 @@ bool is_part_of_a_run(const fs::directory_entry& entry, run_json manifest) {
     if (name == early) return true;
   if (name == "report.html") return true;  // of `depthlens report`
   return is_unfinished(name) ||
-         (entry.is_directory() && (name == "data" || name == "plots" || name == "log" || name == "shards"));
+         (entry.is_directory() &&
+          (name == "data" || name == "plots" || name == "log" || name == "states" || name == "shards"));
 }
 
 }  // namespace

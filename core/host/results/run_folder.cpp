@@ -55,10 +55,17 @@ run_folder::run_folder(const fs::path& root, const lock_timing& timing) {
   for (const char* part : {"data", "plots", "log"}) make_folder(root_ / part);
   lock_.emplace(root_ / "log" / "lock", timing);
   for (const fs::path& p : {root_, root_ / "data", root_ / "plots", root_ / "log"}) remove_unfinished(p);
+  if (fs::is_directory(root_ / "states"))
+    for (const auto& study : fs::directory_iterator(root_ / "states"))
+      if (study.is_directory()) remove_unfinished(study.path());
 }
 
 fs::path log_path(const fs::path& root, const std::string& study, const std::string& lens) {
   return root / "log" / (study + "." + lens + ".log");
+}
+
+fs::path states_log_path(const fs::path& root, const std::string& study) {
+  return root / "log" / ("states-" + study + ".log");
 }
 
 fs::path move_aside(const fs::path& root) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The output folder of a run: run.json, data/, plots/, log/. Held by one process at a time.
+// The output folder of a run: run.json, data/, plots/, log/, and states/ where it keeps some. Held by one
+// process at a time.
 #pragma once
 
 #include "results/folder_lock.hpp"
@@ -13,6 +14,9 @@ namespace depthlens {
 // Of a run's folder: the log of a study and lens.
 std::filesystem::path log_path(const std::filesystem::path& root, const std::string& study,
                                const std::string& lens);
+
+// The log of a study's states. No lens has one of that name, as theirs have a dot more.
+std::filesystem::path states_log_path(const std::filesystem::path& root, const std::string& study);
 
 class run_folder {
  public:
@@ -29,6 +33,9 @@ class run_folder {
   std::filesystem::path log(const std::string& study, const std::string& lens) const {
     return log_path(root_, study, lens);
   }
+  std::filesystem::path states_log(const std::string& study) const { return states_log_path(root_, study); }
+  // Of a study's states, where they are kept.
+  std::filesystem::path states(const std::string& study) const { return root_ / "states" / study; }
 
  private:
   std::filesystem::path root_;

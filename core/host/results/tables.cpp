@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -95,13 +94,6 @@ class table_numbers {
   std::vector<std::string_view> ids_;
   std::uint32_t last_ = 0;
 };
-
-// The log may hold more records than this command asks for.
-std::function<bool(const record_key&)> within_limit(const study_session& session) {
-  std::map<std::string, std::uint64_t> limits;
-  for (const dataset_plan& d : session.plan().datasets) limits[d.set] = session.limit_of(d);
-  return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
-}
 
 // Reads a log once, one record in memory at a time, for two takers: on_record gets every record, and the
 // study's finish, which pulls rows through c(), gets the rows of as many as it asks for.
@@ -245,6 +237,12 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
   }
   std::replace(out.begin(), out.end(), '/', '_');
   return out;
+}
+
+std::function<bool(const record_key&)> within_limit(const study_session& session) {
+  std::map<std::string, std::uint64_t> limits;
+  for (const dataset_plan& d : session.plan().datasets) limits[d.set] = session.limit_of(d);
+  return [limits = std::move(limits)](const record_key& k) { return k.index < limits.at(k.set); };
 }
 
 finished_tables write_tables(const table_request& request, const run_context& context) {

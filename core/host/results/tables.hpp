@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ struct table_request {
   bool as_published = false;
   std::filesystem::path folder;
 };
+
+// Which records of its logs a study's command asks for: they may hold more.
+std::function<bool(const record_key&)> within_limit(const study_session& session);
 
 finished_tables write_tables(const table_request& request, const run_context& context);
 

@@ -34,18 +34,34 @@ std::vector<running_lens> counted_lenses(const run_inputs& inputs) {
   return out;
 }
 
-study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const backend_advice& advice) {
+study_runner make_counter(run_inputs& inputs, const work_rules& wishes, const backend_advice& advice,
+                          const std::function<bool(std::size_t, const record_key&)>& wanted = {}) {
   std::vector<running_study> studies;
   for (const auto& s : inputs.sessions) studies.push_back({s.get(), {}});
   std::vector<running_lens> lenses = counted_lenses(inputs);
   read_cost cost{.row_weight = row_weight(*inputs.model.files)};
   for (const running_lens& l : lenses) cost.layers += l.layers.size();
-  return study_runner(
-      std::move(studies), std::move(lenses), {},
-      {.window = wishes.window, .only_count = combine(wishes, advice, cost), .shuffle = inputs.shuffle()});
+  return study_runner(std::move(studies), std::move(lenses), {},
+                      {.window = wishes.window,
+                       .only_count = combine(wishes, advice, cost),
+                       .shuffle = inputs.shuffle(),
+                       .wanted = wanted,
+                       .records_wanted = inputs.records_wanted()});
+}
+
+counted_states states_of(const study_runner& counter) {
+  return {.places = counter.states_counted(), .more = counter.reads_what_is_said()};
 }
 
 }  // namespace
+
+counted_states count_states(run_inputs& inputs,
+                            const std::function<bool(std::size_t study, const record_key&)>& wanted) {
+  study_runner counter =
+      make_counter(inputs, inputs.request.work, assumed_advice(*inputs.model.files), wanted);
+  counter.run(stop_asked());
+  return states_of(counter);
+}
 
 double product_flops(const run_inputs& inputs, const evaluation_counts& counts) {
   double layers = 1;  // the model's own output
@@ -80,6 +96,7 @@ counted_run count_run(run_inputs& inputs, registry& plugins) {
   study_runner counter = make_counter(inputs, wishes, out.advice);
   counter.run(stop_asked());
   out.counts = counter.counts();
+  out.states = states_of(counter);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/dry_run.hpp"
 
+#include "results/state_files.hpp"
 #include "run/counted_run.hpp"
 
 #include <iomanip>
@@ -23,6 +24,16 @@ void print_counts(const run_inputs& inputs, const evaluation_counts& c) {
   constexpr double giga = 1e9;
   print_line("products", cat(std::fixed, std::setprecision(0), product_flops(inputs, c) / giga,
                              " GFLOP; depthlens bench tells how many a second this machine does"));
+}
+
+void print_states(const run_context& context, const counted_states& states) {
+  if (context.state_layers.empty()) return;
+  const std::size_t L = context.state_layers.size();
+  print_line(
+      "states kept",
+      cat(states.places, states.places == 1 ? " place" : " places", " at ", L, L == 1 ? " layer" : " layers",
+          ", ", memory_words(bytes_of_states(context, states.places)), " in files and as much in the log",
+          states.more ? "; those of what is said are not counted" : ""));
 }
 
 void print_memory(const memory_plan& plan, const evaluation_counts& counts, std::uint64_t kept_token_bytes) {
@@ -51,6 +62,7 @@ void print_memory(const memory_plan& plan, const evaluation_counts& counts, std:
 int dry_run(run_inputs& inputs, registry& plugins) {
   const counted_run run = count_run(inputs, plugins);
   print_counts(inputs, run.counts);
+  print_states(inputs.context, run.states);
   if (run.plan) print_memory(run.plan->memory, run.counts, run.advice.kept_token_bytes);
   std::cout << "Rounds after the first (white space asked again, --seed-compat) are not counted.\n";
   if (run.assumed)

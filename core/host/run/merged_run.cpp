@@ -78,9 +78,7 @@ void take_shared_parts(const merged_part& m, held_run& run) {
       return merge_into(run.fields(), {{"key", boost::json::object{{"null_mean", *sha256}}}});
 }
 
-void merge_shards(const merged_part& m, const std::string& study, const std::string& lens,
-                  const run_folder& folder) {
-  const fs::path whole = folder.log(study, lens);
+void merge_shards(const merged_part& m, const fs::path& whole) {
   std::vector<shard_log> parts;
   for (const shard_state& s : m.shards) parts.push_back({s.number, s.folder / "log" / whole.filename()});
   merge_logs(whole, parts, m.plan);

@@ -27,9 +27,8 @@ void refuse_other_inputs(const merged_part& m, const run_inputs& inputs);
 // Before the run's configuration is taken: the mean states of --null mean, which all shards have alike.
 void take_shared_parts(const merged_part& m, held_run& run);
 
-// The log of a study and lens, of those of the shards.
-void merge_shards(const merged_part& m, const std::string& study, const std::string& lens,
-                  const run_folder& folder);
+// A log of the whole, of those of its name in the shards.
+void merge_shards(const merged_part& m, const std::filesystem::path& whole);
 
 // Notes in run.json, without writing it, which shards it is of, on what devices they were computed and what
 // work that was. Throws status::config where devices of several classes are not allowed.

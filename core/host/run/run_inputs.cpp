@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_inputs.hpp"
 
+#include "engine/saved_states.hpp"
 #include "results/manifest.hpp"
 #include "run/earlier_data.hpp"
 
@@ -25,7 +26,10 @@ run_context context_of(const run_request& request, const opened_model& model, co
           .limit = request.limit,
           .generate = request.generate,
           .experts = request.experts ? asked_experts(a, model.name) : expert_layout{},
-          .chat = chat};
+          .chat = chat,
+          .state_layers = request.save_states.empty()
+                              ? std::vector<std::uint32_t>{}
+                              : parse_layers("--save-states", request.save_states, a.n_layers)};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "depthlens/base/hash.hpp"
 #include "depthlens/base/text.hpp"
+#include "engine/saved_states.hpp"
 #include "results/model_description.hpp"
 
 namespace depthlens {
@@ -45,6 +46,12 @@ boost::json::object study_key(const study_plan& s) {
   return out;
 }
 
+// The same text for the same layers: "0,6-8".
+std::string layers_kept(const std::string& asked, std::uint32_t n_layers) {
+  const std::vector<std::uint32_t> layers = parse_layers("--save-states", asked, n_layers);
+  return number_list({layers.begin(), layers.end()});
+}
+
 }  // namespace
 
 boost::json::object make_run_key(const run_request& r, const opened_model& model, const model_chat* chat,
@@ -60,6 +67,8 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   key["precision"] = r.work.precision;
   key["experts"] = r.experts ? "on" : "off";
   key["generate"] = r.generate;
+  // Where they are not asked for, an earlier command of the run may have.
+  if (!r.save_states.empty()) key["states"] = layers_kept(r.save_states, model.files->arch().n_layers);
   key["chat"] = chat != nullptr ? chat->form() : "off";
   if (chat != nullptr) key["chat_template_sha256"] = chat->content_hash();
   // In the published code's mode the name is part of every file name.

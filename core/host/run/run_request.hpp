@@ -33,6 +33,7 @@ struct run_request {
   std::string bos_text;
   bool target_gold = false, published = false, fresh = false, dry_run = false;
   bool experts = false;              // tables of the experts that were chosen
+  std::string save_states;           // layers, as --save-states has them; "" = none
   bool chat = false;                 // prompts in the model's chat template
   std::uint64_t limit = 0;           // records of each data set
   std::uint32_t generate = 0;        // tokens that are said behind each prompt

@@ -6,6 +6,7 @@
 #include "results/manifest.hpp"
 #include "results/output_digests.hpp"
 #include "results/tables.hpp"
+#include "run/kept_states.hpp"
 #include "run/listed_outputs.hpp"
 #include "run/not_finite_records.hpp"
 #include "run/record_counts.hpp"
@@ -45,6 +46,12 @@ std::set<std::string> run_results::own_tables() const {
   return out;
 }
 
+bool run_results::is_own_state(std::string_view name) const {
+  return !p_.states.empty() && std::any_of(p_.sessions.begin(), p_.sessions.end(), [&](const auto& s) {
+    return name.starts_with(states_below(s->word()));
+  });
+}
+
 void run_results::find_altered(made_anyway anyway) {
   means_made_ = anyway.means;
   formats_there_ = formats_noted(p_.manifest);
@@ -54,9 +61,10 @@ void run_results::find_altered(made_anyway anyway) {
     for (const std::string& name : noted_outputs(p_.manifest, "plots/")) skipped.insert(name);
   std::vector<std::string> again, others;
   for (const std::string& name : altered_outputs(p_.manifest, p_.root, skipped)) {
-    const bool figure = name.starts_with("plots/"), table = own.contains(name);
-    (figure || table ? again : others).push_back(name);
+    const bool figure = name.starts_with("plots/"), table = own.contains(name), state = is_own_state(name);
+    (figure || table || state ? again : others).push_back(name);
     if (figure) figures_altered_.push_back(name);
+    if (state) states_altered_.push_back(name);
     tables_altered_ |= table;
   }
   if (!again.empty())
@@ -118,6 +126,13 @@ void run_results::write_tables() {
   }
   list_limits(p_.sessions, p_.manifest);
   tell_what_is_kept(p_.manifest);
+}
+
+bool run_results::write_states() {
+  for (std::size_t s = 0; s < p_.states.size(); ++s)
+    if (!write_kept_states(*p_.sessions[s], *p_.states[s], states_altered_, p_.root, p_.manifest))
+      return false;
+  return true;
 }
 
 bool run_results::draw(redraw which) {

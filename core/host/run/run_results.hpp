@@ -16,6 +16,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens {
@@ -31,7 +32,8 @@ class run_results {
     const run_context& context;
     const std::vector<std::unique_ptr<study_session>>& sessions;
     const run_lenses& lenses;
-    const std::vector<std::unique_ptr<record_log>>& logs;  // of each study, one for each lens
+    const std::vector<std::unique_ptr<record_log>>& logs;    // of each study, one for each lens
+    const std::vector<std::unique_ptr<record_log>>& states;  // of each study, or none: no states are kept
     std::filesystem::path root;
     boost::json::object& manifest;
   };
@@ -47,6 +49,9 @@ class run_results {
   void find_altered(made_anyway anyway);
   bool tables_altered() const { return tables_altered_; }
 
+  // The files of states that are not what the logs have, and notes them in run.json, without writing that.
+  // False where a stop was asked for meanwhile.
+  bool write_states();
   // From the logs; notes them in run.json, and forgets the figures, which are to be drawn from them.
   void write_tables();
   // Notes what was drawn in run.json, without writing that. False where a stop was asked for meanwhile.
@@ -54,6 +59,7 @@ class run_results {
 
  private:
   std::set<std::string> own_tables() const;
+  bool is_own_state(std::string_view name) const;
   // Members of run.json, by study.
   struct table_notes {
     boost::json::object tables, summaries, counts, devices;
@@ -62,7 +68,7 @@ class run_results {
 
   parts p_;
   bool tables_altered_ = false, means_made_ = false;
-  std::vector<std::string> figures_altered_, formats_there_;
+  std::vector<std::string> figures_altered_, states_altered_, formats_there_;
 };
 
 }  // namespace depthlens

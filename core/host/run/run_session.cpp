@@ -17,6 +17,7 @@
 #include "run/dry_run.hpp"
 #include "run/held_run.hpp"
 #include "run/job_end.hpp"
+#include "run/kept_states.hpp"
 #include "run/listed_outputs.hpp"
 #include "run/merged_run.hpp"
 #include "run/not_finite_records.hpp"
@@ -42,6 +43,14 @@
 
 namespace depthlens {
 namespace {
+
+// The records of a shard are those whose content it has; of a whole run all.
+std::function<bool(std::size_t, const record_key&)> filter_of(const run_part& part, const shard_plan* plan) {
+  if (plan == nullptr) return part.sample;
+  return [plan, number = part.shard->number](std::size_t, const record_key& key) {
+    return plan->shard_of(key.hash) == number;
+  };
+}
 
 // The computing part of a run: from its folder to its figures.
 class run_session {
@@ -70,7 +79,8 @@ class run_session {
 
  private:
   int work();
-  bool take_means();  // false where it was stopped
+  bool take_means();      // false where it was stopped
+  bool look_at_states();  // before any are kept; likewise
   void open_logs();
   std::vector<running_study> running_studies() const;  // with open logs
   study_runner make_runner();
@@ -92,8 +102,9 @@ class run_session {
   run_backend backend_;
   std::optional<null_means> means_;  // of --null mean
   std::vector<std::unique_ptr<record_log>> logs_;
-  bool was_complete_ = false;         // when this command began
-  std::atomic<bool> changed_{false};  // logs or tables, by this command
+  std::vector<std::unique_ptr<record_log>> state_logs_;  // of each study, where states are kept
+  bool was_complete_ = false;                            // when this command began
+  std::atomic<bool> changed_{false};                     // logs or tables, by this command
 };
 
 int run_session::execute() {
@@ -116,6 +127,7 @@ int run_session::work() {
     refuse_other_inputs(*part_.merged, inputs_);
     take_shared_parts(*part_.merged, run_);
   }
+  if (!look_at_states()) return stopped("nothing was begun");
   if (!take_means()) return stopped("the mean states were not complete");
   run_.take_configuration(inputs_, backend_.word(), means_ ? means_->states.sha256() : "");
   // What the backend refuses is refused before the folder belongs to this configuration, which so far is so
@@ -139,6 +151,12 @@ int run_session::work() {
   return finish(!had_tables || runner.records_run() > 0);
 }
 
+bool run_session::look_at_states() {
+  if (inputs_.context.state_layers.empty() || part_.merged != nullptr || part_.sample) return true;
+  const states_part part{.wanted = filter_of(part_, plan_), .of_a_shard = part_.shard.has_value()};
+  return may_keep_states(inputs_, part, run_.folder(), run_.fields());
+}
+
 bool run_session::take_means() {
   if (inputs_.request.null.kind != null_kind::mean) return true;
   means_ = take_null_means(inputs_, run_, backend_);
@@ -151,14 +169,9 @@ void run_session::open_logs() {
   for (const auto& s : inputs_.sessions)
     for (const std::string& label : inputs_.context.lens_labels)
       logs_.push_back(std::make_unique<record_log>(run_.folder().log(s->word(), label)));
-}
-
-// The records of a shard are those whose content it has; of a whole run all.
-std::function<bool(std::size_t, const record_key&)> filter_of(const run_part& part, const shard_plan* plan) {
-  if (plan == nullptr) return part.sample;
-  return [plan, number = part.shard->number](std::size_t, const record_key& key) {
-    return plan->shard_of(key.hash) == number;
-  };
+  if (inputs_.context.state_layers.empty()) return;
+  for (const auto& s : inputs_.sessions)
+    state_logs_.push_back(std::make_unique<record_log>(run_.folder().states_log(s->word())));
 }
 
 std::vector<running_study> run_session::running_studies() const {
@@ -168,6 +181,7 @@ std::vector<running_study> run_session::running_studies() const {
     study.session = inputs_.sessions[s].get();
     for (std::size_t l = 0; l < inputs_.lenses.size(); ++l)
       study.logs.push_back(logs_[s * inputs_.lenses.size() + l].get());
+    if (!state_logs_.empty()) study.states = state_logs_[s].get();
   }
   return studies;
 }
@@ -221,7 +235,9 @@ void run_session::take_shards() {
   changed_ = true;
   for (const auto& s : inputs_.sessions)
     for (const std::string& label : inputs_.context.lens_labels)
-      merge_shards(*part_.merged, s->word(), label, run_.folder());
+      merge_shards(*part_.merged, run_.folder().log(s->word(), label));
+  if (!inputs_.context.state_layers.empty())
+    for (const auto& s : inputs_.sessions) merge_shards(*part_.merged, run_.folder().states_log(s->word()));
   open_logs();
   note_shards(*part_.merged, inputs_.request.allow_mixed_devices, run_);
   std::uint64_t there = 0;
@@ -249,6 +265,7 @@ int run_session::finish(bool grown) {
                        .sessions = inputs_.sessions,
                        .lenses = inputs_.lenses,
                        .logs = logs_,
+                       .states = state_logs_,
                        .root = run_.folder().root(),
                        .manifest = run_.fields()});
   // What is made again in any case need not be looked at.
@@ -257,6 +274,7 @@ int run_session::finish(bool grown) {
   run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
   changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
+  if (!results.write_states()) return stopped("the files of states were not complete");
   const char* const state = part_.merged != nullptr && !is_whole(*part_.merged) ? "partial" : "complete";
   run_.save(state);  // figures can be drawn from the tables at any time
   quick_end_.reset();

@@ -10,6 +10,7 @@
 #include "results/output_digests.hpp"
 #include "results/run_device.hpp"
 #include "results/run_folder.hpp"
+#include "results/state_files.hpp"
 #include "results/tables.hpp"
 #include "run/compared_records.hpp"
 #include "run/not_finite_records.hpp"
@@ -69,6 +70,7 @@ struct opened_run {
         logs.push_back(std::make_unique<record_log>(log_path(inputs.request.out, s->word(), label),
                                                     log_warning, log_access::read));
   }
+  std::uint64_t state_bytes() const { return bytes_of_states(inputs.context, 1); }
   run_inputs inputs;
   std::vector<std::unique_ptr<record_log>> logs;  // of each study, one for each lens
 };
@@ -178,6 +180,34 @@ bool is_of_device(const entry& e, const std::string& device) {
   return e.device() && device_class(*e.device()) == device_class(device);
 }
 
+bool is_exact(const opened_run& run, const entry& before, const entry& now) {
+  return run.inputs.request.work.backend == "cpu" && now.device() &&
+         is_of_device(before, std::string(*now.device()));
+}
+
+// The run's logs of states beside those that were made again.
+void compare_states(const opened_run& run, const fs::path& again, const sample& drawn, verified& out) {
+  if (run.inputs.context.state_layers.empty()) return;
+  for (std::size_t s = 0; s < run.inputs.sessions.size(); ++s) {
+    const std::string& word = run.inputs.sessions[s]->word();
+    const record_log there(states_log_path(run.inputs.request.out, word), log_warning, log_access::read),
+        made(states_log_path(again, word), log_warning, log_access::read);
+    for (const auto& [study, key] : drawn) {
+      if (study != s || !made.has(key)) continue;  // compare says so
+      const std::string where = cat(word, key.set.empty() ? "" : ".", key.set, ", record ", key.index);
+      if (!there.has(key)) {
+        tell(out, cat(where, ": the run has no states of it"));
+        continue;
+      }
+      const auto before = there.get(key), now = made.get(key);
+      if (const std::string d =
+              difference_of_states(*before, *now, run.state_bytes(), is_exact(run, *before, *now));
+          !d.empty())
+        tell(out, cat(where, ": ", d));
+    }
+  }
+}
+
 void compare(const opened_run& run, const fs::path& again, const sample& drawn, verified& out) {
   const std::size_t L = run.inputs.lenses.size();
   for (std::size_t i = 0; i < run.logs.size(); ++i) {
@@ -194,9 +224,7 @@ void compare(const opened_run& run, const fs::path& again, const sample& drawn, 
         continue;
       }
       const auto before = run.logs[i]->get(key), now = made.get(key);
-      const bool exact = run.inputs.request.work.backend == "cpu" && now->device() &&
-                         is_of_device(*before, std::string(*now->device()));
-      if (const std::string d = difference_of(*before, *now, exact); !d.empty())
+      if (const std::string d = difference_of(*before, *now, is_exact(run, *before, *now)); !d.empty())
         tell(out, cat(where, ": ", d));
     }
   }
@@ -237,6 +265,7 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
   if (const int code = execute_run(std::move(again), plugins, part); code != 0)
     fail(static_cast<status>(code), "the records could not be computed again");
   compare(run, temporary.path() / "run", drawn, out);
+  compare_states(run, temporary.path() / "run", drawn, out);
 }
 
 }  // namespace depthlens

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -49,6 +50,18 @@ class atomic_file {
       write_out(bytes);
     else
       buffer_ += bytes;
+  }
+
+  // Writes at a place from the file's beginning on, whatever write() has come to; what no call fills reads as
+  // zeros. Throws as write() does.
+  void write_at(std::uint64_t place, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(place));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail_io("cannot write the file");
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+      place += static_cast<std::uint64_t>(n);
+    }
   }
 
   // Puts the file in place. Throws status::io; the former file is then still there. write() is not allowed

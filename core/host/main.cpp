@@ -43,14 +43,15 @@ void occupy_standard_streams() {
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
 }
 
-// -q, --quiet and --plugin-path DIR may stand before the command: they are moved behind its words.
+// -q, --quiet, --progress HOW and --plugin-path DIR may stand before the command: they are moved behind its
+// words.
 depthlens::arguments with_leading_options_moved(depthlens::arguments args) {
   std::size_t n = 0;
   for (; n < args.size(); ++n) {
     const std::string& a = args[n];
-    if (a == "--plugin-path" && n + 1 < args.size())
+    if ((a == "--plugin-path" || a == "--progress") && n + 1 < args.size())
       ++n;
-    else if (a != "-q" && a != "--quiet" && !a.starts_with("--plugin-path="))
+    else if (a != "-q" && a != "--quiet" && !a.starts_with("--plugin-path=") && !a.starts_with("--progress="))
       break;
   }
   if (n == 0 || n == args.size()) return args;
@@ -66,7 +67,7 @@ depthlens::arguments with_leading_options_moved(depthlens::arguments args) {
   for (const command& c : all_commands()) names.emplace_back(c.name);
   if (word.starts_with('-'))
     fail(status::usage, "no option \"", word, "\" before the command",
-         suggestion(word, {"--help", "--version", "--quiet", "--plugin-path"}),
+         suggestion(word, {"--help", "--version", "--quiet", "--plugin-path", "--progress"}),
          "; depthlens help lists the commands");
   fail(status::usage, "no command \"", word, "\"", suggestion(word, names), "; depthlens help lists them");
 }
@@ -79,7 +80,8 @@ int dispatch(const depthlens::arguments& given) {
     return static_cast<int>(status::usage);
   }
   if (args[0] == "--help" || args[0] == "-h") return help_command({});
-  if (args[0] == "-q" || args[0] == "--quiet" || args[0].starts_with("--plugin-path"))
+  if (args[0] == "-q" || args[0] == "--quiet" || args[0].starts_with("--plugin-path") ||
+      args[0].starts_with("--progress"))
     fail(status::usage, "no command after ", args[0], "; depthlens help lists them");
   if (args[0] == "--version") {
     std::cout << "depthlens " DEPTHLENS_VERSION "\n";

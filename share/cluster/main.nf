@@ -7,10 +7,10 @@
 // The shards lie in one folder that all nodes see, not in the work folders of the tasks.
 
 params.shards = @SHARDS@
-params.command = '''@COMMAND@'''
-params.program = '''@PROGRAM@'''
-params.out = '''@OUT@'''
-params.folder = '''@FOLDER@'''
+params.command = '''@COMMAND_TEXT@'''
+params.program = '''@PROGRAM_TEXT@'''
+params.out = '''@OUT_TEXT@'''
+params.folder = '''@FOLDER_TEXT@'''
 
 process compute_shard {
     tag "${number}"

@@ -3,11 +3,12 @@
 # A depthlens run as a Slurm array: @SHARDS@ shards, a task each.
 #   submit   sbatch slurm.sh                        (here as everywhere slurm.sh is the name of this file)
 #   watch    @PROGRAM@ status @OUT@
-#   again    sbatch --array="$(@PROGRAM@ status @OUT@ --left)" slurm.sh
+#   again    sbatch --array="$(@PROGRAM@ status @OUT@ --left)" slurm.sh     (unless nothing is left)
 #   merge    @PROGRAM@ merge @OUT@
 # A task that is warned of its end (time limit, preemption) keeps what is finished, ends with 75 and is put
 # back into the queue; it goes on where it was. `scancel` ends a task for good, `scancel --signal=USR1 JOB`
-# puts it back. The backend is part of the plan: on nodes that lack it a task ends with 69.
+# puts it back; after DEPTHLENS_MOST_RESTARTS (100) restarts it stays out. At most so many at once: --array=...%N.
+# Shards are merged only if nodes are of one kind: add a line with --constraint where yours differ. The backend is part of the plan: on nodes that lack it a task ends with 69.
 #SBATCH --job-name=@NAME@
 #SBATCH --array=1-@SHARDS@
 #SBATCH --ntasks=1

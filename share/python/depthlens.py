@@ -5,20 +5,8 @@ Needs Python 3.9 and pandas 2.0 or polars; with numpy, which pandas brings, inte
 
 from __future__ import annotations
 
-import bisect
-import functools
-import hashlib
-import importlib
-import io
-import itertools
-import json
-import math
-import os
-import re
-import shutil
-import statistics
-import subprocess
-import sys
+import bisect, functools, hashlib, importlib, io, itertools, json, math  # noqa: E401
+import os, re, shutil, statistics, subprocess, sys  # noqa: E401
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
@@ -95,9 +83,8 @@ load = finished_run
 
 
 def run(*arguments: Any, out: Union[str, Path], program: str = "", frames: str = "pandas") -> finished_run:
-    """`depthlens run ARGUMENTS... --out OUT`, and what it made. The program is `program`, else that of the
-    environment's DEPTHLENS_PROGRAM, else `depthlens` of the PATH. What it says goes to stderr; run_failed has
-    the last line. Interrupted, it saves what is finished, and the same call goes on."""
+    """`depthlens run ARGUMENTS... --out OUT`, and what it made, by `program`, DEPTHLENS_PROGRAM or the PATH's
+    depthlens. What it says goes to stderr. Interrupted, it saves what is finished; the same call goes on."""
     found = shutil.which(program or os.environ.get("DEPTHLENS_PROGRAM") or "depthlens")
     if found is None:
         raise FileNotFoundError("there is no program depthlens: name it by program= or DEPTHLENS_PROGRAM")
@@ -117,10 +104,24 @@ def run(*arguments: Any, out: Union[str, Path], program: str = "", frames: str =
     return load(out, frames)
 
 
+def states(folder: Union[str, Path], experiment: str, layer: int, frames: str = "pandas") -> Sequence[Any]:
+    """What `--save-states` kept of a layer: float32 (rows, width), mapped where it is in one file, and a
+    frame of which prompt, position and token each row is. Needs numpy."""
+    kept, numpy, parts = Path(folder) / "states" / experiment, importlib.import_module("numpy"), []
+    for file in sorted(kept.glob("states-*.safetensors")):
+        with open(file, "rb") as opened:
+            size = int.from_bytes(opened.read(8), "little")
+            tensors = json.loads(opened.read(size))
+        if f"layer.{layer}" not in tensors:
+            raise KeyError(f"{file} has no layer {layer}; it has {', '.join(tensors)}")
+        shape, (begin, _) = (tensors[f"layer.{layer}"][key] for key in ("shape", "data_offsets"))
+        parts.append(numpy.memmap(file, "<f4", "r", 8 + size + begin, tuple(shape)))
+    return parts[0] if len(parts) == 1 else numpy.concatenate(parts), read_table(kept / "index.csv", frames)
+
+
 def read_table(file: Union[str, Path], frames: str = "pandas", published: bool = False) -> Frame:
-    """A table of a run. Texts stay texts ("NA" and "12" are words), whole numbers are nullable integers,
-    others float64, and what is missing is missing. `published`: a table of --seed-compat, whose quotes do not
-    tell what is a text; there names and values do, and an empty text is missing."""
+    """A table of a run: texts stay texts ("NA" is a word), whole numbers nullable integers, others float64.
+    `published`: of --seed-compat, where names and values tell what is a text, an empty one being missing."""
     with open(file, encoding="utf-8", newline="") as lines:
         head = lines.readline()
         while head.count('"') % 2 and (more := lines.readline()):
@@ -130,8 +131,7 @@ def read_table(file: Union[str, Path], frames: str = "pandas", published: bool =
     texts = {name for name, (quoted, _) in zip(names, fields) if quoted}
     if published:
         texts = {n for n in names if PUBLISHED_TEXTS.match(n) or n == "answer" and "answer_text" not in names}
-    library = importlib.import_module(frames)
-    read = _read_polars if frames == "polars" else _read_pandas
+    library, read = importlib.import_module(frames), {"polars": _read_polars}.get(frames, _read_pandas)
     frame = read(library, Path(file), names, texts) if any(names) else library.DataFrame()
     for name in frame.columns:
         if not (published or name in texts or str(frame[name].dtype) in ("Int64", "Float64", "float64")):

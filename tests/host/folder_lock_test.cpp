@@ -83,6 +83,32 @@ BOOST_AUTO_TEST_CASE(a_lock_of_another_machine_holds_as_long_as_it_is_renewed) {
   BOOST_TEST(is_mine(folder));
 }
 
+BOOST_AUTO_TEST_CASE(a_task_waits_for_the_lease_of_a_silent_holder_where_it_is_told_to) {
+  const in_job none(nullptr, nullptr);
+  const lock_folder folder;
+  folder.put(other + "\n");
+  lock_timing patient = quick;
+  patient.awaited_silence = std::chrono::seconds(60);
+  folder.set_age(std::chrono::seconds(30));  // it may only be slow
+  check_fails([&] { const folder_lock lock(folder.lock(), patient); }, status::config, "renewed the lock 3");
+  folder.set_age(std::chrono::seconds(90));
+  patient.lease = std::chrono::seconds(91);
+  {
+    const folder_lock lock(folder.lock(), patient);
+    BOOST_TEST(is_mine(folder));
+  }
+  // One that shows itself meanwhile keeps it.
+  folder.put(other + "\n");
+  folder.set_age(std::chrono::seconds(90));
+  patient.lease = std::chrono::minutes(10);
+  std::thread renewal([&] {
+    std::this_thread::sleep_for(milliseconds(100));
+    folder.set_age(std::chrono::seconds(1));
+  });
+  check_fails([&] { const folder_lock lock(folder.lock(), patient); }, status::config, "process 17");
+  renewal.join();
+}
+
 BOOST_AUTO_TEST_CASE(a_lock_of_a_time_to_come_is_watched_and_taken_over_where_nobody_renews_it) {
   const in_job none(nullptr, nullptr);
   const lock_folder folder;

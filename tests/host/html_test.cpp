@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts from outside in a page: they stay texts, all of each is seen, and none turns what stands beside it.
-#include "report/content_policy.hpp"
-#include "report/html_text.hpp"
+#include "html/html_text.hpp"
+#include "html/page_head.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -65,12 +65,16 @@ BOOST_AUTO_TEST_CASE(a_text_of_another_direction_is_isolated) {
   BOOST_TEST(isolated("</bdi><i>") == "<bdi>&lt;/bdi&gt;&lt;i&gt;</bdi>");
 }
 
+BOOST_AUTO_TEST_CASE(a_text_inside_a_script_does_not_end_it) {
+  BOOST_TEST(script_text("</script><!--\"\\") == "\"\\u003c/script>\\u003c!--\\\"\\\\\"");
+}
+
 BOOST_AUTO_TEST_CASE(a_policy_lets_run_the_style_and_script_of_these_hashes_and_nothing_else) {
   // Of "" and "abc", as base64 of FIPS 180-2's digests.
   BOOST_TEST(content_policy("", "abc") ==
              "default-src 'none'; script-src 'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0='; "
-             "style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; base-uri 'none'; "
-             "form-action 'none'");
+             "style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src data:; "
+             "base-uri 'none'; form-action 'none'");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(every_field_that_differs_is_named_with_both_values) {
   const auto b = object(
       R"({"precision":"bf16","model_sha256":"cd","studies":{"freq":{"data":{"":{"seed":43,"cuts":4}}}}})");
   const std::vector<std::string> expected = {"precision: f32 -> bf16", "model_sha256: ab -> cd",
-                                             "studies.freq.data..seed: 42 -> 43"};
+                                             "studies.freq.data.seed: 42 -> 43"};
   BOOST_TEST(differing_fields(a, b) == expected, boost::test_tools::per_element());
 }
 
@@ -46,6 +46,17 @@ BOOST_AUTO_TEST_CASE(what_only_one_side_has_extends_a_run_and_does_not_differ) {
   const auto b = object(R"({"lenses":{"tuned":"tuned x"},"studies":{"facts":{"version":"1"}}})");
   BOOST_TEST(differing_fields(a, b).empty());
   BOOST_TEST(differing_fields(b, a).empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_an_earlier_version_could_not_say_is_as_runs_were_then) {
+  const auto old = object(R"({"mode":"default","studies":{"pos":{"version":"1"}}})");
+  const auto same = object(R"({"mode":"default","experts":"off","chat":"off","generate":0})");
+  BOOST_TEST(differing_fields(old, same).empty());
+  const auto other =
+      object(R"({"experts":"on","chat":"on","generate":3,"studies":{"pos":{"columns":{"pos":"a"}}}})");
+  const std::vector<std::string> expected = {"studies.pos.columns: of an earlier version -> {\"pos\":\"a\"}",
+                                             "experts: off -> on", "chat: off -> on", "generate: 0 -> 3"};
+  BOOST_TEST(differing_fields(old, other) == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_value_of_another_kind_differs_and_long_values_are_cut) {

@@ -217,6 +217,9 @@ BOOST_AUTO_TEST_CASE(a_dead_task_is_told_from_a_slow_one) {
   BOOST_TEST(s.state().progressed->count() >= 7'000'000);
   age(s.shard() / "log/lock", std::chrono::minutes(3));
   BOOST_TEST(s.phase() == "dead");
+  BOOST_REQUIRE(s.state().taken_over.has_value());  // ten minutes after the last renewal
+  BOOST_TEST(s.state().taken_over->count() > 400'000);
+  BOOST_TEST(s.state().taken_over->count() <= 420'000);
   // Of this machine: a process that is there, or not.
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
@@ -238,6 +241,10 @@ BOOST_AUTO_TEST_CASE(what_a_shard_ended_with_is_told) {
   BOOST_TEST(s.state().failure == "a disk");
   s.write_run("complete");
   BOOST_TEST(s.phase() == "done");
+  s.write("run.json", R"({"status":"complete","records":{"finished":4,"wanted":4}})");
+  BOOST_TEST(s.phase() == "to go on");  // it was planned for more since
+  s.write("run.json", R"({"status":"failed","failure":"x","exit":74})");
+  BOOST_TEST(s.state().exit.value_or(0) == 74);
   s.write("run.json", "{");
   BOOST_TEST(s.phase() == "failed");
   BOOST_TEST(s.state().failure.find("run.json") != std::string::npos);

@@ -147,6 +147,25 @@ BOOST_AUTO_TEST_CASE(plot_draws_from_an_edited_table_and_says_so_and_the_next_ru
   run.check_as_before(before);
 }
 
+BOOST_AUTO_TEST_CASE(plot_leaves_an_edited_script_alone_and_draws_the_figure_elsewhere_when_asked) {
+  const small_run run;
+  must_work(run.pos());
+  const auto before = run.outputs();
+  const std::string script = "plots/earliest_layer_pos_logit.gp";
+  const std::string edited = before.at(script) + "# mine\n";
+  run.write("run/" + script, edited);
+  const outcome plot = must_work({"plot", run.out(), "--format", "svg"});
+  BOOST_TEST(says(plot, "edited, and left as it is: " + script), plot.err);
+  BOOST_TEST(plot.out.find("earliest_layer_pos_logit.svg") == std::string::npos, plot.out);
+  BOOST_TEST(read_bytes(run.out() / script) == edited);
+  const std::string elsewhere = run.out().string() + "-figures";
+  must_work({"plot", run.out(), "--format", "svg", "--out", elsewhere, "--style", "dark", "--width", "12cm"});
+  BOOST_TEST(read_bytes(elsewhere + "/earliest_layer_pos_logit.gp").find("#000000") != std::string::npos);
+  BOOST_TEST(read_bytes(run.out() / script) == edited);
+  BOOST_TEST(says(must_work(run.pos()), "made again: " + script));
+  run.check_as_before(before);
+}
+
 BOOST_AUTO_TEST_CASE(a_run_of_before_outputs_were_noted_is_made_again_from_its_log_once) {
   const small_run run;
   must_work(run.pos());

@@ -3,6 +3,7 @@
 // nothing.
 #include "program/suspended_run.hpp"
 
+#include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -65,6 +66,25 @@ BOOST_AUTO_TEST_CASE(a_folder_of_another_configuration_is_refused_with_every_fie
   check_same_tables(tables_of(run), before);
   BOOST_TEST(read_bytes(run / "run.json") == manifest);
   must_work(run_into(run));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_records_have_other_columns_is_not_extended_and_stays_as_it_is) {
+  const scratch_folder folder;
+  const std::filesystem::path run = folder.path() / "run";
+  must_work(run_into(run) + words{"--limit", "2"});
+  boost::json::value manifest = boost::json::parse(read_bytes(run / "run.json"));
+  boost::json::object& study = manifest.at("key").at("studies").at("facts").as_object();
+  BOOST_REQUIRE(!study.at("columns").as_object().empty());
+  const auto with = [&](const auto& change) {
+    change();
+    folder.write("run/run.json", boost::json::serialize(manifest));
+    const auto before = tables_of(run);
+    check_refused(run_into(run), status::config, run.string(), "studies.facts.columns", "--fresh");
+    check_same_tables(tables_of(run), before);
+    must_work({"plot", run.string()});
+  };
+  with([&] { study.at("columns").as_object().begin()->value() = "0123456789abcdef"; });
+  with([&] { study.erase("columns"); });  // as versions without them wrote it
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_the_backend_refuses_leaves_the_folder_to_the_next) {

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -206,6 +207,26 @@ BOOST_AUTO_TEST_CASE(runs_without_a_common_lens_are_compared_across_lenses) {
   BOOST_TEST(std::stod(row.at("difference")) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(lenses_and_controls_of_one_run_are_compared_over_its_own_prompts) {
+  const tiny_runs runs("gpt2");
+  const fs::path a = runs.facts("gpt2", "a", {"--lens", "logit", "--lens", "other:logit", "--null", "zero"}),
+                 out = runs.path("alone");
+  const outcome o = must_work({"plot", a, "--out", out, "--format", "svg", "--titles", "off"});
+  BOOST_TEST(contains(o.out, (out / "differences.csv").string()), o.out);
+  std::set<std::string> pairs;
+  for (const table_row& r : differences(out)) {
+    pairs.insert(r.at("lens") + " " + r.at("other_lens"));
+    BOOST_TEST(r.at("run") == r.at("other_run"));
+    if (r.at("other_lens") == "other" && r.at("lens") == "logit" && !r.at("difference").empty())
+      BOOST_TEST(std::stod(r.at("difference")) == 0);
+  }
+  BOOST_TEST(pairs.contains("logit other"));
+  BOOST_TEST(pairs.size() == 6U);  // of two lenses and their controls
+  runs.facts("gpt2", "single");
+  must_work({"plot", runs.path("single"), "--out", runs.path("drawn"), "--format", "svg"});
+  BOOST_TEST(!fs::exists(runs.path("drawn") / "differences.csv"));
+}
+
 BOOST_AUTO_TEST_CASE(other_data_and_other_options_are_refused_with_their_fields) {
   const tiny_runs runs("gpt2");
   const fs::path a = runs.facts("gpt2", "a"), out = runs.path("both");
@@ -231,7 +252,8 @@ BOOST_AUTO_TEST_CASE(folders_that_cannot_be_compared_are_refused) {
   const fs::path a = runs.facts("gpt2", "a"), b = runs.facts("gpt2", "b", {"--precision", "bf16"});
   const std::string out = runs.path("both");
   check_refused({"plot", a, b}, status::usage, "--out");
-  check_refused({"plot", a, "--out", out}, status::usage, "--out", "several runs");
+  check_refused({"plot", a, "--out", a / "plots"}, status::usage, "lies in");
+  check_refused({"plot", a, "--out", b}, status::config, "folder of a run");
   check_refused({"plot", a, "--layout", "side"}, status::usage, "--layout", "several runs");
   check_refused({"plot", a, b, "--out", out, "--layout", "around"}, status::usage, "around");
   check_refused({"plot", a, a / "../a", "--out", out}, status::usage, "given twice");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // depthlens report: a page holds all of a run that it promises, nothing that a browser would fetch or run but
 // its own script, and the same bytes each time.
+#include "html/html_text.hpp"
 #include "program/sharded_run.hpp"
-#include "report/html_text.hpp"
 
 #include <boost/test/unit_test.hpp>
 

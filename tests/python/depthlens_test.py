@@ -124,6 +124,30 @@ class a_finished_run(unittest.TestCase):
                 with self.assertRaisesRegex(KeyError, "no rows of " + wrong[0]):
                     run.rows(*wrong)
 
+    def test_states_are_mapped_and_put_together_over_their_files(self):
+        numpy = __import__("numpy")
+        with tempfile.TemporaryDirectory() as folder:
+            kept = pathlib.Path(folder, "states", "pos")
+            kept.mkdir(parents=True)
+            for number, rows in ((1, [[1, 2], [3, 4]]), (2, [[5, 6]])):
+                values = [numpy.array(rows, "<f4") + 10 * layer for layer in (0, 3)]
+                ends = [0, values[0].nbytes, 2 * values[0].nbytes]
+                header = json.dumps({f"layer.{n}": {"dtype": "F32", "shape": [len(rows), 2],
+                                                    "data_offsets": ends[i:i + 2]}
+                                     for i, n in enumerate((0, 3))})
+                file = kept / f"states-{number:05}.safetensors"
+                file.write_bytes(len(header).to_bytes(8, "little") + header.encode()
+                                 + b"".join(v.tobytes() for v in values))
+                lines = "".join(f'"{file.name}",{i},"pos","",{i},0,1,7,0\n' for i in range(len(rows)))
+                head = '"file",row,"study","set",prompt_id,sequence,position,token,changed\n'
+                (kept / "index.csv").write_text(head + lines)
+                values, index = depthlens.states(folder, "pos", 3)
+                self.assertEqual(values.tolist()[-len(rows):], [[v + 30 for v in row] for row in rows])
+                self.assertEqual(isinstance(values, numpy.memmap), number == 1)
+            self.assertEqual(columns(index)["token"], [7])
+            with self.assertRaisesRegex(KeyError, "no layer 2; it has layer.0, layer.3"):
+                depthlens.states(folder, "pos", 2)
+
     def test_what_is_no_finished_run_is_refused(self):
         with self.assertRaises(FileNotFoundError):
             depthlens.load(self.folder)

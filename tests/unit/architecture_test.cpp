@@ -265,6 +265,18 @@ BOOST_AUTO_TEST_CASE(sizes_of_no_model_are_refused_by_name) {
       refuses_gguf(add_tiny_tensors(odd), "llama.rope.dimension_count, or the head size without it, is 3"));
 }
 
+BOOST_AUTO_TEST_CASE(more_blocks_than_tensors_are_refused) {
+  gguf_parts p;
+  p.text("general.architecture", "llama").f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  for (const auto& [name, size] : {std::pair{"block_count", 4096u},
+                                   {"embedding_length", 8u},
+                                   {"attention.head_count", 2u},
+                                   {"feed_forward_length", 12u},
+                                   {"context_length", 64u}})
+    p.u32(cat("llama.", name), size);
+  BOOST_TEST(refuses_gguf(add_tiny_tensors(p), "block_count is 4096, but there are only 20 tensors"));
+}
+
 BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {
   gguf_parts p = tiny_gguf_metadata();
   BOOST_TEST(!from_gguf(add_tiny_tensors(p).tensor("output.weight", {8, 10})).tied);

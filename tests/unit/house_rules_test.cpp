@@ -156,6 +156,7 @@ constexpr floor_of_folder house[] = {
     {"experiments/patching/", 7},
     {"experiments/pos/", 7},
     {"core/host/version.hpp", 10},
+    {"core/host/html/", 11},
     {"core/host/terminal/", 11},
     {"core/host/process/", 11},
     {"core/host/plugins/", 12},

@@ -48,7 +48,8 @@ int help_command(const arguments&);
 
 // --- options ----------------------------------------------------------------------------------------------
 
-// --plugin-path, --quiet and --help, which every command has; the first two may stand before it too.
+// --plugin-path, --quiet, --progress and --help, which every command has; all but the last may stand before
+// it too.
 boost::program_options::options_description common_options();
 
 // --help or -h before any "--".

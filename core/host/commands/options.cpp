@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
@@ -23,7 +24,11 @@ po::options_description common_options() {
   po::options_description d("Common");
   d.add_options()("plugin-path", po::value<std::vector<std::string>>()->composing()->value_name("DIR"),
                   "look for plugins here first (also DEPTHLENS_PLUGIN_PATH)")(
-      "quiet,q", po::bool_switch(), "warnings and errors only on stderr")("help,h", "show this help");
+      "quiet,q", po::bool_switch(), "warnings and errors only on stderr")(
+      "progress", po::value<std::string>()->default_value("auto")->value_name("HOW"),
+      "on stderr: auto (a bar on a terminal, else a line every 30 s), lines, json (an object on each line) "
+      "or "
+      "none")("help,h", "show this help");
   return d;
 }
 
@@ -76,11 +81,13 @@ std::string config_text(const std::string& file) {
 // Lines that would have no effect: the file is read after what they say is needed.
 void refuse_idle_lines(const po::parsed_options& lines, const std::string& config_file) {
   for (const auto& line : lines.options) {
-    const auto because = [&](const char* why) {
+    const auto because = [&](const std::string& why) {
       fail(status::usage, "--config ", config_file, ": the line \"", line.string_key, " = ...\" ", why);
     };
     if (line.string_key == "config") because("has no effect: a config file names no other");
     if (line.string_key == "help") because("has no effect: --help is for the command line");
+    for (const char* once : {"fresh", "shard"})  // a task that goes on would take it from there again
+      if (line.string_key == once) because(cat("is refused: --", once, " is for the command line"));
     if (line.string_key == "experiment") because("has no effect: experiments are named on the command line");
   }
 }
@@ -100,11 +107,28 @@ std::vector<std::string> config_values(const std::string& config_file, const std
   return values.count(id) != 0 ? values[id].as<std::vector<std::string>>() : std::vector<std::string>();
 }
 
+namespace {
+
+void take_progress(const std::string& how) {
+  constexpr std::array<std::pair<std::string_view, progress_form>, 4> forms = {
+      {{"auto", progress_form::automatic},
+       {"lines", progress_form::lines},
+       {"json", progress_form::json},
+       {"none", progress_form::none}}};
+  const auto found = std::find_if(forms.begin(), forms.end(), [&](const auto& f) { return f.first == how; });
+  if (found == forms.end()) fail(status::usage, "--progress ", how, ": expected auto, lines, json or none");
+  set_progress(found->second);
+}
+
+}  // namespace
+
 parsed_options parse_options(const arguments& args, std::string_view usage,
                              const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
                              const std::string& config_file) {
   parsed_options out;
+  // First, so that what is wrong with the other options is told in this form.
+  for (const std::string& how : early_values(args, "--progress")) take_progress(how);
   if (asks_for_help(args)) {
     std::cout << usage << "\n" << options;
     out.done = true;
@@ -135,6 +159,7 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
     fail_to_parse(e, options, config_file);
   }
   if (out.has("quiet") && out.values["quiet"].as<bool>()) set_quiet(true);
+  if (out.has("progress")) take_progress(out.text("progress"));
   return out;
 }
 

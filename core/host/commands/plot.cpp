@@ -3,12 +3,14 @@
 // plot_compared.hpp.
 #include "commands/plot_compared.hpp"
 
+#include "comparison/comparison.hpp"
 #include "depthlens/base/io_error.hpp"
 #include "figures/gnuplot_process.hpp"
 #include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
 #include "results/output_digests.hpp"
 #include "results/run_folder.hpp"
+#include "run/shard_run.hpp"
 #include "terminal/log.hpp"
 
 #include <iostream>
@@ -29,6 +31,14 @@ void warn_of_altered_tables(const fs::path& dir, const boost::json::object& mani
     log_warning(cat("not as the run wrote ", altered.size() == 1 ? "it: " : "them: ",
                     names_for_people(altered), "; the figures show what is in ",
                     altered.size() == 1 ? "it" : "them", " now; the next run puts its own back"));
+}
+
+void warn_of_edited_scripts(const fs::path& dir, const boost::json::object& manifest) {
+  const std::vector<std::string> edited = edited_scripts(dir, manifest);
+  if (!edited.empty())
+    log_warning(cat("edited, and left as ", edited.size() == 1 ? "it is: " : "they are: ",
+                    names_for_people(edited), "; gnuplot draws from ", edited.size() == 1 ? "it" : "them",
+                    ", --out DIR draws the run's own elsewhere, and the next run puts those back"));
 }
 
 // So that the next run takes them for its own. A run that goes on meanwhile finds them changed and draws
@@ -60,30 +70,39 @@ int plot_command(const arguments& args) {
                   "output folder of a run; several: their figures in one")(
       "format", po::value<std::string>()->default_value("png,svg,pdf")->value_name("LIST"),
       "picture formats");
+  add_look_options(d);
   add_comparison_options(d);
   d.add(common_options());
-  const parsed_options o = parse_options(args,
-                                         "usage: depthlens plot DIR [--format png,svg,pdf]\n"
-                                         "       depthlens plot DIR DIR... --out DIR [--layout HOW]\n",
-                                         d, {{"dir", -1}});
+  const parsed_options o =
+      parse_options(args,
+                    "usage: depthlens plot DIR [--format png,svg,pdf] [--style STYLE] [--out DIR]\n"
+                    "       depthlens plot DIR DIR... --out DIR [--layout HOW]\n",
+                    d, {{"dir", -1}});
   if (o.done) return 0;
   if (!o.has("dir")) fail(status::usage, "plot needs the output folder of a run");
   if (o.texts("dir").size() > 1) return plot_compared_command(o);
-  for (const char* option : {"out", "label"})
-    if (o.has(option))
-      fail(status::usage, "--", option, " is for plots of several runs; give their folders too");
+  if (o.has("label")) fail(status::usage, "--label is for plots of several runs; give their folders too");
   if (!o.values["layout"].defaulted())
     fail(status::usage, "--layout is for plots of several runs; give their folders too");
   const fs::path dir = o.texts("dir")[0];
+  refuse_folder_of_shard(dir);
   if (!input_is_folder(dir)) fail(status::no_input, dir.string(), ": no such folder");
   const manifest m = manifest::read(dir / "run.json");
   if (m.empty()) fail(status::no_input, dir.string(), ": no run.json; give the folder of a depthlens run");
   catch_stop_signals();
   require_gnuplot();
-  const std::vector<std::string> formats = parse_formats(o.text("format"));
+  const bool elsewhere = o.has("out");
+  const drawing_request request{.folder = elsewhere ? output_folder(o) : dir / "plots",
+                                .formats = parse_formats(o.text("format")),
+                                .look = asked_look(o),
+                                .edited_too = elsewhere};
+  if (elsewhere) refuse_as_output(request.folder, {dir});
   warn_of_altered_tables(dir, m.fields);
-  const std::vector<fs::path> pictures = draw_figures(dir, m.fields, formats);
-  note_in_run(dir, pictures);
+  if (!elsewhere) warn_of_edited_scripts(dir, m.fields);
+  const std::vector<fs::path> pictures = draw_figures(dir, m.fields, request);
+  if (!elsewhere) note_in_run(dir, pictures);
+  if (elsewhere)
+    if (const auto csv = compare_lenses(dir, request.folder)) std::cout << csv->string() << '\n';
   for (const fs::path& p : pictures) std::cout << p.string() << '\n';
   return 0;
 }

@@ -23,9 +23,24 @@ runs_layout parse_layout(const std::string& text) {
 
 }  // namespace
 
+void add_look_options(po::options_description& options) {
+  options.add_options()("style", po::value<std::string>()->default_value("paper")->value_name("STYLE"),
+                        "paper, slides (twice as large) or dark (so, on black)")(
+      "width", po::value<std::string>()->value_name("LENGTH"),
+      "of a figure: 3.25in, 8.5cm, 240pt; default: 3.35in, or 6.9in for several panels or many bars")(
+      "titles", po::value<std::string>()->default_value("on")->value_name("WHICH"),
+      "on, or off where a caption says the same");
+}
+
+figure_look asked_look(const parsed_options& o) {
+  return parse_look(o.text("style"), o.text("width"), o.text("titles"));
+}
+
 void add_comparison_options(po::options_description& options) {
-  options.add_options()("out,o", po::value<std::string>()->value_name("DIR"),
-                        "folder of the comparison, for several runs")(
+  options.add_options()(
+      "out,o", po::value<std::string>()->value_name("DIR"),
+      "of several runs: the folder of their comparison; of one: draw there, with the differences of "
+      "its lenses, and leave its plots/ as they are")(
       "layout", po::value<std::string>()->default_value("auto")->value_name("HOW"),
       "of several runs: overlay (in the same axes), side (panels side by side), auto: overlay for few lines")(
       "label", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
@@ -41,6 +56,7 @@ int plot_compared_command(const parsed_options& o) {
          "folder at a time");
   request.layout = parse_layout(o.text("layout"));
   request.formats = parse_formats(o.text("format"));
+  request.look = asked_look(o);
   request.out = output_folder(o);
   catch_stop_signals();
   require_gnuplot();

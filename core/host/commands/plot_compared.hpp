@@ -3,11 +3,16 @@
 #pragma once
 
 #include "commands/command.hpp"
+#include "figures/look.hpp"
 
 namespace depthlens {
 
-// --out, --layout and --label, which belong to several folders.
+// --out, --layout and --label; the last two belong to several folders.
 void add_comparison_options(boost::program_options::options_description& options);
+
+// --style, --width and --titles; what they ask for.
+void add_look_options(boost::program_options::options_description& options);
+figure_look asked_look(const parsed_options& options);
 
 // Prints the paths of what it wrote.
 int plot_compared_command(const parsed_options& options);

@@ -264,17 +264,27 @@ void take_data(const parsed_options& o, run_request& r) {
     for (const study_plan& s : r.studies) refuse_text_in_chat(s);
 }
 
-// What is typed for one process of several, or once.
-arguments without_options(const arguments& args, std::vector<std::string> with_value) {
-  with_value.emplace_back("--shard");
+// The arguments without what is typed for one process of several, or once. A value may look like an option.
+arguments without_options(const arguments& args, const po::options_description& known,
+                          std::vector<std::string> left_out) {
+  left_out.insert(left_out.end(), {"--shard", "--fresh"});
   arguments out;
   for (std::size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "--fresh") continue;
+    if (args[i].starts_with("-q") && args[i].size() > 2) {  // -qo DIR
+      out.insert(out.end(), {"-q", "-" + args[i].substr(2)});
+      if (args[i] == "-qo" && i + 1 < args.size()) out.push_back(args[++i]);
+      continue;
+    }
     const std::string name = args[i].substr(0, args[i].find('='));
-    if (std::find(with_value.begin(), with_value.end(), name) == with_value.end())
-      out.push_back(args[i]);
-    else if (name == args[i])
-      ++i;
+    const po::option_description* option =
+        name.starts_with("--") ? known.find_nothrow(name.substr(2), false) : nullptr;
+    const bool takes_next =
+        name == args[i] && (name == "-o" || (option && option->semantic()->max_tokens() > 0));
+    const std::size_t end = std::min(args.size(), i + (takes_next ? 2 : 1));
+    if (std::find(left_out.begin(), left_out.end(), name) == left_out.end())
+      out.insert(out.end(), args.begin() + static_cast<std::ptrdiff_t>(i),
+                 args.begin() + static_cast<std::ptrdiff_t>(end));
+    i = end - 1;
   }
   return out;
 }
@@ -308,7 +318,8 @@ typed_run run_of(const typed_command& command) {
   fs::current_path(command.folder, code);
   if (code)
     fail(status::no_input, command.folder.string(), ": cannot be entered (", code.message(),
-         "); the run's command was typed there");
+         "); the run's command was typed there, and names files from there: put a link to the folder in its "
+         "place");
   typed_run out{.plugins = plugins_for(command.arguments), .request = {}};
   if (!parse_run(command.arguments, out.plugins, out.request))
     fail(status::data, "the run's command asks for help alone");
@@ -359,7 +370,7 @@ bool parse_run_like(const arguments& args, registry& plugins, const run_like_com
   take_procedure(o, r);
   take_data(o, r);
   for (study_plan& s : r.studies) declared.apply(o, s);
-  r.command = {.arguments = without_options(args, command.own), .folder = fs::current_path()};
+  r.command = {.arguments = without_options(args, d, command.own), .folder = fs::current_path()};
   return true;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/trace_page.hpp"
 
-#include "commands/token_text.hpp"
 #include "commands/trace_page_data.hpp"
 #include "commands/trace_page_parts.hpp"
-#include "commands/trace_page_text.hpp"
 #include "depthlens/base/error.hpp"
+#include "html/html_text.hpp"
+#include "html/page_head.hpp"
 
 #include <algorithm>
 
@@ -36,17 +36,10 @@ void check_page_size(const trace_result& all, std::uint32_t generate) {
 
 std::string trace_page(const trace_result& all, const std::vector<std::int32_t>& followed,
                        const std::vector<position_readings>& readings, const tokenizer& t) {
-  const std::string title = html_text(shown_text(all.model)) + ": layer by layer";
-  return cat(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src ",
-      content_policy_hash(trace_page_script), "; style-src ", content_policy_hash(trace_page_style),
-      "; img-src data:; base-uri 'none'; form-action 'none'\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
-      title, "</title>\n<style>", trace_page_style, "</style>\n</head>\n<body>\n", trace_page_body,
-      "<script type=\"application/json\" id=\"data\">", trace_page_data(all, followed, readings, t),
-      "</script>\n<script>", trace_page_script, "</script>\n</body>\n</html>\n");
+  const std::string title = html_text(all.model, 100) + ": layer by layer";
+  return cat(page_head(title, trace_page_style, trace_page_script), "<body>\n", trace_page_body,
+             "<script type=\"application/json\" id=\"data\">", trace_page_data(all, followed, readings, t),
+             "</script>\n<script>", trace_page_script, "</script>\n</body>\n</html>\n");
 }
 
 }  // namespace depthlens

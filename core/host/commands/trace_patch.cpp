@@ -2,7 +2,7 @@
 #include "commands/trace_patch.hpp"
 
 #include "commands/json_print.hpp"
-#include "commands/token_text.hpp"
+#include "terminal/token_text.hpp"
 #include "commands/trace_result.hpp"
 #include "depthlens/base/text.hpp"
 

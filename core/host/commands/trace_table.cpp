@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/trace_table.hpp"
 
-#include "commands/token_text.hpp"
+#include "terminal/token_text.hpp"
 #include "commands/trace_json.hpp"
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"

@@ -118,13 +118,16 @@ std::vector<figure_of_run> read_parts(std::span<const compared_run> runs, const 
 
 // Sets the layout; no pictures where there is none for so many runs.
 std::vector<fs::path> draw(std::span<const compared_run> runs, compared_figure& figure, runs_layout wanted,
-                           const fs::path& plots_dir, std::span<const std::string> formats) {
+                           const fs::path& plots_dir, std::span<const std::string> formats,
+                           const figure_look& look) {
   std::vector<figure_of_run> parts = read_parts(runs, figure);
   const figure_spec& spec = figure.parts[0].figure->figure;
   const std::optional<runs_layout> layout = layout_of_runs(spec, parts, wanted);
   if (!layout) return {};
   figure.layout = *layout;
-  return draw_composed(compose_runs(spec, std::move(parts), *layout), plots_dir, figure.stem, formats);
+  composed_figure composed = compose_runs(spec, std::move(parts), *layout);
+  composed.look = look;
+  return draw_composed(composed, plots_dir, figure.stem, formats);
 }
 
 }  // namespace
@@ -133,11 +136,11 @@ figures_to_compare match_figures(std::span<const compared_run> runs) { return ma
 
 std::vector<fs::path> draw_compared(std::span<const compared_run> runs, figures_to_compare& what,
                                     runs_layout layout, const fs::path& plots_dir,
-                                    std::span<const std::string> formats) {
+                                    std::span<const std::string> formats, const figure_look& look) {
   std::vector<std::vector<fs::path>> pictures(what.figures.size());
   tbb::parallel_for(
       std::size_t{0}, what.figures.size(),
-      [&](std::size_t i) { pictures[i] = draw(runs, what.figures[i], layout, plots_dir, formats); },
+      [&](std::size_t i) { pictures[i] = draw(runs, what.figures[i], layout, plots_dir, formats, look); },
       tbb::simple_partitioner());
   std::vector<fs::path> out;
   for (std::size_t i = 0; i < what.figures.size(); ++i) {

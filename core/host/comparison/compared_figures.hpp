@@ -38,6 +38,7 @@ figures_to_compare match_figures(std::span<const compared_run> runs);
 // the figures to remarks.
 std::vector<std::filesystem::path> draw_compared(std::span<const compared_run> runs, figures_to_compare& what,
                                                  runs_layout layout, const std::filesystem::path& plots_dir,
-                                                 std::span<const std::string> formats);
+                                                 std::span<const std::string> formats,
+                                                 const figure_look& look);
 
 }  // namespace depthlens

@@ -71,11 +71,16 @@ std::set<std::string> compared_run::studies() const {
   return out;
 }
 
-std::vector<std::string> compared_run::lenses(const std::string& study) const {
+std::vector<std::string> compared_run::lenses_and_controls(const std::string& study) const {
   std::vector<std::string> out;
   if (const auto* all = object_at(object_at(&manifest, "tables"), study))
-    for (const auto& lens : *all)
-      if (!is_control(*this, lens.key())) out.emplace_back(lens.key());
+    for (const auto& lens : *all) out.emplace_back(lens.key());
+  return out;
+}
+
+std::vector<std::string> compared_run::lenses(const std::string& study) const {
+  std::vector<std::string> out = lenses_and_controls(study);
+  std::erase_if(out, [this](const std::string& lens) { return is_control(*this, lens); });
   return out;
 }
 

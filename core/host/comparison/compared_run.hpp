@@ -29,6 +29,7 @@ struct compared_run {
   std::set<std::string> studies() const;
   // The lenses of a study's tables in the order in which the run has them, without controls.
   std::vector<std::string> lenses(const std::string& study) const;
+  std::vector<std::string> lenses_and_controls(const std::string& study) const;
   // The names of a study's tables of one lens.
   std::vector<std::string> tables(const std::string& study, const std::string& lens) const;
 };

@@ -5,6 +5,7 @@
 #include "comparison/compared_figures.hpp"
 #include "comparison/compared_run.hpp"
 #include "comparison/difference_table.hpp"
+#include "comparison/paired_tables.hpp"
 #include "comparison/run_labels.hpp"
 #include "depthlens/base/atomic_file.hpp"
 #include "depthlens/base/error.hpp"
@@ -19,6 +20,7 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <utility>
 
@@ -26,19 +28,6 @@ namespace depthlens {
 namespace {
 
 namespace fs = std::filesystem;
-
-void refuse_folder_of_runs(const comparison_request& request) {
-  refuse_inputs_within(request.out, request.folders);
-  if (fs::exists(request.out / "run.json"))
-    fail(status::config, request.out.string(), " is the folder of a run; choose another --out");
-  const fs::path out = fs::weakly_canonical(request.out);
-  for (const fs::path& folder : request.folders) {
-    const fs::path run = fs::canonical(folder);
-    if (std::mismatch(run.begin(), run.end(), out.begin(), out.end()).first == run.end())
-      fail(status::usage, "--out ", request.out.string(), ": lies in ", folder.string(),
-           ", which is read; choose another --out");
-  }
-}
 
 void say_differences(std::span<const compared_run> runs, const std::vector<differing_field>& fields) {
   std::string labels, names;
@@ -109,11 +98,33 @@ void write_description(const fs::path& file, const boost::json::object& about) {
 
 }  // namespace
 
+void refuse_as_output(const fs::path& out_folder, const std::vector<fs::path>& runs) {
+  refuse_inputs_within(out_folder, runs);
+  if (fs::exists(out_folder / "run.json"))
+    fail(status::config, out_folder.string(), " is the folder of a run; choose another --out");
+  const fs::path out = fs::weakly_canonical(out_folder);
+  for (const fs::path& folder : runs) {
+    const fs::path run = fs::canonical(folder);
+    if (std::mismatch(run.begin(), run.end(), out.begin(), out.end()).first == run.end())
+      fail(status::usage, "--out ", out_folder.string(), ": lies in ", folder.string(),
+           ", which is read; choose another --out");
+  }
+}
+
+std::optional<fs::path> compare_lenses(const fs::path& run, const fs::path& out) {
+  std::vector<compared_run> runs = open_runs(std::array{run});
+  label_runs(runs, {});
+  if (pair_tables(runs[0], runs[0]).empty()) return std::nullopt;
+  const fs::path csv = out / "differences.csv";
+  for (const std::string& line : write_differences(runs, csv).remarks) log_warning(line);
+  return csv;
+}
+
 std::vector<fs::path> compare_runs(const comparison_request& request) {
   std::vector<compared_run> runs = open_runs(request.folders);
   refuse_other_data(runs);
   label_runs(runs, request.labels);
-  refuse_folder_of_runs(request);
+  refuse_as_output(request.out, request.folders);
   const std::vector<differing_field> fields = fields_that_differ(runs);
   say_differences(runs, fields);
   for (const compared_run& run : runs) warn_of_altered_tables(run);
@@ -124,7 +135,7 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
   const difference_table differences = write_differences(runs, written[0]);
   figures_to_compare figures = match_figures(runs);
   for (fs::path& picture :
-       draw_compared(runs, figures, request.layout, request.out / "plots", request.formats))
+       draw_compared(runs, figures, request.layout, request.out / "plots", request.formats, request.look))
     written.push_back(std::move(picture));
   std::vector<std::string> remarks = differences.remarks;
   remarks.insert(remarks.end(), figures.remarks.begin(), figures.remarks.end());

@@ -6,6 +6,7 @@
 #include "figures/compose_runs.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,17 @@ struct comparison_request {
   std::filesystem::path out;
   runs_layout layout = runs_layout::automatic;
   std::vector<std::string> formats;
+  figure_look look = {};
 };
+
+// A folder that may not become that of figures or a comparison of these runs: one that is or holds one, lies
+// in one, or is that of another run. Throws status::usage or config.
+void refuse_as_output(const std::filesystem::path& out, const std::vector<std::filesystem::path>& runs);
+
+// Of a run with several lenses: the differences of each two of them, controls among them, as
+// OUT/differences.csv. Nothing where it has one lens, or no table to be compared.
+std::optional<std::filesystem::path> compare_lenses(const std::filesystem::path& run,
+                                                    const std::filesystem::path& out);
 
 // Writes OUT/differences.csv, OUT/plots/ and, last, OUT/comparison.json; says on stderr what the runs
 // differ in and what of them is not compared. Returns the files written. Throws what open_runs,

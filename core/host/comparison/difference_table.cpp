@@ -32,6 +32,7 @@ class writer {
   }
 
   difference_table write() {
+    if (runs_.size() == 1) pair(runs_[0], runs_[0]);
     for (std::size_t a = 0; a < runs_.size(); ++a)
       for (std::size_t b = a + 1; b < runs_.size(); ++b) pair(runs_[a], runs_[b]);
     file_.commit();

@@ -18,7 +18,7 @@ struct difference_table {
   std::vector<std::string> remarks;  // one line each: what of which tables is not compared, and why
 };
 
-// Written whole or not at all.
+// Of one run alone: of each two of its lenses. Written whole or not at all.
 difference_table write_differences(std::span<const compared_run> runs, const std::filesystem::path& csv);
 
 }  // namespace depthlens

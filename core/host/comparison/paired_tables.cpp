@@ -59,8 +59,14 @@ std::optional<fs::path> prompts_of(const compared_run& run, const std::string& s
 std::vector<std::pair<std::string, std::string>> paired_lenses(const compared_run& run,
                                                                const compared_run& other,
                                                                const std::string& study) {
-  const std::vector<std::string> mine = run.lenses(study), others = other.lenses(study);
   std::vector<std::pair<std::string, std::string>> out;
+  if (&run == &other) {
+    const std::vector<std::string> all = run.lenses_and_controls(study);
+    for (std::size_t a = 0; a < all.size(); ++a)
+      for (std::size_t b = a + 1; b < all.size(); ++b) out.emplace_back(all[a], all[b]);
+    return out;
+  }
+  const std::vector<std::string> mine = run.lenses(study), others = other.lenses(study);
   for (const std::string& lens : mine)
     if (std::find(others.begin(), others.end(), lens) != others.end()) out.emplace_back(lens, lens);
   if (out.empty() && !mine.empty() && !others.empty()) out.emplace_back(mine[0], others[0]);

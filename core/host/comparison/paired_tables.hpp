@@ -23,7 +23,8 @@ struct paired_table {
 
 model_rows rows_of_model(const compared_run& run);
 
-// In the order of the run's tables. Tables that the other run does not have are no pairs.
+// In the order of the run's tables. Tables that the other run does not have are no pairs. Of a run and
+// itself: the tables of each two of its lenses, controls among them.
 std::vector<paired_table> pair_tables(const compared_run& run, const compared_run& other);
 
 }  // namespace depthlens

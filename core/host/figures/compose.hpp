@@ -5,6 +5,7 @@
 
 #include "drawn_figure.hpp"
 #include "figure_spec.hpp"
+#include "look.hpp"
 #include "series.hpp"
 
 #include <filesystem>
@@ -20,6 +21,7 @@ struct composed_figure {
   unsigned n_layers = 0;
   std::vector<std::string> models;  // the second line of the title begins with them
   std::string about;                // and goes on with this
+  figure_look look = {};
 };
 
 // Throws what read_drawn throws.

@@ -95,10 +95,10 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
   check_formats(formats);
   const figure_spec& figure = composed.figure;
   const figure_data& data = composed.data;
-  page_layout page = lay_out(figure, data, composed.n_layers);
-  page.subtitle = subtitle_of(composed, page.width - 2 * page_layout::edge);
+  page_layout page = lay_out(figure, data, composed.n_layers, composed.look);
+  if (composed.look.titles) page.subtitle = subtitle_of(composed, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);
-  const std::string script = script_text(figure, data, page, blocks, stem);
+  const std::string script = script_text(composed, page, blocks, stem);
   const std::string numbers = dat_text(figure, data, blocks);
   write_file(plots_dir / (stem + ".dat"), numbers);
   write_file(plots_dir / (stem + ".gp"), script);
@@ -118,10 +118,12 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
 
 std::vector<fs::path> draw_figure(const figure_spec& figure, const figure_run& run, const fs::path& csv,
                                   const fs::path& plots_dir, const std::string& stem,
-                                  std::span<const std::string> formats) {
+                                  std::span<const std::string> formats, const figure_look& look) {
   check_stem(stem);
   check_formats(formats);
-  return draw_composed(compose_figure(figure, run, csv), plots_dir, stem, formats);
+  composed_figure composed = compose_figure(figure, run, csv);
+  composed.look = look;
+  return draw_composed(composed, plots_dir, stem, formats);
 }
 
 }  // namespace depthlens

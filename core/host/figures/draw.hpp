@@ -24,7 +24,8 @@ namespace depthlens {
 std::vector<std::filesystem::path> draw_figure(const figure_spec& figure, const figure_run& run,
                                                const std::filesystem::path& csv,
                                                const std::filesystem::path& plots_dir,
-                                               const std::string& stem, std::span<const std::string> formats);
+                                               const std::string& stem, std::span<const std::string> formats,
+                                               const figure_look& look = {});
 
 // The same of a figure that is composed already.
 std::vector<std::filesystem::path> draw_composed(const composed_figure& composed,

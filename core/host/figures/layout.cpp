@@ -45,8 +45,9 @@ std::size_t columns_for(std::size_t panels, bool one_legend) {
 
 class layout_builder {
  public:
-  layout_builder(const figure_spec& figure, const figure_data& data, unsigned n_layers)
-      : figure_(figure), data_(data), n_layers_(n_layers), n_(figure.panels.size()) {
+  layout_builder(const figure_spec& figure, const figure_data& data, unsigned n_layers,
+                 const figure_look& look)
+      : figure_(figure), data_(data), n_layers_(n_layers), look_(look), n_(figure.panels.size()) {
     page_.panels.resize(n_);
   }
 
@@ -56,6 +57,10 @@ class layout_builder {
     const std::optional<std::vector<legend_entry>> shared = shared_entries(entries);
     columns_ = data_.columns > 0 ? data_.columns : columns_for(n_, shared.has_value());
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
+    if (look_.width > 0) {
+      page_.width = look_.width;
+      columns_ = std::clamp<std::size_t>(static_cast<std::size_t>(look_.width / (2.0 * 72)), 1, columns_);
+    }
     head(shared.value_or(std::vector<legend_entry>{}));
     axes_and_columns();
     for (std::size_t p = 0; p < n_ && !shared; ++p)
@@ -79,13 +84,7 @@ class layout_builder {
   void head(std::vector<legend_entry> shared) {
     const double width = page_.width - 2 * edge;
     double y = edge;
-    const bool fits = text_width(figure_line(figure_.title), figure_style::title_size) <= width;
-    page_.title_size = fits ? figure_style::title_size : figure_style::text_size;
-    page_.title = fit_text(figure_.title, page_.title_size, width, shorten::end);
-    page_.title_y = y + title_height / 2;
-    y += title_height;
-    page_.subtitle_y = y + subtitle_height / 2;
-    y += subtitle_height;
+    if (look_.titles) y = titles(width);
     if (!data_.note.empty()) {
       page_.note = fit_text(data_.note, figure_style::text_size, width, shorten::end);
       page_.note_y = y + subtitle_height / 2;
@@ -95,6 +94,18 @@ class layout_builder {
     page_.legend_y = y + legend_gap;
     if (page_.legend.rows() > 0) y += page_.legend.height() + legend_gap;
     page_.height = y;
+  }
+
+  // Returns where they end.
+  double titles(double width) {
+    double y = edge;
+    const bool fits = text_width(figure_line(figure_.title), figure_style::title_size) <= width;
+    page_.title_size = fits ? figure_style::title_size : figure_style::text_size;
+    page_.title = fit_text(figure_.title, page_.title_size, width, shorten::end);
+    page_.title_y = y + title_height / 2;
+    y += title_height;
+    page_.subtitle_y = y + subtitle_height / 2;
+    return y + subtitle_height;
   }
 
   std::vector<panel_ranges> ranges_of_panels() const {
@@ -206,6 +217,7 @@ class layout_builder {
   const figure_spec& figure_;
   const figure_data& data_;
   const unsigned n_layers_;
+  const figure_look& look_;
   const std::size_t n_;
   std::size_t columns_ = 1;
   page_layout page_;
@@ -213,8 +225,9 @@ class layout_builder {
 
 }  // namespace
 
-page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers) {
-  return layout_builder(figure, data, n_layers).build();
+page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers,
+                    const figure_look& look) {
+  return layout_builder(figure, data, n_layers, look).build();
 }
 
 }  // namespace depthlens

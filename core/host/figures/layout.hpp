@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where everything of a figure stands on its page. Lengths are points (1/72 inch), counted from the top left
 // corner, at the size in which a paper prints the figure: 3.35 inches wide for one panel, 6.9 for more or for
-// many bars.
+// many bars, where nobody asks for another width.
 #pragma once
 
 #include "axis.hpp"
 #include "figure_spec.hpp"
 #include "legend.hpp"
+#include "look.hpp"
 #include "series.hpp"
 
 #include <string>
@@ -33,7 +34,9 @@ struct page_layout {
   std::vector<panel_layout> panels;
 };
 
-// n_layers = 0: layer axes end at the last layer in the data.
-page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers);
+// n_layers = 0: layer axes end at the last layer in the data. A page whose width is asked for has as many
+// panels beside each other as are 2 inches wide.
+page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers,
+                    const figure_look& look = {});
 
 }  // namespace depthlens

@@ -16,15 +16,16 @@ namespace depthlens {
 namespace {
 
 constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
-using row = std::array<double, 7>;
-constexpr row nothing = {no_value, no_value, no_value, no_value, no_value, no_value, no_value};
+using row = plot_row;
+constexpr row nothing = {no_value, no_value, no_value, no_value, no_value, no_value, no_value, no_value};
 
 // Of the columns of a block, by kind.
 std::vector<std::string> column_names(const figure_spec& figure, const panel_spec& panel, bool band) {
   if (band) return {panel.x, panel.y};
   switch (figure.kind) {
     case figure_kind::stacked_bars:
-      if (!panel.low.empty()) return {panel.x, panel.y, "low", "high", "labelled", panel.low, panel.high};
+      if (!panel.low.empty())
+        return {panel.x, panel.y, "low", "high", "labelled", panel.low, panel.high, "whisker"};
       return {panel.x, panel.y, "low", "high", "labelled"};
     case figure_kind::grouped_bars:
       return {panel.x, panel.y, "left", "right"};
@@ -53,7 +54,7 @@ class block_builder {
             line(panel.series[i], block);
             break;
           case figure_kind::stacked_bars:
-            stacked(panel.series[i], stacks, step, block);
+            stacked(panel, i, stacks, step, block);
             break;
           case figure_kind::grouped_bars:
             grouped(panel, i, step, block);
@@ -107,17 +108,24 @@ class block_builder {
     if (!any) block.rows.clear();
   }
 
-  void stacked(const panel_series& series, std::map<double, double>& stacks, double step,
+  void stacked(const panel_data& panel, std::size_t i, std::map<double, double>& stacks, double step,
                plot_block& block) const {
-    for (const figure_point& point : series.points) {
+    for (const figure_point& point : panel.series[i].points) {
       if (!can_be_drawn(spec(block), point)) continue;
       double& top = stacks[point.x];
       const double low = top;
       top += point.y;
       const bool fits = label_fits(block, step, point.y);
       block.labels = block.labels || fits;
-      block.rows.push_back({point.x, point.y, low, top, double(fits), point.low, point.high});
+      const double at = whisker_shift(panel, i, step) + (top > 0.9995 ? no_value : point.x);
+      block.rows.push_back({point.x, point.y, low, top, double(fits), point.low, point.high, at});
     }
+  }
+
+  // Those of one bar stand beside each other. The top of all is 100 %, and has none.
+  static double whisker_shift(const panel_data& panel, std::size_t i, double step) {
+    const auto n = static_cast<double>(panel.series.size());
+    return n > 2 ? 0.5 * step * (static_cast<double>(i) / (n - 2) - 0.5) : 0;
   }
 
   // Does "12.3%" fit into the bar? Labels in only the bars of a few layers would look like a mistake, so

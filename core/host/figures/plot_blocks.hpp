@@ -17,13 +17,16 @@ namespace depthlens {
 // One row holds, by kind (NaN = missing):
 //   lines         x, y, 1 where the point has no neighbour to draw a line to, else 0; low, high: interval
 //   a band        x, y: the outline of the intervals around x of the block before
-//   stacked_bars  x, y, low, high (sums of y), 1 where a label fits into the bar, else 0; low, high: interval
+//   stacked_bars  x, y, low, high (sums of y), 1 where a label fits in, else 0; low, high: interval,
+//                 x of the whisker that shows it, NaN = none
 //   grouped_bars  x, y, left, right
 //   density       x, density
+using plot_row = std::array<double, 8>;
+
 struct plot_block {
   std::size_t panel = 0, series = 0;
-  std::vector<std::array<double, 7>> rows;  // the first n_columns of each
-  bool drawn = false;                       // false: the block is one row of NaN
+  std::vector<plot_row> rows;  // the first columns of each
+  bool drawn = false;          // false: the block is one row of NaN
   bool lone_points = false, labels = false, band = false;
 };
 

@@ -51,12 +51,10 @@ std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, doub
   return out;
 }
 
-// In front of all bars: the interval of a stack's height, a line without ends, those of one bar beside each
-// other. The top of all is 100 %, and has none.
-std::string whisker_of(const figure_axis& axis, double shift) {
+// In front of all bars: the interval of a stack's height, a line without ends.
+std::string whisker_of(const figure_axis& axis) {
   const std::string y = axis.percent ? "100*$" : "$";
-  return cat("($1+", gnuplot_coordinate(shift), "):($4 > 0.9995 ? NaN : ", y, "6):(0):(", y, "7-", y,
-             "6) with vectors nohead lw 1 lc rgb '", look::whisker, "'");
+  return cat("8:(", y, "6):(0):(", y, "7-", y, "6) with vectors nohead lw 1 lc rgb '", look::whisker, "'");
 }
 
 // What lies behind all lines; "" = nothing.
@@ -102,13 +100,8 @@ std::string plot_command(const figure_spec& figure, const figure_data& data, con
     each_block([&](const plot_block& block, const std::string& color) {
       return bars_of(block, figure.kind, step, axis, color);
     });
-    std::size_t stack = 0;
-    const double n = static_cast<double>(data.panels[panel].series.size());
     if (!spec.low.empty())
-      each_block([&](const plot_block&, const std::string&) {
-        const double place = n > 2 ? static_cast<double>(stack++) / (n - 2) - 0.5 : 0;
-        return parts{whisker_of(axis, 0.5 * step * place)};
-      });
+      each_block([&](const plot_block&, const std::string&) { return parts{whisker_of(axis)}; });
   } else {
     each_block([&](const plot_block& block, const std::string& color) {
       const std::string band = band_of(block, spec, axis, color);

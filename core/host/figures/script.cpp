@@ -24,9 +24,14 @@ std::string place(double x, double y) { return "screen X(" + number(x) + "), scr
 
 class script_builder {
  public:
-  script_builder(const figure_spec& figure, const figure_data& data, const page_layout& page,
+  script_builder(const composed_figure& composed, const page_layout& page,
                  const std::vector<plot_block>& blocks, const std::string& stem)
-      : figure_(figure), data_(data), page_(page), blocks_(blocks), stem_(stem) {}
+      : figure_(composed.figure),
+        data_(composed.data),
+        look_(composed.look),
+        page_(page),
+        blocks_(blocks),
+        stem_(stem) {}
 
   std::string build() {
     head();
@@ -44,12 +49,16 @@ class script_builder {
   }
 
   bool bars() const { return is_bars(figure_.kind); }
+  // gnuplot's own is black.
+  std::string in_ink(std::string_view words) const {
+    return look_.ink == figure_look().ink ? "" : cat(words, "'", look_.ink, "'");
+  }
   // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`,
   // all of them measured, make each terminal obey.
   void head() {
-    const double w = page_.width, h = page_.height;
-    const auto pixels = [](double points, double per_inch) {
-      return number(std::round(points * per_inch / 72));
+    const double w = page_.width, h = page_.height, scale = look_.scale;
+    const auto pixels = [scale](double points, double per_inch) {
+      return number(std::round(points * scale * per_inch / 72));
     };
     add("# Draws its picture with: gnuplot NAME.gp");
     add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
@@ -62,27 +71,33 @@ class script_builder {
     // Liberation for it.
     const std::string svg_font = cat(" font 'Arial,", number(look::text_size), "' ");
     const double dpi = look::png_dpi;
+    const std::string paper = cat(" background '", look_.paper, "'");
+    const auto scaled = [&](double value) { return gnuplot_number(std::round(value * scale * 1e4) / 1e4); };
     add("if (format eq 'png') dot = ", number(dpi / 300 * 0.575), "; set terminal pngcairo noenhanced size ",
-        pixels(w, dpi), ",", pixels(h, dpi), font, "fontscale ", number(dpi / 96), " linewidth ",
-        number(dpi / 72), " background '#FFFFFF'");
+        pixels(w, dpi), ",", pixels(h, dpi), font, "fontscale ", number(scale * dpi / 96), " linewidth ",
+        number(scale * dpi / 72), paper);
     add("if (format eq 'svg') dot = 0.222; set terminal svg noenhanced size ", pixels(w, 96), ",",
-        pixels(h, 96), svg_font, "fontscale 1.333 linewidth 1.333 background '#FFFFFF'");
-    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(w / 72), "in,",
-        number(h / 72), "in", font, "fontscale 0.75 linewidth 2 background '#FFFFFF'");
+        pixels(h, 96), svg_font, "fontscale ", scaled(1.333), " linewidth ", scaled(1.333), paper);
+    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(scale * w / 72),
+        "in,", number(scale * h / 72), "in", font, "fontscale ", scaled(0.75), " linewidth ", scaled(2),
+        paper);
     add("set output picture");
     add("# Places on the page are points (1/72 inch) from its top left corner.");
     add("X(points) = 1.0 * points / ", number(w));
     add("Y(points) = 1 - 1.0 * points / ", number(h));
     add("unset key");
-    add("set border ", bars() ? 1 : 3, " lw ", number(look::axis_width));
-    add("set tics out nomirror scale 0.5, 0.3");
+    add("set border ", bars() ? 1 : 3, " lw ", number(look::axis_width), in_ink(" lc rgb "));
+    add("set tics out nomirror scale 0.5, 0.3", in_ink(" textcolor rgb "));
     if (bars()) add("set ytics scale 0");
-    if (bars()) add("set grid ytics back lt 1 lc rgb '", look::grid, "' lw 0.5");
+    if (bars()) add("set grid ytics back lt 1 lc rgb '", look_.grid, "' lw 0.5");
     if (page_.panels.size() > 1) add("set multiplot");
   }
 
   void label(const std::string& text, double x, double y, std::string_view more) {
-    if (!text.empty()) add("set label ", gnuplot_quote(text), " at ", place(x, y), " ", more);
+    if (text.empty()) return;
+    const bool coloured = more.find(" tc ") != std::string_view::npos;
+    add("set label ", gnuplot_quote(text), " at ", place(x, y), " ", more,
+        coloured ? "" : in_ink(" tc rgb "));
   }
 
   void panel(std::size_t p) {
@@ -92,18 +107,19 @@ class script_builder {
     if (p == 0) {
       const std::string size = cat("left font ',", number(page_.title_size), "'");
       label(page_.title, page_layout::edge, page_.title_y, size);
-      label(page_.subtitle, page_layout::edge, page_.subtitle_y, cat("left tc rgb '", look::soft_ink, "'"));
-      label(page_.note, page_layout::edge, page_.note_y, cat("left tc rgb '", look::soft_ink, "'"));
+      label(page_.subtitle, page_layout::edge, page_.subtitle_y, cat("left tc rgb '", look_.soft_ink, "'"));
+      label(page_.note, page_layout::edge, page_.note_y, cat("left tc rgb '", look_.soft_ink, "'"));
       legend(page_.legend, page_layout::edge, page_.legend_y);
     } else {
       add("unset label; unset arrow; unset object");
     }
     label(panel.title, panel.outer, panel.title_y, "left");
     legend(panel.legend, panel.outer, panel.legend_y);
-    add("set xlabel ", gnuplot_quote(panel.x_label), "; set ylabel ", gnuplot_quote(panel.y_label));
+    const std::string ink = in_ink(" tc rgb ");
+    add("set xlabel ", gnuplot_quote(panel.x_label), ink, "; set ylabel ", gnuplot_quote(panel.y_label), ink);
     if (panel.empty)
       add("set label '", nothing_in(figure_, data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
-          look::faint_ink, "'");
+          look_.faint_ink, "'");
     add("set lmargin at screen X(", number(panel.left), "); set rmargin at screen X(", number(panel.right),
         ")");
     add("set tmargin at screen Y(", number(panel.top), "); set bmargin at screen Y(", number(panel.bottom),
@@ -122,12 +138,12 @@ class script_builder {
       const double line_width = look::line_width + (i % 2 == 0 ? 0 : 0.01);
       if (entry.drawn) sample(entry, x, y, legend.sample, line_width);
       label(legend.texts[i], x + legend.sample + figure_legend::sample_gap, y,
-            entry.drawn ? "left" : cat("left tc rgb '", look::faint_ink, "'"));
+            entry.drawn ? "left" : cat("left tc rgb '", look_.faint_ink, "'"));
     }
   }
 
   void sample(const legend_entry& entry, double x, double y, double width, double line_width) {
-    const std::string color = entry.of_all ? std::string(look::ink) : color_of(figure_, data_, entry.series);
+    const std::string color = entry.of_all ? std::string(look_.ink) : color_of(figure_, data_, entry.series);
     if (bars()) {
       add("set object rectangle from ", place(x, y + 3.5), " to ", place(x + width, y - 3.5),
           " fs solid 1 noborder fc rgb '", color, "'");
@@ -170,6 +186,7 @@ class script_builder {
 
   const figure_spec& figure_;
   const figure_data& data_;
+  const figure_look& look_;
   const page_layout& page_;
   const std::vector<plot_block>& blocks_;
   const std::string& stem_;
@@ -178,9 +195,9 @@ class script_builder {
 
 }  // namespace
 
-std::string script_text(const figure_spec& figure, const figure_data& data, const page_layout& page,
+std::string script_text(const composed_figure& composed, const page_layout& page,
                         const std::vector<plot_block>& blocks, const std::string& stem) {
-  return script_builder(figure, data, page, blocks, stem).build();
+  return script_builder(composed, page, blocks, stem).build();
 }
 
 }  // namespace depthlens

@@ -4,10 +4,9 @@
 // numbers come from gnuplot_number().
 #pragma once
 
-#include "figure_spec.hpp"
+#include "compose.hpp"
 #include "layout.hpp"
 #include "plot_blocks.hpp"
-#include "series.hpp"
 
 #include <string>
 #include <vector>
@@ -16,7 +15,7 @@ namespace depthlens {
 
 // The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and
 // `picture` (the path of the file) are set before.
-std::string script_text(const figure_spec& figure, const figure_data& data, const page_layout& page,
+std::string script_text(const composed_figure& composed, const page_layout& page,
                         const std::vector<plot_block>& blocks, const std::string& stem);
 
 }  // namespace depthlens

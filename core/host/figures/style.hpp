@@ -19,8 +19,6 @@ inline constexpr double title_size = 9, text_size = 8, small_size = 7;
 inline constexpr double line_width = 1.4, axis_width = 0.6;
 inline constexpr double bar_gap = 0.12;  // of the distance between bars
 inline constexpr double png_dpi = 300;
-inline constexpr std::string_view ink = "#000000", soft_ink = "#4D4D4D", faint_ink = "#808080",
-                                  grid = "#E0E0E0";
 
 inline constexpr std::array<std::string_view, 4> bucket_colors = {"#F97316", "#2563EB", "#10B981", "#D1D5DB"};
 // From dark to light, as far apart in lightness as bars that touch each other need.

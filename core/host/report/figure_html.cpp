@@ -5,7 +5,7 @@
 #include "figures/axis.hpp"
 #include "figures/layout.hpp"
 #include "figures/style.hpp"
-#include "report/html_text.hpp"
+#include "html/html_text.hpp"
 #include "report/panel_marks.hpp"
 #include "report/panel_svg.hpp"
 

@@ -3,9 +3,9 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/json_members.hpp"
-#include "report/content_policy.hpp"
+#include "html/html_text.hpp"
+#include "html/page_head.hpp"
 #include "report/figure_html.hpp"
-#include "report/html_text.hpp"
 #include "report/page_script.hpp"
 #include "report/page_style.hpp"
 #include "report/run_facts.hpp"
@@ -143,13 +143,9 @@ class page_builder {
   }
 
   void head() {
-    const std::string style = joined(page_styles);
-    add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"",
-        content_policy(style, joined(page_scripts)), "\">\n",
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-        "<meta name=\"referrer\" content=\"no-referrer\">\n<title>", html_text(model_, 100), ": ",
-        html_text(list_of(studies_of(manifest_)), 100), "</title>\n<style>", style, "</style>\n</head>\n");
+    const std::string title =
+        cat(html_text(model_, 100), ": ", html_text(list_of(studies_of(manifest_)), 100));
+    add(page_head(title, joined(page_styles), joined(page_scripts)));
   }
 
   void header(const std::vector<study_part>& parts) {

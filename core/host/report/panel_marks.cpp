@@ -6,8 +6,8 @@
 #include "figures/panel_axes.hpp"
 #include "figures/plot_commands.hpp"
 #include "figures/style.hpp"
+#include "html/html_text.hpp"
 #include "report/axis_ticks.hpp"
-#include "report/html_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -93,7 +93,7 @@ class series_marks {
   }
 
  private:
-  using row = std::array<double, 7>;
+  using row = plot_row;
 
   std::string count() const {
     for (const panel_series& s : panel_.data().series) {
@@ -257,16 +257,10 @@ std::string marks_of(const laid_out_panel& panel, const plot_block& block) {
 
 std::string whiskers_of(const laid_out_panel& panel, const plot_block& block) {
   if (panel.drawn.figure.kind != figure_kind::stacked_bars || panel.spec().low.empty()) return "";
-  const auto& all = panel.data().series;
-  const auto at =
-      std::find_if(all.begin(), all.end(), [&](const panel_series& s) { return s.series == block.series; });
-  const double n = static_cast<double>(all.size()), number = static_cast<double>(at - all.begin());
-  const double shift = n > 2 ? 0.5 * bar_step(panel.data()) * (number / (n - 2) - 0.5) : 0;
   std::string path;
   for (const auto& values : block.rows)
-    if (std::isfinite(values[5]) && std::isfinite(values[6]) &&
-        values[3] < 0.9995)  // the top of all is 100 %
-      path += cat("M", svg_number(panel.x(values[0] + shift)), " ", svg_number(panel.y(values[5])), "V",
+    if (std::isfinite(values[5]) && std::isfinite(values[6]) && std::isfinite(values[7]))
+      path += cat("M", svg_number(panel.x(values[7])), " ", svg_number(panel.y(values[5])), "V",
                   svg_number(panel.y(values[6])));
   return path.empty() ? "" : "<path class=\"whisker\" d=\"" + path + "\"/>\n";
 }

@@ -4,8 +4,8 @@
 #include "depthlens/base/error.hpp"
 #include "figures/panel_axes.hpp"
 #include "figures/style.hpp"
+#include "html/html_text.hpp"
 #include "report/axis_ticks.hpp"
-#include "report/html_text.hpp"
 
 #include <boost/json.hpp>
 

@@ -4,7 +4,7 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/json_members.hpp"
 #include "figures/axis.hpp"
-#include "report/html_text.hpp"
+#include "html/html_text.hpp"
 #include "run/job_file.hpp"
 #include "run/record_counts.hpp"
 #include "shards/shard_plan.hpp"

@@ -6,7 +6,7 @@
 #include "depthlens/table/csv.hpp"
 #include "figures/axis.hpp"
 #include "figures/table_words.hpp"
-#include "report/html_text.hpp"
+#include "html/html_text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -163,18 +163,35 @@ bool can_draw(std::string_view later) {
   return false;
 }
 
+std::vector<std::string> edited_scripts(const fs::path& run, const boost::json::object& manifest) {
+  std::vector<std::string> out;
+  for (const run_figure& d : figures_of(run, manifest))
+    if (const std::string name = plots_folder + d.stem + ".gp";
+        state_of_output(manifest, run, name) == output_state::different)
+      out.push_back(name);
+  return out;
+}
+
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
-                                   const std::vector<std::string>& formats, redraw which) {
+                                   const drawing_request& request) {
   std::vector<run_figure> drawings = figures_of(run, manifest);
-  if (which == redraw::missing)
-    std::erase_if(drawings, [&](const run_figure& d) { return is_as_drawn(run, manifest, d, formats); });
-  fs::create_directories(run / "plots");
+  if (request.which == redraw::missing)
+    std::erase_if(drawings,
+                  [&](const run_figure& d) { return is_as_drawn(run, manifest, d, request.formats); });
+  if (!request.edited_too) {
+    const std::vector<std::string> edited = edited_scripts(run, manifest);
+    std::erase_if(drawings, [&](const run_figure& d) {
+      return std::count(edited.begin(), edited.end(), plots_folder + d.stem + ".gp") > 0;
+    });
+  }
+  fs::create_directories(request.folder);
   std::vector<std::vector<fs::path>> pictures(drawings.size());
   tbb::parallel_for(
       std::size_t{0}, drawings.size(),
       [&](std::size_t i) {
         const run_figure& d = drawings[i];
-        pictures[i] = draw_figure(d.figure, d.about, d.csv, run / "plots", d.stem, formats);
+        pictures[i] =
+            draw_figure(d.figure, d.about, d.csv, request.folder, d.stem, request.formats, request.look);
       },
       tbb::simple_partitioner());
   std::vector<fs::path> out;
@@ -188,7 +205,7 @@ std::optional<std::vector<fs::path>> draw_figures_if_any(const fs::path& run,
                                                          redraw which) {
   if (!lists_figures(manifest)) return std::nullopt;
   if (!can_draw("depthlens plot " + run.string())) return std::nullopt;
-  return draw_figures(run, manifest, formats, which);
+  return draw_figures(run, manifest, {.folder = run / "plots", .formats = formats, .which = which});
 }
 
 }  // namespace depthlens

@@ -50,12 +50,23 @@ std::vector<std::string> formats_noted(const boost::json::object& manifest);
 void note_figures(boost::json::object& manifest, const std::filesystem::path& run,
                   const std::vector<std::filesystem::path>& pictures);
 
+// Where and how figures are drawn that somebody asks for.
+struct drawing_request {
+  std::filesystem::path folder;  // made where it is not there
+  std::vector<std::string> formats;
+  redraw which = redraw::all;
+  figure_look look = {};
+  bool edited_too = true;  // also those whose script is not as run.json notes it
+};
+
 // Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a
 // gnuplot of its own. A missing CSV is status::no_input.
 std::vector<std::filesystem::path> draw_figures(const std::filesystem::path& run,
                                                 const boost::json::object& manifest,
-                                                const std::vector<std::string>& formats,
-                                                redraw which = redraw::all);
+                                                const drawing_request& request);
+// Their scripts that lie in plots/ and were edited, as "plots/NAME.gp".
+std::vector<std::string> edited_scripts(const std::filesystem::path& run,
+                                        const boost::json::object& manifest);
 
 // The same, behind tables that were just finished. Nothing is drawn where run.json lists no figure, or where
 // they cannot be drawn.

@@ -4,6 +4,7 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 #include "process/blocked_signals.hpp"
+#include "process/stop_signal.hpp"
 #include "results/lock_holder.hpp"
 #include "terminal/log.hpp"
 
@@ -102,6 +103,25 @@ bool is_gone(const fs::path& lock, const lock_holder& h, const lock_timing& timi
   return h.job.restarts < job.restarts || !is_renewed_meanwhile(lock, timing, "is of this Slurm job");
 }
 
+// Waits where that is asked for and the holder is silent; false where it is not to wait, or where the holder
+// has renewed the lock meanwhile.
+bool outlasts(const fs::path& lock, const lock_holder& h, const lock_timing& timing) {
+  std::optional<milliseconds> age = age_of(lock);
+  if (!timing.awaited_silence || !age || *age < *timing.awaited_silence || h.is_of_this_machine())
+    return false;
+  log_warning(cat(lock.string(), ": ", name_of(h), " has not been heard of for ", in_seconds(*age),
+                  " s; waiting ", in_seconds(timing.lease - *age),
+                  " s more before its folder is taken over"));
+  while (*age <= timing.lease) {
+    if (stop_asked()) fail(status::stopped, lock.string(), ": stopped while waiting for it");
+    std::this_thread::sleep_for(std::min(timing.renewal, milliseconds(500)));
+    const std::optional<milliseconds> before = std::exchange(age, age_of(lock));
+    if (!age) return true;  // released
+    if (*age < *before) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 folder_lock::folder_lock(fs::path file, const lock_timing& timing)
@@ -145,7 +165,9 @@ void folder_lock::take() {
 bool folder_lock::take_over() {
   const std::string text = read_lock(file_).value_or("");
   const lock_holder h = holder_of(text);
-  if (!is_gone(file_, h, timing_) || read_lock(file_).value_or("") != text) fail_in_use(file_, h, timing_);
+  if ((!is_gone(file_, h, timing_) && !outlasts(file_, h, timing_)) ||
+      read_lock(file_).value_or(text) != text)
+    fail_in_use(file_, h, timing_);
   const bool of_another_machine = !h.host.empty() && !h.is_of_this_machine();
   std::error_code code;
   fs::remove(file_, code);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,6 +21,9 @@ struct lock_timing {
   std::chrono::milliseconds lease{600'000};  // without that for so long, it is nobody's
   std::chrono::milliseconds settling{
       1'000};  // of two machines that take one at the same time, one has it then
+  // Whether to wait for the lease of a holder on another machine that was silent for this long already;
+  // nothing = to refuse at once. A stop that is asked for ends that.
+  std::optional<std::chrono::milliseconds> awaited_silence = {};
 };
 
 class folder_lock {
@@ -27,7 +31,8 @@ class folder_lock {
   // Takes the lock, from a holder that is gone too: a process of this machine that no longer lives; one of
   // another machine whose lock was not renewed for the lease, by the clock of the file system; or one of the
   // same Slurm job, at once where the job was restarted since, else after watching whether it is renewed.
-  // Otherwise throws status::config and names the holder. The folder of `file` exists.
+  // Otherwise throws status::config and names the holder; status::stopped where it was waiting for one. The
+  // folder of `file` exists.
   explicit folder_lock(std::filesystem::path file, const lock_timing& timing = {});
   ~folder_lock();  // releases it
   folder_lock(const folder_lock&) = delete;

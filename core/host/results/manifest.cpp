@@ -49,15 +49,30 @@ std::string shown(const boost::json::value& v) {
   return text;
 }
 
+// The only data set of an experiment has no name.
+std::string below(const std::string& path, std::string_view key) {
+  return path.empty() ? std::string(key) : key.empty() ? path : cat(path, ".", key);
+}
+
 void compare(const std::string& path, const boost::json::value& a, const boost::json::value& b,
              std::vector<std::string>& out) {
   if (a.is_object() && b.is_object()) {
     for (const auto& [key, value] : a.get_object())
-      if (const auto* other = b.get_object().if_contains(key))
-        compare(path.empty() ? std::string(key) : path + "." + std::string(key), value, *other, out);
+      if (const auto* other = b.get_object().if_contains(key)) compare(below(path, key), value, *other, out);
   } else if (a != b) {
     out.push_back(cat(path, ": ", shown(a), " -> ", shown(b)));
   }
+}
+
+boost::json::object with_unsaid(boost::json::object key) {
+  for (const char* later : {"experts", "chat"})
+    if (!key.contains(later)) key[later] = "off";
+  if (!key.contains("generate")) key["generate"] = 0;
+  if (auto* studies = key.if_contains("studies"); studies != nullptr && studies->is_object())
+    for (auto& [word, study] : studies->get_object())
+      if (study.is_object() && !study.get_object().contains("columns"))
+        study.get_object()["columns"] = "of an earlier version";
+  return key;
 }
 
 // What a later version wrote may mean something else, and would be lost where this one wrote it back.
@@ -98,7 +113,7 @@ void manifest::write(const std::filesystem::path& file) const {
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key) {
   std::vector<std::string> out;
-  compare("", old_key, new_key, out);
+  compare("", with_unsaid(old_key), new_key, out);
   return out;
 }
 
@@ -106,6 +121,12 @@ std::string differences_of(const boost::json::object& old_key, const boost::json
   std::string out;
   for (const std::string& d : differing_fields(old_key, new_key)) out += (out.empty() ? "" : "; ") + d;
   return out;
+}
+
+std::string advice_on(std::string_view differences) {
+  const bool data = differences.find(".data") != std::string_view::npos &&
+                    differences.find("sha256: ") != std::string_view::npos;
+  return data ? "a data file is not as it was then: put that back, " : "";
 }
 
 bool is_plain_file_name(std::string_view name) {
@@ -125,14 +146,10 @@ void refuse_other_key(const manifest& m, const boost::json::object& key, const s
   if (!whole)
     fail(status::data, folder.string(), ": its run.json no longer says what it was made of (\"key\"); ",
          "put that back, choose another --out, or --fresh to move it aside");
-  boost::json::object before = *old;
-  for (const char* later : {"experts", "chat"})
-    if (!before.contains(later)) before[later] = "off";  // as all runs were before it could be asked for
-  if (!before.contains("generate")) before["generate"] = 0;
-  const std::string text = differences_of(before, key);
+  const std::string text = differences_of(*old, key);
   if (text.empty()) return;
-  fail(status::config, folder.string(), " holds a ", what, " (", text,
-       "); choose another --out, or --fresh to move it aside");
+  fail(status::config, folder.string(), " holds a ", what, " (", text, "); ", advice_on(text),
+       "choose another --out, or move it aside, as run --fresh does");
 }
 
 void merge_into(boost::json::object& older, const boost::json::object& newer) {

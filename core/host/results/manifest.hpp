@@ -28,11 +28,15 @@ class manifest {
   bool empty() const { return fields.empty(); }
 };
 
-// One line for each key field that differs: "model.sha256: ab12... -> cd34...".
+// One line for each key field that differs: "model.sha256: ab12... -> cd34...". What an old key does not say
+// is as all runs were before it could be asked for; a study without "columns" had others than it has now.
 std::vector<std::string> differing_fields(const boost::json::object& old_key,
                                           const boost::json::object& new_key);
 // The same in one line, "; " between them; "" = none differs.
 std::string differences_of(const boost::json::object& old_key, const boost::json::object& new_key);
+
+// What may be done about such differences, before other advice: "put that back, "; "" = nothing else.
+std::string advice_on(std::string_view differences);
 
 // Refuses to go on in `folder` with `key` where the manifest has one with other values: status::config,
 // naming `what` the folder holds ("run of another configuration") and each field that differs.

@@ -51,7 +51,7 @@ std::uint64_t records_of(const shard_plan& p) {
 // Without bounds and shares.
 shard_plan begin_plan(const run_inputs& inputs, const std::string& backend, std::uint64_t of) {
   shard_plan out;
-  out.key = make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses, backend);
+  out.key = make_run_key(inputs, backend);
   out.limit = inputs.request.limit;
   out.command = inputs.request.command;
   out.shares.resize(of);
@@ -67,8 +67,8 @@ std::vector<weighed_record> weigh(const run_inputs& inputs) {
 
 void refuse_other_plan(const shard_plan& there, const shard_plan& mine, const fs::path& root) {
   if (const std::string text = differences(there, mine); !text.empty())
-    fail(status::config, root.string(), " holds the plan of another run (", text,
-         "); give the command that it was planned with",
+    fail(status::config, root.string(), " holds the plan of another run (", text, "); ", advice_on(text),
+         "give the command that it was planned with",
          there.limit < mine.limit ? ", enlarge it by depthlens shard" : "", ", or choose another --out");
 }
 

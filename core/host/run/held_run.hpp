@@ -19,7 +19,7 @@ class held_run {
  public:
   // Moves an existing run aside where --fresh asks for it, then takes the folder. Throws where it is another
   // process's, not a run's, or would get two tables of one name.
-  held_run(const run_inputs& inputs, run_state& state);
+  held_run(const run_inputs& inputs, run_state& state, const lock_timing& timing = {});
   ~held_run() { state_.set_folder(nullptr); }
   held_run(const held_run&) = delete;
 

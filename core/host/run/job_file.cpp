@@ -4,6 +4,8 @@
 #include "depthlens/base/byte_source.hpp"
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/nearest.hpp"
+#include "depthlens/base/text.hpp"
+#include "depthlens/base/utf8.hpp"
 #include "process/own_prefix.hpp"
 
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -53,7 +55,7 @@ std::string read_all(const fs::path& file) {
   return text;
 }
 
-using blank = std::pair<std::string_view, std::string>;
+using blank = std::pair<std::string, std::string>;
 
 // In one pass: what is filled in may look like a blank.
 std::string filled_in(std::string_view text, const std::vector<blank>& blanks) {
@@ -94,10 +96,22 @@ std::vector<std::string> resolved_arguments(const job& j) {
 std::string run_command_of(const job& j, const std::string& program) {
   std::string out = shell_quoted(program) + " run";
   for (const std::string& a : resolved_arguments(j)) out += ' ' + shell_quoted(a);
-  if (out.find('\n') != std::string::npos)
-    fail(status::usage,
-         "--write: a path or text of this command has a line break, which a job file cannot hold");
   return out;
+}
+
+// In a job file a name stands in comments, in strings of other languages and in YAML: no character may end
+// its line there, or be none.
+void refuse_unwritable(const std::string& text) {
+  bool good = true;
+  for (std::size_t at = 0; good && at < text.size();) {
+    const utf8_character c = utf8_at(text, at);
+    good = c.valid && !detail::is_control(c.value) && c.value != 0x2028 && c.value != 0x2029;
+    at += c.size;
+  }
+  if (!good)
+    fail(status::usage, "--write: ", visible_line(text),
+         " has a line break, another control character or bytes that are no UTF-8, which a job file cannot "
+         "hold");
 }
 
 // Of a job: small letters, digits and dashes, as the strictest of the engines has it.
@@ -122,6 +136,13 @@ std::string gpus_of(const job& j) {
 // What a job is given so that the program, which takes four fifths of that, has what it needs; libraries and
 // pages of files want some too.
 std::uint64_t given_mebibytes(std::uint64_t bytes) { return (bytes >> 20) * 5 / 4 + 300; }
+
+// Kubernetes makes $ of $$, and puts variables in place of $(NAME).
+std::string for_kubernetes(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '$' ? std::string("$$") : std::string(1, c);
+  return out;
+}
 
 // In a text of Groovy between three quotes.
 std::string for_nextflow(const std::string& text) {
@@ -155,6 +176,12 @@ std::string shell_quoted(const std::string& text) {
 
 std::string job_file(const std::string& engine, const job& j) {
   const std::string program = boost::dll::program_location().string();
+  for (const std::string& text : {program, j.root.string(), j.plan.command.folder.string()})
+    refuse_unwritable(text);
+  for (const std::string& a : j.plan.command.arguments) refuse_unwritable(a);
+  if (engine == "slurm" && j.plan.command.folder.string().find('\\') != std::string::npos)
+    fail(status::usage, "--write slurm: ", j.plan.command.folder.string(),
+         ": has a backslash, which #SBATCH lines take away; plan from another folder");
   std::vector<blank> blanks = {{"@SHARDS@", cat(j.plan.shards())},
                                {"@COMMAND@", run_command_of(j, program)},
                                {"@PROGRAM@", shell_quoted(program)},
@@ -165,17 +192,25 @@ std::string job_file(const std::string& engine, const job& j) {
                                {"@MINUTES@", cat(j.needs.minutes())},
                                {"@NAME@", name_of(j.root)},
                                {"@GRES@", gpus_of(j)}};
-  if (engine == "kubernetes")  // a text of YAML, not of a shell
-    for (blank& b : blanks)
-      if (b.first == "@FOLDER@")
+  if (engine == "kubernetes")
+    for (blank& b : blanks) {
+      if (b.first == "@FOLDER@")  // a text of YAML, not of a shell
         b.second = boost::json::serialize(boost::json::string(j.plan.command.folder.string()));
+      if (b.first == "@COMMAND@") b.second = for_kubernetes(b.second);
+    }
   if (engine == "snakemake")
     for (const auto& [name, text] : blanks)
       if (text.find("\"\"\"") != std::string::npos)
         fail(status::usage,
              "--write: a path or text of this command has three quotes, which a Snakefile cannot hold");
-  if (engine == "nextflow")
-    for (blank& b : blanks) b.second = for_nextflow(b.second);
+  if (engine == "nextflow") {
+    std::vector<blank> texts;
+    for (const char* name : {"COMMAND", "PROGRAM", "OUT", "FOLDER"})
+      for (const auto& [blank_name, text] : blanks)
+        if (blank_name == cat('@', name, '@'))
+          texts.emplace_back(cat('@', name, "_TEXT@"), for_nextflow(text));
+    blanks.insert(blanks.end(), texts.begin(), texts.end());
+  }
   return filled_in(read_all(recipe_file(recipe_of(engine))), blanks);
 }
 

@@ -3,6 +3,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "results/run_device.hpp"
+#include "run/agreed_plan.hpp"
 #include "run/null_means.hpp"
 #include "run/run_key.hpp"
 #include "shards/merged_logs.hpp"
@@ -37,6 +38,11 @@ std::vector<std::uint64_t> missing_shards(const merged_part& m) {
 }
 
 void note_devices(const merged_part& m, mixed_devices mixed, held_run& run) {
+  if (const std::string devices = shards_by_device(m.shards);
+      mixed == mixed_devices::refused && !devices.empty())
+    fail(status::config, run.folder().root().string(), ": its shards were computed on several devices (",
+         devices, "), and their last bits may differ; compute some again on the other (run --shard I/",
+         m.plan.shards(), " --fresh), or merge --allow-mixed-devices");
   for (const shard_state& s : m.shards) {
     const auto* about = object_at(&s.about.fields, "backend");
     if (about == nullptr) continue;  // it had no records to compute
@@ -44,7 +50,7 @@ void note_devices(const merged_part& m, mixed_devices mixed, held_run& run) {
     for (const std::string& d : devices_of(s.about.fields)) {
       boost::json::object known;
       known["backend"] = {{"devices", boost::json::value_from(devices)}};
-      devices = take_device(known, d, mixed, run.folder().root());
+      devices = take_device(known, d, mixed_devices::allowed, run.folder().root());
     }
     if (!run.fields().contains("backend") || !run.fields()["backend"].is_object()) {
       run.fields()["backend"] = *about;
@@ -65,8 +71,7 @@ registry::backend backend_of_shards(const merged_part& m) {
 }
 
 void refuse_other_inputs(const merged_part& m, const run_inputs& inputs) {
-  const boost::json::object key = make_run_key(inputs.request, inputs.model, inputs.chat.get(), inputs.lenses,
-                                               text_at(&m.plan.key, "backend").value_or(""));
+  const boost::json::object key = make_run_key(inputs, text_at(&m.plan.key, "backend").value_or(""));
   if (const std::string text = differences_of(m.plan.key, key); !text.empty())
     fail(status::config, inputs.request.out.string(), ": the shards were planned with other inputs than are ",
          "there now (", text, "); put those back");
@@ -94,9 +99,15 @@ void note_shards(const merged_part& m, bool allow_mixed_devices, held_run& run) 
       run.fields()["not_finite"] = *lost;
   }
   run.fields()["last_work"] = std::move(work);
+  // Another run's shards may be merged into one that was cut itself: status is about its own.
+  if (const auto own = shard_plan::read(run.folder().root()); own && !differences(*own, m.plan).empty())
+    return;
   boost::json::object about;
   about["of"] = m.plan.shards();
   about["merged"] = m.shards.size();
+  std::uint64_t records = 0;
+  for (const shard_state& s : m.shards) records += s.wanted;
+  about["records"] = records;
   if (!is_whole(m)) about["missing"] = number_list(missing_shards(m));
   run.fields()["shards"] = std::move(about);
 }

@@ -20,8 +20,24 @@ void add_value(boost::json::object& to, const std::string& key, const std::strin
     *there = boost::json::array{*there, value};
 }
 
-boost::json::object study_key(const study_plan& s) {
+// What the rows in a log of records are: an entry's values can be read as these columns alone.
+boost::json::object logged_columns(const study_session& session) {
+  boost::json::object out;
+  for (std::uint64_t t = 0; t < session.description().n_tables; ++t) {
+    const dlens_table& table = *session.description().tables[t];
+    if (table.flags & DLENS_TABLE_SUMMARY) continue;
+    std::string columns;
+    for (std::uint64_t c = 0; c < table.n_columns; ++c)
+      columns += cat(table.columns[c]->id, ' ', table.columns[c]->type, '\n');
+    out[table.id] = sha256(columns).substr(0, 16);
+  }
+  return out;
+}
+
+boost::json::object study_key(const study_session& session) {
+  const study_plan& s = session.plan();
   boost::json::object out, options, files, datasets;
+  out["columns"] = logged_columns(session);
   out["version"] = s.plugin.about.version;
   // Whoever writes a plugin builds it again under the same version; shipped ones have the program's.
   if (s.plugin.about.foreign) out["plugin_sha256"] = sha256_file(s.plugin.about.path);
@@ -54,8 +70,10 @@ std::string layers_kept(const std::string& asked, std::uint32_t n_layers) {
 
 }  // namespace
 
-boost::json::object make_run_key(const run_request& r, const opened_model& model, const model_chat* chat,
-                                 const run_lenses& lenses, const std::string& backend) {
+boost::json::object make_run_key(const run_inputs& inputs, const std::string& backend) {
+  const run_request& r = inputs.request;
+  const opened_model& model = inputs.model;
+  const model_chat* const chat = inputs.chat.get();
   boost::json::object key, studies;
   key["mode"] = r.published ? "seed-compat" : "default";
   key["target"] = r.target_gold ? "gold" : "final";
@@ -75,8 +93,8 @@ boost::json::object make_run_key(const run_request& r, const opened_model& model
   if (r.published) key["name"] = model.name;
   key["model_sha256"] = model.content_hash();
   key["tokenizer_sha256"] = model.tokens->get().content_hash();
-  key["lenses"] = lenses.key();
-  for (const study_plan& s : r.studies) studies[s.word] = study_key(s);
+  key["lenses"] = inputs.lenses.key();
+  for (const auto& s : inputs.sessions) studies[s->word()] = study_key(*s);
   key["studies"] = std::move(studies);
   return key;
 }

@@ -2,10 +2,7 @@
 // What results depend on, as the "key" of run.json: contents and options, never paths, threads or dates.
 #pragma once
 
-#include "model/model_chat.hpp"
-#include "model/opened_model.hpp"
-#include "run/run_lenses.hpp"
-#include "run/run_request.hpp"
+#include "run/run_inputs.hpp"
 
 #include <boost/json.hpp>
 
@@ -13,10 +10,7 @@
 
 namespace depthlens {
 
-// chat: null = prompts are sent as they are.
-boost::json::object make_run_key(const run_request& request, const opened_model& model,
-                                 const model_chat* chat, const run_lenses& lenses,
-                                 const std::string& backend);
+boost::json::object make_run_key(const run_inputs& inputs, const std::string& backend);
 
 // The parts of run.json that describe the run without being compared: model, tokenizer, data.
 boost::json::object describe_run(const run_request& request, const opened_model& model);

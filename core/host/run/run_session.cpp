@@ -19,6 +19,7 @@
 #include "run/job_end.hpp"
 #include "run/kept_states.hpp"
 #include "run/listed_outputs.hpp"
+#include "run/main_numbers.hpp"
 #include "run/merged_run.hpp"
 #include "run/not_finite_records.hpp"
 #include "run/null_means.hpp"
@@ -29,6 +30,7 @@
 #include "run/run_plan.hpp"
 #include "run/run_results.hpp"
 #include "run/run_state.hpp"
+#include "shards/shard_state.hpp"
 #include "terminal/log.hpp"
 #include "terminal/stopwatch.hpp"
 
@@ -52,6 +54,13 @@ std::function<bool(std::size_t, const record_key&)> filter_of(const run_part& pa
   };
 }
 
+// A scheduler starts the task of a lost node again at once, and long before its lock is free.
+lock_timing timing_of(const run_part& part) {
+  lock_timing out;
+  if (part.shard) out.awaited_silence = silence_of_the_dead;
+  return out;
+}
+
 // The computing part of a run: from its folder to its figures.
 class run_session {
  public:
@@ -67,7 +76,7 @@ class run_session {
                                 : inputs.records_wanted()),
         state_(state),
         quick_end_(ending),
-        run_(inputs, state),
+        run_(inputs, state, timing_of(part)),
         backend_(chosen && (run_.is_new() || part.merged != nullptr)
                      ? *chosen
                      : plugins.choose_backend(backend_word(run_.fields(), inputs.request.work.backend)),
@@ -89,8 +98,9 @@ class run_session {
   void take_shards();
   int finish(bool grown);
   int finish_records(const study_runner& runner);
+  void tell_numbers();
   int stopped(const std::string& what);
-  void note_failure(const char* why);
+  void note_failure(const char* why, status code);
 
   run_inputs& inputs_;
   const run_part& part_;
@@ -110,11 +120,14 @@ class run_session {
 int run_session::execute() {
   try {
     return work();
+  } catch (const error& e) {
+    note_failure(e.what(), e.code());
+    throw;
   } catch (const std::exception& e) {
-    note_failure(e.what());
+    note_failure(e.what(), status::internal);
     throw;
   } catch (...) {
-    note_failure("for an unknown reason");
+    note_failure("for an unknown reason", status::internal);
     throw;
   }
 }
@@ -136,7 +149,7 @@ int run_session::work() {
   was_complete_ = is_complete(run_.fields());
   const bool had_tables = tables_complete(run_.fields(), inputs_.sessions, inputs_.context.lens_labels);
   run_.begin(wanted_);
-  run_.fields().erase("failure");
+  for (const char* former : {"failure", "exit"}) run_.fields().erase(former);
   run_.save("running");
   if (part_.merged != nullptr) {
     take_shards();
@@ -274,6 +287,9 @@ int run_session::finish(bool grown) {
   run_.folder().lock().check_now();  // looks at the file itself: tables are replaced next
   changed_ = changed_ || new_tables;
   if (new_tables) results.write_tables();
+  if (const auto* shards = object_at(&run_.fields(), "shards");
+      part_.merged == nullptr && value_at(shards, "missing") != nullptr)
+    run_.fields().erase("shards");  // the rest was computed here
   if (!results.write_states()) return stopped("the files of states were not complete");
   const char* const state = part_.merged != nullptr && !is_whole(*part_.merged) ? "partial" : "complete";
   run_.save(state);  // figures can be drawn from the tables at any time
@@ -281,10 +297,22 @@ int run_session::finish(bool grown) {
   const bool drawn = results.draw(new_tables || renamed ? redraw::all : redraw::missing);
   run_.save(state);
   if (!drawn) return static_cast<int>(status::stopped);
-  std::cout << run_.folder().root().string() << '\n';
+  std::cout << run_.folder().root().string() << std::endl;
+  if (new_tables) tell_numbers();
   const bool not_finite = warn_of_not_finite(run_.fields());
   const bool nothing = warn_if_nothing_read(run_.fields());
   return static_cast<int>(not_finite || nothing ? status::partial : status::ok);
+}
+
+// Of the experiments of this command.
+void run_session::tell_numbers() {
+  std::vector<std::string> studies;
+  for (const study_plan& s : inputs_.request.studies) studies.push_back(s.word);
+  std::string text;
+  if (lists_figures(run_.fields()))
+    text = main_numbers(figures_of(run_.folder().root(), run_.fields()), studies);
+  if (!text.empty()) text += '\n';
+  log_text(text + next_commands(run_.folder().root(), inputs_.request.model));
 }
 
 int run_session::stopped(const std::string& what) {
@@ -294,10 +322,11 @@ int run_session::stopped(const std::string& what) {
 }
 
 // run.json says "running" no longer; why is on stderr. A refusal leaves a run as it was.
-void run_session::note_failure(const char* why) {
+void run_session::note_failure(const char* why, status code) {
   if (!run_.begun() || !run_.folder().lock().held() || is_complete(run_.fields())) return;
   try {
     run_.fields()["failure"] = visible(why);
+    run_.fields()["exit"] = static_cast<int>(code);
     run_.save(was_complete_ && !changed_ ? "complete" : "failed");
   } catch (const error&) {  // the first error is the one to be told
   }

@@ -8,6 +8,7 @@
 #include "run/agreed_plan.hpp"
 #include "run/counted_run.hpp"
 #include "run/job_file.hpp"
+#include "run/shard_run.hpp"
 #include "shards/shard_state.hpp"
 #include "terminal/log.hpp"
 
@@ -23,11 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void move_plan_aside(const fs::path& root) {
-  if (const auto plan = shard_plan::read(root))
-    for (const shard_state& s : look_at_shards(root, *plan))
-      if (s.phase == shard_phase::running)
-        fail(status::config, root.string(), ": shard ", s.number, " is running on ", s.holder.host,
-             ", process ", s.holder.pid, "; --fresh moves nothing away from it");
+  refuse_running_shards(root);
   if (const fs::path old = move_aside(root); !old.empty())
     log_info(cat("the former run is now ", old.string()));
 }
@@ -63,12 +60,14 @@ void print_plan(const shard_plan& plan, const shard_needs& needs, const fs::path
   };
   line("shards",
        cat(plan.shards(), ", of ", from_to(records.first->records, records.second->records, "records"),
-           " and ", from_to(tokens.first->tokens, tokens.second->tokens, "tokens")));
+           " and ", from_to(tokens.first->tokens, tokens.second->tokens, "tokens to compute")));
   line("memory", cat("at most ", needs.memory >> 20, " MiB each"));
-  line("time",
-       cat("at most ", needs.minutes(), " minutes each with ", needs.threads,
-           needs.threads == 1 ? " thread" : " threads", " (a guess, of ", std::fixed, std::setprecision(0),
-           needs.flops / 1e9, " GFLOP; depthlens bench tells how many a second a machine does)"));
+  line(
+      "time",
+      cat(needs.minutes(), " minutes are asked for each, with ", needs.threads,
+          needs.threads == 1 ? " thread" : " threads", " (10, and twice what ", std::fixed,
+          std::setprecision(0), needs.flops / 1e9,
+          " GFLOP of the largest take at 10 a second and thread; depthlens bench says what a machine does)"));
   line("plan", (root / shard_plan::file_name).string());
   if (const auto empty = std::count_if(plan.shares.begin(), plan.shares.end(),
                                        [](const shard_share& s) { return s.records == 0; }))
@@ -84,10 +83,12 @@ int plan_shards(run_request request, const planning_request& planning, registry&
   if (request.fresh) move_plan_aside(root);
   if (fs::is_directory(root) && !fs::exists(root / "run.json"))
     refuse_foreign_folder(root, "cannot become that of shards");
+  refuse_run_without_plan(root);
   request.work.backend = backend_of_plan(root, request.work.backend);
   run_inputs inputs(std::move(request));
   const counted_run counted = count_run(inputs, plugins);
-  const shard_plan plan = plan_again(inputs, counted.backend, root, planning.shards);
+  shard_plan plan = plan_again(inputs, counted.backend, root, planning.shards);
+  plan.command = inputs.request.command;  // what the plan does not hold, as --memory, may be another
   const shard_needs needs = needs_of(inputs, counted, plan);
   const fs::path place = fs::canonical(root);
   print_plan(plan, needs, place, planning.engine.empty() ? std::cout : std::cerr);

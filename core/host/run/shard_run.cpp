@@ -2,6 +2,7 @@
 #include "run/shard_run.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "depthlens/base/text.hpp"
 #include "results/folder_owner.hpp"
 #include "run/agreed_plan.hpp"
 #include "run/run_session.hpp"
@@ -66,7 +67,7 @@ std::vector<shard_state> find_shards(const std::vector<fs::path>& folders, const
       shard_state& known = out[s.number - 1];
       if (s.phase == shard_phase::done && known.phase == shard_phase::done)
         fail(status::config, "shard ", s.number, " is there twice: ", known.folder.string(), " and ",
-             s.folder.string(), "; leave one out");
+             s.folder.string(), "; move one of the two away");
       if (known.phase == shard_phase::not_begun || s.phase == shard_phase::done) known = std::move(s);
     }
   return out;
@@ -112,6 +113,7 @@ int execute_shard(run_request request, registry& plugins) {
     fail(status::usage, "--dry-run cannot go with --shard: depthlens shard says what each will take");
   if (std::filesystem::is_directory(request.out) && !std::filesystem::exists(request.out / "run.json"))
     refuse_foreign_folder(request.out, "cannot become that of shards");
+  refuse_run_without_plan(request.out);
   run_part part;
   part.shard = place_of(request);
   request.work.backend = backend_of_plan(part.shard->root, request.work.backend);
@@ -121,7 +123,7 @@ int execute_shard(run_request request, registry& plugins) {
   try {
     return execute_run(std::move(request), plugins, part);
   } catch (const error& e) {
-    if (e.code() != status::stopped) note_failed_start(folder, e.what());
+    if (e.code() != status::stopped) note_failed_start(folder, e.what(), static_cast<int>(e.code()));
     throw;
   }
 }
@@ -132,12 +134,42 @@ void refuse_unmerged(const fs::path& folder) {
          " puts them together, --shard I/N goes on with one, --fresh moves them aside");
 }
 
+void refuse_running_shards(const fs::path& folder) {
+  const auto plan = shard_plan::read(folder);
+  if (!plan) return;
+  for (const shard_state& s : look_at_shards(folder, *plan))
+    if (s.phase == shard_phase::running)
+      fail(status::config, folder.string(), ": shard ", s.number, " is running on ",
+           visible_line(s.holder.host), ", process ", s.holder.pid, "; --fresh moves nothing away from it");
+}
+
+void refuse_folder_of_shard(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  const fs::path own = whole.has_filename() ? whole : whole.parent_path();
+  const fs::path root = own.parent_path().parent_path();
+  if (own.parent_path().filename() == "shards" && fs::exists(root / shard_plan::file_name))
+    fail(status::config, folder.string(), ": is the folder of a shard; give that of the run, ",
+         root.string());
+}
+
+void refuse_run_without_plan(const fs::path& folder) {
+  if (fs::exists(folder / "run.json") && !fs::exists(folder / shard_plan::file_name))
+    fail(status::config, folder.string(),
+         ": holds a run that was not cut into shards; depthlens run goes on "
+         "with it, --fresh moves it aside, or choose another --out");
+}
+
 int execute_merge(run_request request, const merge_request& merge, registry& plugins) {
   const merged_part parts = parts_of(merge);
   for (const fs::path& folder : merge.folders) refuse_within(request.out, folder);
   refuse_foreign_folder(request.out, "cannot become that of a run");
   run_part part;
   part.merged = &parts;
+  const manifest there = manifest::read(request.out / "run.json");
+  if (const auto merged = number_at(object_at(&there.fields, "shards"), "merged");
+      is_complete(there.fields) && merged.value_or(0) > parts.shards.size())
+    fail(status::config, request.out.string(), ": holds the tables of ", *merged, " shards, and here are ",
+         parts.shards.size(), "; choose another --out");
   request.fresh = false;
   request.work.backend = text_at(&parts.plan.key, "backend").value_or(request.work.backend);
   return execute_run(std::move(request), plugins, part);

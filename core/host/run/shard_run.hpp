@@ -21,6 +21,16 @@ int execute_shard(run_request request, registry& plugins);
 // status::config.
 void refuse_unmerged(const std::filesystem::path& folder);
 
+// A folder of which a shard is running is not moved aside: status::config.
+void refuse_running_shards(const std::filesystem::path& folder);
+
+// The folder of a shard, which lies in that of the run, is not one to run, verify or draw by itself:
+// status::config, naming the run's.
+void refuse_folder_of_shard(const std::filesystem::path& folder);
+
+// A folder in which one process has a run, which its shards would hide: status::config.
+void refuse_run_without_plan(const std::filesystem::path& folder);
+
 struct merge_request {
   std::vector<std::filesystem::path> folders;  // with shards of one plan; request.out of run is the first
   bool partial = false;                        // make tables of the shards that are there

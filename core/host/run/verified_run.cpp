@@ -153,22 +153,37 @@ sample draw(const numbered_records& records, std::uint64_t n, std::uint64_t seed
   return out;
 }
 
-// A run keeps the mean states of --null mean that it began with, of whichever records those were.
-void take_mean_states(const manifest& m, const fs::path& run, const fs::path& again) {
+// What a run knows from before: the data sets of its earlier commands, and the mean states of --null mean
+// that it began with, of whichever records those were.
+void take_earlier_parts(const manifest& m, const fs::path& run, const fs::path& again) {
   fs::create_directories(again);
-  const auto sha256 = copy_null_means(m, run, again);
-  if (!sha256) return;
   manifest begun;
   begun.fields["depthlens"] = DEPTHLENS_VERSION;
-  begun.fields["key"] = {{"null_mean", *sha256}};
+  boost::json::object key;
+  if (const auto* studies = value_at(object_at(&m.fields, "key"), "studies")) key["studies"] = *studies;
+  if (const auto sha256 = copy_null_means(m, run, again)) key["null_mean"] = *sha256;
+  begun.fields["key"] = std::move(key);
+  if (const auto* data = value_at(&m.fields, "data")) begun.fields["data"] = *data;
   begun.write(again / "run.json");
+}
+
+// Every pair of experiment and lens, of all experiments or of those in `words`.
+template <class Visit>
+void each_result(const boost::json::object& manifest, const std::string& words, Visit&& visit) {
+  const auto* const tables = object_at(&manifest, "tables");
+  if (tables == nullptr) return;
+  const std::string asked = cat('+', words, '+');
+  for (const auto& [study, lenses] : *tables)
+    if ((words.empty() || asked.find(cat('+', study, '+')) != std::string::npos) && lenses.is_object())
+      for (const auto& [label, files] : lenses.get_object())
+        visit(std::pair(std::string(study), std::string(label)));
 }
 
 // What run.json says of the command's inputs and of what was kept.
 void verify_manifest(const opened_run& run, const manifest& m, verified& out) {
   const run_inputs& i = run.inputs;
-  const boost::json::object now = make_run_key(i.request, i.model, i.chat.get(), i.lenses,
-                                               text_at(object_at(&m.fields, "key"), "backend").value_or(""));
+  const boost::json::object now =
+      make_run_key(i, text_at(object_at(&m.fields, "key"), "backend").value_or(""));
   if (const auto* key = object_at(&m.fields, "key"); key == nullptr)
     tell(out, "run.json: does not say what the run was made of (\"key\")");
   else if (const std::string d = differences_of(*key, now); !d.empty())
@@ -241,6 +256,23 @@ void verify_files(const fs::path& run, verified& out) {
                                                                                : "not as the run wrote it"));
 }
 
+bool are_verified(const std::string& words, const boost::json::object& manifest, const verified& so_far) {
+  bool any = false, all = true;
+  each_result(manifest, words, [&](const auto& result) {
+    any = true;
+    all = all && so_far.results.contains(result);
+  });
+  return any && all;
+}
+
+void verify_nothing_is_missing(const boost::json::object& manifest, verified& out) {
+  each_result(manifest, "", [&](const auto& result) {
+    if (!out.results.contains(result))
+      tell(out,
+           cat("run.json: no command there makes the tables of ", result.first, ", lens ", result.second));
+  });
+}
+
 void verify_results(run_request request, std::uint64_t records, std::uint64_t seed, registry& plugins,
                     verified& out) {
   const temporary_folder temporary("verify");
@@ -249,6 +281,11 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
   request.fresh = request.dry_run = false;
   run_request again = request;
   const opened_run run(std::move(request));
+  bool anything = false;
+  for (const auto& s : run.inputs.sessions)
+    for (const std::string& label : run.inputs.context.lens_labels)
+      anything = out.results.insert({s->word(), label}).second || anything;
+  if (!anything) return;
   fs::create_directory(temporary.path() / "data");
   verify_manifest(run, m, out);
   verify_tables(run, m, temporary.path() / "data", out);
@@ -256,7 +293,7 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
   if (drawn.empty()) return;
   again.out = temporary.path() / "run";
   again.limit = std::numeric_limits<std::uint64_t>::max();  // it may have been larger once
-  take_mean_states(m, run.inputs.request.out, again.out);
+  take_earlier_parts(m, run.inputs.request.out, again.out);
   const run_part part{.sample =
                           [&](std::size_t study, const record_key& key) {
                             return drawn.contains({study, key});

@@ -3,6 +3,8 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
+#include "results/folder_lock.hpp"
+#include "results/run_device.hpp"
 #include "results/run_progress.hpp"
 
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <map>
 #include <utility>
 
 namespace depthlens {
@@ -49,6 +52,7 @@ void look_at_progress(const fs::path& file, shard_state& s) {
   const auto p = read_progress(file);
   if (!p) return;
   s.finished = std::max(s.finished, p->finished);
+  if (s.wanted == 0) s.wanted = p->wanted;
   s.progressed = age(file);
   if (s.phase == shard_phase::running && s.progressed)
     if (const auto left = p->left()) s.left = std::max(milliseconds(0), *left - *s.progressed);
@@ -61,11 +65,13 @@ void look_at_failed_start(shard_state& s) {
   if (!std::getline(in, s.failure)) return;
   s.failure = visible_line(s.failure.substr(0, longest_failure));
   s.phase = shard_phase::failed;
+  if (int code = 0; in >> code) s.exit = code;
 }
 
 shard_phase phase_of(const manifest& about) {
   const std::string status = text_at(&about.fields, "status").value_or("");
   if (status == "complete") return shard_phase::done;
+  if (status == "partial") return shard_phase::part;
   if (status == "stopped") return shard_phase::stopped;
   if (status == "failed") return shard_phase::failed;
   return status.empty() ? shard_phase::not_begun : shard_phase::dead;
@@ -81,10 +87,14 @@ std::string_view phase_name(shard_phase p) {
       return "running";
     case shard_phase::stopped:
       return "stopped";
+    case shard_phase::short_of_plan:
+      return "to go on";
     case shard_phase::failed:
       return "failed";
     case shard_phase::dead:
       return "dead";
+    case shard_phase::part:
+      return "in part";
     case shard_phase::done:
       return "done";
   }
@@ -100,7 +110,11 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
   s.folder = folder;
   s.wanted = wanted.value_or(0);
   std::error_code absent;
-  if (!fs::is_directory(s.folder, absent)) return s;
+  if (!fs::is_directory(s.folder, absent)) {
+    if (absent == std::errc::permission_denied)
+      fail(status::permission, s.folder.string(), ": cannot be looked into: ", absent.message());
+    return s;
+  }
   try {
     s.about = manifest::read(s.folder / "run.json");
     s.phase = phase_of(s.about);
@@ -113,28 +127,33 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
   if (!wanted) s.wanted = number_at(records, "wanted").value_or(0);
   if (s.phase == shard_phase::failed && s.failure.empty())
     s.failure = text_at(&s.about.fields, "failure").value_or("");
+  if (const auto code = number_at(&s.about.fields, "exit"); code && s.phase == shard_phase::failed)
+    s.exit = static_cast<int>(std::min<std::uint64_t>(*code, 255));
   // Planned for more records since: it is to go on.
   if (wanted && s.phase == shard_phase::done && number_at(records, "wanted") != wanted)
-    s.phase = shard_phase::stopped;
+    s.phase = shard_phase::short_of_plan;
   const bool locked = fs::exists(s.folder / "log" / "lock", absent);
   if (locked && look_at_holder(s.folder / "log" / "lock", s))
     s.phase = shard_phase::running;
   else if (locked && s.phase == shard_phase::not_begun)
     s.phase = shard_phase::dead;
+  if (s.phase == shard_phase::dead && locked && s.renewed && !s.holder.is_of_this_machine())
+    s.taken_over = std::max(milliseconds(0), lock_timing().lease - *s.renewed);
   if (s.phase == shard_phase::not_begun) look_at_failed_start(s);
-  if (s.phase != shard_phase::not_begun && s.phase != shard_phase::done)
+  if (s.phase != shard_phase::not_begun && s.phase != shard_phase::done && s.phase != shard_phase::part)
     look_at_progress(s.folder / "log" / "progress", s);
   return s;
 }
 
 }  // namespace
 
-void note_failed_start(const fs::path& folder, std::string_view why) noexcept {
+void note_failed_start(const fs::path& folder, std::string_view why, int exit) noexcept {
   try {
     std::error_code code;
     if (fs::exists(folder / "log" / "lock", code) || fs::exists(folder / "run.json", code)) return;
     fs::create_directories(folder, code);
-    std::ofstream(folder / failed_start) << visible_line(why.substr(0, longest_failure)) << '\n';
+    std::ofstream(folder / failed_start) << visible_line(why.substr(0, longest_failure)) << '\n'
+                                         << exit << '\n';
   } catch (const std::exception&) {  // the failure itself is what counts
   }
 }
@@ -145,6 +164,20 @@ shard_state look_at_shard(const fs::path& root, const shard_plan& plan, std::uin
   shard_state s = look_at(root / shard_folder(number, plan.shards()), plan.shares[number - 1].records);
   s.number = number;
   return s;
+}
+
+std::string shards_by_device(const std::vector<shard_state>& shards) {
+  std::map<std::string, std::vector<std::uint64_t>> by_device;
+  for (const shard_state& s : shards)
+    for (const std::string& d : devices_of(s.about.fields)) {
+      auto& numbers = by_device[device_class(d)];
+      if (numbers.empty() || numbers.back() != s.number) numbers.push_back(s.number);
+    }
+  if (by_device.size() < 2) return "";
+  std::string out;
+  for (const auto& [device, numbers] : by_device)
+    out += cat(out.empty() ? "" : "; ", visible_line(device), ": ", number_list(numbers));
+  return out;
 }
 
 std::vector<shard_state> look_at_shards(const fs::path& root, const shard_plan& plan) {

@@ -19,9 +19,11 @@ namespace depthlens {
 enum class shard_phase {
   not_begun,
   running,
-  stopped,  // by a signal; the same command goes on
-  failed,   // with an error
-  dead,     // its process is gone without a word
+  stopped,        // by a signal; the same command goes on
+  short_of_plan,  // done before the plan was enlarged
+  failed,         // with an error
+  dead,           // its process is gone without a word
+  part,           // of a whole run: merged of some of its shards
   done
 };
 std::string_view phase_name(shard_phase p);  // "not begun"
@@ -35,19 +37,25 @@ struct shard_state {
   lock_holder holder;                      // running or dead: its process
   // By the clock of the file system: since the holder renewed its lock, and since a record was finished.
   std::optional<std::chrono::milliseconds> renewed, progressed;
-  std::optional<std::chrono::milliseconds> left;  // running
-  std::string failure;                            // what it failed with, or what is wrong with its folder
+  std::optional<std::chrono::milliseconds> left;        // running
+  std::optional<std::chrono::milliseconds> taken_over;  // dead: when another task may have it
+  std::string failure;      // what it failed with, or what is wrong with its folder
+  std::optional<int> exit;  // its exit status; failed
 };
 
-// A process of another machine counts as gone when it has not renewed its lock for so long.
+// A process of another machine counts as gone when it has not renewed its lock for so long; its folder can be
+// taken over when the lease of folder_lock.hpp is over.
 inline constexpr std::chrono::milliseconds silence_of_the_dead{60'000};
 
 // Of a run that one process does; its number is 1.
 shard_state look_at_run(const std::filesystem::path& folder);
-// Leaves in the folder of a shard why it could not begin, for the shard_state of one without run.json. Where
-// that cannot be written, or a process is at the shard, nothing is.
-void note_failed_start(const std::filesystem::path& folder, std::string_view why) noexcept;
+// Leaves in the folder of a shard why, and with which exit status, it could not begin, for the shard_state of
+// one without run.json. Where that cannot be written, or a process is at the shard, nothing is.
+void note_failed_start(const std::filesystem::path& folder, std::string_view why, int exit) noexcept;
 shard_state look_at_shard(const std::filesystem::path& root, const shard_plan& plan, std::uint64_t number);
 std::vector<shard_state> look_at_shards(const std::filesystem::path& root, const shard_plan& plan);
+
+// Which shards were computed on which class of device: "cpu (AVX2): 1-3; cpu (SSE4.1): 4". "" = all on one.
+std::string shards_by_device(const std::vector<shard_state>& shards);
 
 }  // namespace depthlens

@@ -4,8 +4,10 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 
+#include <boost/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +18,7 @@ namespace depthlens {
 namespace {
 
 std::atomic<bool> is_quiet{false};
+std::atomic<progress_form> form{progress_form::automatic};
 std::mutex guard;
 std::string status_line;
 
@@ -36,7 +39,16 @@ std::string fit_for_a_line(std::string_view message) {
       line, [](const utf8_character& c, std::size_t) { return !c.valid || detail::is_control(c.value); });
 }
 
-void write_line(std::string_view before, std::string_view line) {
+void write_object(std::string_view event, const boost::json::object& members) {
+  boost::json::object all{{"event", event}};
+  all.insert(members.begin(), members.end());
+  const std::string out = boost::json::serialize(all) + '\n';
+  const std::lock_guard lock(guard);
+  std::fwrite(out.data(), 1, out.size(), stderr);
+}
+
+void write_line(std::string_view event, std::string_view before, std::string_view line) {
+  if (form == progress_form::json) return write_object(event, {{"text", fit_for_a_line(line)}});
   const std::lock_guard lock(guard);
   std::string out;
   if (!status_line.empty()) out += "\r\033[K";
@@ -52,14 +64,28 @@ void write_line(std::string_view before, std::string_view line) {
 void set_quiet(bool quiet) { is_quiet = quiet; }
 bool quiet() { return is_quiet; }
 
+void set_progress(progress_form asked) { form = asked; }
+progress_form progress_asked() { return form; }
+
 void log_info(std::string_view line) {
-  if (!is_quiet) write_line("depthlens: ", line);
+  if (!is_quiet) write_line("info", "depthlens: ", line);
 }
 void log_warning(std::string_view line) {
-  write_line(use_colour() ? "depthlens: \033[33mwarning:\033[0m " : "depthlens: warning: ", line);
+  write_line("warning", use_colour() ? "depthlens: \033[33mwarning:\033[0m " : "depthlens: warning: ", line);
 }
 void log_error(std::string_view line) {
-  write_line(use_colour() ? "depthlens: \033[31merror:\033[0m " : "depthlens: error: ", line);
+  write_line("error", use_colour() ? "depthlens: \033[31merror:\033[0m " : "depthlens: error: ", line);
+}
+void log_text(std::string_view lines) {
+  if (is_quiet) return;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    write_line("text", "", lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+void log_progress(const boost::json::object& members) {
+  if (!is_quiet) write_object("progress", members);
 }
 
 bool stderr_is_terminal() {
@@ -67,7 +93,7 @@ bool stderr_is_terminal() {
     const char* term = std::getenv("TERM");
     return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::string_view(term) != "dumb");
   }();
-  return terminal;
+  return terminal && form == progress_form::automatic;
 }
 
 bool use_colour() {

@@ -5,6 +5,8 @@
 #include "terminal/log.hpp"
 #include "terminal/time_words.hpp"
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 #include <iomanip>
 
@@ -13,6 +15,7 @@ namespace {
 
 constexpr auto redraw_every = std::chrono::milliseconds(100);
 constexpr auto plain_line_every = std::chrono::seconds(30);
+constexpr auto object_every = std::chrono::seconds(1);
 constexpr int bar_width = 24;
 
 }  // namespace
@@ -21,16 +24,24 @@ progress::progress(std::string what, std::uint64_t total) : what_(std::move(what
 
 progress::~progress() {
   if (stderr_is_terminal()) set_status_line("");
+  try {  // who reads objects knows by the last one how much was done
+    if (progress_asked() == progress_form::json && done_ != shown_) show(done_, clock::now());
+  } catch (...) {
+  }
+}
+
+bool progress::is_time(clock::time_point now) const {
+  if (progress_asked() == progress_form::none || quiet()) return false;
+  if (progress_asked() == progress_form::json) return now - last_ >= object_every;
+  return now - last_ >=
+         (stderr_is_terminal() ? clock::duration(redraw_every) : clock::duration(plain_line_every));
 }
 
 void progress::add(std::uint64_t n) {
   const std::uint64_t done = done_ += n;
   const auto now = clock::now();
   const std::unique_lock lock(guard_, std::try_to_lock);
-  if (!lock || quiet()) return;
-  if (now - last_ <
-      (stderr_is_terminal() ? clock::duration(redraw_every) : clock::duration(plain_line_every)))
-    return;
+  if (!lock || !is_time(now)) return;
   last_ = now;
   show(done, now);
 }
@@ -46,8 +57,15 @@ void progress::show(std::uint64_t done, clock::time_point now) {
   const double all = static_cast<double>(total_),
                at = std::min(all, std::max(static_cast<double>(done), at_));
   const double rate = at / std::max(seconds, 1e-9);
+  shown_ = done;
   // Of the first moments nothing follows.
   const bool tells = at > 0.02 * all && seconds > 1;
+  if (progress_asked() == progress_form::json) {
+    boost::json::object o{{"what", what_}, {"done", done}, {"of", total_}, {"seconds", seconds}};
+    o["seconds_left"] = tells ? boost::json::value((all - at) / rate) : boost::json::value();
+    if (!note_.empty()) o["note"] = note_;
+    return log_progress(o);
+  }
   const std::string left = tells ? cat("  ", time_words((all - at) / rate), " left") : "";
   const std::string speed =
       done > 0 ? cat("  ", std::fixed, std::setprecision(rate < 0.1 ? 3 : 1), rate, "/s") : "";

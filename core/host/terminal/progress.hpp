@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a run is: a bar with rate and time left on a terminal, otherwise a plain line every 30 seconds.
+// How far a run is: a bar with rate and time left on a terminal, otherwise a plain line every 30 seconds, or
+// an object of JSON every second: see --progress.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@ class progress {
  private:
   using clock = std::chrono::steady_clock;
   void show(std::uint64_t done, clock::time_point now);
+  bool is_time(clock::time_point now) const;
 
   const std::string what_;
   const std::uint64_t total_;
@@ -33,6 +35,7 @@ class progress {
   std::string note_;
   double at_ = 0;
   clock::time_point last_ = start_;
+  std::uint64_t shown_ = 0;
 };
 
 }  // namespace depthlens

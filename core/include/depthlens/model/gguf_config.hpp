@@ -193,6 +193,9 @@ inline architecture architecture_from_gguf(const gguf_file& file) {
   }
   detail::refuse_unknown_gguf_keys(file, *family);
   const block_part block = detail::read_gguf_sizes(file, *family, a);
+  if (a.n_layers > file.tensors().size())  // a few bytes would be many blocks in memory
+    fail(status::data, file.path(), ": ", family->name, ".block_count is ", a.n_layers,
+         ", but there are only ", file.tensors().size(), " tensors");
   a.blocks.assign(a.n_layers, block);
   for (std::uint32_t i = 0; i < a.n_layers; ++i) a.blocks[i].attention->kv_layer = i;
   if (family->more != nullptr) family->more(file, a);

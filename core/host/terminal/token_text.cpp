@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands/token_text.hpp"
+#include "terminal/token_text.hpp"
 
 #include "depthlens/base/text.hpp"
 #include "depthlens/base/utf8.hpp"
@@ -94,6 +94,16 @@ std::string shortened_text(const std::string& text, std::size_t most) {
   std::size_t at = 0;
   for (std::size_t n = 0; at < text.size() && n < most; ++n) at += utf8_at(text, at).size;
   return at < text.size() ? text.substr(0, at) + "\xE2\x80\xA6" : text;
+}
+
+std::size_t columns_of_text(const std::string& text) {
+  std::size_t columns = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const utf8_character c = utf8_at(text, at);
+    columns += columns_of(c.value);
+    at += c.size;
+  }
+  return columns;
 }
 
 std::string column_text(const std::string& text, std::size_t width) {

@@ -20,6 +20,9 @@ std::string shown_text(std::string_view bytes);
 // Its first `most` characters, with U+2026 behind them where that is not all.
 std::string shortened_text(const std::string& text, std::size_t most);
 
+// How many columns of a terminal it takes.
+std::size_t columns_of_text(const std::string& text);
+
 // The text, cut or filled up with blanks to so many columns of a terminal, of which some characters take two
 // and some none.
 std::string column_text(const std::string& text, std::size_t width);

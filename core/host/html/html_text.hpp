@@ -5,6 +5,8 @@
 
 #include <depthlens/base/utf8.hpp>
 
+#include <boost/json.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -78,6 +80,18 @@ inline std::string html_escaped(std::string_view text) {
 
 inline std::string html_text(std::string_view text, std::size_t limit = 1000) {
   return html_escaped(seen_text(text, limit));
+}
+
+// A string of JSON inside <script>, which it cannot end; valid UTF-8.
+inline std::string script_text(std::string_view text) {
+  std::string out;
+  for (const char c : boost::json::serialize(boost::json::string(text))) {
+    if (c == '<')
+      out += "\\u003c";
+    else
+      out += c;
+  }
+  return out;
 }
 
 // Its writing direction is its own, and does not reorder what stands beside it.

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong between a plan and its merge: commands that do not fit the folder they name, and states
+// that nobody finished. Each is refused by name, or told as it is.
+#include "program/sharded_run.hpp"
+#include "program/suspended_run.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <fstream>
+#include <string>
+
+BOOST_AUTO_TEST_SUITE(cluster_mistakes)
+
+namespace {
+
+using namespace depthlens;
+using namespace depthlens::test;
+namespace fs = std::filesystem;
+
+const sharded_run& tiny() {
+  static const sharded_run once(12);
+  return once;
+}
+
+std::string text_of(const std::string& name) { return tiny().path(name).string(); }
+
+// Of one experiment, with these options besides.
+words one(const std::string& command, const std::string& out, const words& more = {}) {
+  return words{command,     "early-exit", "--model",  tiny().model(),
+               "--out",     text_of(out), "--data",   "early-exit=" + tiny().data().string(),
+               "--threads", "1",          "--format", "svg"} +
+         more;
+}
+
+std::string said_by(const words& command) { return must_work(command).out; }
+
+void check_says(const words& command, const std::string& part) {
+  const std::string text = said_by(command);
+  BOOST_TEST(text.find(part) != std::string::npos, part << " is not in: " << text);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_run_that_was_made_by_several_commands_is_verified_as_a_whole) {
+  const words facts = words{"run", "facts", "--model", tiny().model(), "--out", text_of("grown")} +
+                      words{"--data", "facts=" + tiny().data().string(), "--format", "svg"};
+  must_work(facts + words{"--lens", "logit", "--lens", "b:logit"});
+  must_work(facts);
+  must_work(one("run", "grown"));
+  must_work(one("run", "grown"));
+  const auto commands = manifest_of(tiny().path("grown")).at("commands").as_object();
+  BOOST_TEST(commands.size() == 3U);
+  BOOST_TEST(commands.contains("facts (2)"));
+  check_says({"verify", text_of("grown"), "--rows", "3"}, "no difference");
+  fs::remove(tiny().path("grown") / "log/facts.b.log");
+  check_refused({"verify", text_of("grown"), "--rows", "1"}, status::no_input, "log/facts.b.log");
+}
+
+BOOST_AUTO_TEST_CASE(data_sets_that_came_one_by_one_are_verified_too) {
+  const auto pos = [](const std::string& set) {
+    return words{"run",      "pos",
+                 "--model",  tiny().model(),
+                 "--out",    text_of("sets"),
+                 "--format", "svg",
+                 "--data",   cat("pos.", set, "=", tiny().data().string())};
+  };
+  must_work(pos("DET"));
+  must_work(pos("NOUN"));
+  check_says({"verify", text_of("sets"), "--rows", "30"}, "24 records: no difference");
+  const fs::path file = tiny().path("sets") / "run.json";
+  boost::json::object manifest = manifest_of(tiny().path("sets"));
+  manifest["commands"] = boost::json::object();
+  std::ofstream(file) << boost::json::serialize(manifest);
+  const outcome none = depthlens_says({"verify", text_of("sets")});
+  BOOST_TEST(none.code == 65);
+  BOOST_TEST(none.out.find("no command there makes the tables of pos, lens logit") != std::string::npos,
+             none.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_of_one_process_is_not_hidden_behind_shards) {
+  must_work(one("run", "whole"));
+  check_refused(one("shard", "whole", {"--n", "2"}), status::config, text_of("whole"), "not cut into shards");
+  check_refused(one("run", "whole", {"--shard", "1/2"}), status::config, "not cut into shards");
+  check_says({"status", text_of("whole")}, "12 of 12");
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_is_not_moved_away_from_a_shard_that_runs_there) {
+  must_work(one("shard", "busy", {"--n", "2"}));
+  const fs::path lock = tiny().path("busy") / "shards/0001-of-0002/log/lock";
+  process running(words{program()} + one("run", "busy", {"--shard", "1/2"}));
+  while (!has_bytes(lock, 10) && !running.ends_within(std::chrono::milliseconds(1))) {
+  }
+  if (running.suspend()) {
+    check_refused(one("run", "busy", {"--fresh"}), status::config, "shard 1 is running",
+                  cat("process ", running.pid()));
+    running.send(SIGKILL);
+  }
+  running.wait();
+}
+
+BOOST_AUTO_TEST_CASE(the_folder_of_a_shard_is_not_taken_for_that_of_a_run) {
+  for (const char* which : {"1/2", "2/2"}) must_work(one("run", "parts", {"--shard", which}));
+  const std::string shard = text_of("parts/shards/0001-of-0002");
+  check_refused(one("run", "parts/shards/0001-of-0002"), status::config, "is the folder of a shard",
+                text_of("parts"));
+  for (const char* command : {"verify", "plot", "report"})
+    check_refused({command, shard}, status::config, "is the folder of a shard");
+  must_work({"merge", text_of("parts")});
+}
+
+BOOST_AUTO_TEST_CASE(status_of_merged_shards_says_what_the_tables_are_of) {
+  for (const char* which : {"1/2", "2/2"}) must_work(one("run", "first", {"--shard", which, "--limit", "4"}));
+  must_work({"merge", text_of("first")});
+  check_says({"status", text_of("first")}, "merged     2 of 2 shards, 4 records\n");
+  must_work(one("shard", "first", {"--n", "2", "--limit", "12"}));
+  check_says({"status", text_of("first")}, "to go on");
+  for (const char* which : {"1/2", "2/2"})
+    must_work(one("run", "first", {"--shard", which, "--limit", "12"}));
+  check_says({"status", text_of("first")}, "4 records: not all that is planned; merge again");
+
+  // Of shards in two folders, and of a part, in a folder without a plan.
+  must_work(one("run", "here", {"--shard", "1/2"}));
+  must_work({"merge", text_of("here"), "--partial", "--out", text_of("part")});
+  check_says({"status", text_of("part")}, "in part");
+  BOOST_TEST(said_by({"status", text_of("part"), "--left"}) == "\n");
+  must_work(one("run", "there", {"--shard", "2/2"}));
+  must_work({"merge", text_of("here"), text_of("there")});
+  check_says({"status", text_of("here")}, "done       2 shards: 1-2");
+  BOOST_TEST(said_by({"status", text_of("here"), "--left"}) == "\n");
+  check_refused({"merge", text_of("here"), "--partial"}, status::config, "holds the tables of 2 shards");
+  const auto json = boost::json::parse(said_by({"status", text_of("here"), "--json"}));
+  BOOST_TEST((json.at("merged").at("records") == 12));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_task_ended_with_is_told_with_its_code) {
+  must_work(one("shard", "failing", {"--n", "2"}));
+  surroundings little;
+  little.environment["DEPTHLENS_MEMORY"] = "1M";
+  BOOST_TEST(depthlens_says(one("run", "failing", {"--shard", "2/2"}), little).code == 69);
+  check_says({"status", text_of("failing")}, "exit 69: ");
+  const auto json = boost::json::parse(said_by({"status", text_of("failing"), "--json"}));
+  BOOST_TEST((json.at("shards").at(1).at("exit") == 69));
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_data_file_is_named_as_such) {
+  const scratch_folder folder;
+  const fs::path data = folder.write("a.json", read_bytes(tiny().data()));
+  words command = one("run", "edited");
+  for (std::string& word : command)
+    if (word.starts_with("early-exit=")) word = "early-exit=" + data.string();
+  must_work(command + words{"--shard", "1/2"});
+  std::ofstream(data, std::ios::app) << '\n';
+  check_refused(command + words{"--shard", "2/2"}, status::config,
+                "studies.early-exit.data.sha256: ", "a data file is not as it was then: put that back");
+}
+
+BOOST_AUTO_TEST_CASE(a_config_file_does_not_begin_a_run_anew_each_time) {
+  const scratch_folder folder;
+  for (const char* line : {"fresh = true", "shard = 1/2"}) {
+    const fs::path config = folder.write("c.ini", line);
+    check_refused(one("run", "config", {"--config", config.string()}), status::usage,
+                  "is for the command line");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_job_file_holds_the_options_that_were_typed_for_it) {
+  must_work(one("shard", "again", {"--n", "2"}));
+  const std::string file =
+      said_by(one("shard", "again", {"--n", "2", "--write", "slurm", "--window", "16", "--memory", "900M"}));
+  BOOST_TEST(file.find("--window 16") != std::string::npos, file);
+  BOOST_TEST(file.find("--memory 900M") != std::string::npos, file);
+  words glued = one("shard", "unused", {"--n", "2", "--write", "slurm"});
+  const auto at = std::find(glued.begin(), glued.end(), "--out");
+  *at = "-qo";
+  const std::string once = said_by(glued);
+  BOOST_TEST(once.find("-qo") == std::string::npos, once);
+  BOOST_TEST(once.find("--out " + text_of("unused")) != std::string::npos, once);
+}
+
+BOOST_AUTO_TEST_CASE(no_name_becomes_a_line_of_a_job_file) {
+  for (const char* bad : {"a\nb", "a\rb",
+                          "a\xC2\x85"
+                          "b",
+                          "a\xE2\x80\xA8"
+                          "b",
+                          "a\xff"
+                          "b"})
+    for (const char* engine : {"slurm", "hyperqueue", "parallel", "snakemake", "nextflow", "kubernetes"}) {
+      check_refused(one("shard", bad, {"--n", "2", "--write", engine}), status::usage,
+                    "a job file cannot hold");
+      fs::remove_all(tiny().path(bad));
+    }
+  // The folder in which it is planned stands in them too.
+  const fs::path here = tiny().path("c\ntouch X\n");
+  fs::create_directories(here);
+  surroundings s;
+  s.folder = here;
+  const outcome o = depthlens_says(one("shard", "planned", {"--n", "2", "--write", "slurm"}), s);
+  BOOST_TEST(o.code == 64);
+  // A shell gets what Groovy's comments and Kubernetes' arguments hold as it stands there.
+  const std::string name = "it's $(touch X) $$";
+  const std::string nextflow = said_by(one("shard", name, {"--n", "2", "--write", "nextflow"}));
+  BOOST_TEST(nextflow.find("status '" + text_of("it'\\''s $(touch X) $$") + "'") != std::string::npos,
+             nextflow);
+  const std::string kubernetes = said_by(one("shard", name, {"--n", "2", "--write", "kubernetes"}));
+  BOOST_TEST(kubernetes.find("s $$(touch X) $$$$'") != std::string::npos, kubernetes);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -93,10 +93,24 @@ struct read_back {
   std::vector<std::int64_t> batches;  // their rows: row groups, record batches
 };
 
+// Before 24 a table came by a pointer.
+template <class Reader>
+std::shared_ptr<arrow::Table> table_in(Reader& reader) {
+  if constexpr (requires { reader.ReadTable(); }) {
+    return must(reader.ReadTable());
+  } else {
+    std::shared_ptr<arrow::Table> out;
+    must(reader.ReadTable(&out));
+    return out;
+  }
+}
+
 inline read_back read_parquet(const std::string& bytes) {
   read_back out;
-  const auto reader = must(parquet::arrow::OpenFile(source_of(bytes), arrow::default_memory_pool()));
-  out.table = must(reader->ReadTable());
+  parquet::arrow::FileReaderBuilder builder;
+  must(builder.Open(source_of(bytes)));
+  const std::unique_ptr<parquet::arrow::FileReader> reader = must(builder.Build());
+  out.table = table_in(*reader);
   for (int i = 0; i < reader->num_row_groups(); ++i)
     out.batches.push_back(reader->parquet_reader()->metadata()->RowGroup(i)->num_rows());
   return out;

@@ -197,6 +197,19 @@ BOOST_AUTO_TEST_CASE(no_stale_file_is_left_where_the_plugin_is_gone) {
   check_complete(tiny().path("gone"));
 }
 
+BOOST_AUTO_TEST_CASE(an_edited_run_json_leads_to_no_file_outside_of_the_run) {
+  must_work(with_forms("edited") + words{"--limit", "10"});
+  const fs::path run = tiny().path("edited"), other = tiny().path("others.parquet");
+  std::ofstream(other) << "of others";
+  boost::json::object manifest = manifest_of(run);
+  manifest.at("tables").as_object().at("facts").as_object().at("logit").as_array().emplace_back(
+      "../../others.csv");
+  std::ofstream(run / "run.json") << boost::json::serialize(manifest);
+  must_work(with_forms("edited"));
+  check_complete(run);
+  BOOST_TEST(read_bytes(other) == "of others");
+}
+
 BOOST_AUTO_TEST_CASE(an_altered_file_is_found_and_made_again_alone) {
   must_work(with_forms("altered"));
   const fs::path run = tiny().path("altered"), file = run / "data/facts_logit.parquet";

@@ -27,10 +27,8 @@ RUNS = pathlib.Path(os.environ["DEPTHLENS_TEST_RUNS"])
 
 def fields(file):
     """Rows of (in quotes?, text), the header first."""
-    text = file.read_text(encoding="utf-8", newline="") if sys.version_info >= (3, 13) else \
-        file.read_bytes().decode("utf-8")
     rows, row = [], []
-    for m in re.finditer('(?:"((?:[^"]|"")*)"|([^,\n"]*))([,\n])', text):
+    for m in re.finditer('(?:"((?:[^"]|"")*)"|([^,\n"]*))([,\n])', file.read_bytes().decode("utf-8")):
         row.append((m[1] is not None, m[1].replace('""', '"') if m[1] is not None else m[2]))
         if m[3] == "\n":
             rows.append(row)
@@ -101,7 +99,7 @@ class tables_in_other_forms(unittest.TestCase):
                     # A column of other numbers may be whole by chance.
                     allowed = {"int64": ["Int64"], "double": ["float64", "Int64"], "string": ["string"]}[kind]
                     self.assertIn(read, allowed, f"{csv}, {name}")
-                if kind == "string" and file.num_row_groups:
+                if kind == "string" and any(wanted[name]):
                     coded += 1
                     encodings = file.metadata.row_group(0).column(i).encodings
                     self.assertTrue("RLE_DICTIONARY" in encodings or "PLAIN_DICTIONARY" in encodings, encodings)
@@ -116,7 +114,7 @@ class tables_in_other_forms(unittest.TestCase):
             self.assertEqual(about[b"depthlens.experiment"], b"facts")
             self.assertRegex(about[b"depthlens.model_sha256"].decode(), "^[0-9a-f]{64}$")
             for field in schema:
-                self.assertGreater(len(field.metadata[b"description"]), 5, field.name)
+                self.assertTrue(field.metadata[b"description"], field.name)
 
     def test_the_lines_of_the_document_work(self):
         blocks = re.findall("```python\n(.*?)```", (ROOT / "share/doc/tables.md").read_text("utf-8"), re.S)

@@ -55,8 +55,8 @@ std::vector<form_file> missing_files(const kept_forms& k, const std::string& for
 std::vector<std::pair<std::string, std::string>> about(const kept_forms& k, const form_file& f) {
   std::vector<std::pair<std::string, std::string>> out = {
       {"depthlens.version", DEPTHLENS_VERSION},
-      {"depthlens.experiment", f.study},
-      {"depthlens.table", f.table->id},
+      {"depthlens.experiment", visible(f.study)},
+      {"depthlens.table", visible(f.table->id)},
       {"depthlens.mode", k.request.published ? "seed-compat" : "default"},
       {"depthlens.model_sha256", text_at(object_at(&k.manifest, "key"), "model_sha256").value_or("")},
       {"depthlens.csv_sha256", text_at(noted(k.manifest, f.csv), "sha256").value_or("")}};
@@ -80,7 +80,9 @@ const dlens_tables* writer_of(const kept_forms& k, const std::string& form) {
 
 void drop_forms(const std::set<std::string>& csvs, const fs::path& root, boost::json::object& manifest) {
   for (const std::string& form : table_forms_noted(manifest))
-    for (const std::string& csv : csvs) drop(in_form(csv, form), root, manifest);
+    for (const std::string& csv : csvs)
+      if (is_plain_file_name(fs::path(csv).lexically_relative("data").string()))
+        drop(in_form(csv, form), root, manifest);
 }
 
 forms_end write_kept_forms(const kept_forms& k) {

@@ -52,12 +52,12 @@ PY
 install_into prefix depthlens depthlens-devel depthlens-backend-torch depthlens-tables-arrow gxx_linux-64
 program=$folder/prefix/bin/depthlens
 env -i "$program" plugins >plugins.log
-[[ $(grep -c '^ok' plugins.log) == 7 ]] || { cat plugins.log; exit 1; }
+[[ $(grep -c '^ok' plugins.log) == 10 ]] || { cat plugins.log; exit 1; }
 for file in prefix/bin/depthlens prefix/bin/depthlens-validate prefix/lib/depthlens/plugins/*.so; do
   path=$(patchelf --print-rpath "$file")
   [[ -z "$(tr ':' '\n' <<<"$path" | grep -v '^\$ORIGIN' || true)" ]] || { say "$file: run path $path"; exit 1; }
 done
-say "installed into an empty prefix: 7 plugins found under env -i, run paths begin with \$ORIGIN"
+say "installed into an empty prefix: 10 plugins found under env -i, run paths begin with \$ORIGIN"
 env -i PATH=/usr/bin:/bin "$program" run downstream --model "$model" \
   --data "downstream.topic=$root/share/demo/topic.json" --limit 20 --format svg --out results >run.log 2>&1 || { cat run.log; exit 1; }
 say "depthlens run there: $(ls results/data | wc -l) tables, $(ls results/plots/*.svg | wc -l) figures"

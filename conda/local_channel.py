@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A conda channel of this machine's Debian packages, under conda-forge's names.
 
-    local_channel.py CHANNEL LIBTORCH WORK
+    local_channel.py CHANNEL LIBTORCH PYARROW WORK
 
 Libraries are copied with their headers, so that a program can be built and run in a prefix of them. Tools are
-links into /usr/bin, libtorch is links into LIBTORCH. WORK is a folder for what lies between. Needs rattler_build.
+links into /usr/bin, libtorch is links into LIBTORCH, Arrow into PYARROW, the folder of that wheel. WORK is a folder for what lies between. Needs rattler_build.
 """
 import json
 import os
@@ -159,7 +159,20 @@ def tool(work, name, programs, needs=(), activation=""):
     return recipe(name, version, folder, list(needs), [], ["libstdcxx"] if name == COMPILER else [])
 
 
-def all_recipes(work, libtorch):
+def arrow_recipes(work, pyarrow):
+    config = (pyarrow / "include/arrow/util/config.h").read_text()
+    version = re.search(r'ARROW_VERSION_STRING "([0-9.]+)"', config).group(1)
+    for library, needs in (("arrow", []), ("parquet", ["libarrow"])):
+        folder = fresh(work, "lib" + library)
+        shutil.copytree(pyarrow / "include" / library, folder / "include" / library, copy_function=lambda a, b: os.symlink(a, b))
+        (folder / "lib").mkdir()
+        file = next(pyarrow.glob(f"lib{library}.so.*"))
+        (folder / "lib" / file.name).symlink_to(file)
+        (folder / "lib" / f"lib{library}.so").symlink_to(file.name)
+        yield recipe("lib" + library, version, folder, needs, ["lib" + library])
+
+
+def all_recipes(work, libtorch, pyarrow):
     for name, (patterns, needs) in LIBRARIES.items():
         yield library(work, name, patterns, needs)
     header = pathlib.Path(output_of("bash", str(pathlib.Path(__file__).parent.parent / "share/get-gnuplot-iostream.sh")).strip())
@@ -173,6 +186,7 @@ def all_recipes(work, libtorch):
     version = re.match(r"[0-9.]+", (libtorch / "build-version").read_text()).group(0) \
         if (libtorch / "build-version").exists() else libtorch.parent.name.split("-")[-1]
     yield recipe("libtorch", version, torch, [], ["libtorch"])
+    yield from arrow_recipes(work, pyarrow)
     for name, programs in TOOLS.items():
         yield tool(work, name, programs)
     yield tool(work, COMPILER, ["g++"], activation=ACTIVATION)
@@ -186,9 +200,9 @@ def all_recipes(work, libtorch):
 
 
 def main():
-    channel, libtorch, work = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+    channel, libtorch, pyarrow, work = (pathlib.Path(a).resolve() for a in sys.argv[1:5])
     work.mkdir(parents=True, exist_ok=True)
-    recipes = list(all_recipes(work, libtorch))
+    recipes = list(all_recipes(work, libtorch, pyarrow))
     rattler_build.build_recipes(recipes, output_dir=channel, channel=[channel.as_uri()], test="skip", package_format="conda:1")
 
 

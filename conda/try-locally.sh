@@ -13,6 +13,7 @@ say() { printf 'conda: %s\n' "$*"; }
 
 bash "$root/share/setup-packages.sh"
 torch=$(bash "$root/share/get-torch.sh")
+arrow=$(bash "$root/share/get-arrow.sh")
 model=${DEPTHLENS_MODEL:-$(bash "$root/share/get-model.sh")}
 if [[ ! -x tools/bin/python ]]; then
   python3 -m venv tools
@@ -23,7 +24,7 @@ export PATH=$folder/tools/bin:$PATH RATTLER_CACHE_DIR=$folder/cache
 # 1. The packages.
 rm -rf -- channel work prefix environment words results
 mkdir channel
-python -W ignore "$root/conda/local_channel.py" channel "$torch" work >channel.log 2>&1
+python -W ignore "$root/conda/local_channel.py" channel "$torch" "$arrow" work >channel.log 2>&1
 say "a channel of $(find channel -name '*.conda' | wc -l) packages from Debian's"
 cp "$root/conda/variants.yaml" variants.yaml
 python -W ignore - "$root/conda/recipe.yaml" >build.log 2>&1 <<'PY' || { tail -20 build.log; exit 1; }
@@ -48,15 +49,15 @@ async def main():
 asyncio.run(main())
 PY
 }
-install_into prefix depthlens depthlens-devel depthlens-backend-torch gxx_linux-64
+install_into prefix depthlens depthlens-devel depthlens-backend-torch depthlens-tables-arrow gxx_linux-64
 program=$folder/prefix/bin/depthlens
 env -i "$program" plugins >plugins.log
-[[ $(grep -c '^ok' plugins.log) == 7 ]] || { cat plugins.log; exit 1; }
+[[ $(grep -c '^ok' plugins.log) == 10 ]] || { cat plugins.log; exit 1; }
 for file in prefix/bin/depthlens prefix/bin/depthlens-validate prefix/lib/depthlens/plugins/*.so; do
   path=$(patchelf --print-rpath "$file")
   [[ -z "$(tr ':' '\n' <<<"$path" | grep -v '^\$ORIGIN' || true)" ]] || { say "$file: run path $path"; exit 1; }
 done
-say "installed into an empty prefix: 7 plugins found under env -i, run paths begin with \$ORIGIN"
+say "installed into an empty prefix: 10 plugins found under env -i, run paths begin with \$ORIGIN"
 env -i PATH=/usr/bin:/bin "$program" run downstream --model "$model" \
   --data "downstream.topic=$root/share/demo/topic.json" --limit 20 --format svg --out results >run.log 2>&1 || { cat run.log; exit 1; }
 say "depthlens run there: $(ls results/data | wc -l) tables, $(ls results/plots/*.svg | wc -l) figures"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` puts where, by component: runtime (the program), cpu, torch and experiments (plugins: see
-# DepthlensAddPlugin), devel (headers, CMake package, skeleton, examples and depthlens-validate for authors of plugins).
+# What `cmake --install` puts where, by component: runtime (the program), cpu, torch, tables-arrow and experiments (plugins:
+# see DepthlensAddPlugin), devel (headers, CMake package, skeleton, examples and depthlens-validate for authors of plugins).
 include(CMakePackageConfigHelpers)
 install(TARGETS depthlens RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS depthlens-validate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT devel)

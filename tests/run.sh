@@ -5,7 +5,7 @@
 # --quick leaves out the tests labelled slow and the fuzzing; --with-torch finds libtorch or installs it (about 1.3 GB),
 # builds the torch backend and tests it too. Arguments for ctest leave out the fuzzing. The tagger of share/tag-text.sh
 # (330 MB) is installed, once, for its tests, but not with --quick; so are pandas, polars and matplotlib (130 MB) for
-# those of share/python, unless python3 has them.
+# those of share/python, and pyarrow and duckdb (200 MB) for those of Parquet files, unless python3 has them.
 # DEPTHLENS_FUZZ_SECONDS=N fuzzes each reader for N seconds (default 10; 0 = not at all),
 # DEPTHLENS_STRICT=1 takes warnings for errors and checks the style of the sources (tests/style.sh) too,
 # DEPTHLENS_NO_INSTALL=1 installs no packages, DEPTHLENS_MODEL=FILE.gguf takes that demo model,
@@ -33,9 +33,6 @@ if ((torch)); then
   prefix=$(bash share/get-torch.sh)
   options+=(-DDEPTHLENS_TORCH=ON "-DDEPTHLENS_LIBTORCH_DIR=$prefix")
 fi
-bash share/build.sh release "${options[@]}"
-if [[ -z "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(bash share/get-model.sh); fi
-export DEPTHLENS_MODEL
 if ((${#labels[@]} == 0)); then
   bash share/tag-text.sh --environment >/dev/null ||
     echo "tests/run.sh: skipped: the tests of share/tag-text.sh (no tagger)" >&2
@@ -44,7 +41,15 @@ if ((${#labels[@]} == 0)); then
   else
     echo "tests/run.sh: skipped: the tests of share/python (no pandas)" >&2
   fi
+  if [[ -z "${DEPTHLENS_NO_INSTALL:-}" ]] && arrow=$(bash share/get-arrow.sh); then  # that of the packages, if they are there
+    options+=(-DDEPTHLENS_ARROW=ON "-DDEPTHLENS_ARROW_DIR=$arrow")
+  else
+    echo "tests/run.sh: Arrow is not installed; without it the tests of Parquet files are skipped" >&2
+  fi
 fi
+bash share/build.sh release "${options[@]}"
+if [[ -z "${DEPTHLENS_MODEL:-}" ]]; then DEPTHLENS_MODEL=$(bash share/get-model.sh); fi
+export DEPTHLENS_MODEL
 built=$((SECONDS - begin))
 
 fuzz_seconds=${DEPTHLENS_FUZZ_SECONDS:-10}

@@ -25,9 +25,9 @@ using namespace depthlens;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
 
-const std::vector<std::string> headers = {"version.h",    "types.h",   "plugin.h",       "host.h",
-                                          "experiment.h", "backend.h", "trainer.h",      "jacobian.h",
-                                          "names.h",      "figures.h", "architecture.h", "intervene.h"};
+const std::vector<std::string> headers = {
+    "version.h",  "types.h", "plugin.h",  "host.h",         "experiment.h", "backend.h", "trainer.h",
+    "jacobian.h", "names.h", "figures.h", "architecture.h", "intervene.h",  "tables.h"};
 
 std::vector<std::string> split_lines(const std::string& text) {
   std::vector<std::string> out;

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Prints a folder of Python packages that the tests of share/python need, for PYTHONPATH; nothing where the Python at
-# hand has them. Installs them once (about 130 MB) beside the other things that depthlens gets.
+# hand has them. Installs them once (about 330 MB) beside the other things that depthlens gets.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 python=${DEPTHLENS_PYTHON:-python3}
-if "$python" -c 'import matplotlib, pandas, polars; assert int(pandas.__version__.split(".")[0]) >= 2' 2>/dev/null; then
+if "$python" -c 'import duckdb, matplotlib, pandas, polars, pyarrow; assert int(pandas.__version__.split(".")[0]) >= 2' 2>/dev/null; then
   exit 0
 fi
 which=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

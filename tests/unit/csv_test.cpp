@@ -169,6 +169,17 @@ BOOST_AUTO_TEST_CASE(a_table_of_no_columns_has_an_empty_header_and_no_rows) {
   BOOST_TEST((parse_table("") == rows{{}}));
 }
 
+BOOST_AUTO_TEST_CASE(a_reader_says_which_fields_stood_in_quotes) {
+  const scratch_folder folder;
+  csv_reader reader(folder.write("t.csv", "\"a\",b,c\n\"\",,\"x,\ny\"\n,\"\"\"\",1\n"));
+  row next;
+  BOOST_REQUIRE(reader.next(next));
+  BOOST_TEST((next == row{"", "", "x,\ny"}));
+  BOOST_TEST((reader.quoted(0) && !reader.quoted(1) && reader.quoted(2)));
+  BOOST_REQUIRE(reader.next(next));
+  BOOST_TEST((!reader.quoted(0) && reader.quoted(1) && !reader.quoted(2)));
+}
+
 BOOST_AUTO_TEST_CASE(columns_are_found_by_name) {
   const scratch_folder folder;
   const auto path = folder.write("t.csv", "layer,prompt index\n0,1\n");

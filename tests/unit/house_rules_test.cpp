@@ -148,6 +148,7 @@ constexpr floor_of_folder house[] = {
     {"plugins/kernels/", 6},
     {"plugins/cpu/", 7},
     {"plugins/torch/", 7},
+    {"plugins/arrow/", 7},
     {"experiments/downstream/", 7},
     {"experiments/early-exit/", 7},
     {"experiments/facts/", 7},

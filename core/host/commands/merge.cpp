@@ -4,6 +4,7 @@
 #include "depthlens/base/io_error.hpp"
 #include "process/stop_signal.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/table_forms.hpp"
 #include "run/shard_run.hpp"
 
 #include <utility>
@@ -31,6 +32,7 @@ int merge_command(const arguments& args) {
       "out,o", text("DIR"), "folder of the whole; default: the first DIR")(
       "partial", po::bool_switch(), "make tables of the shards that are done, though others are not")(
       "format", text("LIST"), "of figures; default: as the run was planned with")(
+      "tables", text("LIST"), "forms of tables: csv, parquet, arrow; default likewise")(
       "allow-mixed-devices", po::bool_switch(), "also of shards that different devices computed")(
       "threads", text("N"), "default: all allowed");
   d.add(common_options());
@@ -50,6 +52,7 @@ int merge_command(const arguments& args) {
   run_request& request = typed.request;
   request.out = out;
   if (o.has("format")) request.formats = parse_formats(o.text("format"));
+  if (o.has("tables")) request.tables = parse_table_forms(o.text("tables"));
   request.work.threads = thread_count(o);
   request.allow_mixed_devices |= o.values["allow-mixed-devices"].as<bool>();
   catch_stop_signals();

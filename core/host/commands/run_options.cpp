@@ -11,6 +11,7 @@
 #include "engine/dataset_records.hpp"
 #include "process/own_prefix.hpp"
 #include "results/figures_of_run.hpp"
+#include "results/table_forms.hpp"
 #include "terminal/log.hpp"
 
 #include <algorithm>
@@ -47,7 +48,9 @@ po::options_description run_options() {
       "seed", text("N")->default_value("42"), "of the cuts and of --null")(
       "name", text("NAME"), "of the model, in files and titles")(
       "format", text("LIST")->default_value("png,svg,pdf"), "of figures")(
-      "config", text("FILE"), "more options, as lines key = value")(
+      "tables", text("LIST")->default_value("csv"),
+      "forms of tables: parquet and arrow are written beside csv; those that a run has stay, and are kept "
+      "up")("config", text("FILE"), "more options, as lines key = value")(
       "experts", po::bool_switch(),
       "tables and a figure of the experts that each block chose at the positions read")(
       "save-states", text("LAYERS"),
@@ -226,6 +229,7 @@ void take_procedure(const parsed_options& o, run_request& r) {
   r.limit = o.has("limit") ? parse_number("limit", o.text("limit"), 1, most)
                            : std::numeric_limits<std::uint64_t>::max();
   r.formats = parse_formats(o.text("format"));
+  r.tables = parse_table_forms(o.text("tables"));
   r.lenses = parse_lenses(o.texts("lens"));
   // The published code reads every tuned lens so.
   for (lens_spec& l : r.lenses) l.published_alignment |= r.published && l.kind == lens_kind::tuned;

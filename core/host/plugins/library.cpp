@@ -188,10 +188,11 @@ plugin_verdict judge_file(const std::filesystem::path& path) {
   const std::string stem = path.stem().string();
   const auto hyphen = stem.find('-');
   v.kind = stem.substr(0, hyphen);
-  if (hyphen == std::string::npos || (v.kind != "backend" && v.kind != "experiment")) {
+  const bool known = v.kind == "backend" || v.kind == "experiment" || v.kind == "tables";
+  if (hyphen == std::string::npos || !known) {
     v.kind.clear();
     v.id = stem;
-    v.reason = "its name is not backend-NAME.so or experiment-NAME.so";
+    v.reason = "its name is not backend-NAME.so, experiment-NAME.so or tables-NAME.so";
     return v;
   }
   v.id = cat(v.kind, ".", stem.substr(hyphen + 1));

@@ -15,7 +15,7 @@ namespace depthlens {
 // What is known of a file that looks like a plugin.
 struct plugin_verdict {
   std::string id;    // "experiment.flips", from the file name
-  std::string kind;  // "backend" | "experiment" | "" for other names
+  std::string kind;  // "backend" | "experiment" | "tables" | "" for other names
   // The word of the command line: what follows the last dot of the id, or full_word where another has that.
   std::string word;
   std::string full_word;  // all that follows the kind, with "-" for "."

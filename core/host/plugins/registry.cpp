@@ -144,15 +144,19 @@ void registry::warn_of_hidden(const plugin_verdict& taken) const {
                       v.path.string()));
 }
 
+std::string registry::folders_for_people() const {
+  std::string out;
+  for (const fs::path& f : folders_) out += (out.empty() ? "" : ", ") + f.string();
+  return out.empty() ? "no folder" : out;
+}
+
 const void* registry::load_interface(std::string_view kind, std::string_view word, const char* interface,
                                      plugin_verdict& about) {
   plugin_verdict* v = find(kind, word);
   if (v == nullptr) {
-    std::string where;
-    for (const fs::path& f : folders_) where += (where.empty() ? "" : ", ") + f.string();
     fail(kind == "experiment" ? status::usage : status::unavailable, "no ", kind, " \"", word, "\"",
          suggestion(word, words(kind)), "; there are: ", list(kind), " (looked for ", kind, "-", word,
-         ".so in ", where.empty() ? "no folder" : where,
+         ".so in ", folders_for_people(),
          kind == "backend" ? cat("; others: --plugin-path DIR; of conda: depthlens-backend-", word) : "",
          ")");
   }
@@ -261,6 +265,34 @@ std::vector<registry::backend> registry::usable_backends() {
   std::vector<backend> usable = backends_by_score(others);
   for (const passed_over& o : others) log_info(cat("backend ", o.word, " is left aside: ", o.reason));
   return usable;
+}
+
+registry::table_writer registry::load_table_writer(std::string_view form) {
+  if (const auto at = writers_.find(form); at != writers_.end()) return at->second;
+  std::string reasons;
+  for (const plugin_verdict& v : files_)
+    if (v.kind == "tables" && !v.ok) reasons += cat("; ", v.path.string(), ": ", v.reason);
+  for (const std::string& word : words("tables")) {
+    try {
+      table_writer w;
+      w.table =
+          static_cast<const dlens_tables*>(load_interface("tables", word, DLENS_TABLES_INTERFACE, w.about));
+      if (!DLENS_HAS(dlens_tables, w.table, write) || w.table->reserved != 0 || w.table->forms == nullptr)
+        fail(status::unavailable, "plugin ", w.about.path.string(),
+             ": its table is too small, or of another interface");
+      const char* const* f = w.table->forms;
+      while (*f != nullptr && *f != form) ++f;
+      if (*f == nullptr) continue;
+      warn_of_hidden(w.about);
+      return writers_.emplace(form, w).first->second;
+    } catch (const error& e) {
+      reasons += cat("; ", e.what());
+    }
+  }
+  fail(status::unavailable, "tables cannot be written as ", form,
+       ": there is no plugin that does (tables-NAME.so in ", folders_for_people(), ")", reasons,
+       "; get Arrow by share/get-arrow.sh and build depthlens with ",
+       "-DDEPTHLENS_ARROW=ON, or install depthlens-tables-arrow of conda");
 }
 
 }  // namespace depthlens

@@ -6,9 +6,12 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/experiment.h"
+#include "depthlens/abi/tables.h"
 #include "plugins/library.hpp"
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +41,10 @@ class registry {
     plugin_verdict about;
     const dlens_backend* table;
   };
+  struct table_writer {
+    plugin_verdict about;
+    const dlens_tables* table;
+  };
   // Load by word; throw status::unavailable with what was looked for, where, and what there is.
   experiment load_experiment(std::string_view word);
   backend load_backend(std::string_view word);
@@ -46,11 +53,14 @@ class registry {
   backend choose_backend(std::string_view word_or_auto);
   // All that can run here, the best first.
   std::vector<backend> usable_backends();
+  // The first by name that writes tables in this form. Throws status::unavailable with what helps.
+  table_writer load_table_writer(std::string_view form);
 
  private:
   plugin_verdict* find(std::string_view kind, std::string_view word);
   void give_words();
   void warn_of_hidden(const plugin_verdict& taken) const;
+  std::string folders_for_people() const;
   const void* load_interface(std::string_view kind, std::string_view word, const char* interface,
                              plugin_verdict& about);
   struct passed_over {
@@ -60,6 +70,7 @@ class registry {
   backend open_backend(std::string_view word);
   std::vector<backend> backends_by_score(std::vector<passed_over>& others);
 
+  std::map<std::string, table_writer, std::less<>> writers_;  // by form
   std::vector<std::filesystem::path> folders_;
   std::vector<plugin_verdict> files_;
 };

@@ -206,15 +206,11 @@ struct finish_sink {
 };
 
 table_files open_tables(const table_request& request, const run_context& context, finished_tables& out) {
-  const dlens_description& described = request.session.description();
-  table_files files(described.n_tables);
-  for (std::uint64_t i = 0; i < described.n_tables; ++i) {
-    const dlens_table& table = *described.tables[i];
-    if ((table.flags & DLENS_TABLE_SHARED) && !request.shared_too) continue;
-    const std::string name = file_stem(table.file, context.lens_labels[request.lens], context.name) + ".csv";
-    files[i] = std::make_unique<table_file>(table, request.folder / name, request.as_published);
-    out.files.push_back(name);
-    if (table.flags & DLENS_TABLE_SUMMARY) out.summaries.push_back(name);
+  table_files files(request.session.description().n_tables);
+  for (const named_table& t : tables_of_lens(request.session, context, request.lens, request.shared_too)) {
+    files[t.number] = std::make_unique<table_file>(*t.table, request.folder / t.file, request.as_published);
+    out.files.push_back(t.file);
+    if (t.table->flags & DLENS_TABLE_SUMMARY) out.summaries.push_back(t.file);
   }
   return files;
 }
@@ -236,6 +232,18 @@ std::string file_stem(const char* form, const std::string& lens, const std::stri
     rest.remove_prefix(1);
   }
   std::replace(out.begin(), out.end(), '/', '_');
+  return out;
+}
+
+std::vector<named_table> tables_of_lens(const study_session& session, const run_context& context,
+                                        std::uint32_t lens, bool shared_too) {
+  const dlens_description& described = session.description();
+  std::vector<named_table> out;
+  for (std::uint32_t i = 0; i < described.n_tables; ++i) {
+    const dlens_table& table = *described.tables[i];
+    if ((table.flags & DLENS_TABLE_SHARED) && !shared_too) continue;
+    out.push_back({i, &table, file_stem(table.file, context.lens_labels[lens], context.name) + ".csv"});
+  }
   return out;
 }
 

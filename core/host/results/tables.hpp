@@ -45,6 +45,16 @@ std::function<bool(const record_key&)> within_limit(const study_session& session
 
 finished_tables write_tables(const table_request& request, const run_context& context);
 
+// A table that is written of a study and lens.
+struct named_table {
+  std::uint32_t number;
+  const dlens_table* table;
+  std::string file;  // "facts_logit.csv"
+};
+// Those that are the same for every lens among them where shared_too.
+std::vector<named_table> tables_of_lens(const study_session& session, const run_context& context,
+                                        std::uint32_t lens, bool shared_too);
+
 // The file name of a table or figure: {lens}, {_lens} and {name} replaced, no path separators.
 std::string file_stem(const char* form, const std::string& lens, const std::string& name);
 

@@ -28,6 +28,7 @@ struct run_request {
   bool allow_mixed_devices = false;
   std::vector<study_plan> studies;
   std::vector<std::string> formats;  // of figures
+  std::vector<std::string> tables;   // forms of tables beside CSV
   config_policy policy;
   bos_policy bos = bos_policy::automatic;
   std::string bos_text;

@@ -5,7 +5,9 @@
 #include "process/stop_signal.hpp"
 #include "results/manifest.hpp"
 #include "results/output_digests.hpp"
+#include "results/table_forms.hpp"
 #include "results/tables.hpp"
+#include "run/kept_forms.hpp"
 #include "run/kept_states.hpp"
 #include "run/listed_outputs.hpp"
 #include "run/not_finite_records.hpp"
@@ -55,14 +57,24 @@ bool run_results::is_own_state(std::string_view name) const {
 void run_results::find_altered(made_anyway anyway) {
   means_made_ = anyway.means;
   formats_there_ = formats_noted(p_.manifest);
+  forms_there_ = table_forms_noted(p_.manifest);
   const std::set<std::string> own = own_tables();
-  std::set<std::string> skipped = anyway.tables ? own : std::set<std::string>();
+  std::set<std::string> own_forms;
+  for (const std::string& form : forms_there_)
+    for (const std::string& csv : own) own_forms.insert(in_form(csv, form));
+  std::set<std::string> skipped;
+  if (anyway.tables) {
+    skipped = own;
+    skipped.insert(own_forms.begin(), own_forms.end());
+  }
   if (anyway.figures)
     for (const std::string& name : noted_outputs(p_.manifest, "plots/")) skipped.insert(name);
   std::vector<std::string> again, others;
   for (const std::string& name : altered_outputs(p_.manifest, p_.root, skipped)) {
-    const bool figure = name.starts_with("plots/"), table = own.contains(name), state = is_own_state(name);
-    (figure || table || state ? again : others).push_back(name);
+    const bool figure = name.starts_with("plots/"), table = own.contains(name), state = is_own_state(name),
+               form = own_forms.contains(name);
+    (figure || table || state || form ? again : others).push_back(name);
+    if (form) forms_altered_.insert(name);
     if (figure) figures_altered_.push_back(name);
     if (state) states_altered_.push_back(name);
     tables_altered_ |= table;
@@ -111,6 +123,7 @@ void run_results::write_tables() {
   boost::json::object now;
   table_notes notes;
   forget_outputs(p_.manifest, "plots/");
+  drop_forms(own_tables(), p_.root, p_.manifest);
   for (std::size_t s = 0; s < p_.sessions.size(); ++s) write_tables_of(s, notes);
   now["tables"] = std::move(notes.tables);
   now["summary_tables"] = std::move(notes.summaries);
@@ -126,6 +139,19 @@ void run_results::write_tables() {
   }
   list_limits(p_.sessions, p_.manifest);
   tell_what_is_kept(p_.manifest);
+}
+
+bool run_results::write_forms() {
+  const forms_end end = write_kept_forms({.request = p_.request,
+                                          .context = p_.context,
+                                          .sessions = p_.sessions,
+                                          .before = forms_there_,
+                                          .altered = forms_altered_,
+                                          .plugins = p_.plugins,
+                                          .root = p_.root,
+                                          .manifest = p_.manifest});
+  forms_made_ = end == forms_end::written;
+  return end != forms_end::stopped;
 }
 
 bool run_results::write_states() {
@@ -150,7 +176,7 @@ bool run_results::draw(redraw which) {
     if (!pictures->empty())
       log_info(cat(pictures->size(), pictures->size() == 1 ? " picture in " : " pictures in ", std::fixed,
                    std::setprecision(1), watch.seconds(), " s"));
-    else if (which == redraw::missing && figures_altered_.empty() && !means_made_)
+    else if (which == redraw::missing && figures_altered_.empty() && !means_made_ && !forms_made_)
       log_info("nothing new: tables and figures are as they were");
     // A picture that was noted, is gone and was not drawn again is of a figure that the run no longer has.
     for (const std::string& name : figures_altered_)

@@ -6,6 +6,7 @@
 #include "engine/study_runner.hpp"
 #include "engine/study_session.hpp"
 #include "log/record_log.hpp"
+#include "plugins/registry.hpp"
 #include "results/figures_of_run.hpp"
 #include "run/run_lenses.hpp"
 #include "run/run_request.hpp"
@@ -34,6 +35,7 @@ class run_results {
     const run_lenses& lenses;
     const std::vector<std::unique_ptr<record_log>>& logs;    // of each study, one for each lens
     const std::vector<std::unique_ptr<record_log>>& states;  // of each study, or none: no states are kept
+    registry& plugins;
     std::filesystem::path root;
     boost::json::object& manifest;
   };
@@ -52,8 +54,11 @@ class run_results {
   // The files of states that are not what the logs have, and notes them in run.json, without writing that.
   // False where a stop was asked for meanwhile.
   bool write_states();
-  // From the logs; notes them in run.json, and forgets the figures, which are to be drawn from them.
+  // From the logs; notes them in run.json, and forgets what is made of them: figures, and other forms.
   void write_tables();
+  // The tables in other forms than CSV, as far as they are not there, likewise. False where a stop was asked
+  // for meanwhile.
+  bool write_forms();
   // Notes what was drawn in run.json, without writing that. False where a stop was asked for meanwhile.
   bool draw(redraw which);
 
@@ -67,8 +72,9 @@ class run_results {
   void write_tables_of(std::size_t study, table_notes& notes);
 
   parts p_;
-  bool tables_altered_ = false, means_made_ = false;
-  std::vector<std::string> figures_altered_, states_altered_, formats_there_;
+  bool tables_altered_ = false, means_made_ = false, forms_made_ = false;
+  std::vector<std::string> figures_altered_, states_altered_, formats_there_, forms_there_;
+  std::set<std::string> forms_altered_;
 };
 
 }  // namespace depthlens

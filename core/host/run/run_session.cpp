@@ -76,6 +76,7 @@ class run_session {
                                 : inputs.records_wanted()),
         state_(state),
         quick_end_(ending),
+        plugins_(plugins),
         run_(inputs, state, timing_of(part)),
         backend_(chosen && (run_.is_new() || part.merged != nullptr)
                      ? *chosen
@@ -108,6 +109,7 @@ class run_session {
   const std::uint64_t wanted_;  // records
   run_state& state_;
   std::optional<quick_end>& quick_end_;  // at work until figures begin to be drawn
+  registry& plugins_;
   held_run run_;
   run_backend backend_;
   std::optional<null_means> means_;  // of --null mean
@@ -279,6 +281,7 @@ int run_session::finish(bool grown) {
                        .lenses = inputs_.lenses,
                        .logs = logs_,
                        .states = state_logs_,
+                       .plugins = plugins_,
                        .root = run_.folder().root(),
                        .manifest = run_.fields()});
   // What is made again in any case need not be looked at.
@@ -290,6 +293,7 @@ int run_session::finish(bool grown) {
   if (const auto* shards = object_at(&run_.fields(), "shards");
       part_.merged == nullptr && value_at(shards, "missing") != nullptr)
     run_.fields().erase("shards");  // the rest was computed here
+  if (!results.write_forms()) return stopped("the tables were not there in all forms");
   if (!results.write_states()) return stopped("the files of states were not complete");
   const char* const state = part_.merged != nullptr && !is_whole(*part_.merged) ? "partial" : "complete";
   run_.save(state);  // figures can be drawn from the tables at any time
@@ -335,6 +339,9 @@ void run_session::note_failure(const char* why, status code) {
 }  // namespace
 
 int execute_run(run_request request, registry& plugins, const run_part& part) {
+  // Before anything is opened. Shards have no tables, nor have records that are computed once more.
+  if (!part.shard && !part.sample)
+    for (const std::string& form : request.tables) plugins.load_table_writer(form);
   const thread_limit limit(request.work.threads);
   run_state state;
   job_end job;

@@ -4,6 +4,7 @@
 
 #include "depthlens/abi/backend.h"
 #include "depthlens/abi/experiment.h"
+#include "depthlens/abi/tables.h"
 #include "depthlens/base/abi_error.hpp"
 
 #include <boost/dll/library_info.hpp>
@@ -90,7 +91,9 @@ outcome offers_its_interface_alone(checked_plugin& p) {
   if (plugin->get_interface == nullptr) return failed("it offers no interface");
   if (plugin->get_interface("depthlens.no-such-interface/1") != nullptr)
     return failed("it returns a table for an interface that there is not");
-  const char* own = p.file.kind == "backend" ? DLENS_BACKEND_INTERFACE : DLENS_EXPERIMENT_INTERFACE;
+  const char* own = p.file.kind == "backend"  ? DLENS_BACKEND_INTERFACE
+                    : p.file.kind == "tables" ? DLENS_TABLES_INTERFACE
+                                              : DLENS_EXPERIMENT_INTERFACE;
   if (plugin->get_interface(own) == nullptr) return failed(cat("it does not offer ", own));
   return passed();
 }

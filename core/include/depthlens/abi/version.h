@@ -6,8 +6,8 @@
 // does not know refuses it by name, and passes over a field that it does not know; tails: see types.h. A
 // plugin that cannot do without what a minor number has added says so (dlens_plugin.least_minor).
 //
-// backend.h, trainer.h and figures.h still change: each has a revision of its own, the number in the id of
-// its interface, and a host takes its own revision alone.
+// backend.h, trainer.h, figures.h and tables.h still change: each has a revision of its own, the number in
+// the id of its interface, and a host takes its own revision alone.
 #ifndef DLENS_ABI_VERSION_H
 #define DLENS_ABI_VERSION_H
 

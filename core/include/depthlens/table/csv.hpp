@@ -140,6 +140,8 @@ class csv_reader {
     return true;
   }
 
+  // Did this field of the row of the last next() stand in quotes?
+  bool quoted(std::size_t column) const { return quoted_.at(column); }
   std::uint64_t line() const noexcept { return line_; }  // where the row of the last next() begins
   const std::string& name() const noexcept { return source_.name(); }
   // Throws status::data "FILE:LINE: ..." about the row of the last next(), or before that about the header.
@@ -158,6 +160,8 @@ class csv_reader {
       do {
         if (n == max_columns) source_.fail_at(line_, "the row has more than ", max_columns, " fields");
         if (n == out.size()) out.emplace_back();
+        if (n == quoted_.size()) quoted_.push_back(false);
+        quoted_[n] = source_.peek() == '"';
         read_field(out[n++]);
       } while (take_delimiter());
       if (source_.peek() >= 0) take_line_end();
@@ -221,6 +225,7 @@ class csv_reader {
   byte_source source_;
   char delimiter_;
   std::vector<std::string> header_;
+  std::vector<bool> quoted_;  // of the row before
   std::uint64_t line_ = 0;
   std::size_t bytes_ = 0;
 };

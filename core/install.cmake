@@ -29,6 +29,8 @@ foreach(page depthlens depthlens-validate)
 endforeach()
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/depthlens.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/depthlens-validate.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT devel)
+# Of each command, from its help: see the target `man`.
+install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime FILES_MATCHING PATTERN "*.1")
 install(FILES ${share}/completion/depthlens.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME depthlens COMPONENT runtime)
 install(FILES ${share}/completion/_depthlens DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT runtime)

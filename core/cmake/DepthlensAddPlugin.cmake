@@ -12,6 +12,7 @@ function(depthlens_add_plugin name)
   if(TARGET depthlens_core)
     target_link_libraries(${name} PRIVATE depthlens_core depthlens_warnings)
     target_compile_definitions(${name} PRIVATE DEPTHLENS_VERSION="${PROJECT_VERSION}")
+    set_property(GLOBAL APPEND PROPERTY DEPTHLENS_PLUGINS ${name})
     set_target_properties(${name} PROPERTIES
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${DEPTHLENS_PLUGIN_DIR}
       INSTALL_RPATH "$ORIGIN/../..")

@@ -38,7 +38,7 @@ int help_command(const arguments& args) {
   if (!args.empty() && !args[0].starts_with('-')) return help_about(args);
   std::cout << "depthlens " DEPTHLENS_VERSION
                ": experiments on the depth of language models\n\n"
-               "usage: depthlens [-q] [--plugin-path DIR] COMMAND [OPTION...]\n\n";
+               "usage: depthlens [-q] [--progress HOW] [--plugin-path DIR] COMMAND [OPTION...]\n\n";
   for (const command& c : all_commands())
     std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
   std::cout << "\nExit codes: 0 done; 1 done, but no prompt could be read, or some gave NaN;\n"

@@ -34,11 +34,13 @@ constexpr const char* plugin_text = R"(
 static dlens_status text(const dlens_output *to, const char *s, dlens_error *e) {
   return to->write(to, s, strlen(s), e);
 }
-static dlens_status write(const char *form, const dlens_csv_table *t, const dlens_output *to, dlens_error *e) {
+static dlens_status write(const char *form, const dlens_csv_table *t, const dlens_output *to,
+                          dlens_error *e) {
   dlens_status s = text(to, form, e);
   for (uint64_t i = 0; s == DLENS_OK && i < t->n_columns; ++i) {
     char line[400];
-    snprintf(line, sizeof line, "\n%u %.100s: %.200s", t->columns[i]->type, t->columns[i]->id, t->columns[i]->help);
+    const dlens_column *c = t->columns[i];
+    snprintf(line, sizeof line, "\n%u %.100s: %.200s", c->type, c->id, c->help);
     s = text(to, line, e);
   }
   for (uint64_t i = 0; s == DLENS_OK && i < t->n_about; ++i) {
@@ -53,7 +55,8 @@ static dlens_status write(const char *form, const dlens_csv_table *t, const dlen
   }
   FILE *csv = fopen(t->file, "r");
   char bytes[1000];
-  for (size_t n; s == DLENS_OK && (n = fread(bytes, 1, sizeof bytes, csv)) > 0;) s = to->write(to, bytes, n, e);
+  for (size_t n; s == DLENS_OK && (n = fread(bytes, 1, sizeof bytes, csv)) > 0;)
+    s = to->write(to, bytes, n, e);
   fclose(csv);
   return s;
 }
@@ -62,8 +65,8 @@ static const dlens_tables tables = {sizeof(dlens_tables), 0, forms, &write};
 static const void *interface_of(const char *id) {
   return strcmp(id, DLENS_TABLES_INTERFACE) == 0 ? &tables : NULL;
 }
-static const dlens_plugin plugin = {sizeof plugin, DLENS_ABI_MAJOR, DLENS_ABI_MINOR, "tables.arrow", "1", "a test",
-                                    "Apache-2.0", "cc", NULL, NULL, interface_of, 0, 0, 0};
+static const dlens_plugin plugin = {sizeof plugin, DLENS_ABI_MAJOR, DLENS_ABI_MINOR, "tables.arrow", "1",
+                                    "a test", "Apache-2.0", "cc", NULL, NULL, interface_of, 0, 0, 0};
 const dlens_plugin *dlens_entry_v1(void) { return &plugin; }
 )";
 

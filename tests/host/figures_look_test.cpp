@@ -33,8 +33,10 @@ BOOST_AUTO_TEST_CASE(a_width_is_in_inches_centimetres_or_points) {
   BOOST_TEST(parse_look("paper", "3.25in", "on").width == 234);
   BOOST_TEST(parse_look("paper", "25.4cm", "on").width == 720, boost::test_tools::tolerance(1e-9));
   BOOST_TEST(parse_look("slides", "600pt", "on").width == 300);
-  for (const char* wrong : {"3.25", "in", "1in", "21in", "3.25 in", "-4in", "nanin", "1e9in", "4em", "4inx"})
+  for (const char* wrong :
+       {"3.25", "in", "1in", "21in", "3.25 in", "-4in", "2.4in", "nanin", "1e9in", "4em", "4inx"})
     check_fails([&] { parse_look("paper", wrong, "on"); }, status::usage, "--width");
+  check_fails([] { parse_look("slides", "4in", "on"); }, status::usage, "from 5in to 20in");
   check_fails([] { parse_look("poster", "", "on"); }, status::usage,
               "--style poster: expected paper, slides");
   check_fails([] { parse_look("paper", "", "maybe"); }, status::usage, "--titles maybe");

@@ -114,9 +114,10 @@ class read_study {
   std::size_t places_ = 0;
 };
 
+// Never destroyed: at the program's end what it needs for that may be gone.
 const read_study& study_read() {
-  static const read_study once;
-  return once;
+  static const auto* const once = new read_study;
+  return *once;
 }
 
 std::vector<std::size_t> forwards() {

@@ -132,6 +132,18 @@ BOOST_AUTO_TEST_CASE(status_of_merged_shards_says_what_the_tables_are_of) {
   BOOST_TEST((json.at("merged").at("records") == 12));
 }
 
+BOOST_AUTO_TEST_CASE(shards_of_another_lens_are_merged_into_a_run_that_was_cut_itself) {
+  for (const char* which : {"1/2", "2/2"}) must_work(one("run", "whole run", {"--shard", which}));
+  must_work({"merge", text_of("whole run")});
+  for (const char* which : {"1/3", "2/3", "3/3"})
+    must_work(one("run", "more", {"--shard", which, "--lens", "b:logit"}));
+  must_work({"merge", text_of("more"), "--out", text_of("whole run")});
+  check_says({"status", text_of("whole run")}, "merged     2 of 2 shards, 12 records\n");
+  check_says({"verify", text_of("whole run"), "--rows", "3"}, "6 records: no difference");
+  must_work(one("run", "both lenses", {"--lens", "logit", "--lens", "b:logit"}));
+  check_same_tables(tables_of(tiny().path("whole run")), tables_of(tiny().path("both lenses")));
+}
+
 BOOST_AUTO_TEST_CASE(what_a_task_ended_with_is_told_with_its_code) {
   must_work(one("shard", "failing", {"--n", "2"}));
   surroundings little;

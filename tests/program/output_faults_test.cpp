@@ -60,6 +60,7 @@ void disturb_every_call(Command command, After after, const std::map<std::string
   const fs::path counts = tiny().path("counts");
   const outcome calm = disturbed(command("calm"), "COUNT_OUTPUT", counts.string());
   BOOST_REQUIRE_MESSAGE(calm.code == 0, calm.err);
+  fs::remove_all(tiny().path("calm"));
   const long calls = std::stol(read_bytes(counts));
   std::map<std::string, std::map<int, int>> ends;
   long points = 0;

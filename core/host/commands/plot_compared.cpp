@@ -25,7 +25,7 @@ runs_layout parse_layout(const std::string& text) {
 
 void add_look_options(po::options_description& options) {
   options.add_options()("style", po::value<std::string>()->default_value("paper")->value_name("STYLE"),
-                        "paper, slides (twice as large) or dark (so, on black)")(
+                        "paper, slides (twice as large) or dark (light on black)")(
       "width", po::value<std::string>()->value_name("LENGTH"),
       "of a figure: 3.25in, 8.5cm, 240pt; default: 3.35in, or 6.9in for several panels or many bars")(
       "titles", po::value<std::string>()->default_value("on")->value_name("WHICH"),

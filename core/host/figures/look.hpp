@@ -15,8 +15,8 @@ struct figure_look {
                    grid = "#E0E0E0";
 };
 
-// style: paper, slides (twice as large) or dark (so, on black); width: "" or 3.25in, 8.5cm, 240pt; titles: on
-// or off. Others are status::usage and name the option; a page is 1.5 to 20 inches wide.
+// style: paper, slides (twice as large) or dark (light on black); width: "" or 3.25in, 8.5cm, 240pt; titles:
+// on or off. Others are status::usage and name the option; a page is 2.5 inches wide, as slides 5, to 20.
 figure_look parse_look(std::string_view style, std::string_view width, std::string_view titles);
 
 }  // namespace depthlens

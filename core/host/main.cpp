@@ -74,6 +74,7 @@ depthlens::arguments with_leading_options_moved(depthlens::arguments args) {
 
 int dispatch(const depthlens::arguments& given) {
   using namespace depthlens;
+  take_progress_early(given);
   const arguments args = with_leading_options_moved(given);
   if (args.empty()) {
     help_command({});

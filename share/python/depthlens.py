@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
-Frame = Any  # pandas.DataFrame or polars.DataFrame
-Names = Union[str, Sequence[str]]
-
+Frame, Names = Any, Union[str, Sequence[str]]  # pandas.DataFrame or polars.DataFrame; columns
 # Numbers that may be whole by chance in all rows of a table.
 MEASURES = re.compile(r"(logprob|entropy|kl|mass|confidence|probability|weight_\d+)$")
 # In tables of --seed-compat quotes do not tell texts from numbers.
@@ -38,7 +36,7 @@ class finished_run(Mapping):
         self.folder, self.frames = Path(folder), frames
         self.run: Dict[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         if self.run.get("status") != "complete":
-            raise ValueError(f"{self.folder}: the run is not finished; the same command goes on with it")
+            raise ValueError(f"{self.folder}: the run is not complete; go on with it, or its other shards")
         self._published = self.run.get("key", {}).get("mode") == "seed-compat"
         self._files = {file.stem: file for file in sorted((self.folder / "data").glob("*.csv"))}
         self._tables: Dict[str, Frame] = {}
@@ -107,15 +105,17 @@ def run(*arguments: Any, out: Union[str, Path], program: str = "", frames: str =
 def states(folder: Union[str, Path], experiment: str, layer: int, frames: str = "pandas") -> Sequence[Any]:
     """What `--save-states` kept of a layer: float32 (rows, width), mapped where it is in one file, and a
     frame of which prompt, position and token each row is. Needs numpy."""
-    kept, numpy, parts = Path(folder) / "states" / experiment, importlib.import_module("numpy"), []
-    for file in sorted(kept.glob("states-*.safetensors")):
+    kept, numpy = Path(folder) / "states" / experiment, importlib.import_module("numpy")
+    about = json.loads((kept / "states.json").read_text(encoding="utf-8"))
+    if layer not in about["layers"]:
+        raise KeyError(f"{kept} has no layer {layer}; it has {about['layers']}")
+    parts = [numpy.zeros((0, about["d_model"]), "<f4")] if not about["files"] else []
+    for file in (kept / one["file"] for one in about["files"]):
         with open(file, "rb") as opened:
             size = int.from_bytes(opened.read(8), "little")
-            tensors = json.loads(opened.read(size))
-        if f"layer.{layer}" not in tensors:
-            raise KeyError(f"{file} has no layer {layer}; it has {', '.join(tensors)}")
-        shape, (begin, _) = (tensors[f"layer.{layer}"][key] for key in ("shape", "data_offsets"))
-        parts.append(numpy.memmap(file, "<f4", "r", 8 + size + begin, tuple(shape)))
+            tensor = json.loads(opened.read(size))[f"layer.{layer}"]
+        place = {"offset": 8 + size + tensor["data_offsets"][0], "shape": tuple(tensor["shape"])}
+        parts.append(numpy.memmap(file, "<f4", "r", **place))
     return parts[0] if len(parts) == 1 else numpy.concatenate(parts), read_table(kept / "index.csv", frames)
 
 

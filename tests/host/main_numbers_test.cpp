@@ -56,6 +56,8 @@ BOOST_AUTO_TEST_CASE(names_from_models_and_data_cannot_steer_the_terminal) {
   BOOST_TEST(text.find("\xE2\x80\xAE") == std::string::npos);
   const std::string next = next_commands("/a b/it's", "m");
   BOOST_TEST(next.find("depthlens report '/a b/it'\\''s'") != std::string::npos, next);
+  const std::string odd = next_commands("/u\xff\n'", "-m");
+  BOOST_TEST(odd.find(R"(report $'/u\xff\x0a\'')") != std::string::npos, odd);
 }
 
 BOOST_AUTO_TEST_CASE(a_density_has_no_numbers_at_a_glance) {

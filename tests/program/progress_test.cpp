@@ -61,6 +61,26 @@ BOOST_AUTO_TEST_CASE(progress_for_programs_is_an_object_on_each_line) {
   BOOST_TEST((told[0].at("event") == "error"));
 }
 
+BOOST_AUTO_TEST_CASE(a_mistake_of_any_kind_is_an_object_too) {
+  const words json = {"--progress", "json"};
+  for (const words& command : {words{"nosuch"}, words{"run", "nosuch"}, words{"lens", "nosuch"},
+                               words{"help", "nosuch"}, tiny().run("x") + words{"--config", "nosuch.ini"}}) {
+    const outcome o = depthlens_says(command + json);
+    BOOST_TEST(o.code != 0);
+    for (const auto& one : objects_in(o.err)) BOOST_TEST((one.at("event") == "error"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_command_about_a_run_speaks_as_it_is_asked_and_not_as_the_run_was) {
+  must_work(tiny().run("spoken") + words{"--progress", "json", "-q"});
+  const words verify = {"verify", tiny().path("spoken").string(), "--rows", "1"};
+  const outcome plain = must_work(verify);
+  BOOST_TEST(plain.err.find("depthlens: ") == 0U, plain.err);
+  must_work(tiny().run("silent"));
+  const outcome objects = must_work({"verify", tiny().path("silent").string(), "--progress", "json"});
+  BOOST_TEST(!objects_in(objects.err).empty());
+}
+
 BOOST_AUTO_TEST_CASE(another_form_of_progress_is_refused_and_none_leaves_the_messages) {
   check_refused(tiny().run("never") + words{"--progress", "yaml"}, status::usage,
                 "--progress yaml: expected auto, lines, json or none");

@@ -139,20 +139,25 @@ class a_finished_run(unittest.TestCase):
                 file.write_bytes(len(header).to_bytes(8, "little") + header.encode()
                                  + b"".join(v.tobytes() for v in values))
                 lines = "".join(f'"{file.name}",{i},"pos","",{i},0,1,7,0\n' for i in range(len(rows)))
+                about = {"layers": [0, 3], "d_model": 2,
+                         "files": [{"file": one.name} for one in sorted(kept.glob("*.safetensors"))]}
+                (kept / "states.json").write_text(json.dumps(about))
                 head = '"file",row,"study","set",prompt_id,sequence,position,token,changed\n'
                 (kept / "index.csv").write_text(head + lines)
                 values, index = depthlens.states(folder, "pos", 3)
                 self.assertEqual(values.tolist()[-len(rows):], [[v + 30 for v in row] for row in rows])
                 self.assertEqual(isinstance(values, numpy.memmap), number == 1)
             self.assertEqual(columns(index)["token"], [7])
-            with self.assertRaisesRegex(KeyError, "no layer 2; it has layer.0, layer.3"):
+            with self.assertRaisesRegex(KeyError, r"no layer 2; it has \[0, 3\]"):
                 depthlens.states(folder, "pos", 2)
+            (kept / "states.json").write_text(json.dumps({**about, "files": []}))
+            self.assertEqual(depthlens.states(folder, "pos", 0)[0].shape, (0, 2))
 
     def test_what_is_no_finished_run_is_refused(self):
         with self.assertRaises(FileNotFoundError):
             depthlens.load(self.folder)
         made_run(self.folder, status="stopped")
-        with self.assertRaisesRegex(ValueError, "not finished"):
+        with self.assertRaisesRegex(ValueError, "not complete"):
             depthlens.load(self.folder)
         file = pathlib.Path(self.folder, "other.csv")
         file.write_text("n\nword\n")

@@ -52,6 +52,9 @@ int help_command(const arguments&);
 // it too.
 boost::program_options::options_description common_options();
 
+// What --progress asks for, where it can be told before anything is parsed: mistakes are told in that form.
+void take_progress_early(const arguments& args);
+
 // --help or -h before any "--".
 bool asks_for_help(const arguments& args);
 

@@ -109,26 +109,31 @@ std::vector<std::string> config_values(const std::string& config_file, const std
 
 namespace {
 
-void take_progress(const std::string& how) {
-  constexpr std::array<std::pair<std::string_view, progress_form>, 4> forms = {
-      {{"auto", progress_form::automatic},
-       {"lines", progress_form::lines},
-       {"json", progress_form::json},
-       {"none", progress_form::none}}};
-  const auto found = std::find_if(forms.begin(), forms.end(), [&](const auto& f) { return f.first == how; });
-  if (found == forms.end()) fail(status::usage, "--progress ", how, ": expected auto, lines, json or none");
-  set_progress(found->second);
+constexpr std::array<std::pair<std::string_view, progress_form>, 4> progress_forms = {
+    {{"auto", progress_form::automatic},
+     {"lines", progress_form::lines},
+     {"json", progress_form::json},
+     {"none", progress_form::none}}};
+
+// False for another word.
+bool takes_progress(std::string_view how) {
+  for (const auto& [word, form] : progress_forms)
+    if (word == how) set_progress(form);
+  return std::any_of(progress_forms.begin(), progress_forms.end(),
+                     [&](const auto& f) { return f.first == how; });
 }
 
 }  // namespace
+
+void take_progress_early(const arguments& args) {
+  for (const std::string& how : early_values(args, "--progress")) takes_progress(how);
+}
 
 parsed_options parse_options(const arguments& args, std::string_view usage,
                              const po::options_description& options,
                              const std::vector<std::pair<const char*, int>>& positional,
                              const std::string& config_file) {
   parsed_options out;
-  // First, so that what is wrong with the other options is told in this form.
-  for (const std::string& how : early_values(args, "--progress")) take_progress(how);
   if (asks_for_help(args)) {
     std::cout << usage << "\n" << options;
     out.done = true;
@@ -159,7 +164,8 @@ parsed_options parse_options(const arguments& args, std::string_view usage,
     fail_to_parse(e, options, config_file);
   }
   if (out.has("quiet") && out.values["quiet"].as<bool>()) set_quiet(true);
-  if (out.has("progress")) take_progress(out.text("progress"));
+  if (const std::string how = out.text("progress"); !how.empty() && !takes_progress(how))
+    fail(status::usage, "--progress ", how, ": expected auto, lines, json or none");
   return out;
 }
 

@@ -33,6 +33,7 @@ void add_look_options(po::options_description& options) {
 }
 
 figure_look asked_look(const parsed_options& o) {
+  if (o.has("width") && o.text("width").empty()) fail(status::usage, "--width: expected a length as 3.25in");
   return parse_look(o.text("style"), o.text("width"), o.text("titles"));
 }
 

@@ -325,8 +325,12 @@ typed_run run_of(const typed_command& command) {
          "); the run's command was typed there, and names files from there: put a link to the folder in its "
          "place");
   typed_run out{.plugins = plugins_for(command.arguments), .request = {}};
-  if (!parse_run(command.arguments, out.plugins, out.request))
-    fail(status::data, "the run's command asks for help alone");
+  const bool was_quiet = quiet();  // as the command that reads this one was asked to be
+  const progress_form form = progress_asked();
+  const bool asks_for_help = !parse_run(command.arguments, out.plugins, out.request);
+  set_quiet(was_quiet);
+  set_progress(form);
+  if (asks_for_help) fail(status::data, "the run's command asks for help alone");
   return out;
 }
 

@@ -101,14 +101,32 @@ std::string run_command_of(const job& j, const std::string& program) {
 
 // In a job file a name stands in comments, in strings of other languages and in YAML: no character may end
 // its line there, or be none.
-void refuse_unwritable(const std::string& text) {
+bool is_writable(const std::string& text) {
   bool good = true;
   for (std::size_t at = 0; good && at < text.size();) {
     const utf8_character c = utf8_at(text, at);
     good = c.valid && !detail::is_control(c.value) && c.value != 0x2028 && c.value != 0x2029;
     at += c.size;
   }
-  if (!good)
+  return good;
+}
+
+// $'a\\x0ab', for what is shown to be pasted.
+std::string bash_quoted(const std::string& text) {
+  std::string out = "$'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\')
+      out += cat('\\', c);
+    else if (c >= ' ' && c <= '~')
+      out += c;
+    else
+      detail::append_hex(out += "\\x", static_cast<unsigned char>(c));
+  }
+  return out + "'";
+}
+
+void refuse_unwritable(const std::string& text) {
+  if (!is_writable(text))
     fail(status::usage, "--write: ", visible_line(text),
          " has a line break, another control character or bytes that are no UTF-8, which a job file cannot "
          "hold");
@@ -169,6 +187,7 @@ std::string shell_quoted(const std::string& text) {
            std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
   });
   if (plain) return text;
+  if (!is_writable(text)) return bash_quoted(text);
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";

@@ -34,7 +34,7 @@ void check_engine(const std::string& engine);
 // command has a line break, which no such file can hold.
 std::string job_file(const std::string& engine, const job& j);
 
-// A word of a shell.
+// A word of a shell; of bash, where it holds what no other could be shown.
 std::string shell_quoted(const std::string& text);
 
 }  // namespace depthlens

@@ -71,7 +71,8 @@ const dlens_tables* writer_of(const kept_forms& k, const std::string& form) {
   } catch (const error& e) {
     const auto& asked = k.request.tables;
     if (e.code() != status::unavailable || std::find(asked.begin(), asked.end(), form) != asked.end()) throw;
-    log_warning(cat("the run's tables as ", form, " are removed, as they cannot be kept up: ", e.what()));
+    log_warning(
+        cat("tables as ", form, " that are not up to date are removed, for they cannot be made: ", e.what()));
     return nullptr;
   }
 }

@@ -70,6 +70,15 @@ bool may_keep_states(run_inputs& inputs, const states_part& part, const run_fold
   return true;
 }
 
+void warn_of_older_states(const std::vector<std::unique_ptr<study_session>>& sessions,
+                          const boost::json::object& manifest) {
+  for (const auto& s : sessions)
+    if (const auto records = number_at(noted_states(manifest, s->word()), "records");
+        records && *records < s->records_wanted())
+      log_warning(cat(states_below(s->word()), ": of ", *records, " of ", s->records_wanted(),
+                      " records; the same command with --save-states makes those of all"));
+}
+
 bool write_kept_states(const study_session& session, const record_log& log,
                        const std::vector<std::string>& altered, const fs::path& root,
                        boost::json::object& manifest) {

@@ -38,4 +38,9 @@ bool write_kept_states(const study_session& session, const record_log& log,
                        const std::vector<std::string>& altered, const std::filesystem::path& root,
                        boost::json::object& manifest);
 
+// Warns where the run has files of states of fewer records than it is of, as one that was extended without
+// --save-states.
+void warn_of_older_states(const std::vector<std::unique_ptr<study_session>>& sessions,
+                          const boost::json::object& manifest);
+
 }  // namespace depthlens

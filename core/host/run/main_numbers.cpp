@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <set>
+#include <system_error>
 
 namespace depthlens {
 namespace {
@@ -129,10 +130,13 @@ std::string main_numbers(const std::vector<run_figure>& figures, const std::vect
 
 std::string next_commands(const std::filesystem::path& run, const std::string& model) {
   const std::string dir = shell_quoted(run.string());
+  std::error_code absent;  // a name in the cache is no file
+  const std::string whole =
+      std::filesystem::exists(model, absent) ? std::filesystem::absolute(model).string() : model;
   const std::array<std::pair<std::string, std::string_view>, 3> commands = {
       {{cat("depthlens report ", dir), "one page of it, to send"},
        {cat("depthlens verify ", dir, " --rows 20"), "compute 20 records again and compare"},
-       {cat("depthlens trace --model ", shell_quoted(model), " \"The capital of France is\""),
+       {cat("depthlens trace --model ", shell_quoted(whole), " \"The capital of France is\""),
         "one prompt, layer by layer"}}};
   std::string out = "next:\n";
   for (const auto& [text, what] : commands) out += cat("  ", text, "   # ", what, '\n');

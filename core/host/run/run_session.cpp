@@ -295,6 +295,7 @@ int run_session::finish(bool grown) {
     run_.fields().erase("shards");  // the rest was computed here
   if (!results.write_forms()) return stopped("the tables were not there in all forms");
   if (!results.write_states()) return stopped("the files of states were not complete");
+  if (inputs_.context.state_layers.empty()) warn_of_older_states(inputs_.sessions, run_.fields());
   const char* const state = part_.merged != nullptr && !is_whole(*part_.merged) ? "partial" : "complete";
   run_.save(state);  // figures can be drawn from the tables at any time
   quick_end_.reset();

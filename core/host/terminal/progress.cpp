@@ -61,7 +61,8 @@ void progress::show(std::uint64_t done, clock::time_point now) {
   // Of the first moments nothing follows.
   const bool tells = at > 0.02 * all && seconds > 1;
   if (progress_asked() == progress_form::json) {
-    boost::json::object o{{"what", what_}, {"done", done}, {"of", total_}, {"seconds", seconds}};
+    boost::json::object o{
+        {"what", what_}, {"done", done}, {"of", std::max(total_, done)}, {"seconds", seconds}};
     o["seconds_left"] = tells ? boost::json::value((all - at) / rate) : boost::json::value();
     if (!note_.empty()) o["note"] = note_;
     return log_progress(o);

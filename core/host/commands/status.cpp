@@ -116,8 +116,10 @@ std::optional<merged_state> merged_in(const fs::path& dir) {
   const auto* shards = object_at(&whole.fields, "shards");
   const std::string state = text_at(&whole.fields, "status").value_or("");
   if (shards == nullptr || (state != "complete" && state != "partial")) return std::nullopt;
-  return merged_state{number_at(shards, "merged").value_or(0), number_at(shards, "of").value_or(0),
-                      number_at(shards, "records").value_or(0)};
+  const auto* const run =
+      object_at(&whole.fields, "records");  // earlier versions have their number there alone
+  const std::uint64_t records = number_at(shards, "records").value_or(number_at(run, "finished").value_or(0));
+  return merged_state{number_at(shards, "merged").value_or(0), number_at(shards, "of").value_or(0), records};
 }
 
 void print_json(const std::vector<shard_state>& all, const std::optional<merged_state>& merged) {

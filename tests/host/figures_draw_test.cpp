@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Script, data and pictures of figures, and what happens without a gnuplot that works.
+#include "figures/glyphs.hpp"
 #include "support/figures_files.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -303,6 +304,23 @@ BOOST_AUTO_TEST_CASE(pictures_that_cannot_be_written_are_an_error, *precondition
   check_fails(
       [&] { draw_figure(simple_figure(figure_kind::lines), simple_run, w.csv, none, "f", all_formats); },
       status::cannot_create, "f.dat");
+}
+
+BOOST_AUTO_TEST_CASE(a_character_that_no_font_has_is_an_empty_square_and_not_a_mark_over_the_picture,
+                     *boost::unit_test::precondition(with_gnuplot)) {
+  BOOST_TEST(drawable_text("a \u03a9\u0436 \u2265 \u00e9") == "a \u03a9\u0436 \u2265 \u00e9");
+  BOOST_TEST(drawable_text("x\U0010FFFDy\U0010FFFD") == "x\u25a1y\u25a1");
+  const scratch_folder folder;
+  const auto picture = [&](const std::string& stem, const std::string& model) {
+    figure_run run = simple_run;
+    run.model = model;
+    draw_figure(simple_figure(figure_kind::lines), run, folder.write("f.csv", simple_csv), folder.path(),
+                stem, std::vector<std::string>{"png", "svg"});
+    return read_bytes(folder.path() / (stem + ".png"));
+  };
+  BOOST_TEST((picture("missing", "a\U0010FFFD b") == picture("square", "a\u25a1 b")));
+  BOOST_TEST(read_bytes(folder.path() / "missing.gp").find("\U0010FFFD") != std::string::npos);
+  BOOST_TEST(read_bytes(folder.path() / "missing.svg").find("\U0010FFFD") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

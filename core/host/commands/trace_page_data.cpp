@@ -2,9 +2,9 @@
 #include "commands/trace_page_data.hpp"
 
 #include "commands/json_print.hpp"
-#include "terminal/token_text.hpp"
 #include "depthlens/base/error.hpp"
 #include "html/html_text.hpp"
+#include "terminal/token_text.hpp"
 
 #include <cmath>
 #include <unordered_map>

@@ -2,9 +2,9 @@
 #include "commands/trace_patch.hpp"
 
 #include "commands/json_print.hpp"
-#include "terminal/token_text.hpp"
 #include "commands/trace_result.hpp"
 #include "depthlens/base/text.hpp"
+#include "terminal/token_text.hpp"
 
 #include <algorithm>
 #include <iomanip>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/trace_table.hpp"
 
-#include "terminal/token_text.hpp"
 #include "commands/trace_json.hpp"
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 #include "terminal/shades.hpp"
+#include "terminal/token_text.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -99,6 +99,7 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
   if (composed.look.titles) page.subtitle = subtitle_of(composed, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);
   const std::string script = script_text(composed, page, blocks, stem);
+  const std::string drawable = script_text(composed, page, blocks, stem, script_letters::drawable);
   const std::string numbers = dat_text(figure, data, blocks);
   write_file(plots_dir / (stem + ".dat"), numbers);
   write_file(plots_dir / (stem + ".gp"), script);
@@ -107,7 +108,8 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
   std::string commands;
   for (const std::string& format : formats) {
     pictures.emplace_back(plots_dir / (stem + "." + format), format);
-    commands += pictures.back().commands(script);
+    // The viewer of an SVG has its own fonts.
+    commands += pictures.back().commands(format == "svg" ? script : drawable);
   }
   if (!formats.empty()) run_gnuplot(plots_dir, commands, time_to_draw(numbers));
   for (picture_in_memory& picture : pictures) picture.read();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script.hpp"
 
+#include "glyphs.hpp"
 #include "gnuplot_text.hpp"
 #include "panel_axes.hpp"
 #include "plot_commands.hpp"
@@ -25,13 +26,14 @@ std::string place(double x, double y) { return "screen X(" + number(x) + "), scr
 class script_builder {
  public:
   script_builder(const composed_figure& composed, const page_layout& page,
-                 const std::vector<plot_block>& blocks, const std::string& stem)
+                 const std::vector<plot_block>& blocks, const std::string& stem, script_letters letters)
       : figure_(composed.figure),
         data_(composed.data),
         look_(composed.look),
         page_(page),
         blocks_(blocks),
-        stem_(stem) {}
+        stem_(stem),
+        letters_(letters) {}
 
   std::string build() {
     head();
@@ -48,6 +50,10 @@ class script_builder {
     out_ += '\n';
   }
 
+  std::string seen(const std::string& text) const {
+    return letters_ == script_letters::all ? text : drawable_text(text);
+  }
+  std::string quoted(const std::string& text) const { return gnuplot_quote(seen(text)); }
   bool bars() const { return is_bars(figure_.kind); }
   // gnuplot's own is black.
   std::string in_ink(std::string_view words) const {
@@ -96,8 +102,7 @@ class script_builder {
   void label(const std::string& text, double x, double y, std::string_view more) {
     if (text.empty()) return;
     const bool coloured = more.find(" tc ") != std::string_view::npos;
-    add("set label ", gnuplot_quote(text), " at ", place(x, y), " ", more,
-        coloured ? "" : in_ink(" tc rgb "));
+    add("set label ", quoted(text), " at ", place(x, y), " ", more, coloured ? "" : in_ink(" tc rgb "));
   }
 
   void panel(std::size_t p) {
@@ -116,7 +121,7 @@ class script_builder {
     label(panel.title, panel.outer, panel.title_y, "left");
     legend(panel.legend, panel.outer, panel.legend_y);
     const std::string ink = in_ink(" tc rgb ");
-    add("set xlabel ", gnuplot_quote(panel.x_label), ink, "; set ylabel ", gnuplot_quote(panel.y_label), ink);
+    add("set xlabel ", quoted(panel.x_label), ink, "; set ylabel ", quoted(panel.y_label), ink);
     if (panel.empty)
       add("set label '", nothing_in(figure_, data_.panels[p]), "' at graph 0.5, graph 0.5 center tc rgb '",
           look_.faint_ink, "'");
@@ -177,10 +182,11 @@ class script_builder {
       add("set ", name, "tics add (", value(2 * axis.low), ", ", value(5 * axis.low), ")");
   }
 
-  static std::string named_ticks(const std::vector<std::string>& words) {
+  std::string named_ticks(const std::vector<std::string>& words) const {
     std::string list;
     for (std::size_t i = 0; i < words.size(); ++i)
-      if (!words[i].empty()) list += cat(list.empty() ? "" : ", ", gnuplot_quote_tick(words[i]), " ", i);
+      if (!words[i].empty())
+        list += cat(list.empty() ? "" : ", ", gnuplot_quote_tick(seen(words[i])), " ", i);
     return list;
   }
 
@@ -190,14 +196,16 @@ class script_builder {
   const page_layout& page_;
   const std::vector<plot_block>& blocks_;
   const std::string& stem_;
+  const script_letters letters_;
   std::string out_;
 };
 
 }  // namespace
 
 std::string script_text(const composed_figure& composed, const page_layout& page,
-                        const std::vector<plot_block>& blocks, const std::string& stem) {
-  return script_builder(composed, page, blocks, stem).build();
+                        const std::vector<plot_block>& blocks, const std::string& stem,
+                        script_letters letters) {
+  return script_builder(composed, page, blocks, stem, letters).build();
 }
 
 }  // namespace depthlens

@@ -15,7 +15,10 @@ namespace depthlens {
 
 // The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and
 // `picture` (the path of the file) are set before.
+// letters: how texts are written, as they are or as this machine's fonts can draw them (glyphs.hpp).
+enum class script_letters { all, drawable };
 std::string script_text(const composed_figure& composed, const page_layout& page,
-                        const std::vector<plot_block>& blocks, const std::string& stem);
+                        const std::vector<plot_block>& blocks, const std::string& stem,
+                        script_letters letters = script_letters::all);
 
 }  // namespace depthlens

@@ -94,11 +94,11 @@ BOOST_AUTO_TEST_CASE(stacked_bars_stand_on_each_other_and_missing_ones_are_left_
   BOOST_TEST(lines_after(read_bytes(w.plots / "f.gp"), "plot data") ==
              R"(plot data index 0 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
              R"(with boxxyerror lc rgb '#F97316' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+     data index 0 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f', 100*$2).'%' : '') )"
              R"(with labels font ',7' tc rgb '#2B2B2B', \
      data index 1 using 1:(0):($1-0.44):($1+0.44):(100*$3):(100*$4) )"
              R"(with boxxyerror lc rgb '#2563EB' lw 0.6 fs solid 1 border lc rgb '#FFFFFF', \
-     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') )"
+     data index 1 using 1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f', 100*$2).'%' : '') )"
              R"(with labels font ',7' tc rgb '#FFFFFF'
 unset output
 )");
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(names_and_formats_that_cannot_be_are_refused) {
        {std::string(), std::string("../f"), std::string("a/b"), std::string(".f"), std::string("a\nb"),
         std::string("a\0b", 3), std::string("\xFF"), std::string(201, 'a')})
     check_fails([&] { w.draw(figure, all_formats, stem); }, status::usage, "name of a figure");
-  check_fails([&] { w.draw(figure, {"png", "jpg"}); }, status::usage, "\"jpg\"", "png, svg or pdf");
+  check_fails([&] { w.draw(figure, {"png", "jpg"}); }, status::usage, "\"jpg\"", "png, svg, pdf or tikz");
   BOOST_TEST(names_in(w.plots).empty());
 }
 

@@ -162,6 +162,26 @@ BOOST_AUTO_TEST_CASE(plot_draws_again_what_is_missing_in_the_formats_asked_for_w
     BOOST_TEST((read_bytes(folder.path() / "moved/plots" / (name + ".svg")) == bytes), name);
 }
 
+BOOST_AUTO_TEST_CASE(figures_on_request_are_drawn_elsewhere_and_only_where_all_are_asked_for) {
+  const scratch_folder folder;
+  const fs::path run = folder.path() / "run", out = folder.path() / "out", all = folder.path() / "all";
+  must_work(facts_into(run) + words{"--format", "svg"});
+  BOOST_TEST(!pictures_of(run, ".svg").contains("onset_density_facts_logit"));
+  must_work({"plot", run, "--out", out, "--format", "tikz"});
+  must_work({"plot", run, "--out", all, "--format", "tikz", "--all"});
+  BOOST_TEST(!fs::exists(out / "onset_density_facts_logit.tikz"));
+  for (const std::string& name : pictures_of(run, ".svg")) {
+    const std::string picture = read_bytes(out / (name + ".tikz"));
+    BOOST_TEST(picture.starts_with("\\begin{tikzpicture}"));
+    BOOST_TEST((read_bytes(all / (name + ".tikz")) == picture));
+  }
+  BOOST_TEST(read_bytes(all / "onset_density_facts_logit.tikz").find("Density") != std::string::npos);
+  BOOST_TEST(!fs::exists(run / "plots/onset_density_facts_logit.svg"));
+  const outcome o = depthlens_says({"plot", run, "--all"});
+  BOOST_TEST(o.code == 64);
+  BOOST_TEST(o.err.find("--all needs --out DIR") != std::string::npos, o.err);
+}
+
 BOOST_AUTO_TEST_CASE(texts_that_a_shell_or_gnuplot_would_run_are_only_text) {
   const scratch_folder folder;
   fs::create_directory(folder.path() / "here");

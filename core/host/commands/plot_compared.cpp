@@ -45,7 +45,10 @@ void add_comparison_options(po::options_description& options) {
       "layout", po::value<std::string>()->default_value("auto")->value_name("HOW"),
       "of several runs: overlay (in the same axes), side (panels side by side), auto: overlay for few lines")(
       "label", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
-      "of each run, in their order; default: what tells them apart");
+      "of each run, in their order; default: what tells them apart")(
+      "kl", po::bool_switch(),
+      "of several runs: the KL divergence between their models at each layer, from the states that the runs "
+      "kept (run --save-states)");
 }
 
 int plot_compared_command(const parsed_options& o) {
@@ -55,6 +58,7 @@ int plot_compared_command(const parsed_options& o) {
     fail(status::usage, "plot of ", request.folders.size(),
          " runs needs --out DIR, the folder of their comparison; to draw the figures of each again, give one "
          "folder at a time");
+  request.kl = o.values["kl"].as<bool>();
   request.layout = parse_layout(o.text("layout"));
   request.formats = parse_formats(o.text("format"));
   request.look = asked_look(o);

@@ -5,6 +5,7 @@
 #include "comparison/compared_figures.hpp"
 #include "comparison/compared_run.hpp"
 #include "comparison/difference_table.hpp"
+#include "comparison/divergence_table.hpp"
 #include "comparison/paired_tables.hpp"
 #include "comparison/run_labels.hpp"
 #include "depthlens/base/atomic_file.hpp"
@@ -133,11 +134,20 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
   make_folder(request.out / "plots");
   std::vector<fs::path> written = {request.out / "differences.csv"};
   const difference_table differences = write_differences(runs, written[0]);
+  divergence_table divergence;
+  if (request.kl) {
+    written.push_back(request.out / "divergence.csv");
+    divergence = write_divergence(runs, written.back());
+    for (fs::path& picture : draw_divergence(runs, divergence, request.out / "divergence.csv",
+                                             request.out / "plots", request.formats, request.look))
+      written.push_back(std::move(picture));
+  }
   figures_to_compare figures = match_figures(runs);
   for (fs::path& picture :
        draw_compared(runs, figures, request.layout, request.out / "plots", request.formats, request.look))
     written.push_back(std::move(picture));
   std::vector<std::string> remarks = differences.remarks;
+  remarks.insert(remarks.end(), divergence.remarks.begin(), divergence.remarks.end());
   remarks.insert(remarks.end(), figures.remarks.begin(), figures.remarks.end());
   for (const std::string& line : remarks) log_warning(line);
 
@@ -146,6 +156,7 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
                                      {"runs", describe_runs(runs)},
                                      {"differ_in", describe_fields(fields)},
                                      {"tables", differences.about},
+                                     {"divergence", divergence.about},
                                      {"figures", describe_figures(runs, figures)},
                                      {"remarks", list_of(remarks)}});
   return written;

@@ -19,6 +19,7 @@ struct comparison_request {
   runs_layout layout = runs_layout::automatic;
   std::vector<std::string> formats;
   figure_look look = {};
+  bool kl = false;  // between the models at each layer, from the states that the runs kept
 };
 
 // A folder that may not become that of figures or a comparison of these runs: one that is or holds one, lies
@@ -30,10 +31,10 @@ void refuse_as_output(const std::filesystem::path& out, const std::vector<std::f
 std::optional<std::filesystem::path> compare_lenses(const std::filesystem::path& run,
                                                     const std::filesystem::path& out);
 
-// Writes OUT/differences.csv, OUT/plots/ and, last, OUT/comparison.json; says on stderr what the runs
-// differ in and what of them is not compared. Returns the files written. Throws what open_runs,
-// refuse_other_data, pair_rows and draw_composed throw; status::usage or config where OUT lies in, holds or
-// is the folder of a run.
+// Writes OUT/differences.csv, OUT/divergence.csv if asked for, OUT/plots/ and, last, OUT/comparison.json;
+// says on stderr what the runs differ in and what of them is not compared. Returns the files written. Throws
+// what open_runs, refuse_other_data, pair_rows, write_divergence and draw_composed throw; status::usage or
+// config where OUT lies in, holds or is the folder of a run.
 std::vector<std::filesystem::path> compare_runs(const comparison_request& request);
 
 }  // namespace depthlens

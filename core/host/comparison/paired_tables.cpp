@@ -39,22 +39,6 @@ std::map<std::string, std::string> row_tables(const compared_run& run, const std
   return out;
 }
 
-// The table of prompts of such rows: the one that is called after them, else the only one of the study.
-std::optional<fs::path> prompts_of(const compared_run& run, const std::string& study,
-                                   const std::string& table) {
-  std::vector<fs::path> all;
-  const auto* lenses = object_at(object_at(&run.manifest, "tables"), study);
-  if (lenses == nullptr) return std::nullopt;
-  for (const auto& lens : *lenses)
-    for (const std::string& file : run.tables(study, lens.key())) {
-      const fs::path path = existing_table(run, file);
-      if (!prompt_clusters(path).has_clusters()) continue;
-      if (file == "prompts_" + table + ".csv") return path;
-      all.push_back(path);
-    }
-  return all.size() == 1 ? std::optional(all[0]) : std::nullopt;
-}
-
 // Of each lens of the run the lens of the other that it is compared with.
 std::vector<std::pair<std::string, std::string>> paired_lenses(const compared_run& run,
                                                                const compared_run& other,
@@ -77,6 +61,21 @@ std::vector<std::pair<std::string, std::string>> paired_lenses(const compared_ru
 
 model_rows rows_of_model(const compared_run& run) {
   return {.n_layers = run.n_layers, .target_is_output = run.key_text("target") == "final"};
+}
+
+std::optional<fs::path> prompts_of(const compared_run& run, const std::string& study,
+                                   const std::string& table) {
+  std::vector<fs::path> all;
+  const auto* lenses = object_at(object_at(&run.manifest, "tables"), study);
+  if (lenses == nullptr) return std::nullopt;
+  for (const auto& lens : *lenses)
+    for (const std::string& file : run.tables(study, lens.key())) {
+      const fs::path path = existing_table(run, file);
+      if (!prompt_clusters(path).has_clusters()) continue;
+      if (file == "prompts_" + table + ".csv") return path;
+      all.push_back(path);
+    }
+  return all.size() == 1 ? std::optional(all[0]) : std::nullopt;
 }
 
 std::vector<paired_table> pair_tables(const compared_run& run, const compared_run& other) {

@@ -23,6 +23,11 @@ struct paired_table {
 
 model_rows rows_of_model(const compared_run& run);
 
+// The table of prompts, with clusters, of a study's rows of that name ("pos_DET"): the one that is called
+// after them, else the only one of the study.
+std::optional<std::filesystem::path> prompts_of(const compared_run& run, const std::string& study,
+                                                const std::string& table);
+
 // In the order of the run's tables. Tables that the other run does not have are no pairs. Of a run and
 // itself: the tables of each two of its lenses, controls among them.
 std::vector<paired_table> pair_tables(const compared_run& run, const compared_run& other);

@@ -22,6 +22,8 @@ template <class... Parts>
   fail(status::data, csv.name(), ":", csv.line(), ": ", std::forward<Parts>(parts)...);
 }
 
+}  // namespace
+
 std::int64_t whole_number(const csv_reader& csv, const std::vector<std::string>& line, std::size_t column) {
   const std::string& text = line[column];
   std::int64_t n = 0;
@@ -30,8 +32,6 @@ std::int64_t whole_number(const csv_reader& csv, const std::vector<std::string>&
     fail_at(csv, "column \"", csv.header()[column], "\": ", printable(text), " is no whole number");
   return n;
 }
-
-}  // namespace
 
 std::string_view name_of(row_measure measure) {
   constexpr std::array<std::string_view, n_row_measures> names = {"probability", "gold_probability",

@@ -36,6 +36,9 @@ struct model_rows {
   bool target_is_output = false;  // "target" is the model's own top-1
 };
 
+// Of the line that was read last. Throws status::data, with file and line.
+std::int64_t whole_number(const csv_reader& csv, const std::vector<std::string>& line, std::size_t column);
+
 class table_rows {
  public:
   table_rows(const std::filesystem::path& csv, const model_rows& model);

@@ -7,13 +7,13 @@
 #include "picture_check.hpp"
 #include "plot_blocks.hpp"
 #include "script.hpp"
+#include "tex_text.hpp"
 
 #include <depthlens/base/atomic_file.hpp>
 #include <depthlens/base/error.hpp>
 #include <depthlens/base/utf8.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -40,11 +40,10 @@ void check_stem(const std::string& stem) {
 }
 
 void check_formats(std::span<const std::string> formats) {
-  constexpr std::array<std::string_view, 3> known = {"png", "svg", "pdf"};
   for (const std::string& format : formats)
-    if (std::find(known.begin(), known.end(), format) == known.end())
+    if (std::find(picture_formats.begin(), picture_formats.end(), format) == picture_formats.end())
       fail(status::usage, "unknown picture format \"", figure_line(format, 80),
-           "\", expected png, svg or pdf");
+           "\", expected png, svg, pdf or tikz");
 }
 
 void write_file(const fs::path& path, const std::string& text) {
@@ -65,7 +64,7 @@ class picture_in_memory {
                "\n", script, "\n");
   }
   void read() {
-    bytes_ = file_.bytes();
+    bytes_ = format_ == "tikz" ? without_gnuplots_remarks(file_.bytes()) : file_.bytes();
     if (bytes_.empty()) fail(status::io, place_.string(), ": gnuplot did not write the picture");
     if (const std::string fault = picture_fault(format_, bytes_); !fault.empty())
       fail(status::io, place_.string(), ": gnuplot wrote only a part of the picture: it ", fault);
@@ -81,6 +80,12 @@ class picture_in_memory {
   anonymous_file file_;
   std::string bytes_;
 };
+
+// The viewer of an SVG has its own fonts, a document of TeX too.
+script_letters letters_of(std::string_view format) {
+  if (format == "tikz") return script_letters::tex;
+  return format == "svg" ? script_letters::all : script_letters::drawable;
+}
 
 // Drawing many points is no hanging: a second for each 100 KB of data is many times what gnuplot needs.
 std::chrono::milliseconds time_to_draw(const std::string& data) {
@@ -99,7 +104,6 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
   if (composed.look.titles) page.subtitle = subtitle_of(composed, page.width - 2 * page_layout::edge);
   const std::vector<plot_block> blocks = make_blocks(figure, data, page);
   const std::string script = script_text(composed, page, blocks, stem);
-  const std::string drawable = script_text(composed, page, blocks, stem, script_letters::drawable);
   const std::string numbers = dat_text(figure, data, blocks);
   write_file(plots_dir / (stem + ".dat"), numbers);
   write_file(plots_dir / (stem + ".gp"), script);
@@ -108,8 +112,7 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
   std::string commands;
   for (const std::string& format : formats) {
     pictures.emplace_back(plots_dir / (stem + "." + format), format);
-    // The viewer of an SVG has its own fonts.
-    commands += pictures.back().commands(format == "svg" ? script : drawable);
+    commands += pictures.back().commands(script_text(composed, page, blocks, stem, letters_of(format)));
   }
   if (!formats.empty()) run_gnuplot(plots_dir, commands, time_to_draw(numbers));
   for (picture_in_memory& picture : pictures) picture.read();

@@ -15,7 +15,7 @@
 namespace depthlens {
 
 // Writes STEM.dat and STEM.gp to `plots_dir`, which exists, then the pictures STEM.png, STEM.svg, STEM.pdf as
-// named in `formats` ("png", "svg", "pdf"). Each file is written beside its place and renamed; a picture that
+// named in `formats` (picture_formats). Each file is written beside its place and renamed; a picture that
 // gnuplot did not finish is status::io and not kept. Returns the pictures' paths in the order of `formats`.
 // A panel without data says so. One call per stem at a time; other stems may be drawn concurrently. Throws
 // status::usage (unknown format; stem with '/', control characters, a leading '.', over 200 bytes), what

@@ -46,9 +46,9 @@ inline std::string figure_line(std::string_view text, std::size_t limit = max_fi
 }
 
 // A single-quoted gnuplot string that shows `text`, with U+2019 for every quote.
-inline std::string gnuplot_quote(std::string_view text) {
+inline std::string gnuplot_quote(std::string_view text, std::size_t limit = max_figure_text) {
   std::string out = "'";
-  for (const char c : figure_line(text)) {
+  for (const char c : figure_line(text, limit)) {
     if (c == '\'')
       out += "\xE2\x80\x99";
     else
@@ -71,13 +71,13 @@ inline std::string gnuplot_file_name(std::string_view name) {
 }
 
 // The same for the label of a tick, which gnuplot would take for a number format.
-inline std::string gnuplot_quote_tick(std::string_view text) {
+inline std::string gnuplot_quote_tick(std::string_view text, std::size_t limit = max_figure_text) {
   std::string doubled;
-  for (const char c : figure_line(text)) {
+  for (const char c : figure_line(text, limit)) {
     if (c == '%') doubled += '%';
     doubled += c;
   }
-  return gnuplot_quote(doubled);
+  return gnuplot_quote(doubled, 2 * limit);
 }
 
 // The shortest digits that read back as `value`; "NaN", which gnuplot leaves out, for all that is not finite.

@@ -65,11 +65,18 @@ std::string pdf_fault(std::string_view bytes) {
   return there.starts_with("xref") || object ? "" : "has no table of objects where it says";
 }
 
+std::string tikz_fault(std::string_view bytes) {
+  if (!bytes.starts_with("\\begin{tikzpicture}")) return "does not begin as a tikzpicture";
+  return without_space_at_the_end(bytes).ends_with("\\end{tikzpicture}") ? ""
+                                                                         : "ends without \\end{tikzpicture}";
+}
+
 }  // namespace
 
 std::string picture_fault(std::string_view format, std::string_view bytes) {
   if (bytes.empty()) return "is empty";
   if (format == "png") return png_fault(bytes);
+  if (format == "tikz") return tikz_fault(bytes);
   return format == "svg" ? svg_fault(bytes) : pdf_fault(bytes);
 }
 

@@ -34,7 +34,8 @@ namespace {
 // The parts of a block from the back to the front, each behind "data index N using ". `y` begins a column as
 // it is drawn: the table has shares where the axis has per cent.
 std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, double step,
-                                 const figure_axis& axis, const std::string& color) {
+                                 const figure_axis& axis, const std::string& color,
+                                 std::string_view percent) {
   const std::string y = axis.percent ? "100*$" : "$";
   if (kind == figure_kind::grouped_bars) {  // one of no height would look as if it was missing
     const std::string least = gnuplot_number(0.008 * (axis.high - axis.low));
@@ -46,8 +47,9 @@ std::vector<std::string> bars_of(const plot_block& block, figure_kind kind, doub
                                       "4) with boxxyerror lc rgb '", color,
                                       "' lw 0.6 fs solid 1 border lc rgb '#FFFFFF'")};
   if (block.labels)
-    out.push_back(cat("1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f%%', 100*$2) : '') with labels font ',",
-                      gnuplot_coordinate(look::small_size), "' tc rgb '", look::label_color(color), "'"));
+    out.push_back(cat("1:(50*($3+$4)):($5 > 0 ? sprintf('%.1f', 100*$2).'", percent,
+                      "' : '') with labels font ',", gnuplot_coordinate(look::small_size), "' tc rgb '",
+                      look::label_color(color), "'"));
   return out;
 }
 
@@ -83,7 +85,7 @@ std::vector<std::string> curve_of(const plot_block& block, const panel_spec& pan
 }  // namespace
 
 std::string plot_command(const figure_spec& figure, const figure_data& data, const page_layout& page,
-                         const std::vector<plot_block>& blocks, std::size_t panel) {
+                         const std::vector<plot_block>& blocks, std::size_t panel, std::string_view percent) {
   const double step = bar_step(data.panels[panel]);
   const figure_axis& axis = page.panels[panel].y;
   const panel_spec& spec = figure.panels[panel];
@@ -98,7 +100,7 @@ std::string plot_command(const figure_spec& figure, const figure_data& data, con
   using parts = std::vector<std::string>;
   if (is_bars(figure.kind)) {
     each_block([&](const plot_block& block, const std::string& color) {
-      return bars_of(block, figure.kind, step, axis, color);
+      return bars_of(block, figure.kind, step, axis, color, percent);
     });
     if (!spec.low.empty())
       each_block([&](const plot_block&, const std::string&) { return parts{whisker_of(axis)}; });

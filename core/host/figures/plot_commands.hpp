@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace depthlens {
@@ -23,8 +24,10 @@ std::string line_of(const figure_series& series, const std::string& color,
 // "pt 7 ps 3.2*dot lc rgb '#0173B2'"
 std::string marker_of(const figure_series& series, const std::string& color);
 
-// The script has set `data` to the name of the .dat file, and `dot`.
+// The script has set `data` to the name of the .dat file, and `dot`. percent: the sign in labels of
+// data, where gnuplot takes one of two backslashes away.
 std::string plot_command(const figure_spec& figure, const figure_data& data, const page_layout& page,
-                         const std::vector<plot_block>& blocks, std::size_t panel);
+                         const std::vector<plot_block>& blocks, std::size_t panel,
+                         std::string_view percent = "%");
 
 }  // namespace depthlens

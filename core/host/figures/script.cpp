@@ -6,6 +6,7 @@
 #include "panel_axes.hpp"
 #include "plot_commands.hpp"
 #include "style.hpp"
+#include "tex_text.hpp"
 
 #include <depthlens/base/error.hpp>
 
@@ -50,10 +51,14 @@ class script_builder {
     out_ += '\n';
   }
 
+  bool for_tex() const { return letters_ == script_letters::tex; }
   std::string seen(const std::string& text) const {
+    if (for_tex()) return tex_text(figure_line(text));
     return letters_ == script_letters::all ? text : drawable_text(text);
   }
-  std::string quoted(const std::string& text) const { return gnuplot_quote(seen(text)); }
+  // Cut above where TeX reads it: a half of an escape is none.
+  std::size_t longest() const { return for_tex() ? 100 * max_figure_text : max_figure_text; }
+  std::string quoted(const std::string& text) const { return gnuplot_quote(seen(text), longest()); }
   bool bars() const { return is_bars(figure_.kind); }
   // gnuplot's own is black.
   std::string in_ink(std::string_view words) const {
@@ -62,16 +67,44 @@ class script_builder {
   // Font sizes, line widths and the diameters of markers are given in points; fontscale, linewidth and `dot`,
   // all of them measured, make each terminal obey.
   void head() {
+    add("# Draws its picture with: gnuplot NAME.gp");
+    add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
+    add("if (!exists('format')) format = '", for_tex() ? "tikz" : "png", "'");
+    add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_ + "."), " . format");
+    add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
+    add("set encoding utf8");
+    if (for_tex())
+      tex_terminal();
+    else
+      terminals();
+    add("set output picture");
+    add("# Places on the page are points (1/72 inch) from its top left corner.");
+    add("X(points) = 1.0 * points / ", number(page_.width));
+    add("Y(points) = 1 - 1.0 * points / ", number(page_.height));
+    add("unset key");
+    add("set border ", bars() ? 1 : 3, " lw ", number(look::axis_width), in_ink(" lc rgb "));
+    add("set tics out nomirror scale 0.5, 0.3", in_ink(" textcolor rgb "));
+    if (bars()) add("set ytics scale 0");
+    if (bars()) add("set grid ytics back lt 1 lc rgb '", look_.grid, "' lw 0.5");
+    if (page_.panels.size() > 1) add("set multiplot");
+  }
+
+  std::string inches(double points) const { return cat(number(look_.scale * points / 72), "in"); }
+
+  // Letters are those of the document around it, a little smaller than those that were laid out: Computer
+  // Modern is wider than Arial. Line widths are in units of 0.4 points.
+  void tex_terminal() {
+    add("dot = 0.16; set terminal tikz size ", inches(page_.width), ",", inches(page_.height), " font ',",
+        number(look::text_size), "' fontscale ", number(0.92 * look_.scale), " linewidth ",
+        number(2.5 * look_.scale),
+        look_.paper == figure_look().paper ? "" : cat(" background '", look_.paper, "'"));
+  }
+
+  void terminals() {
     const double w = page_.width, h = page_.height, scale = look_.scale;
     const auto pixels = [scale](double points, double per_inch) {
       return number(std::round(points * scale * per_inch / 72));
     };
-    add("# Draws its picture with: gnuplot NAME.gp");
-    add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
-    add("if (!exists('format')) format = 'png'");
-    add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_ + "."), " . format");
-    add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
-    add("set encoding utf8");
     const std::string font = cat(" font 'Liberation Sans,", number(look::text_size), "' ");
     // Viewers choose the font of an SVG: Arial has the same widths, is known to all, and Linux takes
     // Liberation for it.
@@ -84,19 +117,8 @@ class script_builder {
         number(scale * dpi / 72), paper);
     add("if (format eq 'svg') dot = 0.222; set terminal svg noenhanced size ", pixels(w, 96), ",",
         pixels(h, 96), svg_font, "fontscale ", scaled(1.333), " linewidth ", scaled(1.333), paper);
-    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", number(scale * w / 72),
-        "in,", number(scale * h / 72), "in", font, "fontscale ", scaled(0.75), " linewidth ", scaled(2),
-        paper);
-    add("set output picture");
-    add("# Places on the page are points (1/72 inch) from its top left corner.");
-    add("X(points) = 1.0 * points / ", number(w));
-    add("Y(points) = 1 - 1.0 * points / ", number(h));
-    add("unset key");
-    add("set border ", bars() ? 1 : 3, " lw ", number(look::axis_width), in_ink(" lc rgb "));
-    add("set tics out nomirror scale 0.5, 0.3", in_ink(" textcolor rgb "));
-    if (bars()) add("set ytics scale 0");
-    if (bars()) add("set grid ytics back lt 1 lc rgb '", look_.grid, "' lw 0.5");
-    if (page_.panels.size() > 1) add("set multiplot");
+    add("if (format eq 'pdf') dot = 0.16; set terminal pdfcairo noenhanced size ", inches(w), ",", inches(h),
+        font, "fontscale ", scaled(0.75), " linewidth ", scaled(2), paper);
   }
 
   void label(const std::string& text, double x, double y, std::string_view more) {
@@ -131,7 +153,7 @@ class script_builder {
         ")");
     axis("x", panel.x);
     axis("y", panel.y);
-    add(plot_command(figure_, data_, page_, blocks_, p));
+    add(plot_command(figure_, data_, page_, blocks_, p, for_tex() ? "\\\\%" : "%"));
   }
 
   void legend(const figure_legend& legend, double left, double top) {
@@ -172,7 +194,7 @@ class script_builder {
     add(axis.log ? "set logscale " : "unset logscale ", name);
     add("set ", name, "range [", value(axis.low), ":", value(axis.high), "]",
         axis.reversed ? " reverse" : " noreverse");
-    add("set format ", name, axis.percent ? " '%g%%'" : " '%g'");
+    add("set format ", name, axis.percent ? cat(" '%g", for_tex() ? "\\" : "", "%%'") : " '%g'");
     add(axis.log ? "set m" : "unset m", name, axis.log ? "tics 10" : "tics");
     if (axis.words.empty())
       add("set ", name, "tics ", value(axis.step));
@@ -186,7 +208,7 @@ class script_builder {
     std::string list;
     for (std::size_t i = 0; i < words.size(); ++i)
       if (!words[i].empty())
-        list += cat(list.empty() ? "" : ", ", gnuplot_quote_tick(seen(words[i])), " ", i);
+        list += cat(list.empty() ? "" : ", ", gnuplot_quote_tick(seen(words[i]), longest()), " ", i);
     return list;
   }
 

@@ -13,10 +13,11 @@
 
 namespace depthlens {
 
+// How texts are written: as they are, as this machine's fonts can draw them (glyphs.hpp), or for TeX
+// (tex_text.hpp).
+enum class script_letters { all, drawable, tex };
 // The script reads './STEM.dat' and draws './STEM.png', unless the variables `format` (png, svg, pdf) and
-// `picture` (the path of the file) are set before.
-// letters: how texts are written, as they are or as this machine's fonts can draw them (glyphs.hpp).
-enum class script_letters { all, drawable };
+// `picture` (the path of the file) are set before. With letters for TeX it draws 'STEM.tikz' alone.
 std::string script_text(const composed_figure& composed, const page_layout& page,
                         const std::vector<plot_block>& blocks, const std::string& stem,
                         script_letters letters = script_letters::all);

@@ -80,7 +80,7 @@ std::vector<double> readout_reference::direction_of(std::int32_t token) const {
   return out;
 }
 
-std::vector<double> readout_reference::normed(std::span<const double> h) const {
+std::vector<double> readout_reference::input_of(std::span<const double> h) const {
   std::vector<double> x = final_norm(h);
   const tensor_view* const projection = files_.find_tensor("out_projection");
   return projection == nullptr ? x : product_of(*projection, x);
@@ -106,11 +106,16 @@ std::vector<double> readout_reference::normed_by(std::span<const double> h, cons
   return out;
 }
 
+double readout_reference::logit_of(double product, std::int32_t token) const {
+  if (const tensor_view* bias = files_.find_tensor("unembed.bias"))
+    product += row_of(*bias, static_cast<std::uint64_t>(token))[0];
+  const double cap = files_.arch().final_softcap;
+  return cap > 0 ? cap * std::tanh(product / cap) : product;
+}
+
 std::vector<reference_logit> readout_reference::logits(std::span<const double> h,
                                                        std::span<const std::int32_t> tokens) const {
-  const std::vector<double> x = normed(h);
-  const tensor_view* const bias = files_.find_tensor("unembed.bias");
-  const double cap = files_.arch().final_softcap;
+  const std::vector<double> x = input_of(h);
   std::vector<reference_logit> out;
   for (const std::int32_t token : tokens) {
     const std::vector<double> row = unembedding(token);
@@ -122,8 +127,7 @@ std::vector<reference_logit> readout_reference::logits(std::span<const double> h
       z.norm += product * product;
     }
     z.norm = std::sqrt(z.norm);
-    if (bias != nullptr) z.value += row_of(*bias, static_cast<std::uint64_t>(token))[0];
-    if (cap > 0) z.value = cap * std::tanh(z.value / cap);
+    z.value = logit_of(z.value, token);
     out.push_back(z);
   }
   return out;

@@ -30,13 +30,17 @@ class readout_reference {
   std::vector<double> unembedding(std::int32_t token) const;
   // The direction of states that has the largest logit of the token, but for the norm. (D)
   std::vector<double> direction_of(std::int32_t token) const;
+  // What the unembedding is multiplied with: the final norm of h, and its projection. h: (D); result:
+  // (embed_dim)
+  std::vector<double> input_of(std::span<const double> h) const;
+  // The logit that a product of input and unembedding row makes: with bias and soft cap.
+  double logit_of(double product, std::int32_t token) const;
   // False for a model without a final norm, whose readings depend on how large a state is.
   bool has_norm() const { return !weight_.empty(); }
   // The logits of `tokens` for the state h. h: (D); result: (K)
   std::vector<reference_logit> logits(std::span<const double> h, std::span<const std::int32_t> tokens) const;
 
  private:
-  std::vector<double> normed(std::span<const double> h) const;
   std::vector<double> final_norm(std::span<const double> h) const;
   std::vector<double> normed_by(std::span<const double> h, const std::vector<double>& weight,
                                 const std::vector<double>& bias) const;

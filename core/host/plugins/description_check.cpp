@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint32_t table_flags = DLENS_TABLE_SHARED | DLENS_TABLE_SUMMARY;
 constexpr std::uint32_t figure_flags =
-    DLENS_DRAW_TRAINED_LENS | DLENS_DRAW_ORDERED | DLENS_DRAW_CONTROLLED_BASELINE;
+    DLENS_DRAW_TRAINED_LENS | DLENS_DRAW_ORDERED | DLENS_DRAW_CONTROLLED_BASELINE | DLENS_DRAW_ON_REQUEST;
 constexpr std::uint32_t panel_flags = DLENS_PANEL_LOG_X | DLENS_PANEL_LOG_Y | DLENS_PANEL_PERCENT_Y |
                                       DLENS_PANEL_LAYER_X | DLENS_PANEL_MARKERS | DLENS_PANEL_REVERSED_Y |
                                       DLENS_PANEL_INTERVAL_X;

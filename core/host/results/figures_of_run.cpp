@@ -5,6 +5,7 @@
 #include "depthlens/base/text.hpp"
 #include "figures/figure_spec.hpp"
 #include "figures/gnuplot_process.hpp"
+#include "figures/picture_check.hpp"
 #include "results/output_digests.hpp"
 #include "terminal/log.hpp"
 
@@ -90,7 +91,8 @@ bool lists_figures(const boost::json::object& manifest) {
   return figures != nullptr && !figures->empty();
 }
 
-std::vector<run_figure> figures_of(const fs::path& run, const boost::json::object& manifest) {
+std::vector<run_figure> figures_of(const fs::path& run, const boost::json::object& manifest,
+                                   figure_choice choice) {
   if (!lists_figures(manifest))
     fail(status::no_input, run.string(), ": the run has no figures yet; it did not finish");
   const auto* model = object_at(&manifest, "model");
@@ -98,7 +100,8 @@ std::vector<run_figure> figures_of(const fs::path& run, const boost::json::objec
   std::vector<run_figure> out;
   for (const auto& [stem, value] : *object_at(&manifest, "figures")) {
     if (!value.is_object()) fail(status::data, "run.json: figure ", std::string_view(stem), " is no object");
-    add_figures(run, *model, value.get_object(), stem, part_of_run(manifest), out);
+    const bool wanted = choice == figure_choice::all || !value.get_object().contains("on_request");
+    if (wanted) add_figures(run, *model, value.get_object(), stem, part_of_run(manifest), out);
   }
   std::set<std::string_view> stems;  // files of one name are written by one drawing
   for (const run_figure& d : out)
@@ -110,8 +113,8 @@ std::vector<std::string> parse_formats(const std::string& list) {
   std::vector<std::string> out;
   std::istringstream parts(list);
   for (std::string part; std::getline(parts, part, ',');) {
-    if (part != "png" && part != "svg" && part != "pdf")
-      fail(status::usage, "--format ", list, ": expected a list of png, svg and pdf");
+    if (std::find(picture_formats.begin(), picture_formats.end(), part) == picture_formats.end())
+      fail(status::usage, "--format ", visible_line(list), ": expected a list of png, svg, pdf and tikz");
     if (std::find(out.begin(), out.end(), part) == out.end()) out.push_back(part);
   }
   if (out.empty()) fail(status::usage, "--format is empty");
@@ -121,8 +124,8 @@ std::vector<std::string> parse_formats(const std::string& list) {
 std::vector<std::string> formats_to_draw(const fs::path& run, std::vector<std::string> asked) {
   std::error_code absent;
   for (const auto& item : fs::directory_iterator(run / "plots", absent))
-    for (const char* format : {"png", "svg", "pdf"})
-      if (item.path().extension() == std::string(".") + format &&
+    for (const std::string_view format : picture_formats)
+      if (item.path().extension() == cat(".", format) &&
           std::find(asked.begin(), asked.end(), format) == asked.end())
         asked.emplace_back(format);
   return asked;
@@ -140,8 +143,8 @@ std::vector<std::string> tables_of_figures(const boost::json::object& manifest) 
 std::vector<std::string> formats_noted(const boost::json::object& manifest) {
   std::set<std::string> out;
   for (const std::string& name : noted_outputs(manifest, plots_folder))
-    for (const char* format : {"png", "svg", "pdf"})
-      if (fs::path(name).extension() == std::string(".") + format) out.insert(format);
+    for (const std::string_view format : picture_formats)
+      if (fs::path(name).extension() == cat(".", format)) out.emplace(format);
   return {out.begin(), out.end()};
 }
 
@@ -174,16 +177,13 @@ std::vector<std::string> edited_scripts(const fs::path& run, const boost::json::
 
 std::vector<fs::path> draw_figures(const fs::path& run, const boost::json::object& manifest,
                                    const drawing_request& request) {
-  std::vector<run_figure> drawings = figures_of(run, manifest);
+  std::vector<run_figure> drawings = figures_of(run, manifest, request.choice);
   if (request.which == redraw::missing)
     std::erase_if(drawings,
                   [&](const run_figure& d) { return is_as_drawn(run, manifest, d, request.formats); });
-  if (!request.edited_too) {
-    const std::vector<std::string> edited = edited_scripts(run, manifest);
-    std::erase_if(drawings, [&](const run_figure& d) {
-      return std::count(edited.begin(), edited.end(), plots_folder + d.stem + ".gp") > 0;
-    });
-  }
+  std::erase_if(drawings, [&](const run_figure& d) {
+    return std::count(request.left.begin(), request.left.end(), plots_folder + d.stem + ".gp") > 0;
+  });
   fs::create_directories(request.folder);
   std::vector<std::vector<fs::path>> pictures(drawings.size());
   tbb::parallel_for(

@@ -22,9 +22,12 @@ struct run_figure {
   std::string stem;   // of its files in plots/
   std::string study;  // the word of its experiment
 };
+// ordinary: without those that are drawn on request alone.
+enum class figure_choice { ordinary, all };
 // In the order of run.json, each followed by itself beside its control, where it has one. Throws
 // status::no_input where none is listed or a CSV is missing, data where run.json is damaged.
-std::vector<run_figure> figures_of(const std::filesystem::path& run, const boost::json::object& manifest);
+std::vector<run_figure> figures_of(const std::filesystem::path& run, const boost::json::object& manifest,
+                                   figure_choice choice = figure_choice::ordinary);
 bool lists_figures(const boost::json::object& manifest);
 
 // "png,svg,pdf" -> its parts; others are status::usage.
@@ -56,7 +59,8 @@ struct drawing_request {
   std::vector<std::string> formats;
   redraw which = redraw::all;
   figure_look look = {};
-  bool edited_too = true;  // also those whose script is not as run.json notes it
+  figure_choice choice = figure_choice::ordinary;
+  std::vector<std::string> left = {};  // scripts as "plots/NAME.gp", whose figures are not drawn
 };
 
 // Returns the pictures drawn, in the order of run.json. Several figures are drawn at a time, each by a

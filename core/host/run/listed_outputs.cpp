@@ -42,6 +42,7 @@ void list_figures(const outputs_of_lens& o, boost::json::object& manifest) {
     }
     const auto prompts = o.done.prompts.find(f.id);
     entry["prompts"] = prompts == o.done.prompts.end() ? 0 : prompts->second;
+    if ((f.flags & DLENS_DRAW_ON_REQUEST) != 0) entry["on_request"] = true;
     entry["figure"] = to_json(from_abi(f));
     figures[stem] = std::move(entry);
   }

@@ -3,6 +3,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "run/job_file.hpp"
+#include "terminal/log.hpp"
 #include "terminal/token_text.hpp"
 
 #include <algorithm>
@@ -98,10 +99,11 @@ class glance {
 }  // namespace
 
 std::string numbers_at_a_glance(const run_figure& figure) {
+  if (figure.figure.kind == figure_kind::density) return "";
   figure_run alone = figure.about;
   alone.control.clear();
   const drawn_figure drawn = read_drawn(figure.figure, alone, figure.csv);
-  if (drawn.figure.kind == figure_kind::density || drawn.data.panels.empty()) return "";
+  if (drawn.data.panels.empty()) return "";
   const panel_spec& spec = drawn.figure.panels[0];
   const panel_data& data = drawn.data.panels[0];
   const glance view(spec, data);
@@ -126,6 +128,17 @@ std::string main_numbers(const std::vector<run_figure>& figures, const std::vect
     if (!numbers.empty()) out += cat(out.empty() ? "" : "\n", numbers);
   }
   return out;
+}
+
+void tell_main_numbers(const std::filesystem::path& run, const boost::json::object& manifest,
+                       const std::vector<std::string>& studies) {
+  if (quiet() || !lists_figures(manifest)) return;
+  try {
+    if (const std::string text = main_numbers(figures_of(run, manifest), studies); !text.empty())
+      log_text(text + '\n');
+  } catch (const error& e) {  // the tables are there: that they are too large to be looked at is no failure
+    log_warning(cat("the main numbers are not told: ", e.what()));
+  }
 }
 
 std::string next_commands(const std::filesystem::path& run, const std::string& model) {

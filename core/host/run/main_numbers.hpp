@@ -5,6 +5,8 @@
 
 #include "results/figures_of_run.hpp"
 
+#include <boost/json.hpp>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -18,6 +20,11 @@ std::string numbers_at_a_glance(const run_figure& figure);
 
 // Of the first figure of each of these experiments that has one.
 std::string main_numbers(const std::vector<run_figure>& figures, const std::vector<std::string>& studies);
+
+// The same on stderr, of a run whose tables are finished; nothing with --quiet. What cannot be read for it is
+// a warning.
+void tell_main_numbers(const std::filesystem::path& run, const boost::json::object& manifest,
+                       const std::vector<std::string>& studies);
 
 // Three commands about a finished run, each with what it does.
 std::string next_commands(const std::filesystem::path& run, const std::string& model);

@@ -313,11 +313,8 @@ int run_session::finish(bool grown) {
 void run_session::tell_numbers() {
   std::vector<std::string> studies;
   for (const study_plan& s : inputs_.request.studies) studies.push_back(s.word);
-  std::string text;
-  if (lists_figures(run_.fields()))
-    text = main_numbers(figures_of(run_.folder().root(), run_.fields()), studies);
-  if (!text.empty()) text += '\n';
-  log_text(text + next_commands(run_.folder().root(), inputs_.request.model));
+  tell_main_numbers(run_.folder().root(), run_.fields(), studies);
+  log_text(next_commands(run_.folder().root(), inputs_.request.model));
 }
 
 int run_session::stopped(const std::string& what) {

@@ -46,7 +46,8 @@ typedef struct dlens_panel {
 enum {
   DLENS_DRAW_TRAINED_LENS = 1,  // not drawn for the logit lens where the run has a tuned lens
   DLENS_DRAW_ORDERED = 2,       // series are steps of one thing: bars have one colour, from dark to light
-  DLENS_DRAW_CONTROLLED_BASELINE = 4  // the baseline is drawn beside a control only
+  DLENS_DRAW_CONTROLLED_BASELINE = 4,  // the baseline is drawn beside a control only
+  DLENS_DRAW_ON_REQUEST = 8  // a further view of what other figures show: drawn where a user asks for all
 };
 
 // A figure over one table, drawn by the host from the CSV alone. Series keep the order of their first rows.

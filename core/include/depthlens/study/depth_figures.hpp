@@ -34,27 +34,41 @@ inline panel onset_panel(const std::string& mean, const char* title) {
           .high = mean + "_high"};
 }
 
-inline figure onset_figure(figure like, const std::string& experiment, const depth_figure_style& style) {
-  like.kind = style.published ? DLENS_FIGURE_DENSITY : DLENS_FIGURE_LINES;
-  like.id = style.published ? "density" : "shares";
-  like.file = (style.published ? "onset_density_" : "onset_shares_") + experiment + "_{lens}";
-  like.title =
-      (style.published ? "First layer with rank <= k, " : "Prompts with rank <= k by layer, ") + style.what;
-  like.table = style.published ? "onsets" : "shares";
-  if (!style.published) like.never = "";
+// A panel for each k.
+inline std::vector<panel> panels_by_threshold(const panel& like) {
+  std::vector<panel> out;
   for (const std::uint64_t k : density_thresholds) {
-    panel p{.x = style.published ? "first" : "layer",
-            .x_label = "Layer",
-            .y_label = style.published ? "Density" : "Share of prompts",
-            .flags = DLENS_PANEL_LAYER_X,
-            .title = cat("k = ", k),
-            .where = cat("k=", k)};
-    if (!style.published) {
-      p.y = "share", p.low = "low", p.high = "high";
-      p.flags |= DLENS_PANEL_PERCENT_Y;
-    }
-    like.panels.push_back(std::move(p));
+    panel& p = out.emplace_back(like);
+    p.x_label = "Layer";
+    p.flags |= DLENS_PANEL_LAYER_X;
+    p.title = cat("k = ", k);
+    p.where = cat("k=", k);
   }
+  return out;
+}
+
+inline figure shares_figure(figure like, const std::string& experiment, const std::string& what) {
+  like.id = like.table = "shares";
+  like.file = "onset_shares_" + experiment + "_{lens}";
+  like.title = "Prompts with rank <= k by layer, " + what;
+  like.never = "";
+  like.panels = panels_by_threshold({.x = "layer",
+                                     .y = "share",
+                                     .y_label = "Share of prompts",
+                                     .flags = DLENS_PANEL_PERCENT_Y,
+                                     .low = "low",
+                                     .high = "high"});
+  return like;
+}
+
+// The published code's view of the same.
+inline figure density_figure(figure like, const std::string& experiment, const std::string& what) {
+  like.kind = DLENS_FIGURE_DENSITY;
+  like.id = "density";
+  like.table = "onsets";
+  like.file = "onset_density_" + experiment + "_{lens}";
+  like.title = "First layer with rank <= k, " + what;
+  like.panels = panels_by_threshold({.x = "first", .y_label = "Density"});
   return like;
 }
 
@@ -105,7 +119,11 @@ inline std::vector<figure> depth_figures(const std::string& experiment, const de
     mean("mean_entropy", "Mean entropy (nats)", "Entropy");
     mean("mean_kl", "Mean KL (nats)", "KL(final || layer)");
   }
-  return {std::move(earliest), detail::onset_figure(common, experiment, style), std::move(layers)};
+  figure density = detail::density_figure(common, experiment, style.what);
+  if (style.published) return {std::move(earliest), std::move(density), std::move(layers)};
+  density.flags |= DLENS_DRAW_ON_REQUEST;
+  return {std::move(earliest), detail::shares_figure(common, experiment, style.what), std::move(layers),
+          std::move(density)};
 }
 
 }  // namespace depthlens

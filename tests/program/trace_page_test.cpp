@@ -200,4 +200,75 @@ BOOST_AUTO_TEST_CASE(pages_that_cannot_be_are_refused) {
   BOOST_TEST(!std::filesystem::exists(m.file()));
 }
 
+BOOST_AUTO_TEST_CASE(readings_of_a_file_stand_beside_those_of_the_command) {
+  const page_folder m;
+  const outcome written =
+      must_work(m.trace({"ab\n", "--json", "--format", "v2", "--top", "3", "--threads", "1"}));
+  const std::string file = m.folder.write("read.json", written.out);
+  const json::value both = data_of(m.page({"ab\n", "--top", "3", "--read", file}));
+  BOOST_REQUIRE(both.at("prompts").as_array().size() == 2U);
+  const json::value &own = both.at("prompts").at(0), &read = both.at("prompts").at(1);
+  BOOST_TEST(own.at("model") == read.at("model"));
+  BOOST_TEST((read.at("layers") == json::array{1, 2}));
+  for (const char* same : {"tokens", "positions", "finals"})
+    BOOST_TEST((own.at(same) == read.at(same)), same);
+  const json::value &mine = own.at("planes").at(0), &others = read.at("planes").at(0);
+  for (std::size_t position = 0; position < 3; ++position)
+    for (std::size_t layer = 1; layer < 3; ++layer) {
+      const std::size_t cell = position * 3 + layer, of_file = position * 2 + layer - 1;
+      BOOST_TEST(at(mine.at("rank"), cell) >= at(others.at("rank"), of_file));  // 0 = not among the likeliest
+      BOOST_TEST(at(mine.at("entropy"), cell) == at(others.at("entropy"), of_file));
+      for (std::size_t k = 0; k < 3; ++k) {
+        BOOST_TEST(at(mine.at("top"), 3 * cell + k) == at(others.at("top"), 3 * of_file + k));
+        BOOST_TEST(std::abs(at(mine.at("p"), 3 * cell + k) - at(others.at("p"), 3 * of_file + k)) <= 1);
+      }
+    }
+  const json::value& tracked = others.at("tracked");
+  BOOST_TEST(tracked.as_array().size() == others.at("where").as_array().size());
+  BOOST_TEST(tracked.as_array().size() == others.at("followed").as_array().size());
+
+  must_work({"trace", "--read", file, "--read", file, "--html", m.file("alone.html")});
+  const json::value alone = data_of(read_bytes(m.file("alone.html")));
+  BOOST_REQUIRE(alone.at("prompts").as_array().size() == 2U);
+  BOOST_TEST((alone.at("prompts").at(0).at("layers") == json::array{1, 2}));
+  BOOST_TEST(alone.at("texts").at(at(alone.at("prompts").at(0).at("tokens"), 2)) == "\u23ce");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_readings_that_is_none_is_refused_with_its_place) {
+  const scratch_folder folder;
+  const std::string good =
+      R"({"meta":{"version":2,"model":"m"},"input":["a","b"],"layers":[0,3],"topk":[[["x"],["y"]],[["x"],[]]],)"
+      R"("tracked":[{"x":[0.5,0.25]},{"y":[0.1,null]}]})";
+  const std::string page = (folder.path() / "page.html").string();
+  const auto says = [&](const std::string& text) {
+    return depthlens_says({"trace", "--read", folder.write("r.json", text), "--html", page});
+  };
+  BOOST_TEST(says(good).code == 0);
+  BOOST_TEST((data_of(read_bytes(page)).at("prompts").at(0).at("layers") == json::array{1, 4}));
+  BOOST_TEST(says("{\n\"meta\"" + good.substr(7)).code == 0);  // over several lines
+  std::filesystem::remove(page);
+  const auto refused = [&](std::string_view part, std::string_view by, const std::string& why) {
+    std::string text = good;
+    BOOST_REQUIRE(text.find(part) != text.npos);
+    text.replace(text.find(part), part.size(), by);
+    const outcome o = says(text);
+    BOOST_TEST(o.code == 65, why);
+    BOOST_TEST(o.err.find("r.json") != std::string::npos, o.err);
+    BOOST_TEST(o.err.find(why) != std::string::npos, o.err);
+    BOOST_TEST(!std::filesystem::exists(page));
+  };
+  refused("\"version\":2", "\"version\":1", "version 1, expected 2");
+  refused("[0,3]", "[0,3,4]", "has 2 entries, expected one for each of 3 layers");
+  refused("[0,3]", "[3,0]", "in ascending order");
+  refused("[0,3]", "[0,5000]", "below 4096");
+  refused("[[\"x\"],[\"y\"]]", "[[\"x\"]]", "one for each of 2 positions");
+  refused("0.25", "3", "is no probability");
+  refused("0.25", "\"3\"", "expected a number");
+  refused("\"topk\"", "\"top\"", "\"topk\" is missing");
+  refused("}]}", "}]", "r.json");
+  BOOST_TEST(depthlens_says({"trace", "--read", "r.json"}).code == 64);
+  BOOST_TEST(depthlens_says({"trace", "--read", "r.json", "--html", page, "--top", "3"}).code == 64);
+  BOOST_TEST(depthlens_says({"trace", "--read", folder.path() / "none.json", "--html", page}).code == 66);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

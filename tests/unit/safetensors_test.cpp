@@ -224,6 +224,11 @@ BOOST_AUTO_TEST_CASE(shard_names_stay_inside_the_folder) {
     write_index(folder, cat("{\"x\":\"", name, "\"}"));
     BOOST_TEST(refuses_folder(folder, status::data, "is not a plain"), name);
   }
+  const std::string long_name(244, 'a');  // 255 bytes are the longest that there may be
+  write_index(folder, cat("{\"x\":\"", long_name, "a.safetensors\"}"));
+  BOOST_TEST(refuses_folder(folder, status::data, "is not a plain"));
+  write_index(folder, cat("{\"x\":\"", long_name.substr(1), ".safetensors\"}"));
+  BOOST_TEST(refuses_folder(folder, status::no_input, "is missing"));
   write_index(folder, R"({"x":1})");
   BOOST_TEST(refuses_folder(folder, status::data, "expected a string"));
   write_index(folder, R"(["x"])");

@@ -12,6 +12,7 @@
 #include "commands/trace_reads.hpp"
 #include "commands/trace_table.hpp"
 #include "commands/trace_v2.hpp"
+#include "commands/trace_v2_read.hpp"
 #include "depthlens/base/atomic_file.hpp"
 #include "engine/evaluator.hpp"
 #include "model/blank_ends.hpp"
@@ -89,22 +90,44 @@ std::vector<trace_prompt> positions_to_read(const std::string& positions, const 
   return out;
 }
 
-void write_page(const evaluator& run, const std::string& file, const trace_result& all, const tokenizer& t) {
-  const std::vector<std::int32_t> followed = likeliest_tokens(all, tokens_to_follow(all));
-  std::vector<std::int32_t> targets = followed;
-  targets.insert(targets.begin(), -1);
-  const std::string page = trace_page(
-      all, followed,
-      read_targets(run, all, [&](const trace_prompt&, const trace_reading&) { return targets; }), t);
+std::vector<v2_prompt> read_files(const std::vector<std::string>& files) {
+  std::vector<v2_prompt> out;
+  for (const std::string& file : files)
+    for (v2_prompt& p : read_v2(file, most_page_cells)) out.push_back(std::move(p));
+  return out;
+}
+
+void write_page_file(const std::string& file, const std::string& page) {
   atomic_file out(file);
   out.write(page);
   out.commit();
   log_info(cat("page: ", file, ", ", (page.size() + 500) / 1000, " kB"));
 }
 
+// Of readings of files alone: without a model.
+int page_of_files(const trace_request& asked) {
+  trace_result none;
+  none.lenses.push_back({"as read", {}});
+  const std::vector<v2_prompt> read = read_files(asked.read);
+  check_page_size(none, 0, read);
+  write_page_file(asked.html, trace_page(none, {}, {}, read, nullptr));
+  return 0;
+}
+
+void write_page(const evaluator& run, const trace_request& asked, const trace_result& all,
+                const std::vector<v2_prompt>& read, const tokenizer& t) {
+  const std::vector<std::int32_t> followed = likeliest_tokens(all, tokens_to_follow(all));
+  std::vector<std::int32_t> targets = followed;
+  targets.insert(targets.begin(), -1);
+  const std::string page = trace_page(
+      all, followed,
+      read_targets(run, all, [&](const trace_prompt&, const trace_reading&) { return targets; }), read, &t);
+  write_page_file(asked.html, page);
+}
+
 void print_results(const trace_request& asked, const evaluator& run, const trace_result& all,
-                   const tokenizer& t) {
-  if (!asked.html.empty()) write_page(run, asked.html, all, t);
+                   const std::vector<v2_prompt>& read, const tokenizer& t) {
+  if (!asked.html.empty()) write_page(run, asked, all, read, t);
   if (!asked.html.empty() && !asked.json) return;
   std::vector<position_readings> tracked;
   if (asked.v2)
@@ -126,6 +149,8 @@ int trace_command(const arguments& args) {
   const parsed_options o = parse_trace_options(args);
   if (o.done) return 0;
   trace_request asked = asked_trace(o);
+  if (!o.has("model")) return page_of_files(asked);
+  const std::vector<v2_prompt> read = read_files(asked.read);
   const work_rules rules = asked_rules(o);
   const thread_limit limit(rules.threads);
 
@@ -141,7 +166,7 @@ int trace_command(const arguments& args) {
   const auto chat = chat_of(model, bos, asked.chat);
   all.prompts = positions_to_read(asked.positions, model, sent(std::move(asked.prompts), chat.get()));
   if (asked.experts) all.experts = asked_experts(model.files->arch(), model.name);
-  if (!asked.html.empty()) check_page_size(all, asked.generate);
+  if (!asked.html.empty()) check_page_size(all, asked.generate, read);
   if (asked.v2) check_v2_size(all, asked.generate);
 
   std::string source_text = o.text("patch-from");
@@ -165,7 +190,7 @@ int trace_command(const arguments& args) {
     for (trace_prompt& p : all.prompts)
       if (!p.ids.empty()) p.patch = read_patch(patched, source_text, source, p.ids, all.n_layers, all.top_k);
   }
-  print_results(asked, run, all, model.tokens->get());
+  print_results(asked, run, all, read, model.tokens->get());
   return all_finite(all, model) ? 0 : static_cast<int>(status::partial);
 }
 

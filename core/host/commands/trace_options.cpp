@@ -41,7 +41,10 @@ po::options_description trace_options() {
       "of --json: v2 is version 2 of LogitLensKit, layer i being the output of block i")(
       "html", text("FILE"),
       "a page with the layers and positions as a heat map, which needs no network; "
-      "without --json, no table is printed then");
+      "without --json, no table is printed then")(
+      "read", list("FILE"),
+      "with --html: also the readings of a file that --format v2 or LogitLensKit wrote, of another model for "
+      "example; several times for several files, and without --model for those alone");
   add_backend_options(d);
   d.add(common_options());
   return d;
@@ -76,6 +79,18 @@ void refuse_what_has_no_place(const parsed_options& o, const trace_request& r) {
     fail(status::usage, "--format v2 has a place for one lens, not ", o.texts("lens").size());
 }
 
+// Readings of files alone.
+trace_request only_read(const parsed_options& o) {
+  trace_request r{.prompts = {}, .html = o.text("html"), .read = o.texts("read")};
+  if (r.html.empty()) fail(status::usage, "--html is empty: expected the name of a file");
+  for (const char* other :
+       {plain_prompt, "prompt", "prompts", "positions", "top", "target", "patch-from", "generate", "format"})
+    if (o.has(other))
+      fail(status::usage, other == std::string(plain_prompt) ? "a prompt" : cat("--", other),
+           " needs --model; --read alone shows what its files hold");
+  return r;
+}
+
 }  // namespace
 
 parsed_options parse_trace_options(const arguments& args) {
@@ -89,8 +104,11 @@ parsed_options parse_trace_options(const arguments& args) {
 }
 
 trace_request asked_trace(const parsed_options& o) {
+  if (o.has("read") && !o.has("html"))
+    fail(status::usage, "--read is for the page of --html FILE; give that too");
+  if (o.has("read") && !o.has("model")) return only_read(o);
   if (!o.has("model")) fail(status::usage, "trace needs --model");
-  trace_request r{.prompts = asked_prompts(o), .html = o.text("html")};
+  trace_request r{.prompts = asked_prompts(o), .html = o.text("html"), .read = o.texts("read")};
   r.json = o.values["json"].as<bool>();
   r.chat = o.values["chat"].as<bool>();
   r.experts = o.values["experts"].as<bool>();

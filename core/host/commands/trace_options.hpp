@@ -17,8 +17,9 @@ struct trace_request {
   std::uint32_t generate = 0;  // tokens that the model says behind each prompt
   bool chat = false, experts = false;
   bool json = false;
-  bool v2 = false;   // the JSON has the layout of LogitLensKit's version 2
-  std::string html;  // file of the page; "" = none
+  bool v2 = false;                // the JSON has the layout of LogitLensKit's version 2
+  std::string html;               // file of the page; "" = none
+  std::vector<std::string> read;  // files of readings that the page shows too
 };
 
 // Help is printed where it is asked for. Errors: status::usage.

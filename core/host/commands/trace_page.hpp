@@ -4,6 +4,7 @@
 #pragma once
 
 #include "commands/trace_reads.hpp"
+#include "commands/trace_v2_read.hpp"
 #include "depthlens/tokenizer/tokenizer.hpp"
 
 #include <cstddef>
@@ -19,11 +20,13 @@ std::size_t tokens_to_follow(const trace_result& all);
 
 // Errors: status::usage where there are more cells than a browser shows at ease. generate: tokens that will
 // be added to each prompt.
-void check_page_size(const trace_result& all, std::uint32_t generate);
+void check_page_size(const trace_result& all, std::uint32_t generate, const std::vector<v2_prompt>& read);
+inline constexpr std::size_t most_page_cells = 50000;
 
-// followed: sorted ids; readings: of each prompt, with -1 and these as targets. The same bytes for the same
-// readings.
+// followed: sorted ids; readings: of each prompt, with -1 and these as targets; read, t: as in
+// trace_page_data.hpp. The same bytes for the same readings.
 std::string trace_page(const trace_result& all, const std::vector<std::int32_t>& followed,
-                       const std::vector<position_readings>& readings, const tokenizer& t);
+                       const std::vector<position_readings>& readings, const std::vector<v2_prompt>& read,
+                       const tokenizer* t);
 
 }  // namespace depthlens

@@ -8,10 +8,11 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const leastFollowed = data.least;
 
 function planeOf(prompt, lens) {
-  const plane = data.prompts[prompt].planes[lens];
+  const planes = data.prompts[prompt].planes, plane = planes[lens] || planes[0];
   if (!plane.seen) {
     plane.seen = new Map();
-    data.followed.forEach((token, i) => {
+    plane.depth = layersOf(prompt, lens).length;
+    (plane.tracked || data.followed).forEach((token, i) => {
       const cells = new Map(), list = plane.followed[i];
       let cell = 0;
       for (let at = 0; at < list.length; at += 2) {
@@ -24,7 +25,14 @@ function planeOf(prompt, lens) {
   return plane;
 }
 
-function layersOf(lens) { return data.lenses[lens].layers; }
+function layersOf(prompt, lens) { return data.prompts[prompt].layers || data.lenses[lens].layers; }
+
+// Is the token's probability known there? Files have it at some positions only.
+function isFollowed(plane, cell, token) {
+  if (!plane.seen.has(token)) return false;
+  if (!plane.tracked) return true;
+  return plane.where[plane.tracked.indexOf(token)].includes(Math.floor(cell / plane.depth));
+}
 
 // The place of the cell's first token in the lists, which are best first; -1 where the reading is not finite.
 function listAt(plane, cell) { return plane.top[cell * data.k] < 0 ? -1 : cell * data.k; }
@@ -36,8 +44,7 @@ function probability(plane, cell, token) {
   const at = listAt(plane, cell);
   if (at < 0) return null;
   for (let i = at; i < at + data.k; ++i) if (plane.top[i] === token) return plane.p[i];
-  const cells = plane.seen.get(token);
-  return cells ? cells.get(cell) || 0 : null;
+  return isFollowed(plane, cell, token) ? plane.seen.get(token).get(cell) || 0 : null;
 }
 
 function percent(p, least) {

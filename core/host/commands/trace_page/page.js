@@ -86,10 +86,11 @@ function bodyOf(view) {
 }
 
 function makeView(promptIndex) {
-  const prompt = data.prompts[promptIndex], layers = layersOf(state.lens);
+  const prompt = data.prompts[promptIndex], layers = layersOf(promptIndex, state.lens);
   const view = {prompt: promptIndex, plane: planeOf(promptIndex, state.lens), layers,
                 cellOf: (row, column) => column * layers.length + row, box: make("div", "view")};
   const heading = make("h2");
+  if (prompt.model) heading.append(isolated(prompt.model), ": ");
   heading.append(isolated(prompt.text));
   const table = make("table"), scroller = make("div", "scroller");
   table.setAttribute("role", "grid");

@@ -51,7 +51,7 @@ function showCell(at) {
     box.replaceChildren(heading, list);
   } else {
     if (view.plane.rank[cell] > 0) row(list, "its rank", String(view.plane.rank[cell]));
-    row(list, "entropy", (view.plane.entropy[cell] / 100).toFixed(2));
+    if (view.plane.entropy[cell] >= 0) row(list, "entropy", (view.plane.entropy[cell] / 100).toFixed(2));
     const table = make("table", "tokens"), body = make("tbody");
     for (let i = first; i < first + data.k && view.plane.top[i] >= 0; ++i)
       body.append(tokenRow(view, cell, i));
@@ -142,7 +142,7 @@ function fillSwitches() {
   byId("lenses").hidden = data.lenses.length < 2;
   byId("beside").append(option("", "nothing"));
   data.prompts.forEach((prompt, i) => {
-    const name = i + 1 + ": " + prompt.text.slice(0, 60);
+    const name = i + 1 + ": " + (prompt.model ? prompt.model + ": " : "") + prompt.text.slice(0, 60);
     byId("prompt").append(option(String(i), name));
     byId("beside").append(option(String(i), name));
   });
@@ -159,7 +159,8 @@ function followTheme() {
 
 byId("title").textContent = "What " + data.model + " would say after each layer";
 byId("about").textContent = (data.lenses.length > 1 ? "Lenses " : "Lens ") +
-    data.lenses.map(l => l.label).join(", ") + "; " + data.layers + " blocks; depthlens " + data.version;
+    data.lenses.map(l => l.label).join(", ") + (data.layers > 0 ? "; " + data.layers + " blocks" : "") +
+    "; depthlens " + data.version;
 fillSwitches();
 document.documentElement.dataset.theme = theme();
 if (data.prompts.length === 2) byId("beside").value = "1";

@@ -38,16 +38,23 @@ BOOST_AUTO_TEST_CASE(
     two_sets_are_compared_in_pairs_and_prompts_that_never_get_there_count_as_the_last_layer) {
   fake_host host(pos_entry());
   host.add("DET", "prompt", {row("x", "the"), row("y", "the"), row("z", "the")});
-  host.add("NOUN", "prompt", {row("x", "cat"), row("u", "cat")});
-  host.model.top = {{"y", " the"}, {"z", " the"}, {"u", " cat"}};
+  host.add("NOUN", "prompt", {row("x", "cat"), row("u", "cat"), row("v", "cat")});
+  host.add("VERB", "prompt", {row("w", "sat")});
+  host.model.top = {{"y", " the"}, {"z", " the"}, {"u", " cat"}, {"v", " cat"}, {"w", " sat"}};
   host.model.rank = [&](const std::string& text, std::int32_t, std::uint32_t layer) {
-    if (text == "u") return 7U;
+    if (text == "u" || text == "v") return 7U;
     return layer < (text == "y" ? 1U : 2U) ? 9U : 1U;
   };
   host.run();
-  BOOST_TEST(host.parts("differences", {"category", "other", "k", "difference", "n_clusters"})[0] ==
-             "DET|NOUN|1|-0.5|3");  // first layers 1 and 2, and the last, 2, for the one that has none
-  BOOST_TEST(host.column("differences", "above_zero")[0] != "");
+  BOOST_TEST(
+      host.parts("differences", {"category", "other", "k", "difference", "n_clusters"})[6] ==
+      "DET|NOUN|1|-0.5|4");  // behind six k of VERB: first layers 1 and 2, and the last, 2, for the one that has none
+  const strings compared = host.parts("differences", {"category", "other"});
+  const strings low = host.column("differences", "low"), above = host.column("differences", "above_zero");
+  for (std::size_t i = 0; i < compared.size(); ++i) {  // a single verb says nothing of others
+    BOOST_TEST((low[i] == "") == (compared[i].find("VERB") != std::string::npos), compared[i]);
+    BOOST_TEST((above[i] == "") == (compared[i].find("VERB") != std::string::npos), compared[i]);
+  }
   const strings shares = host.parts("shares", {"category", "k", "layer", "share", "n", "n_clusters"});
   BOOST_TEST(shares[0] == "DET|1|0|0|2|2");
   BOOST_TEST(shares[1] == "DET|1|1|0.5|2|2");
@@ -58,7 +65,7 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(host.parts("earliest", {"category", "k", "survival_mean", "survival_median",
                                      "mean_first_low"})[0] == "DET|1|1.5|1.5|1");
   for (const std::string& line : host.parts("earliest", {"category", "k", "n", "never", "survival_mean"}))
-    if (line.starts_with("NOUN|1|")) BOOST_TEST(line == "NOUN|1|0|1|2");
+    if (line.starts_with("NOUN|1|")) BOOST_TEST(line == "NOUN|1|0|2|2");
 }
 
 BOOST_AUTO_TEST_CASE(rates_have_intervals_over_the_texts_that_prompts_are_cut_from) {

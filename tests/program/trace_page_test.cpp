@@ -237,8 +237,8 @@ BOOST_AUTO_TEST_CASE(readings_of_a_file_stand_beside_those_of_the_command) {
 BOOST_AUTO_TEST_CASE(a_file_of_readings_that_is_none_is_refused_with_its_place) {
   const scratch_folder folder;
   const std::string good =
-      R"({"meta":{"version":2,"model":"m"},"input":["a","b"],"layers":[0,3],"topk":[[["x"],["y"]],[["x"],[]]],)"
-      R"("tracked":[{"x":[0.5,0.25]},{"y":[0.1,null]}]})";
+      R"({"meta":{"version":2,"model":"m"},"input":["a","b"],"layers":[0,3],)"
+      R"("topk":[[["x"],["y"]],[["x"],[]]],"tracked":[{"x":[0.5,0.25]},{"y":[0.1,null]}]})";
   const std::string page = (folder.path() / "page.html").string();
   const auto says = [&](const std::string& text) {
     return depthlens_says({"trace", "--read", folder.write("r.json", text), "--html", page});

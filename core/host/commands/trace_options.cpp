@@ -50,19 +50,18 @@ po::options_description trace_options() {
   return d;
 }
 
-// A plain word, --prompt or --prompts.
+// A plain word and --prompt, or --prompts.
 std::vector<std::string> asked_prompts(const parsed_options& o) {
   const std::vector<std::string> plain = o.texts(plain_prompt);
   if (plain.size() > 1)
     fail(status::usage, "trace takes one plain word as its prompt, not ", plain.size(), ": put a prompt of ",
          "several words in quotes, and further prompts behind --prompt");
-  for (const char* other : {"prompt", "prompts"})
-    if (!plain.empty() && o.has(other))
-      fail(status::usage, "trace has a prompt as a plain word and --", other, ": give one of them");
-  if (o.has("prompt") && o.has("prompts"))
-    fail(status::usage, "trace has --prompt and --prompts: give one of them");
-  if (!plain.empty()) return plain;
-  if (o.has("prompt")) return o.texts("prompt");
+  std::vector<std::string> given = plain;
+  if (o.has("prompt"))
+    for (const std::string& prompt : o.texts("prompt")) given.push_back(prompt);
+  if (!given.empty() && o.has("prompts"))
+    fail(status::usage, "trace has a prompt and --prompts: give one of them");
+  if (!given.empty()) return given;
   if (!o.has("prompts")) fail(status::usage, "trace needs a prompt: a text in quotes, --prompt or --prompts");
   return read_prompts(o.text("prompts"), std::numeric_limits<std::uint64_t>::max());
 }

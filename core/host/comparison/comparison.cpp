@@ -126,6 +126,7 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
   refuse_other_data(runs);
   label_runs(runs, request.labels);
   refuse_as_output(request.out, request.folders);
+  if (request.kl) require_states(runs);
   const std::vector<differing_field> fields = fields_that_differ(runs);
   say_differences(runs, fields);
   for (const compared_run& run : runs) warn_of_altered_tables(run);

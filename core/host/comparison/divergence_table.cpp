@@ -127,6 +127,16 @@ figure_spec divergence_figure(const std::string& study) {
 
 }  // namespace
 
+void require_states(std::span<const compared_run> runs) {
+  for (const compared_run& run : runs)
+    for (const std::string& study : run.studies()) {
+      const auto has = [&](const compared_run& r) { return r.studies().contains(study); };
+      if (std::count_if(runs.begin(), runs.end(), has) > 1 && !fs::exists(run.folder / "states" / study))
+        fail(status::no_input, run.folder.string(), ": has no states of ", study,
+             "; --kl needs those of all runs, which run --save-states LAYERS keeps");
+    }
+}
+
 divergence_table write_divergence(std::span<const compared_run> runs, const fs::path& csv) {
   return divergence_writer(runs, csv).write();
 }

@@ -20,6 +20,9 @@ struct divergence_table {
   std::vector<std::string> studies;  // of which there are lines
 };
 
+// Throws status::no_input where a run kept no states of an experiment that others have too.
+void require_states(std::span<const compared_run> runs);
+
 // Of every two runs, both ways. Written whole or not at all. Opens the models where run.json says they are.
 // Throws status::no_input where a run has no states or its model is not there, config where a model is not
 // the one that the run read, data for broken files of states, stopped where that is asked for.

@@ -7,6 +7,7 @@
 #include "depthlens/study/clustered.hpp"
 #include "model/vocabulary_divergence.hpp"
 #include "process/stop_signal.hpp"
+#include "terminal/progress.hpp"
 
 #include <tbb/parallel_for.h>
 #include <xxhash.h>
@@ -25,11 +26,7 @@ constexpr int kl_bits = 24;  // 0..255 nats
 constexpr std::size_t readings_together = 64, calls_together = 64;
 
 state_rows states_of(const compared_run& run, const std::string& study) {
-  const std::filesystem::path folder = run.folder / "states" / study;
-  if (!std::filesystem::exists(folder))
-    fail(status::no_input, run.folder.string(), ": has no states of ", study,
-         "; --kl needs those of both runs, which run --save-states LAYERS keeps");
-  return state_rows(folder);
+  return state_rows(run.folder / "states" / study);
 }
 
 using pair_of_rows = std::pair<const state_rows::row*, const state_rows::row*>;
@@ -106,7 +103,8 @@ struct layer_sums {
 class state_pairs {
  public:
   state_pairs(const run_with_model& run, const run_with_model& other, const std::string& study)
-      : n_tokens_(run.model.arch().vocab_size),
+      : study_(study),
+        n_tokens_(run.model.arch().vocab_size),
         mine_(states_of(run.run, study)),
         others_(states_of(other.run, study)),
         readout_(run.model),
@@ -125,9 +123,13 @@ class state_pairs {
     if (layers_.empty()) return refused("no layer's states are in both runs");
     if (pairs_.empty()) return refused("no place is in both runs");
     const std::size_t n = pairs_.size() * layers_.size();
+    progress bar(cat("KL of ", study_, ", readings"), n);
     for (std::size_t first = 0; first < n; first += readings_together * calls_together) {
       if (stop_asked()) fail(status::stopped, "stopped while states were compared; nothing is written");
-      add(first, compute(first, std::min(n, first + readings_together * calls_together)));
+      const std::vector<divergence> found =
+          compute(first, std::min(n, first + readings_together * calls_together));
+      add(first, found);
+      bar.add(found.size());
     }
     summarise();
     return std::move(out_);
@@ -195,6 +197,7 @@ class state_pairs {
   }
 
   paired_divergence out_;
+  const std::string& study_;
   std::uint32_t n_tokens_;
   state_rows mine_, others_;
   readout_reference readout_, others_readout_;

@@ -92,6 +92,19 @@ std::chrono::milliseconds time_to_draw(const std::string& data) {
   return drawing_time + std::chrono::milliseconds(data.size() / 100);
 }
 
+void draw_by_gnuplot(const fs::path& folder, const std::string& commands, const std::string& numbers,
+                     std::span<const std::string> formats) {
+  try {
+    run_gnuplot(folder, commands, time_to_draw(numbers));
+  } catch (const error& e) {
+    const bool tikz = std::find(formats.begin(), formats.end(), "tikz") != formats.end();
+    if (tikz && std::string_view(e.what()).find("terminal type") != std::string_view::npos)
+      fail(status::unavailable, e.what(),
+           ": it was built without Lua, which tikz takes; Debian's gnuplot-nox has it");
+    throw;
+  }
+}
+
 }  // namespace
 
 std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::path& plots_dir,
@@ -114,7 +127,7 @@ std::vector<fs::path> draw_composed(const composed_figure& composed, const fs::p
     pictures.emplace_back(plots_dir / (stem + "." + format), format);
     commands += pictures.back().commands(script_text(composed, page, blocks, stem, letters_of(format)));
   }
-  if (!formats.empty()) run_gnuplot(plots_dir, commands, time_to_draw(numbers));
+  if (!formats.empty()) draw_by_gnuplot(plots_dir, commands, numbers, formats);
   for (picture_in_memory& picture : pictures) picture.read();
   std::vector<fs::path> out;
   for (const picture_in_memory& picture : pictures) out.push_back(picture.put_in_place());

@@ -176,8 +176,8 @@ class safetensors_file {
 
 namespace detail {
 
-// A shard must lie beside its index: a plain name that cannot lead elsewhere, no longer than file systems have
-// them.
+// A shard must lie beside its index: a plain name that cannot lead elsewhere, no longer than file systems
+// have them.
 inline void check_shard_name(std::string_view name, const std::string& place) {
   const bool plain = name.ends_with(".safetensors") && name.front() != '.' && name.size() <= 255 &&
                      name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;

@@ -217,8 +217,10 @@ class depth_summary {
     const double difference = *a.curve.at_k(k).survival_mean - *b.curve.at_k(k).survival_mean;
     std::vector<dlens_value> row = {text_value(a.category.name), text_value(b.category.name), whole(k),
                                     f64_value(difference)};
-    append_interval(row, values.ends(clusters));
-    row.insert(row.end(), {number(values.above_zero()), whole(clusters)});
+    // One prompt, however often it is drawn, says nothing of others.
+    const bool both_vary = std::min(a.intervals.clusters(), b.intervals.clusters()) > 1;
+    append_interval(row, both_vary ? values.ends(clusters) : std::nullopt);
+    row.insert(row.end(), {number(both_vary ? values.above_zero() : std::nullopt), whole(clusters)});
     sink.append(table, row);
   }
 

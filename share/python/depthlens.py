@@ -375,26 +375,26 @@ def intervals(frame: Frame, value: str, cluster: str = "cluster", by: Names = ()
         plain = shares and 0 < n and (n == s.n or p in (0, 1))
         ends = _wilson(p, n, level) if plain else _interval(means, n, level)
         out.append([*key, p, *ends, s.n, s.missing, n])
-    names = [*_names(by), "mean", "low", "high", "n", "missing", "n_clusters"]
-    return _like(frame, names, out, ("n", "missing", "n_clusters"))
+    counts = ("n", "missing", "n_clusters")
+    return _like(frame, [*_names(by), "mean", "low", "high", *counts], out, counts)
 
 
 def differences(frame: Frame, value: str, between: str, pairs: Sequence[Tuple[Any, Any]] = (),
                 cluster: str = "cluster", by: Names = (), resamples: int = 1000, level: float = .95) -> Frame:
     """For each pair (a, b) of values of the column `between` (without `pairs` for all) in each group of `by`:
     the mean where it is a less that where it is b, the interval from resamples that have the same clusters on
-    both sides, and above_zero, the share of resamples in which it is more than 0; 0 itself counts half."""
+    both sides (none where one has one cluster), and above_zero, their share above 0; 0 itself counts half."""
     samples, out = _samples(frame, value, cluster, [*_names(by), between]), []
     means = dict(zip(samples, _resampled(list(samples.values()), resamples)))
     wanted = pairs or list(itertools.combinations(dict.fromkeys(key[-1] for key in samples), 2))
     for group, pair in itertools.product(dict.fromkeys(key[:-1] for key in samples), wanted):
         keys = [(*group, side) for side in pair]
-        if not all(key in samples and samples[key].n for key in keys):
-            continue
-        a, b = (samples[key] for key in keys)
-        apart = [d for x, y in zip(*(means[key] for key in keys)) if (d := x - y) == d]
+        a, b = (samples.get(key, _sample()) for key in keys)
+        both = zip(*(means[key] for key in keys)) if len(a.sums) > 1 < len(b.sums) else ()
+        apart = [d for x, y in both if (d := x - y) == d]
         clusters, ups = len({*a.sums, *b.sums}), sum((d > 0) + (d == 0) / 2 for d in apart)
-        out.append([*group, *pair, a.mean() - b.mean(), *_interval(apart, clusters, level),
-                    ups / len(apart) if apart else None, a.n, b.n, clusters])
-    names = [*_names(by), "a", "b", "difference", "low", "high", "above_zero", "n_a", "n_b", "n_clusters"]
-    return _like(frame, names, out, ("n_a", "n_b", "n_clusters"))
+        if a.n and b.n:
+            out.append([*group, *pair, a.mean() - b.mean(), *_interval(apart, clusters, level),
+                        ups / len(apart) if apart else None, a.n, b.n, clusters])
+    n = ("n_a", "n_b", "n_clusters")
+    return _like(frame, [*_names(by), "a", "b", "difference", "low", "high", "above_zero", *n], out, n)

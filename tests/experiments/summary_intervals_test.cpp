@@ -46,9 +46,8 @@ BOOST_AUTO_TEST_CASE(
     return layer < (text == "y" ? 1U : 2U) ? 9U : 1U;
   };
   host.run();
-  BOOST_TEST(
-      host.parts("differences", {"category", "other", "k", "difference", "n_clusters"})[6] ==
-      "DET|NOUN|1|-0.5|4");  // behind six k of VERB: first layers 1 and 2, and the last, 2, for the one that has none
+  BOOST_TEST(host.parts("differences", {"category", "other", "k", "difference", "n_clusters"})[6] ==
+             "DET|NOUN|1|-0.5|4");  // first layers 1 and 2, and the last, 2, where none is
   const strings compared = host.parts("differences", {"category", "other"});
   const strings low = host.column("differences", "low"), above = host.column("differences", "above_zero");
   for (std::size_t i = 0; i < compared.size(); ++i) {  // a single verb says nothing of others

@@ -250,6 +250,10 @@ class the_intervals(unittest.TestCase):
             pairs = [("b", "a"), ("a", "c")]  # there is no c
             turned = columns(depthlens.differences(frame, "value", "set", pairs, resamples=200))
             self.close(turned["high"], [-v for v in got["low"]])
+            single = frame_of(kind, {"set": ["a", "a", "b"], "cluster": [1, 2, 3], "value": [1.0, 2.0, 5.0]})
+            alone = columns(depthlens.differences(single, "value", "set", resamples=200))
+            self.assertEqual([alone[c][0] for c in ("difference", "low", "high", "above_zero", "n_b")],
+                             [-3.5, None, None, None, 1])
 
     def test_without_numpy_they_are_the_same(self):
         frame = frame_of(KINDS[0], SAMPLE)

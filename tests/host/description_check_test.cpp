@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_good_description_passes_and_so_does_one_that_has_outgrown
 
 BOOST_AUTO_TEST_CASE(flags_kinds_and_reserved_places_without_a_meaning_are_refused) {
   check_refused("table rows has the flag 64", [](changed& c) { c.table.flags = 64 | DLENS_TABLE_SHARED; });
-  check_refused("figure f has the flag 8", [](changed& c) { c.figure.flags = 8; });
+  check_refused("figure f has the flag 16", [](changed& c) { c.figure.flags = 16; });
   check_refused("figure f is of kind 5", [](changed& c) { c.figure.kind = 5; });
   check_refused("figure f has 7 in a reserved place", [](changed& c) { c.figure.reserved = 7; });
   check_refused("a panel, has the flag 128", [](changed& c) { c.panel.flags = 128; });

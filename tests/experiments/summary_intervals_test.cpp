@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(
   const strings compared = host.parts("differences", {"category", "other"});
   const strings low = host.column("differences", "low"), above = host.column("differences", "above_zero");
   for (std::size_t i = 0; i < compared.size(); ++i) {  // a single verb says nothing of others
-    BOOST_TEST((low[i] == "") == (compared[i].find("VERB") != std::string::npos), compared[i]);
-    BOOST_TEST((above[i] == "") == (compared[i].find("VERB") != std::string::npos), compared[i]);
+    BOOST_TEST(low[i].empty() == (compared[i].find("VERB") != std::string::npos), compared[i]);
+    BOOST_TEST(above[i].empty() == (compared[i].find("VERB") != std::string::npos), compared[i]);
   }
   const strings shares = host.parts("shares", {"category", "k", "layer", "share", "n", "n_clusters"});
   BOOST_TEST(shares[0] == "DET|1|0|0|2|2");

@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_text_for_tex_shows_what_the_text_is) {
   BOOST_TEST(tex_text("\\x^2~") == "\\textbackslash{}x\\textasciicircum{}2\\textasciitilde{}");
   BOOST_TEST(tex_text("caf\u00e9 \u2264 3 \u00b1 1, a--b") == "caf\u00e9 $\\leq$ 3 $\\pm$ 1, a-{}-{}b");
   const std::string square = "{\\fboxsep0pt\\fbox{\\rule{0pt}{1.2ex}\\rule{0.9ex}{0pt}}}";
-  BOOST_TEST(tex_text("\u4e2d\xFF") == square + square);
+  BOOST_TEST(tex_text("\u4e2d\xFF\u0127") == square + square + square);
 }
 
 BOOST_AUTO_TEST_CASE(a_figure_of_every_kind_is_a_whole_picture_and_the_same_each_time,

@@ -18,6 +18,8 @@ BOOST_AUTO_TEST_SUITE(vocabulary_divergence)
 
 namespace {
 
+const std::atomic<bool> never{false};
+
 // A family's model whose weights are waves of that step.
 struct wave_model {
   scratch_folder folder;
@@ -76,7 +78,7 @@ BOOST_AUTO_TEST_CASE(every_family_agrees_with_a_direct_sum_in_both_ways) {
       const std::vector<divergence> found = divergences(
           readout_reference(a.files), std::vector<std::span<const float>>(states.begin(), states.end()),
           readout_reference(b.files), std::vector<std::span<const float>>(others.begin(), others.end()),
-          a.files.arch().vocab_size);
+          a.files.arch().vocab_size, never);
       BOOST_REQUIRE(found.size() == 2U);
       for (std::size_t r = 0; r < 2; ++r) {
         const auto p = logprobs(a.files, states[r]), q = logprobs(b.files, others[r]);
@@ -95,7 +97,7 @@ BOOST_AUTO_TEST_CASE(the_same_state_of_the_same_model_is_at_no_distance_and_none
   nearly[0] = std::nextafter(nearly[0], 9.0f);
   const readout_reference readout(a.files);
   const std::vector<std::span<const float>> states = {h, h}, others = {h, nearly};
-  const auto found = divergences(readout, states, readout, others, a.files.arch().vocab_size);
+  const auto found = divergences(readout, states, readout, others, a.files.arch().vocab_size, never);
   BOOST_TEST(found[0].forward == 0);
   BOOST_TEST(found[0].reverse == 0);
   BOOST_TEST(found[1].forward >= 0);
@@ -109,7 +111,8 @@ BOOST_AUTO_TEST_CASE(a_state_that_is_not_finite_gives_no_number) {
   broken[1] = std::numeric_limits<float>::infinity();
   const readout_reference readout(a.files);
   const std::vector<std::span<const float>> states = {h, broken}, others = {broken, h};
-  for (const divergence& d : divergences(readout, states, readout, others, a.files.arch().vocab_size)) {
+  for (const divergence& d :
+       divergences(readout, states, readout, others, a.files.arch().vocab_size, never)) {
     BOOST_TEST(std::isnan(d.forward));
     BOOST_TEST(std::isnan(d.reverse));
   }

@@ -133,4 +133,32 @@ BOOST_AUTO_TEST_CASE(runs_without_states_and_models_that_changed_are_named) {
   BOOST_TEST(o.code == 64);
 }
 
+BOOST_AUTO_TEST_CASE(places_behind_other_texts_are_not_compared_and_altered_files_are_named) {
+  const tiny_runs runs("gpt2");
+  const words states = {"--save-states", "last"};
+  const fs::path a = runs.facts("gpt2", "a", states), b = runs.facts("gpt2", "b", states),
+                 out = runs.path("both");
+  const fs::path prompts = b / "data/prompts_facts.csv";
+  std::string text = read_bytes(prompts);
+  const std::size_t line = text.find("\n0,"), ids = text.find("\",\"", line) + 3;
+  text[ids] = text[ids] == '9' ? '8' : '9';  // another first token of the first prompt
+  std::ofstream(prompts) << text;
+  const outcome o = must_work({"plot", a, b, "--out", out, "--format", "svg", "--kl"});
+  BOOST_TEST(o.err.find("data/prompts_facts.csv") != std::string::npos, o.err);
+  std::size_t places = 0, of_others = 0;
+  for (const table_row& row : lines_of(a / "states/facts/index.csv")) {
+    ++places;
+    of_others += row.at("prompt_id") != "0" ? 1 : 0;
+  }
+  BOOST_TEST(of_others < places);
+  for (const table_row& row : lines_of(out / "divergence.csv"))
+    BOOST_TEST(std::stoul(row.at("n")) == of_others);
+
+  std::string states_of_b = read_bytes(b / "states/facts/states-00001.safetensors");
+  states_of_b.back() ^= 1;
+  std::ofstream(b / "states/facts/states-00001.safetensors", std::ios::binary) << states_of_b;
+  const outcome altered = must_work({"plot", a, b, "--out", out, "--format", "svg", "--kl"});
+  BOOST_TEST(altered.err.find("states/facts/states-00001.safetensors") != std::string::npos, altered.err);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,7 +13,7 @@ namespace depthlens::test {
 // Runs of the tiny models on the same few prompts.
 class tiny_runs {
  public:
-  explicit tiny_runs(std::string counts_of) : counts_(folder_.path() / "counts.json") {
+  explicit tiny_runs(const std::string& counts_of) : counts_(folder_.path() / "counts.json") {
     boost::json::array facts, prompts;
     std::string text;
     for (const auto& [prompt, answer, subject] :

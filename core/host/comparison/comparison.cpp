@@ -38,9 +38,11 @@ void say_differences(std::span<const compared_run> runs, const std::vector<diffe
                                      : ": the runs differ in " + names));
 }
 
-void warn_of_altered_tables(const compared_run& run) {
+void warn_of_altered_tables(const compared_run& run, bool states) {
   std::vector<std::string> tables = altered_outputs(run.manifest, run.folder);
-  std::erase_if(tables, [](const std::string& name) { return !name.starts_with("data/"); });
+  std::erase_if(tables, [&](const std::string& name) {
+    return !name.starts_with("data/") && !(states && name.starts_with("states/"));
+  });
   if (!tables.empty())
     log_warning(cat(run.folder.string(), ": not as the run wrote ", tables.size() == 1 ? "it: " : "them: ",
                     names_for_people(tables), "; what is there now is compared"));
@@ -129,16 +131,17 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
   if (request.kl) require_states(runs);
   const std::vector<differing_field> fields = fields_that_differ(runs);
   say_differences(runs, fields);
-  for (const compared_run& run : runs) warn_of_altered_tables(run);
+  for (const compared_run& run : runs) warn_of_altered_tables(run, request.kl);
 
   make_folder(request.out);
   make_folder(request.out / "plots");
+  // First what may still be refused.
+  divergence_table divergence;
+  if (request.kl) divergence = write_divergence(runs, request.out / "divergence.csv");
   std::vector<fs::path> written = {request.out / "differences.csv"};
   const difference_table differences = write_differences(runs, written[0]);
-  divergence_table divergence;
   if (request.kl) {
     written.push_back(request.out / "divergence.csv");
-    divergence = write_divergence(runs, written.back());
     for (fs::path& picture : draw_divergence(runs, divergence, request.out / "divergence.csv",
                                              request.out / "plots", request.formats, request.look))
       written.push_back(std::move(picture));

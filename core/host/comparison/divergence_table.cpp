@@ -19,13 +19,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A path that does not begin at the root is one of the folder in which the run was made.
+fs::path model_path(const compared_run& run) {
+  const fs::path named = from_visible(text_at(object_at(&run.manifest, "model"), "path").value_or(""));
+  if (named.empty())
+    fail(status::data, (run.folder / "run.json").string(), ": does not say where the model is");
+  if (named.is_relative())
+    if (const auto* commands = object_at(&run.manifest, "commands"))
+      for (const auto& entry : *commands)
+        if (const auto folder = text_at(entry.value().if_object(), "folder"))
+          if (fs::exists(fs::path(from_visible(*folder)) / named))
+            return fs::path(from_visible(*folder)) / named;
+  if (!fs::exists(named))
+    fail(status::no_input, run.folder.string(), ": its model is not at ", named.string(),
+         " any more; put it there, or leave out --kl");
+  return named;
+}
+
 // The model of a run, as run.json has it.
 std::unique_ptr<const model_files> open_model_of(const compared_run& run) {
-  const auto* about = object_at(&run.manifest, "model");
-  const fs::path path = from_visible(text_at(about, "path").value_or(""));
-  if (!fs::exists(path))
-    fail(status::no_input, run.folder.string(), ": its model is not at ", path.string(),
-         " any more; put it there, or leave out --kl");
+  const fs::path path = model_path(run);
   config_policy policy;
   std::istringstream keys(run.key_text("ignore_config"));
   for (std::string key; std::getline(keys, key, ',');) policy.ignored.push_back(key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparison/paired_divergence.hpp"
 
+#include "comparison/joined_states.hpp"
 #include "comparison/paired_tables.hpp"
 #include "comparison/state_rows.hpp"
 #include "depthlens/base/error.hpp"
@@ -16,44 +17,15 @@
 #include <cmath>
 #include <filesystem>
 #include <span>
-#include <tuple>
 #include <utility>
 
 namespace depthlens {
 namespace {
 
-constexpr int kl_bits = 24;  // 0..255 nats
-constexpr std::size_t readings_together = 64, calls_together = 64;
+constexpr std::size_t readings_together = 64, calls_together = 4;
 
 state_rows states_of(const compared_run& run, const std::string& study) {
   return state_rows(run.folder / "states" / study);
-}
-
-using pair_of_rows = std::pair<const state_rows::row*, const state_rows::row*>;
-
-// Behind a token in which two sequences differ nothing is the same place.
-std::vector<pair_of_rows> joined_rows(const state_rows& mine, const state_rows& others,
-                                      paired_divergence& out) {
-  std::vector<pair_of_rows> pairs;
-  std::optional<std::tuple<std::string, std::int64_t, std::int64_t>> parted;
-  auto a = mine.rows().begin(), b = others.rows().begin();
-  const auto a_end = mine.rows().end(), b_end = others.rows().end();
-  while (a != a_end && b != b_end) {
-    if (a->place < b->place) {
-      ++a;
-    } else if (b->place < a->place) {
-      ++b;
-    } else {
-      const auto sequence = std::tuple(a->place.set, a->place.prompt, a->place.sequence);
-      if (a->token != b->token) parted = sequence;
-      if (parted != sequence) pairs.emplace_back(&*a, &*b);
-      ++a, ++b;
-    }
-  }
-  out.joined = pairs.size();
-  out.of_run_alone = mine.rows().size() - out.joined;
-  out.of_other_alone = others.rows().size() - out.joined;
-  return pairs;
 }
 
 std::vector<std::uint32_t> common_layers(const state_rows& a, const state_rows& b) {
@@ -95,9 +67,15 @@ class place_clusters {
   std::optional<cluster_weights> weights_;
 };
 
+// Sums are of whole numbers (clustered.hpp): as fine as 32 bits for the largest value allow.
+int bits_for(double largest) {
+  return largest > 0 ? 31 - static_cast<int>(std::ceil(std::log2(largest))) : 0;
+}
+
 struct layer_sums {
   clustered_rows rows;
-  clustered_mean forward{kl_bits}, reverse{kl_bits};
+  clustered_mean forward, reverse;
+  double most_forward = 0, most_reverse = 0;
 };
 
 class state_pairs {
@@ -110,36 +88,40 @@ class state_pairs {
         readout_(run.model),
         others_readout_(other.model),
         layers_(common_layers(mine_, others_)),
-        pairs_(joined_rows(mine_, others_, out_)),
+        pairs_(joined_states(run.run, mine_, other.run, others_, study)),
         clusters_(run.run, other.run, study),
         sums_(layers_.size()),
         cells_(layers_.size()) {
-    if (mine_.width() != run.model.arch().d_model || others_.width() != other.model.arch().d_model)
+    out_.joined = pairs_.size();
+    out_.of_run_alone = mine_.rows().size() - out_.joined;
+    out_.of_other_alone = others_.rows().size() - out_.joined;
+    if (!pairs_.empty() &&
+        (mine_.width() != run.model.arch().d_model || others_.width() != other.model.arch().d_model))
       fail(status::data, run.run.folder.string(), ", ", other.run.folder.string(),
            ": states are not as wide as the models");
   }
 
   paired_divergence all() {
-    if (layers_.empty()) return refused("no layer's states are in both runs");
     if (pairs_.empty()) return refused("no place is in both runs");
-    const std::size_t n = pairs_.size() * layers_.size();
-    progress bar(cat("KL of ", study_, ", readings"), n);
-    for (std::size_t first = 0; first < n; first += readings_together * calls_together) {
+    if (layers_.empty()) return refused("no layer's states are in both runs");
+    found_.resize(pairs_.size() * layers_.size());
+    progress bar(cat("KL of ", study_, ", readings"), found_.size());
+    constexpr std::size_t together = readings_together * calls_together;
+    for (std::size_t first = 0; first < found_.size(); first += together) {
+      const std::size_t last = std::min(found_.size(), first + together);
+      compute(first, last);
       if (stop_asked()) fail(status::stopped, "stopped while states were compared; nothing is written");
-      const std::vector<divergence> found =
-          compute(first, std::min(n, first + readings_together * calls_together));
-      add(first, found);
-      bar.add(found.size());
+      bar.add(last - first);
     }
+    sum_up();
     summarise();
     return std::move(out_);
   }
 
  private:
   // Reading i is that of pair i / L at layer i % L.
-  std::vector<divergence> compute(std::size_t first, std::size_t last) const {
-    std::vector<divergence> out(last - first);
-    const std::size_t calls = (out.size() + readings_together - 1) / readings_together;
+  void compute(std::size_t first, std::size_t last) {
+    const std::size_t calls = (last - first + readings_together - 1) / readings_together;
     tbb::parallel_for(std::size_t{0}, calls, [&](std::size_t call) {
       const std::size_t from = first + call * readings_together,
                         to = std::min(last, from + readings_together);
@@ -151,24 +133,31 @@ class state_pairs {
       }
       const std::vector<divergence> found = divergences(
           readout_, std::vector<std::span<const float>>(mine.begin(), mine.end()), others_readout_,
-          std::vector<std::span<const float>>(others.begin(), others.end()), n_tokens_);
-      std::copy(found.begin(), found.end(), out.begin() + static_cast<std::ptrdiff_t>(from - first));
+          std::vector<std::span<const float>>(others.begin(), others.end()), n_tokens_, stop_asked());
+      std::copy(found.begin(), found.end(), found_.begin() + static_cast<std::ptrdiff_t>(from));
     });
-    return out;
   }
 
-  void add(std::size_t first, const std::vector<divergence>& found) {
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const kept_place& place = pairs_[(first + i) / layers_.size()].first->place;
-      const std::size_t layer = (first + i) % layers_.size();
-      if (std::isnan(found[i].forward)) {
+  void sum_up() {
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      layer_sums& s = sums_[i % layers_.size()];
+      s.most_forward = std::max(s.most_forward, found_[i].forward);  // what is no number is passed over
+      s.most_reverse = std::max(s.most_reverse, found_[i].reverse);
+    }
+    for (layer_sums& s : sums_) {
+      s.forward = clustered_mean(bits_for(s.most_forward));
+      s.reverse = clustered_mean(bits_for(s.most_reverse));
+    }
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      const std::size_t layer = i % layers_.size();
+      if (std::isnan(found_[i].forward)) {
         ++out_.not_finite;
         continue;
       }
-      const cluster_weights& of = clusters_.of(place);
+      const cluster_weights& of = clusters_.of(pairs_[i / layers_.size()].first->place);
       sums_[layer].rows.add(of);
-      sums_[layer].forward.add(of, found[i].forward);
-      sums_[layer].reverse.add(of, found[i].reverse);
+      sums_[layer].forward.add(of, found_[i].forward);
+      sums_[layer].reverse.add(of, found_[i].reverse);
       cells_.add(of.key(), layer);
     }
   }
@@ -204,6 +193,7 @@ class state_pairs {
   std::vector<std::uint32_t> layers_;
   std::vector<pair_of_rows> pairs_;
   place_clusters clusters_;
+  std::vector<divergence> found_;
   std::vector<layer_sums> sums_;  // by layer
   cluster_cells cells_;
 };

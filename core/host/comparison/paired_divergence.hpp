@@ -38,7 +38,7 @@ struct run_with_model {
   const model_files& model;
 };
 
-// Places are the same by data set, prompt, sequence and position, as long as their tokens are. All threads
+// Places are those of joined_states.hpp. All threads
 // work; the result does not depend on them. Throws status::no_input where a run kept no states of the study,
 // data for broken files, and stopped where that is asked for.
 paired_divergence pair_states(const run_with_model& run, const run_with_model& other,

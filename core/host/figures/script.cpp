@@ -70,6 +70,9 @@ class script_builder {
     add("# Draws its picture with: gnuplot NAME.gp");
     add("# or, as SVG or PDF: gnuplot -e \"format = 'svg'\" NAME.gp");
     add("if (!exists('format')) format = '", for_tex() ? "tikz" : "png", "'");
+    if (!for_tex())
+      add("if (format ne 'png' && format ne 'svg' && format ne 'pdf') exit error 'expected png, svg or pdf; ",
+          "depthlens plot draws other formats'");
     add("if (!exists('picture')) picture = ", gnuplot_file_name("./" + stem_ + "."), " . format");
     add("data = ", gnuplot_file_name("./" + stem_ + ".dat"));
     add("set encoding utf8");

@@ -51,6 +51,12 @@ constexpr std::array<std::pair<char32_t, std::string_view>, 35> words = {{
 
 constexpr std::string_view empty_square = "{\\fboxsep0pt\\fbox{\\rule{0pt}{1.2ex}\\rule{0.9ex}{0pt}}}";
 
+// Letters of Latin alphabets but for those that LaTeX does not know by themselves.
+bool is_known_letter(char32_t c) {
+  constexpr std::array<char32_t, 9> unknown = {0x126, 0x127, 0x138, 0x13F, 0x140, 0x149, 0x166, 0x167, 0x17F};
+  return c < 0x180 && std::find(unknown.begin(), unknown.end(), c) == unknown.end();
+}
+
 std::string_view word_of(char32_t c) {
   const auto found = std::find_if(words.begin(), words.end(), [c](const auto& w) { return w.first == c; });
   return found == words.end() ? std::string_view() : found->second;
@@ -65,7 +71,7 @@ std::string tex_text(std::string_view text) {
     if (const std::string_view word = word_of(c.value); c.valid && !word.empty())
       out += word;
     else
-      out += c.valid && c.value < 0x180 ? text.substr(at, c.size) : empty_square;
+      out += c.valid && is_known_letter(c.value) ? text.substr(at, c.size) : empty_square;
     at += c.size;
   }
   return out;
@@ -79,7 +85,7 @@ std::string without_gnuplots_remarks(std::string_view picture) {
     if (!line.starts_with("%%")) out += line;
     if (at == 0)
       out +=
-          "% Needs \\usepackage{gnuplot-lua-tikz}, a file that comes with gnuplot, and "
+          "% Needs \\usepackage{gnuplot-lua-tikz}, a file that comes with gnuplot, and, for pdflatex, "
           "\\usepackage[T1]{fontenc}.\n";
     at = end;
   }

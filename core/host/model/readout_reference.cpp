@@ -3,6 +3,7 @@
 
 #include "depthlens/files/blocks.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace depthlens {
@@ -11,7 +12,8 @@ namespace {
 // Row r of a canonical tensor; of a vector, its element r.
 std::vector<double> row_of(const tensor_view& t, std::uint64_t r) {
   const std::uint64_t columns = t.shape.size() == 2 ? t.shape[1] : 1;
-  const std::uint64_t first = ((r / t.row_group) * t.group_stride + r % t.row_group) * t.row_stride;
+  const std::uint64_t group = std::max<std::uint64_t>(t.row_group, 1);
+  const std::uint64_t first = ((r / group) * t.group_stride + r % group) * t.row_stride;
   const block_layout block = block_size(t.type);
   const auto at = [&](std::uint64_t element) { return t.data + element / block.values * block.bytes; };
   std::vector<float> values(columns);

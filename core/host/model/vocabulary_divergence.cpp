@@ -59,10 +59,11 @@ double not_below_zero(double kl) { return kl < 0 ? 0 : kl; }
 std::vector<divergence> divergences(const readout_reference& model,
                                     std::span<const std::span<const float>> states,
                                     const readout_reference& other,
-                                    std::span<const std::span<const float>> others, std::uint32_t n_tokens) {
+                                    std::span<const std::span<const float>> others, std::uint32_t n_tokens,
+                                    const std::atomic<bool>& stop) {
   const inputs mine = inputs_of(model, states), theirs = inputs_of(other, others);
   std::vector<expected_gap> forward(mine.size()), reverse(mine.size());
-  for (std::uint32_t t = 0; t < n_tokens; ++t) {
+  for (std::uint32_t t = 0; t < n_tokens && !stop; ++t) {
     const auto token = static_cast<std::int32_t>(t);
     const std::vector<double> row = model.unembedding(token), others_row = other.unembedding(token);
     for (std::size_t r = 0; r < mine.size(); ++r) {

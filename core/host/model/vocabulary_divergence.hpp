@@ -5,6 +5,7 @@
 
 #include "model/readout_reference.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -18,10 +19,12 @@ struct divergence {
 };
 
 // states: (R) of D float32 of the model, others: (R) of the other model's; both models have n_tokens tokens.
-// The unembeddings are read once for all rows. Any thread.
+// The unembeddings are read once for all rows. Where `stop` is set it ends soon, with numbers that mean
+// nothing. Any thread.
 std::vector<divergence> divergences(const readout_reference& model,
                                     std::span<const std::span<const float>> states,
                                     const readout_reference& other,
-                                    std::span<const std::span<const float>> others, std::uint32_t n_tokens);
+                                    std::span<const std::span<const float>> others, std::uint32_t n_tokens,
+                                    const std::atomic<bool>& stop);
 
 }  // namespace depthlens

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 // A path that does not begin at the root is one of the folder in which the run was made.
 fs::path model_path(const compared_run& run) {
-  const fs::path named = from_visible(text_at(object_at(&run.manifest, "model"), "path").value_or(""));
+  fs::path named = from_visible(text_at(object_at(&run.manifest, "model"), "path").value_or(""));
   if (named.empty())
     fail(status::data, (run.folder / "run.json").string(), ": does not say where the model is");
   if (named.is_relative())

@@ -3,12 +3,11 @@
 // backend could have is refused by the name of the check that sees it.
 #include "model/self_check.hpp"
 #include "host/faulty_backend.hpp"
-#include "support/tiny_models.hpp"
+#include "host/made_model.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -21,38 +20,22 @@ BOOST_AUTO_TEST_SUITE(self_checks)
 namespace {
 
 // A family's model with weights about as large as those of real models, norms far from 1.
-struct made_model {
-  scratch_folder folder;
-  model_files files;
-  explicit made_model(const family_model& m, float factor = 1) : files(write(folder, m, factor)) {}
-
-  static model_files write(const scratch_folder& folder, const family_model& m, float factor) {
-    std::size_t values = 0;
-    for (const named_shape& t : m.tensors) {
-      std::size_t n = 1;
-      for (const std::uint64_t d : t.shape) n *= d;
-      values += n;
-    }
-    std::string text = safetensors_text(m.tensors);
-    char* at = text.data() + text.size() - values * sizeof(float);
-    for (std::size_t i = 0; i < values; ++i, at += sizeof(float)) {
-      const float x =
-          factor * static_cast<float>(std::sin(1.0 + 0.7 * static_cast<double>(i * i % 1009)) + 0.2);
-      std::memcpy(at, &x, sizeof x);
-    }
-    folder.write("config.json",
-                 m.config(m.keys.find("n_embd") != std::string::npos ? R"("layer_norm_epsilon":0.01)"
-                          : m.name == "gpt_neox"                     ? R"("layer_norm_eps":0.01)"
-                          : m.name == "opt"                          ? ""
-                                                                     : R"("rms_norm_eps":0.01)"));
-    folder.write("model.safetensors", text);
-    return model_files::open(folder.path());
-  }
-};
+made_model model_of(const family_model& m, float factor = 1) {
+  const std::string epsilon = m.keys.find("n_embd") != std::string::npos ? R"("layer_norm_epsilon":0.01)"
+                              : m.name == "gpt_neox"                     ? R"("layer_norm_eps":0.01)"
+                              : m.name == "opt"                          ? ""
+                                                                         : R"("rms_norm_eps":0.01)";
+  return made_model(
+      m,
+      [&](std::size_t i) {
+        return factor * static_cast<float>(std::sin(1.0 + 0.7 * static_cast<double>(i * i % 1009)) + 0.2);
+      },
+      epsilon);
+}
 
 void check_refused(const family_model& m, fault f, const std::string& name) {
   BOOST_TEST_CONTEXT(m.name << ", fault " << static_cast<int>(f)) {
-    const made_model model(m);
+    const made_model model = model_of(m);
     const faulty_backend backend(model.files, f);
     BOOST_TEST(fails_with(status::internal, "self-check \"" + name + "\" failed",
                           [&] { self_check(model.files, backend.c(), {.token = 2}); }));
@@ -66,7 +49,7 @@ void check_refused(const family_model& m, fault f, const std::string& name) {
 BOOST_AUTO_TEST_CASE(every_family_passes_on_a_backend_that_reads_as_the_interface_says) {
   for (const family_model& m : family_models()) {
     BOOST_TEST_CONTEXT(m.name) {
-      const made_model model(m);
+      const made_model model = model_of(m);
       const faulty_backend backend(model.files, fault::none);
       const boost::json::object result = self_check(model.files, backend.c(), {.token = 2});
       BOOST_TEST(result.size() == 4U);
@@ -115,7 +98,7 @@ BOOST_AUTO_TEST_CASE(readings_that_are_no_numbers_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(weights_that_are_no_numbers_are_the_file_s_fault) {
-  const made_model model(qwen2_model(), std::numeric_limits<float>::quiet_NaN());
+  const made_model model = model_of(qwen2_model(), std::numeric_limits<float>::quiet_NaN());
   const faulty_backend backend(model.files, fault::none);
   for (const std::vector<std::string>& skipped :
        {std::vector<std::string>{}, {"scale"}, {"scale", "readout"}})
@@ -124,7 +107,7 @@ BOOST_AUTO_TEST_CASE(weights_that_are_no_numbers_are_the_file_s_fault) {
 }
 
 BOOST_AUTO_TEST_CASE(a_check_that_is_skipped_is_said_to_be_skipped_and_the_next_one_sees_the_fault) {
-  const made_model model(gemma2_model());
+  const made_model model = model_of(gemma2_model());
   const faulty_backend backend(model.files, fault::softcap_of_output);
   BOOST_TEST(fails_with(status::internal, "self-check \"output\" failed",
                         [&] { self_check(model.files, backend.c(), {.token = 2, .skipped = {"readout"}}); }));

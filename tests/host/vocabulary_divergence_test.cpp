@@ -2,12 +2,11 @@
 // The KL of two models over the whole vocabulary: what a direct sum says, in each way, and its limits.
 #include "model/vocabulary_divergence.hpp"
 
-#include "support/tiny_models.hpp"
+#include "host/made_model.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -21,25 +20,9 @@ namespace {
 const std::atomic<bool> never{false};
 
 // A family's model whose weights are waves of that step.
-struct wave_model {
-  scratch_folder folder;
-  model_files files;
-  wave_model(const family_model& m, double step) : files(write(folder, m, step)) {}
-
-  static model_files write(const scratch_folder& folder, const family_model& m, double step) {
-    std::size_t n = 0;
-    for (const named_shape& t : m.tensors)
-      n += std::accumulate(t.shape.begin(), t.shape.end(), std::size_t{1}, std::multiplies<>());
-    std::string text = safetensors_text(m.tensors);
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto x = static_cast<float>(std::sin(step * static_cast<double>(i * i % 997)));
-      std::memcpy(text.data() + text.size() - (n - i) * sizeof x, &x, sizeof x);
-    }
-    folder.write("config.json", m.config(""));
-    folder.write("model.safetensors", text);
-    return model_files::open(folder.path());
-  }
-};
+made_model model_of(const family_model& m, double step) {
+  return made_model(m, [step](std::size_t i) { return std::sin(step * static_cast<double>(i * i % 997)); });
+}
 
 std::vector<float> wave(std::size_t D, double step) {
   std::vector<float> out;
@@ -71,7 +54,7 @@ double direct_kl(const std::vector<long double>& p, const std::vector<long doubl
 BOOST_AUTO_TEST_CASE(every_family_agrees_with_a_direct_sum_in_both_ways) {
   for (const family_model& m : family_models()) {
     BOOST_TEST_CONTEXT(m.name) {
-      const wave_model a(m, 0.7), b(m, 0.9);
+      const made_model a = model_of(m, 0.7), b = model_of(m, 0.9);
       const std::size_t D = a.files.arch().d_model;
       const std::vector<std::vector<float>> states = {wave(D, 0.3), wave(D, 1.1)},
                                             others = {wave(D, 0.35), wave(D, 2.3)};
@@ -91,7 +74,7 @@ BOOST_AUTO_TEST_CASE(every_family_agrees_with_a_direct_sum_in_both_ways) {
 }
 
 BOOST_AUTO_TEST_CASE(the_same_state_of_the_same_model_is_at_no_distance_and_none_is_below_zero) {
-  const wave_model a(gpt2_model(), 0.7);
+  const made_model a = model_of(gpt2_model(), 0.7);
   const std::vector<float> h = wave(a.files.arch().d_model, 0.3);
   std::vector<float> nearly = h;
   nearly[0] = std::nextafter(nearly[0], 9.0f);
@@ -105,7 +88,7 @@ BOOST_AUTO_TEST_CASE(the_same_state_of_the_same_model_is_at_no_distance_and_none
 }
 
 BOOST_AUTO_TEST_CASE(a_state_that_is_not_finite_gives_no_number) {
-  const wave_model a(gpt2_model(), 0.7);
+  const made_model a = model_of(gpt2_model(), 0.7);
   const std::vector<float> h = wave(a.files.arch().d_model, 0.3);
   std::vector<float> broken = h;
   broken[1] = std::numeric_limits<float>::infinity();

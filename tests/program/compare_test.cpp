@@ -24,15 +24,7 @@ boost::json::object description(const fs::path& out) {
   return boost::json::parse(read_bytes(out / "comparison.json")).as_object();
 }
 
-std::vector<table_row> differences(const fs::path& out) {
-  std::vector<table_row> rows;
-  csv_reader reader(out / "differences.csv");
-  for (std::vector<std::string> values; reader.next(values);) {
-    table_row& r = rows.emplace_back();
-    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
-  }
-  return rows;
-}
+std::vector<table_row> differences(const fs::path& out) { return table_rows(out / "differences.csv"); }
 
 table_row line_of(const fs::path& out, const std::string& table, const std::string& measure,
                   const std::string& layer) {

@@ -96,14 +96,18 @@ class small_data {
 // Column -> value.
 using table_row = std::map<std::string, std::string>;
 
-inline std::vector<table_row> table_rows(const std::filesystem::path& run, const std::string& table) {
+inline std::vector<table_row> table_rows(const std::filesystem::path& csv) {
   std::vector<table_row> out;
-  csv_reader reader(run / "data" / table);
+  csv_reader reader(csv);
   for (std::vector<std::string> values; reader.next(values);) {
     table_row& r = out.emplace_back();
     for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
   }
   return out;
+}
+
+inline std::vector<table_row> table_rows(const std::filesystem::path& run, const std::string& table) {
+  return table_rows(run / "data" / table);
 }
 
 // File name -> content of all CSVs of a run.

@@ -20,16 +20,6 @@ using namespace depthlens;
 using namespace depthlens::test;
 namespace fs = std::filesystem;
 
-std::vector<table_row> lines_of(const fs::path& csv) {
-  std::vector<table_row> rows;
-  csv_reader reader(csv);
-  for (std::vector<std::string> values; reader.next(values);) {
-    table_row& r = rows.emplace_back();
-    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
-  }
-  return rows;
-}
-
 // log softmax of all tokens for each row of one layer's states.
 std::vector<std::vector<long double>> logprobs(const model_files& model, const fs::path& states,
                                                const std::string& layer) {
@@ -76,7 +66,7 @@ BOOST_AUTO_TEST_CASE(the_kl_of_each_layer_is_that_of_the_states_both_ways) {
     BOOST_TEST(fs::exists(out / "plots/divergence_facts.svg"));
     const model_files files = model_files::open(tiny_runs::model(model));
     std::size_t forward = 0;
-    const std::vector<table_row> lines = lines_of(out / "divergence.csv");
+    const std::vector<table_row> lines = table_rows(out / "divergence.csv");
     for (const table_row& line : lines) {
       const bool ahead = line.at("run") == "f32";
       forward += ahead ? 1 : 0;
@@ -102,7 +92,7 @@ BOOST_AUTO_TEST_CASE(runs_of_one_model_in_one_precision_say_the_same_at_every_la
                  b = runs.facts("gpt2", "b", {"--save-states", "1,2", "--threads", "1"}),
                  out = runs.path("both");
   must_work({"plot", a, b, "--out", out, "--format", "svg", "--kl"});
-  const std::vector<table_row> lines = lines_of(out / "divergence.csv");
+  const std::vector<table_row> lines = table_rows(out / "divergence.csv");
   BOOST_REQUIRE(lines.size() == 2U);  // layer 1 alone is in both
   for (const table_row& line : lines) {
     BOOST_TEST(line.at("layer") == "1");
@@ -146,12 +136,12 @@ BOOST_AUTO_TEST_CASE(places_behind_other_texts_are_not_compared_and_altered_file
   const outcome o = must_work({"plot", a, b, "--out", out, "--format", "svg", "--kl"});
   BOOST_TEST(o.err.find("data/prompts_facts.csv") != std::string::npos, o.err);
   std::size_t places = 0, of_others = 0;
-  for (const table_row& row : lines_of(a / "states/facts/index.csv")) {
+  for (const table_row& row : table_rows(a / "states/facts/index.csv")) {
     ++places;
     of_others += row.at("prompt_id") != "0" ? 1 : 0;
   }
   BOOST_TEST(of_others < places);
-  for (const table_row& row : lines_of(out / "divergence.csv"))
+  for (const table_row& row : table_rows(out / "divergence.csv"))
     BOOST_TEST(std::stoul(row.at("n")) == of_others);
 
   std::string states_of_b = read_bytes(b / "states/facts/states-00001.safetensors");

@@ -55,16 +55,6 @@ const std::map<std::string, std::string>& undisturbed() {
 // The one file of a study's states.
 const fs::path first_file = "states-00001.safetensors";
 
-std::vector<table_row> index_of(const fs::path& states) {
-  std::vector<table_row> out;
-  csv_reader reader(states / "index.csv");
-  for (std::vector<std::string> values; reader.next(values);) {
-    table_row& r = out.emplace_back();
-    for (std::size_t i = 0; i < values.size(); ++i) r[reader.header()[i]] = values[i];
-  }
-  return out;
-}
-
 // Row of a tensor (rows, D).
 std::vector<float> row_of(const safetensors_file& file, const std::string& name, std::size_t row) {
   for (const safetensors_tensor& t : file.tensors()) {
@@ -131,7 +121,7 @@ BOOST_AUTO_TEST_CASE(states_are_those_of_the_plain_model_and_the_index_says_of_w
       const std::uint32_t n = opened.files->arch().n_layers;
       const safetensors_file file((run / "states/facts" / first_file).string());
       BOOST_TEST(file.tensors().size() == n + 1U);
-      const std::vector<table_row> index = index_of(run / "states/facts");
+      const std::vector<table_row> index = table_rows(run / "states/facts" / "index.csv");
       BOOST_TEST(index.size() >= prompts.size());
       double worst = 0;
       for (std::size_t r = 0; r < index.size(); ++r) {
@@ -268,7 +258,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_says_what_the_states_take) {
   BOOST_REQUIRE_MESSAGE(at != std::string::npos, o.out);
   std::size_t places = 0;
   for (const char* study : {"facts", "early-exit"})
-    places += index_of(tiny().path("undisturbed") / "states" / study).size();
+    places += table_rows(tiny().path("undisturbed") / "states" / study / "index.csv").size();
   BOOST_TEST(o.out.find(cat(" ", places, " places at "), at) != std::string::npos, o.out);
 }
 

@@ -81,7 +81,6 @@ void refuse_what_has_no_place(const parsed_options& o, const trace_request& r) {
 // Readings of files alone.
 trace_request only_read(const parsed_options& o) {
   trace_request r{.prompts = {}, .html = o.text("html"), .read = o.texts("read")};
-  if (r.html.empty()) fail(status::usage, "--html is empty: expected the name of a file");
   for (const char* other :
        {plain_prompt, "prompt", "prompts", "positions", "top", "target", "patch-from", "generate", "format"})
     if (o.has(other))
@@ -103,6 +102,8 @@ parsed_options parse_trace_options(const arguments& args) {
 }
 
 trace_request asked_trace(const parsed_options& o) {
+  if (o.has("html") && o.text("html").empty())
+    fail(status::usage, "--html is empty: expected the name of a file");
   if (o.has("read") && !o.has("html"))
     fail(status::usage, "--read is for the page of --html FILE; give that too");
   if (o.has("read") && !o.has("model")) return only_read(o);
@@ -111,7 +112,6 @@ trace_request asked_trace(const parsed_options& o) {
   r.json = o.values["json"].as<bool>();
   r.chat = o.values["chat"].as<bool>();
   r.experts = o.values["experts"].as<bool>();
-  if (o.has("html") && r.html.empty()) fail(status::usage, "--html is empty: expected the name of a file");
   if (o.has("format")) {
     if (o.text("format") != "v2") fail(status::usage, "--format ", o.text("format"), ": expected v2");
     if (!r.json) fail(status::usage, "--format is of the JSON: it goes with --json");

@@ -92,6 +92,22 @@ boost::json::array list_of(const std::vector<std::string>& lines) {
   return out;
 }
 
+// What --kl adds; nothing where it is not asked for.
+struct compared_states {
+  divergence_table table;
+  std::vector<fs::path> files;
+};
+
+compared_states compare_states(std::span<const compared_run> runs, const comparison_request& request) {
+  if (!request.kl) return {};
+  const fs::path csv = request.out / "divergence.csv";
+  compared_states out{.table = write_divergence(runs, csv), .files = {csv}};
+  for (fs::path& picture :
+       draw_divergence(runs, out.table, csv, request.out / "plots", request.formats, request.look))
+    out.files.push_back(std::move(picture));
+  return out;
+}
+
 void write_description(const fs::path& file, const boost::json::object& about) {
   atomic_file out(file);
   out.write(pretty(about));
@@ -136,22 +152,16 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
   make_folder(request.out);
   make_folder(request.out / "plots");
   // First what may still be refused.
-  divergence_table divergence;
-  if (request.kl) divergence = write_divergence(runs, request.out / "divergence.csv");
+  const compared_states states = compare_states(runs, request);
   std::vector<fs::path> written = {request.out / "differences.csv"};
   const difference_table differences = write_differences(runs, written[0]);
-  if (request.kl) {
-    written.push_back(request.out / "divergence.csv");
-    for (fs::path& picture : draw_divergence(runs, divergence, request.out / "divergence.csv",
-                                             request.out / "plots", request.formats, request.look))
-      written.push_back(std::move(picture));
-  }
+  written.insert(written.end(), states.files.begin(), states.files.end());
   figures_to_compare figures = match_figures(runs);
   for (fs::path& picture :
        draw_compared(runs, figures, request.layout, request.out / "plots", request.formats, request.look))
     written.push_back(std::move(picture));
   std::vector<std::string> remarks = differences.remarks;
-  remarks.insert(remarks.end(), divergence.remarks.begin(), divergence.remarks.end());
+  remarks.insert(remarks.end(), states.table.remarks.begin(), states.table.remarks.end());
   remarks.insert(remarks.end(), figures.remarks.begin(), figures.remarks.end());
   for (const std::string& line : remarks) log_warning(line);
 
@@ -160,7 +170,7 @@ std::vector<fs::path> compare_runs(const comparison_request& request) {
                                      {"runs", describe_runs(runs)},
                                      {"differ_in", describe_fields(fields)},
                                      {"tables", differences.about},
-                                     {"divergence", divergence.about},
+                                     {"divergence", states.table.about},
                                      {"figures", describe_figures(runs, figures)},
                                      {"remarks", list_of(remarks)}});
   return written;

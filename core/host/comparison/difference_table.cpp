@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparison/difference_table.hpp"
 
+#include "comparison/mean_cells.hpp"
 #include "comparison/paired_differences.hpp"
 #include "comparison/paired_tables.hpp"
 #include "depthlens/base/atomic_file.hpp"
@@ -11,7 +12,6 @@
 
 #include <cstddef>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -91,15 +91,11 @@ class writer {
     csv_.text(other.label);
     d.layer ? csv_.integer(*d.layer) : csv_.empty();
     csv_.text(d.measure);
-    number(d.difference);
-    number(d.ends ? std::optional(d.ends->low) : std::nullopt);
-    number(d.ends ? std::optional(d.ends->high) : std::nullopt);
-    number(d.above_zero);
-    csv_.integer(d.n);
-    csv_.integer(d.n_clusters);
-    csv_.end_row();
+    write_number(csv_, d.difference);
+    write_ends(csv_, d.ends);
+    write_number(csv_, d.above_zero);
+    end_with_counts(csv_, d.n, d.n_clusters);
   }
-  void number(std::optional<double> value) { value ? csv_.python_float(*value) : csv_.empty(); }
 
   std::span<const compared_run> runs_;
   atomic_file file_;

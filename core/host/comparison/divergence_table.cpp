@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparison/divergence_table.hpp"
 
+#include "comparison/mean_cells.hpp"
 #include "comparison/paired_divergence.hpp"
 #include "depthlens/base/atomic_file.hpp"
 #include "depthlens/base/error.hpp"
@@ -9,7 +10,6 @@
 #include "figures/draw.hpp"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
@@ -105,15 +105,11 @@ class divergence_writer {
       csv_.text(run.label);
       csv_.text(other.label);
       csv_.integer(l.layer);
-      number(d.mean);
-      number(d.ends ? std::optional(d.ends->low) : std::nullopt);
-      number(d.ends ? std::optional(d.ends->high) : std::nullopt);
-      csv_.integer(l.n);
-      csv_.integer(l.n_clusters);
-      csv_.end_row();
+      write_number(csv_, d.mean);
+      write_ends(csv_, d.ends);
+      end_with_counts(csv_, l.n, l.n_clusters);
     }
   }
-  void number(std::optional<double> value) { value ? csv_.python_float(*value) : csv_.empty(); }
 
   std::span<const compared_run> runs_;
   atomic_file file_;

@@ -27,7 +27,6 @@ std::string marker_of(const figure_series& series, const std::string& color);
 // The script has set `data` to the name of the .dat file, and `dot`. percent: the sign in labels of
 // data, where gnuplot takes one of two backslashes away.
 std::string plot_command(const figure_spec& figure, const figure_data& data, const page_layout& page,
-                         const std::vector<plot_block>& blocks, std::size_t panel,
-                         std::string_view percent = "%");
+                         const std::vector<plot_block>& blocks, std::size_t panel, std::string_view percent);
 
 }  // namespace depthlens

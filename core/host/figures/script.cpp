@@ -56,6 +56,10 @@ class script_builder {
     if (for_tex()) return tex_text(figure_line(text));
     return letters_ == script_letters::all ? text : drawable_text(text);
   }
+  // As tick formats and as texts made in a plot command take it; of the latter gnuplot takes one of two
+  // backslashes away.
+  std::string_view tick_percent() const { return for_tex() ? "\\%%" : "%%"; }
+  std::string_view text_percent() const { return for_tex() ? "\\\\%" : "%"; }
   // Cut above where TeX reads it: a half of an escape is none.
   std::size_t longest() const { return for_tex() ? 100 * max_figure_text : max_figure_text; }
   std::string quoted(const std::string& text) const { return gnuplot_quote(seen(text), longest()); }
@@ -156,7 +160,7 @@ class script_builder {
         ")");
     axis("x", panel.x);
     axis("y", panel.y);
-    add(plot_command(figure_, data_, page_, blocks_, p, for_tex() ? "\\\\%" : "%"));
+    add(plot_command(figure_, data_, page_, blocks_, p, text_percent()));
   }
 
   void legend(const figure_legend& legend, double left, double top) {
@@ -197,7 +201,7 @@ class script_builder {
     add(axis.log ? "set logscale " : "unset logscale ", name);
     add("set ", name, "range [", value(axis.low), ":", value(axis.high), "]",
         axis.reversed ? " reverse" : " noreverse");
-    add("set format ", name, axis.percent ? cat(" '%g", for_tex() ? "\\" : "", "%%'") : " '%g'");
+    add("set format ", name, axis.percent ? cat(" '%g", tick_percent(), "'") : " '%g'");
     add(axis.log ? "set m" : "unset m", name, axis.log ? "tics 10" : "tics");
     if (axis.words.empty())
       add("set ", name, "tics ", value(axis.step));

@@ -79,6 +79,21 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(narrow.panels[1].bottom < narrow.height);
 }
 
+BOOST_AUTO_TEST_CASE(narrow_pages_of_many_panels_have_two_beside_each_other_before_they_are_too_tall) {
+  figure_spec six = simple_figure(figure_kind::lines);
+  six.panels.resize(6, six.panels[0]);
+  const scratch_folder folder;
+  const drawn_figure drawn = read_drawn(six, simple_run, folder.write("f.csv", simple_csv));
+  const page_layout narrow = lay_out(drawn.figure, drawn.data, 2, parse_look("paper", "3.25in", "on")),
+                    thin = lay_out(drawn.figure, drawn.data, 2, parse_look("paper", "2.5in", "on"));
+  BOOST_TEST(narrow.width == 234);
+  BOOST_TEST(narrow.height < 9 * 72);
+  BOOST_TEST(narrow.panels[0].top == narrow.panels[1].top);
+  BOOST_TEST(narrow.panels[2].top > narrow.panels[0].bottom);
+  BOOST_TEST(narrow.panels[0].right < narrow.panels[1].left);
+  BOOST_TEST(thin.panels[1].top > thin.panels[0].bottom);  // two would be too narrow
+}
+
 BOOST_AUTO_TEST_CASE(without_titles_nothing_is_left_in_their_place) {
   const scratch_folder folder;
   const drawn_figure drawn =

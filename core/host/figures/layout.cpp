@@ -45,9 +45,15 @@ std::size_t columns_for(std::size_t panels, bool one_legend) {
 
 class layout_builder {
  public:
+  // narrowest: of a panel with what belongs to it, where the page's width is asked for.
   layout_builder(const figure_spec& figure, const figure_data& data, unsigned n_layers,
-                 const figure_look& look)
-      : figure_(figure), data_(data), n_layers_(n_layers), look_(look), n_(figure.panels.size()) {
+                 const figure_look& look, double narrowest)
+      : figure_(figure),
+        data_(data),
+        n_layers_(n_layers),
+        look_(look),
+        narrowest_(narrowest),
+        n_(figure.panels.size()) {
     page_.panels.resize(n_);
   }
 
@@ -59,7 +65,7 @@ class layout_builder {
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
     if (look_.width > 0) {
       page_.width = look_.width;
-      columns_ = std::clamp<std::size_t>(static_cast<std::size_t>(look_.width / (2.0 * 72)), 1, columns_);
+      columns_ = std::clamp<std::size_t>(static_cast<std::size_t>(look_.width / narrowest_), 1, columns_);
     }
     head(shared.value_or(std::vector<legend_entry>{}));
     axes_and_columns();
@@ -218,6 +224,7 @@ class layout_builder {
   const figure_data& data_;
   const unsigned n_layers_;
   const figure_look& look_;
+  const double narrowest_;
   const std::size_t n_;
   std::size_t columns_ = 1;
   page_layout page_;
@@ -227,7 +234,10 @@ class layout_builder {
 
 page_layout lay_out(const figure_spec& figure, const figure_data& data, unsigned n_layers,
                     const figure_look& look) {
-  return layout_builder(figure, data, n_layers, look).build();
+  page_layout page = layout_builder(figure, data, n_layers, look, 2.0 * 72).build();
+  if (look.width > 0 && page.height > figure_style::tallest)
+    page = layout_builder(figure, data, n_layers, look, 1.5 * 72).build();
+  return page;
 }
 
 }  // namespace depthlens

@@ -15,6 +15,7 @@
 namespace depthlens::figure_style {
 
 inline constexpr double one_column = 3.35 * 72, two_columns = 6.9 * 72;
+inline constexpr double tallest = 9 * 72;  // what a journal's page has room for
 inline constexpr double title_size = 9, text_size = 8, small_size = 7;
 inline constexpr double line_width = 1.4, axis_width = 0.6;
 inline constexpr double bar_gap = 0.12;  // of the distance between bars

@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_page_takes_the_place_of_a_page_but_not_of_what_the_run_wr
   const altered_run run;
   const std::string page = report_of(run.path());
   const fs::path out = run.path() / "report.html";
-  std::ofstream(out) << "old";
+  std::ofstream(out) << "<!DOCTYPE html>old";
   BOOST_TEST((report_of(run.path()) == page));
   for (const char* own : {"run.json", "data/facts_logit.csv"}) {
     const std::string before = read_bytes(run.path() / own);
@@ -262,6 +262,17 @@ BOOST_AUTO_TEST_CASE(a_page_takes_the_place_of_a_page_but_not_of_what_the_run_wr
   check_refused({"report", run.path(), "--out", run.path() / "none/page.html"}, status::cannot_create,
                 "page.html");
   check_refused({"report", run.path(), "--out", ""}, status::usage, "--out");
+}
+
+BOOST_AUTO_TEST_CASE(a_page_takes_the_place_of_nothing_that_another_run_wrote) {
+  const altered_run run, other;
+  for (const char* own : {"run.json", "data/facts_logit.csv"}) {
+    const std::string before = read_bytes(other.path() / own);
+    check_refused({"report", run.path(), "--out", other.path() / own}, status::usage, own, "is no page");
+    BOOST_TEST((read_bytes(other.path() / own) == before));
+  }
+  std::ofstream(run.path() / "empty.html");
+  must_work({"report", run.path(), "--out", run.path() / "empty.html"});
 }
 
 BOOST_AUTO_TEST_CASE(tables_that_are_edited_are_shown_as_such_and_missing_ones_are_named) {

@@ -200,6 +200,27 @@ BOOST_AUTO_TEST_CASE(pages_that_cannot_be_are_refused) {
   BOOST_TEST(!std::filesystem::exists(m.file()));
 }
 
+BOOST_AUTO_TEST_CASE(a_page_takes_the_place_of_a_page_alone) {
+  const page_folder m;
+  const std::string prompts = m.folder.write("prompts.jsonl", "{\"prompt\":\"ab\"}\n");
+  const std::string read =
+      m.folder.write("read.json", must_work(m.trace({"ab", "--json", "--format", "v2"})).out);
+  const auto refused = [](const std::string& file, const words& command) {
+    const std::string before = read_bytes(file);
+    check_refused(command + words{"--html", file}, status::usage, "--html", file, "is no page");
+    BOOST_TEST((read_bytes(file) == before));
+  };
+  for (const char* part : {"config.json", "tokenizer.json", "model.safetensors"})
+    refused(m.path() + "/" + part, m.trace({"ab"}));
+  refused(prompts, m.trace({"--prompts", prompts}));
+  refused(read, {"trace", "--read", read});
+  const std::filesystem::path link = m.folder.path() / "link.html";
+  std::filesystem::create_symlink(read, link);
+  refused(link.string(), m.trace({"ab"}));
+  m.page({"ab"});
+  m.page({"ab"});
+}
+
 BOOST_AUTO_TEST_CASE(readings_of_a_file_stand_beside_those_of_the_command) {
   const page_folder m;
   const outcome written =

@@ -4,6 +4,7 @@
 
 #include "depthlens/base/atomic_file.hpp"
 #include "depthlens/base/text.hpp"
+#include "html/page_file.hpp"
 #include "report/page.hpp"
 #include "results/output_digests.hpp"
 #include "run/finished_run.hpp"
@@ -60,6 +61,7 @@ int report_command(const arguments& args) {
   const fs::path dir = o.text("dir"), page = o.text("out", (dir / "report.html").string());
   const manifest m = read_finished_run(dir);
   refuse_output_of_run(dir, m, page);
+  refuse_as_page("--out", page);
   const std::string html = page_html(dir, m.fields, altered_tables(dir, m));
   atomic_file file(page);
   file.write(html);

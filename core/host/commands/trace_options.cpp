@@ -3,6 +3,7 @@
 
 #include "commands/prompts.hpp"
 #include "engine/generation.hpp"
+#include "html/page_file.hpp"
 
 #include <limits>
 
@@ -104,6 +105,7 @@ parsed_options parse_trace_options(const arguments& args) {
 trace_request asked_trace(const parsed_options& o) {
   if (o.has("html") && o.text("html").empty())
     fail(status::usage, "--html is empty: expected the name of a file");
+  if (o.has("html")) refuse_as_page("--html", o.text("html"));
   if (o.has("read") && !o.has("html"))
     fail(status::usage, "--read is for the page of --html FILE; give that too");
   if (o.has("read") && !o.has("model")) return only_read(o);

@@ -31,13 +31,13 @@ std::string content_policy(std::string_view style, std::string_view script) {
 
 std::string page_head(std::string_view title, std::string_view style, std::string_view script) {
   // Without an icon of its own a browser asks the server for one.
-  return cat(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"",
-      content_policy(style, script),
-      "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
-      title, "</title>\n<style>", style, "</style>\n</head>\n");
+  return cat(page_begin,
+             "\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"",
+             content_policy(style, script),
+             "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
+             title, "</title>\n<style>", style, "</style>\n</head>\n");
 }
 
 }  // namespace depthlens

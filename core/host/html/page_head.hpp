@@ -11,6 +11,8 @@ namespace depthlens {
 // are known by their hashes. No character of it needs to be escaped within double quotes.
 std::string content_policy(std::string_view style, std::string_view script);
 
+inline constexpr std::string_view page_begin = "<!DOCTYPE html>";
+
 // From <!DOCTYPE> to </head>. title: HTML. The script itself belongs to the end of the body.
 std::string page_head(std::string_view title, std::string_view style, std::string_view script);
 

@@ -222,4 +222,17 @@ BOOST_AUTO_TEST_CASE(folders_that_cannot_be_compared_are_refused) {
   BOOST_TEST(!fs::exists(fs::path(out) / "comparison.json"));
 }
 
+BOOST_AUTO_TEST_CASE(figures_are_not_drawn_into_the_folder_of_another_run) {
+  const tiny_runs runs("gpt2");
+  const fs::path a = runs.facts("gpt2", "a"), b = runs.facts("gpt2", "b", {"--precision", "bf16"});
+  const fs::path other = runs.facts("gpt2", "other");
+  const std::string before = read_bytes(other / "plots/layers_facts_logit.svg");
+  for (const char* part : {"plots", "plots/", "plots/new/one", "figures"}) {
+    check_refused({"plot", a, "--out", other / part}, status::config, "lies in", "folder of a run");
+    check_refused({"plot", a, b, "--out", other / part}, status::config, "lies in", "folder of a run");
+  }
+  BOOST_TEST((read_bytes(other / "plots/layers_facts_logit.svg") == before));
+  BOOST_TEST(!fs::exists(other / "figures"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

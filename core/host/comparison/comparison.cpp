@@ -128,6 +128,10 @@ void refuse_as_output(const fs::path& out_folder, const std::vector<fs::path>& r
       fail(status::usage, "--out ", out_folder.string(), ": lies in ", folder.string(),
            ", which is read; choose another --out");
   }
+  for (fs::path above = out.parent_path(); above != above.parent_path(); above = above.parent_path())
+    if (fs::exists(above / "run.json"))
+      fail(status::config, out_folder.string(), ": lies in ", above.string(),
+           ", the folder of a run; choose another --out");
 }
 
 std::optional<fs::path> compare_lenses(const fs::path& run, const fs::path& out) {

@@ -23,7 +23,7 @@ struct comparison_request {
 };
 
 // A folder that may not become that of figures or a comparison of these runs: one that is or holds one, lies
-// in one, or is that of another run. Throws status::usage or config.
+// in one, or is that of another run or lies in it. Throws status::usage or config.
 void refuse_as_output(const std::filesystem::path& out, const std::vector<std::filesystem::path>& runs);
 
 // Of a run with several lenses: the differences of each two of them, controls among them, as

@@ -100,6 +100,24 @@ BOOST_AUTO_TEST_CASE(runs_of_one_model_in_one_precision_say_the_same_at_every_la
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_prompt_that_is_in_a_table_for_each_category_is_compared_at_all_its_positions) {
+  const tiny_runs runs("gpt2");
+  const words states = {"--save-states", "1"};
+  const fs::path a = runs.pos("gpt2", "a", states),
+                 b = runs.pos("gpt2", "b", states + words{"--precision", "bf16"}), out = runs.path("both");
+  const outcome o = must_work({"plot", a, b, "--out", out, "--format", "svg", "--kl"});
+  BOOST_TEST(o.err.find("not computed") == std::string::npos, o.err);
+  const std::size_t places = table_rows(a / "states/pos/index.csv").size();
+  BOOST_TEST(places > 12U);
+  const std::vector<table_row> lines = table_rows(out / "divergence.csv");
+  BOOST_REQUIRE(lines.size() == 2U);
+  for (const table_row& line : lines) {
+    BOOST_TEST(std::stoul(line.at("n")) == places);
+    BOOST_TEST(line.at("n_clusters") == "12");
+    BOOST_TEST(std::stod(line.at("kl")) > 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(runs_without_states_and_models_that_changed_are_named) {
   const tiny_runs runs("gpt2");
   const fs::path model = runs.path("model"), out = runs.path("both");

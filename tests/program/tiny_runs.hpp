@@ -37,6 +37,12 @@ class tiny_runs {
     return run(words{"run", "flips", "--data", "flips=" + prompts_, "--token-counts", counts_}, model(of),
                out, more);
   }
+  // Of the first sentences of the demo.
+  std::filesystem::path pos(const std::string& of, const std::string& out, const words& more = {}) const {
+    return run(words{"run", "pos", "--limit", "12", "--data"} +
+                   words{cat("pos=", (source_tree() / "share/demo/prose.conllu").string())},
+               model(of), out, more);
+  }
   std::filesystem::path facts(const std::string& of, const std::string& out, const words& more = {}) const {
     return facts_of(model(of), out, more);
   }

@@ -2,7 +2,6 @@
 #include "comparison/paired_divergence.hpp"
 
 #include "comparison/joined_states.hpp"
-#include "comparison/paired_tables.hpp"
 #include "comparison/state_rows.hpp"
 #include "depthlens/base/error.hpp"
 #include "depthlens/study/clustered.hpp"
@@ -11,7 +10,6 @@
 #include "terminal/progress.hpp"
 
 #include <tbb/parallel_for.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cmath>
@@ -35,38 +33,6 @@ std::vector<std::uint32_t> common_layers(const state_rows& a, const state_rows& 
   return out;
 }
 
-// The clusters of places, which come in ascending order. A prompt without one is one.
-class place_clusters {
- public:
-  place_clusters(const compared_run& run, const compared_run& other, std::string study)
-      : run_(run), other_(other), study_(std::move(study)) {}
-
-  const cluster_weights& of(const kept_place& place) {
-    if (set_ != place.set) open(place.set);
-    const std::uint64_t key = clusters_ ? clusters_->of(place.prompt)
-                                        : XXH3_64bits_withSeed(place.set.data(), place.set.size(),
-                                                               static_cast<std::uint64_t>(place.prompt));
-    if (!weights_ || weights_->key() != key) weights_.emplace(key);
-    return *weights_;
-  }
-
- private:
-  void open(const std::string& set) {
-    set_ = set;
-    const std::string table = set.empty() ? study_ : study_ + "_" + set;
-    std::optional<std::filesystem::path> prompts = prompts_of(run_, study_, table);
-    if (!prompts) prompts = prompts_of(other_, study_, table);
-    clusters_.reset();
-    if (prompts) clusters_.emplace(*prompts);
-  }
-
-  const compared_run &run_, &other_;
-  std::string study_;
-  std::optional<std::string> set_;
-  std::optional<prompt_clusters> clusters_;
-  std::optional<cluster_weights> weights_;
-};
-
 // Sums are of whole numbers (clustered.hpp): as fine as 32 bits for the largest value allow.
 int bits_for(double largest) {
   return largest > 0 ? 31 - static_cast<int>(std::ceil(std::log2(largest))) : 0;
@@ -88,23 +54,22 @@ class state_pairs {
         readout_(run.model),
         others_readout_(other.model),
         layers_(common_layers(mine_, others_)),
-        pairs_(joined_states(run.run, mine_, other.run, others_, study)),
-        clusters_(run.run, other.run, study),
+        places_(joined_states(run.run, mine_, other.run, others_, study)),
         sums_(layers_.size()),
         cells_(layers_.size()) {
-    out_.joined = pairs_.size();
+    out_.joined = places_.size();
     out_.of_run_alone = mine_.rows().size() - out_.joined;
     out_.of_other_alone = others_.rows().size() - out_.joined;
-    if (!pairs_.empty() &&
+    if (!places_.empty() &&
         (mine_.width() != run.model.arch().d_model || others_.width() != other.model.arch().d_model))
       fail(status::data, run.run.folder.string(), ", ", other.run.folder.string(),
            ": states are not as wide as the models");
   }
 
   paired_divergence all() {
-    if (pairs_.empty()) return refused("no place is in both runs");
+    if (places_.empty()) return refused("no place is in both runs");
     if (layers_.empty()) return refused("no layer's states are in both runs");
-    found_.resize(pairs_.size() * layers_.size());
+    found_.resize(places_.size() * layers_.size());
     progress bar(cat("KL of ", study_, ", readings"), found_.size());
     constexpr std::size_t together = readings_together * calls_together;
     for (std::size_t first = 0; first < found_.size(); first += together) {
@@ -127,9 +92,9 @@ class state_pairs {
                         to = std::min(last, from + readings_together);
       std::vector<std::vector<float>> mine, others;
       for (std::size_t i = from; i < to; ++i) {
-        const auto& [a, b] = pairs_[i / layers_.size()];
-        mine.push_back(mine_.state(*a, layers_[i % layers_.size()]));
-        others.push_back(others_.state(*b, layers_[i % layers_.size()]));
+        const joined_place& place = places_[i / layers_.size()];
+        mine.push_back(mine_.state(*place.row, layers_[i % layers_.size()]));
+        others.push_back(others_.state(*place.other, layers_[i % layers_.size()]));
       }
       const std::vector<divergence> found = divergences(
           readout_, std::vector<std::span<const float>>(mine.begin(), mine.end()), others_readout_,
@@ -148,25 +113,27 @@ class state_pairs {
       s.forward = clustered_mean(bits_for(s.most_forward));
       s.reverse = clustered_mean(bits_for(s.most_reverse));
     }
+    std::optional<cluster_weights> cluster;
     for (std::size_t i = 0; i < found_.size(); ++i) {
       const std::size_t layer = i % layers_.size();
       if (std::isnan(found_[i].forward)) {
         ++out_.not_finite;
         continue;
       }
-      const cluster_weights& of = clusters_.of(pairs_[i / layers_.size()].first->place);
-      sums_[layer].rows.add(of);
-      sums_[layer].forward.add(of, found_[i].forward);
-      sums_[layer].reverse.add(of, found_[i].reverse);
-      cells_.add(of.key(), layer);
+      const std::uint64_t key = places_[i / layers_.size()].cluster;
+      if (!cluster || cluster->key() != key) cluster.emplace(key);
+      sums_[layer].rows.add(*cluster);
+      sums_[layer].forward.add(*cluster, found_[i].forward);
+      sums_[layer].reverse.add(*cluster, found_[i].reverse);
+      cells_.add(key, layer);
     }
   }
 
   void summarise() {
-    for (std::size_t i = 0; i < pairs_.size(); ++i) {
-      const kept_place& place = pairs_[i].first->place;
-      const bool another = i == 0 || pairs_[i - 1].first->place.set != place.set ||
-                           pairs_[i - 1].first->place.prompt != place.prompt;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      const kept_place& place = places_[i].row->place;
+      const bool another = i == 0 || places_[i - 1].row->place.set != place.set ||
+                           places_[i - 1].row->place.prompt != place.prompt;
       out_.prompts += another ? 1 : 0;
     }
     const std::vector<std::uint64_t> clusters = cells_.counts();
@@ -191,8 +158,7 @@ class state_pairs {
   state_rows mine_, others_;
   readout_reference readout_, others_readout_;
   std::vector<std::uint32_t> layers_;
-  std::vector<pair_of_rows> pairs_;
-  place_clusters clusters_;
+  std::vector<joined_place> places_;
   std::vector<divergence> found_;
   std::vector<layer_sums> sums_;  // by layer
   cluster_cells cells_;

@@ -63,18 +63,23 @@ model_rows rows_of_model(const compared_run& run) {
   return {.n_layers = run.n_layers, .target_is_output = run.key_text("target") == "final"};
 }
 
-std::optional<fs::path> prompts_of(const compared_run& run, const std::string& study,
-                                   const std::string& table) {
-  std::vector<fs::path> all;
+std::vector<fs::path> tables_of_prompts(const compared_run& run, const std::string& study) {
+  std::vector<fs::path> out;
   const auto* lenses = object_at(object_at(&run.manifest, "tables"), study);
-  if (lenses == nullptr) return std::nullopt;
+  if (lenses == nullptr) return out;
   for (const auto& lens : *lenses)
     for (const std::string& file : run.tables(study, lens.key())) {
-      const fs::path path = existing_table(run, file);
-      if (!prompt_clusters(path).has_clusters()) continue;
-      if (file == "prompts_" + table + ".csv") return path;
-      all.push_back(path);
+      fs::path path = existing_table(run, file);
+      if (prompt_clusters(path).has_clusters()) out.push_back(std::move(path));
     }
+  return out;
+}
+
+std::optional<fs::path> prompts_of(const compared_run& run, const std::string& study,
+                                   const std::string& table) {
+  const std::vector<fs::path> all = tables_of_prompts(run, study);
+  for (const fs::path& path : all)
+    if (path.filename() == "prompts_" + table + ".csv") return path;
   return all.size() == 1 ? std::optional(all[0]) : std::nullopt;
 }
 

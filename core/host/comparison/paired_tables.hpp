@@ -23,6 +23,9 @@ struct paired_table {
 
 model_rows rows_of_model(const compared_run& run);
 
+// All tables of prompts, with clusters, of a study.
+std::vector<std::filesystem::path> tables_of_prompts(const compared_run& run, const std::string& study);
+
 // The table of prompts, with clusters, of a study's rows of that name ("pos_DET"): the one that is called
 // after them, else the only one of the study.
 std::optional<std::filesystem::path> prompts_of(const compared_run& run, const std::string& study,

@@ -27,7 +27,8 @@ threads=@THREADS@
 percent=$((threads < 100 ? 100 / threads : 1))
 hosts=()
 if (($# > 0)); then hosts=(--sshloginfile "$1"); fi
+# The file's own path stands among the values: in the command, {} and {#} in it would be replaced.
 exec parallel "${hosts[@]}" --jobs "${DEPTHLENS_JOBS:-$percent%}" --memfree "@MEMORY@M" \
-  --retries 3 --termseq TERM,15000,KILL,1000 --line-buffer --tag \
+  --retries 3 --termseq TERM,15000,KILL,1000 --line-buffer --tagstring {2} \
   --joblog "@NAME@-$(date -u +%Y%m%dT%H%M%SZ).joblog" \
-  --quote bash "$(realpath -- "${BASH_SOURCE[0]}")" --shard {} <<<"$left"
+  --quote bash {1} --shard {2} ::: "$(realpath -- "${BASH_SOURCE[0]}")" :::: - <<<"$left"

@@ -218,4 +218,22 @@ BOOST_AUTO_TEST_CASE(no_name_becomes_a_line_of_a_job_file) {
   BOOST_TEST(kubernetes.find("s $$(touch X) $$$$'") != std::string::npos, kubernetes);
 }
 
+BOOST_AUTO_TEST_CASE(gnu_parallel_takes_a_job_file_whose_path_looks_like_its_own_words) {
+  const fs::path here = tiny().path("a {} {#} {.}{/} {= 1 =} {2}");
+  fs::create_directories(here);
+  const std::string out = "a {} {#} {.}{/} {= 1 =} {2}/run";
+  const std::string text = said_by(one("shard", out, {"--n", "2", "--write", "parallel"}));
+  BOOST_TEST(text.find("--shard {2} ::: ") != std::string::npos, text);
+  std::ofstream(here / "job.sh") << text;
+  if (run({"parallel", "--version"}).code != 0) {
+    BOOST_TEST_MESSAGE("skipped: there is no GNU parallel");
+    return;
+  }
+  surroundings s;
+  s.folder = here;
+  const outcome o = run({"bash", (here / "job.sh").string()}, s);
+  BOOST_TEST(o.code == 0, o.err);
+  check_says({"status", text_of(out)}, "done       2 shards: 1-2");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

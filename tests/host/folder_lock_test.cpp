@@ -118,6 +118,49 @@ BOOST_AUTO_TEST_CASE(a_lock_of_a_time_to_come_is_watched_and_taken_over_where_no
   BOOST_TEST(is_mine(folder));
 }
 
+BOOST_AUTO_TEST_CASE(a_process_of_another_pid_namespace_is_not_looked_up_by_its_number) {
+  const in_job none(nullptr, nullptr);
+  const lock_folder folder;
+  const lock_holder own = holder_of(lock_text());
+  BOOST_REQUIRE(!own.pids.empty());
+  const auto text = [&](const std::string& pids) {
+    return cat(own.host, " 999999999 1", own.boot.empty() ? "" : cat(" boot=", own.boot), pids, '\n');
+  };
+  folder.put(text(" pids=1"));
+  check_fails([&] { const folder_lock lock(folder.lock(), quick); }, status::config, "process 999999999 on ",
+              "in another container", "renewed the lock");
+  BOOST_TEST(read_bytes(folder.lock()) == text(" pids=1"));
+  folder.set_age(std::chrono::seconds(610));
+  {
+    const folder_lock lock(folder.lock(), quick);
+    BOOST_TEST(is_mine(folder));
+  }
+  // In this one, and in a lock that does not tell, the number says that its process is gone.
+  for (const std::string& pids : {cat(" pids=", own.pids), std::string()}) {
+    folder.put(text(pids));
+    const folder_lock lock(folder.lock(), quick);
+    BOOST_TEST(is_mine(folder));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_lock_whose_time_is_ahead_by_less_than_the_lease_counts_as_just_renewed) {
+  const in_job none(nullptr, nullptr);
+  const lock_folder folder;
+  folder.put(other + "\n");
+  folder.set_age(std::chrono::seconds(-300));
+  check_fails([&] { const folder_lock lock(folder.lock(), quick); }, status::config,
+              "process 17 on another.machine", "renewed the lock 0 s ago");
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_in_place_of_a_lock_is_not_waited_for) {
+  const lock_folder folder;
+  BOOST_REQUIRE(::mkfifo(folder.lock().c_str(), 0600) == 0);
+  BOOST_TEST(!read_lock(folder.lock()));
+  BOOST_TEST(!time_of(folder.lock()));
+  const folder_lock lock(folder.lock(), quick);
+  BOOST_TEST(is_mine(folder));
+}
+
 BOOST_AUTO_TEST_CASE(a_holder_renews_its_lock) {
   const lock_folder folder;
   const folder_lock lock(folder.lock(), quick);

@@ -190,6 +190,8 @@ class made_up_shard {
   }
   shard_state state() const { return look_at_shard(root_.path(), plan_, 1); }
   std::string phase() const { return std::string(phase_name(state().phase)); }
+  const std::filesystem::path& root() const { return root_.path(); }
+  void write_plan() const { plan_.write(root()); }
 
  private:
   scratch_folder root_;
@@ -228,6 +230,68 @@ BOOST_AUTO_TEST_CASE(a_dead_task_is_told_from_a_slow_one) {
   s.write("log/lock", lock_text());
   BOOST_TEST(s.phase() == "running");
   BOOST_TEST(s.state().holder.pid == static_cast<long>(::getpid()));
+}
+
+BOOST_AUTO_TEST_CASE(a_lock_whose_clock_is_ahead_counts_until_that_is_more_than_the_lease) {
+  const made_up_shard s;
+  s.write_run("running");
+  s.write("log/lock", "another.machine 17 12345\n");
+  age(s.shard() / "log/lock", std::chrono::minutes(-5));
+  BOOST_TEST(s.phase() == "running");
+  BOOST_TEST(s.state().renewed->count() < -200'000);
+  age(s.shard() / "log/lock", std::chrono::hours(-24));
+  BOOST_TEST(s.phase() == "dead");
+  BOOST_TEST(!s.state().taken_over);
+}
+
+BOOST_AUTO_TEST_CASE(a_container_of_this_machine_counts_as_long_as_it_renews_its_lock) {
+  const made_up_shard s;
+  s.write_run("running");
+  std::string text = lock_text();
+  const lock_holder own = holder_of(text);
+  BOOST_REQUIRE(!own.pids.empty());
+  text.replace(text.find(" pids=" + own.pids), 6 + own.pids.size(), " pids=1");
+  text.replace(text.find(cat(' ', own.pid, ' ')), cat(own.pid).size() + 2, " 999999999 ");
+  s.write("log/lock", text);
+  BOOST_TEST(s.phase() == "running");
+  age(s.shard() / "log/lock", std::chrono::minutes(3));
+  BOOST_TEST(s.phase() == "dead");
+  BOOST_TEST(s.state().taken_over.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(pipes_in_the_folder_of_a_shard_are_not_waited_for) {
+  const made_up_shard s;
+  for (const char* name : {"failure", "log/progress", "log/lock"})
+    BOOST_REQUIRE(::mkfifo((s.shard() / name).c_str(), 0600) == 0);
+  BOOST_TEST(s.phase() == "dead");  // something is in place of its lock
+  std::filesystem::remove(s.shard() / "log/lock");
+  BOOST_TEST(s.phase() == "not begun");
+  s.write_run("stopped");
+  BOOST_TEST(s.state().finished == 4U);
+  write_progress(s.shard() / "log/progress", {});
+  s.write_plan();
+  std::filesystem::remove(s.shard() / "run.json");
+  note_failed_start(s.root(), 1, 2, "no room", 69);
+  BOOST_TEST(s.phase() == "not begun");
+}
+
+BOOST_AUTO_TEST_CASE(why_a_shard_did_not_begin_is_noted_in_a_planned_run_alone_and_forgotten_once_it_has) {
+  const made_up_shard s;
+  std::filesystem::remove_all(s.shard());
+  note_failed_start(s.root(), 1, 2, "no room", 69);
+  BOOST_TEST(std::filesystem::is_empty(s.root() / "shards"));
+  s.write_plan();
+  note_failed_start(s.root(), 1, 3, "no room", 69);  // of another plan
+  BOOST_TEST(std::filesystem::is_empty(s.root() / "shards"));
+  note_failed_start(s.root(), 1, 2, "no room\nat all", 69);
+  BOOST_TEST(s.phase() == "failed");
+  BOOST_TEST(s.state().failure == "no room\\nat all");
+  BOOST_TEST(s.state().exit.value_or(0) == 69);
+  forget_failed_start(s.shard());
+  BOOST_TEST(s.phase() == "failed");
+  s.write_run("complete");
+  forget_failed_start(s.shard());
+  BOOST_TEST(!std::filesystem::exists(s.shard() / "failure"));
 }
 
 BOOST_AUTO_TEST_CASE(what_a_shard_ended_with_is_told) {

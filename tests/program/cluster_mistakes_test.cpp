@@ -98,6 +98,58 @@ BOOST_AUTO_TEST_CASE(a_folder_is_not_moved_away_from_a_shard_that_runs_there) {
   running.wait();
 }
 
+BOOST_AUTO_TEST_CASE(a_living_shard_is_not_taken_over_from_another_pid_namespace) {
+  const words inside{"unshare", "--pid", "--fork", "--mount-proc"};
+  if (run(inside + words{"true"}).code != 0) {
+    BOOST_TEST_MESSAGE("skipped: PID namespaces may not be made here");
+    return;
+  }
+  must_work(one("shard", "contained", {"--n", "2"}));
+  const fs::path lock = tiny().path("contained") / "shards/0001-of-0002/log/lock";
+  const words shard = words{program()} + one("run", "contained", {"--shard", "1/2"});
+  process running(shard);
+  while (!has_bytes(lock, 10) && !running.ends_within(std::chrono::milliseconds(1))) {
+  }
+  if (running.suspend()) {
+    const std::string before = read_bytes(lock);
+    const outcome status = run(inside + words{program(), "status", text_of("contained")});
+    BOOST_TEST(status.out.find("running    1 shard: 1") != std::string::npos, status.out);
+    const outcome other = run(inside + shard);
+    BOOST_TEST(other.code == 78, other.err);
+    BOOST_TEST(other.err.find("in another container") != std::string::npos, other.err);
+    BOOST_TEST(read_bytes(lock) == before);
+    running.send(SIGKILL);
+  }
+  running.wait();
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_is_not_moved_away_from_a_shard_whose_clock_is_ahead) {
+  must_work(one("shard", "ahead", {"--n", "2"}));
+  const fs::path shard = tiny().path("ahead") / "shards/0001-of-0002", lock = shard / "log/lock";
+  fs::create_directories(shard / "log");
+  std::ofstream(lock) << "another.machine 17 12345\n";
+  for (const auto& [hours, state] : {std::pair(0, "running"), std::pair(24, "dead")}) {
+    const auto ahead = std::chrono::minutes(5) + std::chrono::hours(hours);
+    fs::last_write_time(lock, fs::file_time_type::clock::now() + ahead);
+    check_says({"status", text_of("ahead")}, state);
+    check_says({"status", text_of("ahead")}, "its clock is ahead by ");
+    check_refused(one("run", "ahead", {"--fresh"}), status::config, "shard 1", "running on another.machine");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(two_dashes_with_nothing_behind_them_change_nothing) {
+  must_work(one("shard", "dashes", {"--n", "2", "--"}));
+  const std::string plan = read_bytes(tiny().path("dashes") / "shards.json");
+  BOOST_TEST(plan.find("\"--\"") == std::string::npos, plan);
+  must_work(one("run", "dashes", {"--shard", "1/2", "--"}));
+  must_work(one("run", "dashes", {"--shard", "2/2"}));
+  must_work({"merge", text_of("dashes"), "--"});
+  must_work(one("run", "one dash", {"--"}));
+  BOOST_TEST(read_bytes(tiny().path("one dash") / "run.json").find("\"--\"") == std::string::npos);
+  check_says({"verify", text_of("one dash"), "--rows", "3", "--"}, "no difference");
+  check_refused(one("run", "dashes", {"--", "facts"}), status::usage, "\"facts\" is not");
+}
+
 BOOST_AUTO_TEST_CASE(the_folder_of_a_shard_is_not_taken_for_that_of_a_run) {
   for (const char* which : {"1/2", "2/2"}) must_work(one("run", "parts", {"--shard", which}));
   const std::string shard = text_of("parts/shards/0001-of-0002");
@@ -152,6 +204,33 @@ BOOST_AUTO_TEST_CASE(what_a_task_ended_with_is_told_with_its_code) {
   check_says({"status", text_of("failing")}, "exit 69: ");
   const auto json = boost::json::parse(said_by({"status", text_of("failing"), "--json"}));
   BOOST_TEST((json.at("shards").at(1).at("exit") == 69));
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_that_did_not_begin_leaves_a_word_in_its_own_run_alone) {
+  surroundings little;
+  little.environment["DEPTHLENS_MEMORY"] = "1M";
+  BOOST_TEST(depthlens_says(one("run", "brand new", {"--shard", "1/2"}), little).code == 69);
+  BOOST_TEST(!fs::exists(tiny().path("brand new")));
+  // It is removed once the shard is done.
+  must_work(one("shard", "later", {"--n", "2"}));
+  BOOST_TEST(depthlens_says(one("run", "later", {"--shard", "1/2"}), little).code == 69);
+  const fs::path failure = tiny().path("later") / "shards/0001-of-0002/failure";
+  BOOST_TEST(fs::exists(failure));
+  must_work(one("run", "later", {"--shard", "1/2"}));
+  BOOST_TEST(!fs::exists(failure));
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_whose_folder_is_moved_away_does_not_make_it_anew) {
+  must_work(one("shard", "moved", {"--n", "2"}));
+  const fs::path shards = tiny().path("moved") / "shards", lock = shards / "0001-of-0002/log/lock";
+  process running(words{program()} + one("run", "moved", {"--shard", "1/2"}));
+  while (!has_bytes(lock, 10) && !running.ends_within(std::chrono::milliseconds(1))) {
+  }
+  if (!running.suspend()) return;
+  fs::rename(shards / "0001-of-0002", tiny().path("moved away"));
+  running.send(SIGCONT);
+  const outcome o = running.wait();
+  BOOST_TEST(!fs::exists(shards / "0001-of-0002"), o.code << ": " << o.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_changed_data_file_is_named_as_such) {

@@ -184,6 +184,27 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_hangs_while_it_is_loaded_is_refused_after_som
   BOOST_TEST(listed.out.find("ok       experiment.facts") != std::string::npos, listed.out);
 }
 
+BOOST_AUTO_TEST_CASE(a_signal_while_plugins_are_loaded_ends_a_command_with_code_75) {
+  const plugin_maker plugins;
+  const fs::path mark = plugins.path() / "mark";
+  plugin_source source;
+  source.more =
+      cat("#include <stdio.h>\n#include <unistd.h>\n__attribute__((constructor)) static void loaded",
+          "(void) { fclose(fopen(\"", mark.string(), "\", \"w\")); for (;;) pause(); }\n");
+  plugins.make("experiment-hangs", source);
+  for (const char* command : {"run", "shard"})
+    for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGXCPU}) {
+      fs::remove(mark);
+      process p({program(), command, "hangs", "--plugin-path", plugins.path(), "--model", "m", "--out", "o"});
+      while (!fs::exists(mark) && !p.ends_within(std::chrono::milliseconds(1))) {
+      }
+      p.send(number);
+      const outcome o = p.wait();
+      BOOST_TEST(o.code == 75, command << ", signal " << number << ": " << o.code << ' ' << o.err);
+      BOOST_TEST(o.err.find("stopped at once") != std::string::npos, o.err);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_backend_that_cannot_run_here_is_not_called_ok) {
   const plugin_maker plugins;
   plugin_source source;

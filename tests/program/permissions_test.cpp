@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may not be read or cannot be made: the code that fits, and errno's words. Run as a user whom file
 // permissions bind.
-#include "program/demo.hpp"
-#include "program/tiny_folder.hpp"
+#include "program/sharded_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -89,6 +88,34 @@ BOOST_AUTO_TEST_CASE(what_may_not_be_read_or_written_is_a_matter_of_permission) 
   fs::permissions(r.rows, fs::perms::none);
   check_refused(r.into(r.folder.path() / "other"), status::permission, "rows.json", "Permission denied");
   fs::permissions(closed, fs::perms::owner_all);
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_that_may_not_be_read_is_not_called_failed_by_merge) {
+  if (!permissions_bind()) return;
+  const sharded_run runs(6);
+  for (const char* which : {"1/2", "2/2"}) must_work(runs.shard("run", which));
+  const std::string out = runs.path("run").string();
+  const fs::path shard = runs.path("run") / "shards/0001-of-0002";
+  for (const fs::path& closed : {shard / "run.json", shard / "log", shard}) {
+    const fs::perms before = fs::status(closed).permissions();
+    fs::permissions(closed, fs::perms::none);
+    check_refused({"merge", out, "--partial"}, status::permission, shard.string(), "Permission denied");
+    check_refused({"merge", out}, status::permission, shard.string(), "Permission denied");
+    fs::permissions(closed, before);
+  }
+  must_work({"merge", out});
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_for_temporary_files_that_is_not_there_is_named) {
+  const tiny_run r;
+  const fs::path run = r.folder.path() / "run";
+  must_work(r.into(run));
+  surroundings s;
+  s.environment["TMPDIR"] = "/nonexistent";
+  const outcome o = depthlens_says({"verify", run}, s);
+  BOOST_TEST(o.code == static_cast<int>(status::cannot_create), o.err);
+  BOOST_TEST(o.err.find("TMPDIR=/nonexistent: ") != std::string::npos, o.err);
+  BOOST_TEST(o.err.find("No such file or directory") != std::string::npos, o.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <fstream>
 #include <random>
 #include <string>
 
@@ -239,6 +240,45 @@ BOOST_AUTO_TEST_CASE(verify_finds_one_changed_digit_and_otherwise_nothing) {
                                 std::count(table.begin(), table.end(), '\n'))) != std::string::npos,
              found.out);
   check_refused({"verify", (dir / "shards/0001-of-0002").string() + "x"}, status::no_input, "no such folder");
+}
+
+namespace {
+
+bool catches(pid_t pid, int number) {
+  std::ifstream in(cat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) >> (number - 1)) & 1;
+  return false;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_signal_at_any_moment_of_a_command_ends_it_with_code_75_and_says_what_is_kept) {
+  run_shards("signalled", {"1/2", "2/2"});
+  const std::string dir = tiny().path("signalled").string();
+  must_work({"merge", dir});
+  const fs::path temporary = tiny().path("temporary");
+  fs::create_directory(temporary);
+  surroundings s;
+  s.environment["TMPDIR"] = temporary.string();
+  const std::vector<words> commands = {tiny().plan("unplanned", "2"), {"merge", dir}, {"verify", dir}};
+  int stopped = 0;
+  for (const words& command : commands) {
+    for (int after = 0; after < 20; ++after) {
+      process p(words{program()} + command, s);
+      while (!catches(p.pid(), SIGTERM) && !p.ends_within(std::chrono::milliseconds(0))) {
+      }
+      if (!p.ends_within(std::chrono::milliseconds(after * after))) p.send(SIGTERM);
+      const outcome o = p.wait();
+      BOOST_TEST((o.code == 0 || o.code == 75), command[0] << ": " << o.code << ' ' << o.err);
+      stopped += o.code == 75;
+      if (command[0] == "verify") BOOST_TEST(o.err.find("goes on") == std::string::npos, o.err);
+    }
+    must_work({"merge", dir});
+  }
+  BOOST_TEST(stopped > 0);
+  BOOST_TEST(fs::is_empty(temporary));
+  check_same_tables(results_of(tiny().path("signalled")), of_one_process());
 }
 
 BOOST_AUTO_TEST_CASE(verify_finds_what_run_json_says_wrongly) {

@@ -274,6 +274,7 @@ arguments without_options(const arguments& args, const po::options_description& 
   left_out.insert(left_out.end(), {"--shard", "--fresh"});
   arguments out;
   for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--") break;                             // ends the options; words behind it are refused
     if (args[i].starts_with("-q") && args[i].size() > 2) {  // -qo DIR
       out.insert(out.end(), {"-q", "-" + args[i].substr(2)});
       if (args[i] == "-qo" && i + 1 < args.size()) out.push_back(args[++i]);

@@ -9,6 +9,8 @@
 namespace depthlens {
 
 int shard_command(const arguments& args) {
+  catch_stop_signals();
+  const nothing_begun all_the_time;  // a plan is there as a whole or not at all
   namespace po = boost::program_options;
   run_like_command command{
       .usage =
@@ -30,7 +32,6 @@ int shard_command(const arguments& args) {
   if (request.dry_run) fail(status::usage, "--dry-run is for run: shard computes nothing");
   const planning_request planning{.shards = parse_number("n", values.text("n"), 1, most_shards),
                                   .engine = values.text("write")};
-  catch_stop_signals();
   return plan_shards(std::move(request), planning, plugins);
 }
 

@@ -6,6 +6,7 @@
 #include "shards/shard_state.hpp"
 #include "terminal/time_words.hpp"
 
+#include <algorithm>
 #include <array>
 #include <iomanip>
 #include <iostream>
@@ -30,7 +31,11 @@ std::string words_about(const shard_state& s) {
   if (has_holder(s))
     add(cat(visible_line(s.holder.host), ", process ", s.holder.pid,
             s.holder.job.id.empty() ? "" : cat(", job ", s.holder.job.id)));
-  if (s.phase == shard_phase::dead && s.renewed) add(cat("not heard of for ", words_of(*s.renewed)));
+  constexpr milliseconds skew{10'000};
+  if (has_holder(s) && s.renewed && *s.renewed < -skew)
+    add(cat("its clock is ahead by ", words_of(-*s.renewed)));
+  else if (s.phase == shard_phase::dead && s.renewed)
+    add(cat("not heard of for ", words_of(std::max(milliseconds(0), *s.renewed))));
   if (s.taken_over)
     add(cat("another task takes it over in ", words_of(*s.taken_over), ", and waits for that"));
   if (s.phase == shard_phase::running && s.progressed)

@@ -2,11 +2,16 @@
 // depthlens verify DIR: is a finished run what it says?
 #include "commands/run_options.hpp"
 #include "process/stop_signal.hpp"
+#include "process/temporary_folder.hpp"
 #include "run/finished_run.hpp"
+#include "run/job_end.hpp"
+#include "run/quick_end.hpp"
 #include "run/verified_run.hpp"
+#include "terminal/log.hpp"
 
 #include <iostream>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace depthlens {
@@ -22,9 +27,56 @@ manifest run_with_command(const fs::path& dir) {
   return m;
 }
 
+// Each command that made the run.
+void verify_commands(const fs::path& dir, const manifest& m, const verified_sample& asked,
+                     const parsed_options& o, verified& found) {
+  const auto& commands = *object_at(&m.fields, "commands");
+  for (std::size_t i = commands.size(); i-- > 0;) {  // the last one knows the data of those before
+    const auto& one = *(commands.begin() + static_cast<std::ptrdiff_t>(i));
+    const std::string name(one.key());
+    if (are_verified(name.substr(0, name.find(" (")), m.fields, found)) continue;
+    const auto typed = command_from_json(&one.value());
+    if (!typed) fail(status::data, dir.string(), "/run.json: \"commands\" is damaged");
+    typed_run again = run_of(*typed);
+    again.request.out = dir;
+    if (o.has("threads")) again.request.work.threads = thread_count(o);
+    verify_results(std::move(again.request), asked, again.plugins, found);
+  }
+}
+
+// What is in the folder is given up with the work.
+quick_end::rules ending_with(const fs::path& scratch, job_end& job) {
+  return {.asked =
+              [&job] {
+                job.stop_in_time();
+                return stop_asked().load();
+              },
+          .save =
+              [scratch] {
+                std::error_code ignored;
+                for (int again = 0; again < 3; ++again)
+                  fs::remove_all(scratch, ignored);  // threads write there
+                log_warning(stopped_verify);
+                return static_cast<int>(status::stopped);
+              }};
+}
+
+int print(const verified& found) {
+  for (const std::string& line : found.differences) std::cout << line << '\n';
+  std::cout << found.files << " files, " << found.tables << " tables, " << found.records << " records: "
+            << (found.differences.empty()
+                    ? "no difference"
+                    : cat(found.differences.size(),
+                          found.differences.size() == 1 ? " difference" : " differences"))
+            << '\n';
+  return static_cast<int>(found.differences.empty() ? status::ok : status::data);
+}
+
 }  // namespace
 
 int verify_command(const arguments& args) {
+  catch_stop_signals();
+  std::optional<nothing_begun> reading(std::in_place);
   namespace po = boost::program_options;
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
@@ -47,30 +99,15 @@ int verify_command(const arguments& args) {
                           parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
   const fs::path dir = lasting_path(o.text("dir"));
   const manifest m = run_with_command(dir);
-  catch_stop_signals();
+  reading.reset();
+  const temporary_folder scratch("verify");
+  job_end job;
+  const quick_end ending(ending_with(scratch.path(), job));
   verified found;
   verify_files(dir, found);
-  const auto& commands = *object_at(&m.fields, "commands");
-  for (std::size_t i = commands.size(); i-- > 0;) {  // the last one knows the data of those before
-    const auto& one = *(commands.begin() + static_cast<std::ptrdiff_t>(i));
-    const std::string name(one.key());
-    if (are_verified(name.substr(0, name.find(" (")), m.fields, found)) continue;
-    const auto typed = command_from_json(&one.value());
-    if (!typed) fail(status::data, dir.string(), "/run.json: \"commands\" is damaged");
-    typed_run again = run_of(*typed);
-    again.request.out = dir;
-    if (o.has("threads")) again.request.work.threads = thread_count(o);
-    verify_results(std::move(again.request), rows, seed, again.plugins, found);
-  }
+  verify_commands(dir, m, {.records = rows, .seed = seed, .scratch = scratch.path()}, o, found);
   verify_nothing_is_missing(m.fields, found);
-  for (const std::string& line : found.differences) std::cout << line << '\n';
-  std::cout << found.files << " files, " << found.tables << " tables, " << found.records << " records: "
-            << (found.differences.empty()
-                    ? "no difference"
-                    : cat(found.differences.size(),
-                          found.differences.size() == 1 ? " difference" : " differences"))
-            << '\n';
-  return static_cast<int>(found.differences.empty() ? status::ok : status::data);
+  return print(found);
 }
 
 }  // namespace depthlens

@@ -129,7 +129,7 @@ void crash_without_words() noexcept {
   program = 0;
   std::set_terminate(std::abort);
   for (const int number : fatal_signals) ::signal(number, SIG_DFL);
-  for (const int number : {SIGBUS, SIGTERM, SIGINT, SIGUSR1, SIGALRM}) ::signal(number, SIG_DFL);
+  for (const int number : {SIGBUS, SIGTERM, SIGINT, SIGUSR1, SIGXCPU, SIGALRM}) ::signal(number, SIG_DFL);
 }
 
 void refuse_exit_of_plugin(const char* how, int code) noexcept {

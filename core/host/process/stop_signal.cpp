@@ -13,7 +13,7 @@ namespace {
 // One wish to stop may come twice, to the program and to its process group.
 constexpr std::int64_t same_wish = 1'000'000'000;  // ns
 
-std::atomic<bool> asked{false};
+std::atomic<bool> asked{false}, idle{false};
 std::atomic<std::int64_t> first{0};
 
 std::int64_t monotonic_now() noexcept {
@@ -23,6 +23,7 @@ std::int64_t monotonic_now() noexcept {
 }
 
 extern "C" void on_signal(int number) {
+  if (idle) stop_at_once();
   if (!asked.exchange(true)) {
     first = monotonic_now();
     return end_with_hung_plugins();
@@ -44,6 +45,10 @@ void catch_stop_signals() {
   if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
     ::sigaction(SIGHUP, &action, nullptr);
 }
+
+nothing_begun::nothing_begun() noexcept { idle = true; }
+
+nothing_begun::~nothing_begun() { idle = false; }
 
 void ask_to_stop() {
   if (asked.exchange(true)) return;

@@ -10,6 +10,15 @@
 namespace depthlens {
 
 void catch_stop_signals();
+
+// As long as one lives, the first signal ends the program at once: there is nothing to be finished or saved.
+class nothing_begun {
+ public:
+  nothing_begun() noexcept;
+  ~nothing_begun();
+  nothing_begun(const nothing_begun&) = delete;
+};
+
 const std::atomic<bool>& stop_asked();  // [any thread]
 void ask_to_stop();                     // as a first signal does. [any thread]
 

@@ -61,7 +61,8 @@ class turn {
 };
 
 std::string name_of(const lock_holder& h) {
-  return cat("process ", h.pid, " on ", visible_line(h.host.substr(0, 100)));
+  return cat("process ", h.pid, " on ", visible_line(h.host.substr(0, 100)),
+             h.is_of_this_machine() && !h.is_in_sight() ? ", in another container (PID namespace)" : "");
 }
 
 [[noreturn]] void fail_in_use(const fs::path& lock, const lock_holder& h, const lock_timing& timing) {
@@ -69,7 +70,7 @@ std::string name_of(const lock_holder& h) {
   if (h.host.empty())
     fail(status::config, folder, ": another process is taking it and has come to a stop within ",
          lock.string(), "; let that process go on or end it");
-  if (h.is_of_this_machine())
+  if (h.is_in_sight())
     fail(status::config, folder, ": in use by ", name_of(h), "; if that process is gone, delete ",
          lock.string());
   const std::optional<milliseconds> age = age_of(lock);
@@ -94,7 +95,7 @@ bool is_renewed_meanwhile(const fs::path& lock, const lock_timing& timing, std::
 
 bool is_gone(const fs::path& lock, const lock_holder& h, const lock_timing& timing) {
   if (h.host.empty()) return true;  // killed before it had written its name
-  if (h.is_of_this_machine()) return !h.lives();
+  if (h.is_in_sight()) return !h.lives();
   const std::optional<milliseconds> age = age_of(lock);
   if (age && *age > timing.lease) return true;
   if (age && *age < -timing.lease) return !is_renewed_meanwhile(lock, timing, "is of a time to come");
@@ -107,8 +108,7 @@ bool is_gone(const fs::path& lock, const lock_holder& h, const lock_timing& timi
 // has renewed the lock meanwhile.
 bool outlasts(const fs::path& lock, const lock_holder& h, const lock_timing& timing) {
   std::optional<milliseconds> age = age_of(lock);
-  if (!timing.awaited_silence || !age || *age < *timing.awaited_silence || h.is_of_this_machine())
-    return false;
+  if (!timing.awaited_silence || !age || *age < *timing.awaited_silence || h.is_in_sight()) return false;
   log_warning(cat(lock.string(), ": ", name_of(h), " has not been heard of for ", in_seconds(*age),
                   " s; waiting ", in_seconds(timing.lease - *age),
                   " s more before its folder is taken over"));
@@ -168,12 +168,12 @@ bool folder_lock::take_over() {
   if ((!is_gone(file_, h, timing_) && !outlasts(file_, h, timing_)) ||
       read_lock(file_).value_or(text) != text)
     fail_in_use(file_, h, timing_);
-  const bool of_another_machine = !h.host.empty() && !h.is_of_this_machine();
+  const bool out_of_sight = !h.host.empty() && !h.is_in_sight();
   std::error_code code;
   fs::remove(file_, code);
   if (code && code != std::errc::no_such_file_or_directory)
     fail(status::cannot_create, file_.string(), ": cannot be taken over: ", code.message());
-  if (!of_another_machine) return false;
+  if (!out_of_sight) return false;
   const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return false;
   write_mine(fd);

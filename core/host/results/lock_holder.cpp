@@ -2,6 +2,7 @@
 #include "results/lock_holder.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "results/plain_file.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -26,9 +27,9 @@ std::string host_name() {
 }
 
 // When the process started, in clock ticks since boot: tells a living holder from another process with its
-// number. Of one that has ended and that its parent has not asked for yet: "".
-std::string start_time(long pid) {
-  std::ifstream in(cat("/proc/", pid, "/stat"));
+// number. Of one that has ended and that its parent has not asked for yet: "". process: its number, or self.
+std::string start_time(const std::string& process) {
+  std::ifstream in(cat("/proc/", process, "/stat"));
   std::string line;
   std::getline(in, line);
   const auto name_end = line.rfind(')');
@@ -52,7 +53,7 @@ std::uint64_t number_in(std::string_view text) {
   return code == std::errc() && end == text.data() + text.size() ? n : 0;
 }
 
-constexpr std::string_view slurm_mark = "slurm=", boot_mark = "boot=";
+constexpr std::string_view slurm_mark = "slurm=", boot_mark = "boot=", pids_mark = "pids=";
 
 // Of this machine; "" = not known.
 const std::string& boot_id() {
@@ -63,6 +64,21 @@ const std::string& boot_id() {
     return text;
   }();
   return id;
+}
+
+// The inode of this process's PID namespace; "" = not known.
+const std::string& own_pids() {
+  static const std::string inode = [] {
+    struct stat info {};
+    return ::stat("/proc/self/ns/pid", &info) == 0 ? cat(info.st_ino) : std::string();
+  }();
+  return inode;
+}
+
+// Of a namespace made without a /proc of its own, /proc has other processes under its numbers.
+bool proc_has_own_numbers() {
+  std::error_code code;
+  return fs::read_symlink("/proc/self", code) == cat(::getpid());
 }
 
 }  // namespace
@@ -77,8 +93,13 @@ bool lock_holder::is_of_this_machine() const {
   return host == host_name() && (boot.empty() || boot == boot_id());
 }
 
+bool lock_holder::is_in_sight() const {
+  return is_of_this_machine() && (pids.empty() || (pids == own_pids() && proc_has_own_numbers()));
+}
+
 bool lock_holder::lives() const {
-  return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM) && start_time(pid) == started;
+  return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM) &&
+         start_time(cat(pid)) == started;
 }
 
 lock_holder holder_of(std::string_view text) {
@@ -87,6 +108,7 @@ lock_holder holder_of(std::string_view text) {
   in >> h.host >> h.pid >> h.started;
   for (std::string word; in >> word;) {
     if (word.starts_with(boot_mark)) h.boot = word.substr(boot_mark.size());
+    if (word.starts_with(pids_mark)) h.pids = word.substr(pids_mark.size());
     if (!word.starts_with(slurm_mark)) continue;
     const std::string_view job = std::string_view(word).substr(slurm_mark.size());
     const auto dot = job.find('.');
@@ -98,30 +120,18 @@ lock_holder holder_of(std::string_view text) {
 
 std::string lock_text() {
   const slurm_job job = slurm_job::own();
-  return cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()),
+  return cat(host_name(), ' ', ::getpid(), ' ', start_time("self"),
              boot_id().empty() ? "" : cat(' ', boot_mark, boot_id()),
+             own_pids().empty() ? "" : cat(' ', pids_mark, own_pids()),
              job.id.empty() ? "" : cat(' ', slurm_mark, job.id, '.', job.restarts), '\n');
 }
 
-std::optional<std::string> read_lock(const fs::path& lock) {
-  const int fd = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::nullopt;
-  std::string text(4096, '\0');
-  const ssize_t n = ::read(fd, text.data(), text.size());
-  ::close(fd);
-  if (n < 0) return std::nullopt;
-  text.resize(static_cast<std::size_t>(n));
-  return text;
-}
+std::optional<std::string> read_lock(const fs::path& lock) { return read_plain(lock, 4096); }
 
 // Opened each time: a network file system asks its server then.
 std::optional<timespec> time_of(const fs::path& lock) {
-  const int fd = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::nullopt;
-  struct stat info {};
-  const bool known = ::fstat(fd, &info) == 0;
-  ::close(fd);
-  return known ? std::optional(info.st_mtim) : std::nullopt;
+  const plain_file file(lock, O_RDONLY);
+  return file.is_open() ? std::optional(file.about().st_mtim) : std::nullopt;
 }
 
 std::optional<std::chrono::milliseconds> age_of(const fs::path& lock) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands in the lock of a folder, "HOST PID STARTED [boot=ID] [slurm=JOB.RESTARTS]": who holds it, and
-// when it was last renewed. Anything may stand in one that others wrote.
+// What stands in the lock of a folder, "HOST PID STARTED [boot=ID] [pids=N] [slurm=JOB.RESTARTS]": who holds
+// it, and when it was last renewed. Anything may stand in one that others wrote.
 #pragma once
 
 #include <chrono>
@@ -25,12 +25,16 @@ struct lock_holder {
   long pid = 0;
   std::string started;  // in clock ticks since boot
   std::string boot;     // of the machine; "" = not told
+  std::string pids;     // the inode of its PID namespace, in which `pid` is its number; "" = not told
   slurm_job job;
 
   // By name, and where the lock tells it by the boot: machines of one name, as containers of one job may be,
   // are told apart. One that was started anew since counts as another.
   bool is_of_this_machine() const;
-  bool lives() const;  // of this machine
+  // Whether `lives` can tell: of this machine, and of this process's PID namespace where the lock names one.
+  // Two containers of a machine may have one host name, and do not see each other's processes.
+  bool is_in_sight() const;
+  bool lives() const;  // of one in sight
 };
 
 lock_holder holder_of(std::string_view text);
@@ -38,7 +42,7 @@ lock_holder holder_of(std::string_view text);
 // What this process writes.
 std::string lock_text();
 
-// The first 4 KiB of a lock; nothing where there is none that can be read.
+// The first 4 KiB of a lock; nothing where there is no plain file that can be read.
 std::optional<std::string> read_lock(const std::filesystem::path& lock);
 
 // When it was last written or renewed, and how long ago that is by the clock of its file system, which is

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_progress.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "results/plain_file.hpp"
 
 #include <cinttypes>
 #include <cstdio>
-#include <fstream>
+#include <sstream>
 
 namespace depthlens {
 
@@ -23,14 +22,12 @@ void write_progress(const std::filesystem::path& file, const run_progress& p) no
   const int n =
       std::snprintf(line, sizeof line, "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 " %020" PRId64 "\n",
                     p.begun, p.finished, p.wanted, static_cast<std::int64_t>(p.at_work.count()));
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) return;
-  [[maybe_unused]] const ssize_t written = ::pwrite(fd, line, static_cast<std::size_t>(n), 0);
-  ::close(fd);
+  write_plain(file, {line, static_cast<std::size_t>(n)});
 }
 
 std::optional<run_progress> read_progress(const std::filesystem::path& file) {
-  std::ifstream in(file);
+  constexpr std::size_t longest = 256;
+  std::istringstream in(read_plain(file, longest).value_or(""));
   run_progress p;
   std::int64_t ms = 0;
   if (!(in >> p.begun >> p.finished >> p.wanted >> ms) || ms < 0) return std::nullopt;

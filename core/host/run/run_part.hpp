@@ -19,6 +19,7 @@ namespace depthlens {
 struct shard_part {
   std::uint64_t number = 0, of = 0;
   std::filesystem::path root;
+  bool* taken = nullptr;  // where not null: set once the process has had that folder
 };
 
 struct merged_part {

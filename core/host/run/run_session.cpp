@@ -81,7 +81,9 @@ class run_session {
         backend_(chosen && (run_.is_new() || part.merged != nullptr)
                      ? *chosen
                      : plugins.choose_backend(backend_word(run_.fields(), inputs.request.work.backend)),
-                 inputs, run_) {}
+                 inputs, run_) {
+    if (part.shard && part.shard->taken != nullptr) *part.shard->taken = true;
+  }
   ~run_session() { quick_end_.reset(); }  // first: until then it may save what the members hold
   run_session(const run_session&) = delete;
 
@@ -319,7 +321,8 @@ void run_session::tell_numbers() {
 
 int run_session::stopped(const std::string& what) {
   if (run_.begun()) run_.save("stopped");
-  log_warning(cat("stopped; ", what, ". The same command goes on from there."));
+  if (!part_.sample)  // of which nothing is kept
+    log_warning(cat("stopped; ", what, ". The same command goes on from there."));
   return static_cast<int>(status::stopped);
 }
 
@@ -345,12 +348,14 @@ int execute_run(run_request request, registry& plugins, const run_part& part) {
   job_end job;
   // From the first moment on: who asks to stop (SIGTERM, Ctrl-C) has finished records saved and the program
   // ended soon, whatever it is at.
-  std::optional<quick_end> ending(std::in_place, quick_end::rules{.asked =
-                                                                      [&] {
-                                                                        job.stop_in_time();
-                                                                        return state.must_end();
-                                                                      },
-                                                                  .save = [&] { return state.end(); }});
+  std::optional<quick_end> ending;
+  if (!part.sample)  // else the caller does that
+    ending.emplace(quick_end::rules{.asked =
+                                        [&] {
+                                          job.stop_in_time();
+                                          return state.must_end();
+                                        },
+                                    .save = [&] { return state.end(); }});
   run_inputs inputs(std::move(request));
   if (inputs.request.dry_run) return dry_run(inputs, plugins);
   // A run that goes on comes to the same check when, and if, it loads its model.

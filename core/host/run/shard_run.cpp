@@ -96,6 +96,8 @@ merged_part parts_of(const merge_request& merge) {
   for (shard_state& s : find_shards(merge.folders, out.plan))
     (s.phase == shard_phase::done ? out.shards : left).push_back(std::move(s));
   for (const shard_state& s : out.shards) refuse_other_key(s, out.plan.key);
+  for (const shard_state& s : left)
+    if (s.unreadable) fail(*s.unreadable, s.failure, "; whether shard ", s.number, " is done is not known");
   if (left.empty()) return out;
   const std::string what = cat(out.shards.size(), " of ", out.plan.shards(), " shards are done; not ",
                                unfinished_for_people(left));
@@ -115,15 +117,22 @@ int execute_shard(run_request request, registry& plugins) {
     refuse_foreign_folder(request.out, "cannot become that of shards");
   refuse_run_without_plan(request.out);
   run_part part;
+  bool taken = false;
   part.shard = place_of(request);
+  part.shard->taken = &taken;
   request.work.backend = backend_of_plan(part.shard->root, request.work.backend);
   request.out = part.shard->root / shard_folder(part.shard->number, part.shard->of);
   log_info(cat("shard ", part.shard->number, " of ", part.shard->of));
   const fs::path folder = request.out;
   try {
-    return execute_run(std::move(request), plugins, part);
+    const int code = execute_run(std::move(request), plugins, part);
+    forget_failed_start(folder);
+    return code;
   } catch (const error& e) {
-    if (e.code() != status::stopped) note_failed_start(folder, e.what(), static_cast<int>(e.code()));
+    const bool lost = taken && !fs::exists(folder);  // moved away meanwhile: it is not made anew
+    if (e.code() != status::stopped && !lost)
+      note_failed_start(part.shard->root, part.shard->number, part.shard->of, e.what(),
+                        static_cast<int>(e.code()));
     throw;
   }
 }
@@ -141,6 +150,11 @@ void refuse_running_shards(const fs::path& folder) {
     if (s.phase == shard_phase::running)
       fail(status::config, folder.string(), ": shard ", s.number, " is running on ",
            visible_line(s.holder.host), ", process ", s.holder.pid, "; --fresh moves nothing away from it");
+    else if (s.phase == shard_phase::dead && s.renewed && s.renewed->count() < 0)
+      fail(status::config, folder.string(), ": shard ", s.number, " may be running on ",
+           visible_line(s.holder.host), ", process ", s.holder.pid,
+           ": its lock is of a time to come; if that process is gone, delete ",
+           (s.folder / "log" / "lock").string());
 }
 
 void refuse_folder_of_shard(const fs::path& folder) {

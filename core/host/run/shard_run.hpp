@@ -21,7 +21,7 @@ int execute_shard(run_request request, registry& plugins);
 // status::config.
 void refuse_unmerged(const std::filesystem::path& folder);
 
-// A folder of which a shard is running is not moved aside: status::config.
+// A folder of which a shard is running, or may be, is not moved aside: status::config.
 void refuse_running_shards(const std::filesystem::path& folder);
 
 // The folder of a shard, which lies in that of the run, is not one to run, verify or draw by itself:

@@ -273,9 +273,8 @@ void verify_nothing_is_missing(const boost::json::object& manifest, verified& ou
   });
 }
 
-void verify_results(run_request request, std::uint64_t records, std::uint64_t seed, registry& plugins,
-                    verified& out) {
-  const temporary_folder temporary("verify");
+void verify_results(run_request request, const verified_sample& asked, registry& plugins, verified& out) {
+  const temporary_folder temporary("verify", asked.scratch);
   const manifest m = manifest::read(request.out / "run.json");
   request.work.backend = backend_word(m.fields, request.work.backend);
   request.fresh = request.dry_run = false;
@@ -289,7 +288,7 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
   fs::create_directory(temporary.path() / "data");
   verify_manifest(run, m, out);
   verify_tables(run, m, temporary.path() / "data", out);
-  const sample drawn = draw(numbered_records(run), records, seed);
+  const sample drawn = draw(numbered_records(run), asked.records, asked.seed);
   if (drawn.empty()) return;
   again.out = temporary.path() / "run";
   again.limit = std::numeric_limits<std::uint64_t>::max();  // it may have been larger once
@@ -299,8 +298,9 @@ void verify_results(run_request request, std::uint64_t records, std::uint64_t se
                             return drawn.contains({study, key});
                           },
                       .sampled = drawn.size()};
-  if (const int code = execute_run(std::move(again), plugins, part); code != 0)
-    fail(static_cast<status>(code), "the records could not be computed again");
+  const int code = execute_run(std::move(again), plugins, part);
+  if (code == static_cast<int>(status::stopped)) fail(status::stopped, stopped_verify);
+  if (code != 0) fail(static_cast<status>(code), "the records could not be computed again");
   compare(run, temporary.path() / "run", drawn, out);
   compare_states(run, temporary.path() / "run", drawn, out);
 }

@@ -4,6 +4,7 @@
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
 #include "results/folder_lock.hpp"
+#include "results/plain_file.hpp"
 #include "results/run_device.hpp"
 #include "results/run_progress.hpp"
 
@@ -11,8 +12,8 @@
 
 #include <algorithm>
 #include <ctime>
-#include <fstream>
 #include <map>
+#include <sstream>
 #include <utility>
 
 namespace depthlens {
@@ -41,10 +42,13 @@ bool look_at_holder(const fs::path& lock, shard_state& s) {
   const auto text = read_lock(lock);
   if (!text) return false;
   s.holder = holder_of(*text);
-  s.renewed = age(lock);
+  const auto by_file_system = age_of(lock);
+  s.renewed = by_file_system ? by_file_system : age_by_our_clock(lock);
   // Of one that is just being taken.
   if (s.holder.host.empty()) return s.renewed && *s.renewed < silence_of_the_dead;
-  if (s.holder.is_of_this_machine()) return s.holder.lives();
+  if (s.holder.is_in_sight()) return s.holder.lives();
+  // That clock was set back. Who lives has renewed the lock since.
+  if (by_file_system && *by_file_system < -lock_timing().lease) return false;
   return s.renewed && *s.renewed < silence_of_the_dead;
 }
 
@@ -61,7 +65,8 @@ void look_at_progress(const fs::path& file, shard_state& s) {
 constexpr const char* failed_start = "failure";  // of a shard that has no run.json
 
 void look_at_failed_start(shard_state& s) {
-  std::ifstream in(s.folder / failed_start);
+  constexpr std::size_t longest = 5 * longest_failure;  // shown, a byte may take four
+  std::istringstream in(read_plain(s.folder / failed_start, longest).value_or(""));
   if (!std::getline(in, s.failure)) return;
   s.failure = visible_line(s.failure.substr(0, longest_failure));
   s.phase = shard_phase::failed;
@@ -121,6 +126,7 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
   } catch (const error& e) {
     s.phase = shard_phase::failed;
     s.failure = e.what();
+    if (e.code() == status::permission || e.code() == status::io) s.unreadable = e.code();
   }
   const auto* records = object_at(&s.about.fields, "records");
   s.finished = number_at(records, "finished").value_or(0);
@@ -137,7 +143,8 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
     s.phase = shard_phase::running;
   else if (locked && s.phase == shard_phase::not_begun)
     s.phase = shard_phase::dead;
-  if (s.phase == shard_phase::dead && locked && s.renewed && !s.holder.is_of_this_machine())
+  if (s.phase == shard_phase::dead && locked && s.renewed && s.renewed->count() >= 0 &&
+      !s.holder.is_in_sight())
     s.taken_over = std::max(milliseconds(0), lock_timing().lease - *s.renewed);
   if (s.phase == shard_phase::not_begun) look_at_failed_start(s);
   if (s.phase != shard_phase::not_begun && s.phase != shard_phase::done && s.phase != shard_phase::part)
@@ -147,15 +154,23 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
 
 }  // namespace
 
-void note_failed_start(const fs::path& folder, std::string_view why, int exit) noexcept {
+void note_failed_start(const fs::path& root, std::uint64_t number, std::uint64_t of, std::string_view why,
+                       int exit) noexcept {
   try {
+    const auto plan = shard_plan::read(root);
+    if (!plan || plan->shards() != of) return;
+    const fs::path folder = root / shard_folder(number, of);
     std::error_code code;
     if (fs::exists(folder / "log" / "lock", code) || fs::exists(folder / "run.json", code)) return;
     fs::create_directories(folder, code);
-    std::ofstream(folder / failed_start) << visible_line(why.substr(0, longest_failure)) << '\n'
-                                         << exit << '\n';
+    write_plain(folder / failed_start, cat(visible_line(why.substr(0, longest_failure)), '\n', exit, '\n'));
   } catch (const std::exception&) {  // the failure itself is what counts
   }
+}
+
+void forget_failed_start(const fs::path& folder) noexcept {
+  std::error_code code;
+  if (fs::exists(folder / "run.json", code)) fs::remove(folder / failed_start, code);
 }
 
 shard_state look_at_run(const fs::path& folder) { return look_at(folder, std::nullopt); }

@@ -15,6 +15,12 @@ if [[ "${1:-}" == --shard ]]; then # one shard, as parallel asks for it
   exec @COMMAND@ --shard "$2/@SHARDS@"
 fi
 
+script=$(realpath -- "${BASH_SOURCE[0]}")
+if [[ "$script" == *\{*\}* ]]; then # GNU parallel would put the shard's number there
+  printf '%s: GNU parallel takes braces in a path for its own; move this file to a path without them\n' "$script" >&2
+  exit 64
+fi
+
 # "3,7-9" as a number a line.
 left=$(@PROGRAM@ status @OUT@ --left | tr , '\n' |
   awk -F- '/./ { for (i = $1; i <= (NF > 1 ? $2 : $1); ++i) print i }')
@@ -30,4 +36,4 @@ if (($# > 0)); then hosts=(--sshloginfile "$1"); fi
 exec parallel "${hosts[@]}" --jobs "${DEPTHLENS_JOBS:-$percent%}" --memfree "@MEMORY@M" \
   --retries 3 --termseq TERM,15000,KILL,1000 --line-buffer --tag \
   --joblog "@NAME@-$(date -u +%Y%m%dT%H%M%SZ).joblog" \
-  --quote bash "$(realpath -- "${BASH_SOURCE[0]}")" --shard {} <<<"$left"
+  --quote bash "$script" --shard {} <<<"$left"

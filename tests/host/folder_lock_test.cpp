@@ -83,6 +83,33 @@ BOOST_AUTO_TEST_CASE(a_lock_of_another_machine_holds_as_long_as_it_is_renewed) {
   BOOST_TEST(is_mine(folder));
 }
 
+BOOST_AUTO_TEST_CASE(a_process_of_a_container_of_this_machine_counts_as_one_of_another_machine) {
+  const in_job none(nullptr, nullptr);
+  const lock_folder folder;
+  const std::string own = lock_text(), mark = " pids=";
+  const auto at = own.find(mark);
+  BOOST_REQUIRE(at != std::string::npos);
+  const auto end = own.find_first_of(" \n", at + mark.size());
+  const std::string dead = cat(own.substr(0, own.find(' ')), " 1 17", own.substr(own.find(" boot=")));
+  const auto elsewhere = [&](std::string text) {
+    return text.replace(text.find(mark), end - at, mark + "17");
+  };
+  BOOST_TEST(holder_of(own).is_of_this_machine());
+  BOOST_TEST(!holder_of(elsewhere(own)).is_of_this_machine());
+  folder.put(elsewhere(dead));
+  folder.set_age(std::chrono::seconds(30));
+  check_fails([&] { const folder_lock lock(folder.lock(), quick); }, status::config, "process 1 on",
+              "renewed the lock 3");
+  folder.set_age(std::chrono::seconds(610));
+  {
+    const folder_lock lock(folder.lock(), quick);
+    BOOST_TEST(is_mine(folder));
+  }
+  folder.put(dead);  // process 1 of this machine did not start then
+  const folder_lock lock(folder.lock(), quick);
+  BOOST_TEST(is_mine(folder));
+}
+
 BOOST_AUTO_TEST_CASE(a_task_waits_for_the_lease_of_a_silent_holder_where_it_is_told_to) {
   const in_job none(nullptr, nullptr);
   const lock_folder folder;

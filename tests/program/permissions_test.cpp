@@ -91,4 +91,17 @@ BOOST_AUTO_TEST_CASE(what_may_not_be_read_or_written_is_a_matter_of_permission) 
   fs::permissions(closed, fs::perms::owner_all);
 }
 
+BOOST_AUTO_TEST_CASE(a_finished_shard_that_may_not_be_read_is_named_by_merge) {
+  if (!permissions_bind()) return;
+  const tiny_run r;
+  const fs::path out = r.folder.path() / "cut";
+  must_work(r.into(out) + words{"--shard", "1/1"});
+  const fs::path about = out / "shards/0001-of-0001/run.json";
+  fs::permissions(about, fs::perms::none);
+  check_refused({"merge", out.string()}, status::permission, about.string(), "Permission denied");
+  check_refused({"merge", out.string(), "--partial"}, status::permission, about.string());
+  fs::permissions(about, fs::perms::owner_all);
+  must_work({"merge", out.string()});
+}
+
 BOOST_AUTO_TEST_SUITE_END()

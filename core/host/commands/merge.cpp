@@ -24,6 +24,7 @@ shard_plan plan_of(const fs::path& folder) {
 }  // namespace
 
 int merge_command(const arguments& args) {
+  catch_stop_signals();
   namespace po = boost::program_options;
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
@@ -55,7 +56,6 @@ int merge_command(const arguments& args) {
   if (o.has("tables")) request.tables = parse_table_forms(o.text("tables"));
   request.work.threads = thread_count(o);
   request.allow_mixed_devices |= o.values["allow-mixed-devices"].as<bool>();
-  catch_stop_signals();
   return execute_merge(std::move(request), merge, typed.plugins);
 }
 

@@ -10,10 +10,10 @@
 namespace depthlens {
 
 int run_command(const arguments& args) {
+  catch_stop_signals();
   registry plugins = plugins_for(args);
   run_request request;
   if (!parse_run(args, plugins, request)) return 0;  // help was asked for
-  catch_stop_signals();
   refuse_folder_of_shard(request.out);
   if (request.shard) return execute_shard(std::move(request), plugins);
   if (!request.fresh && !request.dry_run) refuse_unmerged(request.out);

@@ -9,6 +9,7 @@
 namespace depthlens {
 
 int shard_command(const arguments& args) {
+  catch_stop_signals();
   namespace po = boost::program_options;
   run_like_command command{
       .usage =
@@ -30,7 +31,6 @@ int shard_command(const arguments& args) {
   if (request.dry_run) fail(status::usage, "--dry-run is for run: shard computes nothing");
   const planning_request planning{.shards = parse_number("n", values.text("n"), 1, most_shards),
                                   .engine = values.text("write")};
-  catch_stop_signals();
   return plan_shards(std::move(request), planning, plugins);
 }
 

@@ -25,6 +25,7 @@ manifest run_with_command(const fs::path& dir) {
 }  // namespace
 
 int verify_command(const arguments& args) {
+  catch_stop_signals();
   namespace po = boost::program_options;
   po::options_description d("Options");
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
@@ -47,7 +48,6 @@ int verify_command(const arguments& args) {
                           parse_number("seed", o.text("seed"), 0, std::numeric_limits<std::uint64_t>::max());
   const fs::path dir = lasting_path(o.text("dir"));
   const manifest m = run_with_command(dir);
-  catch_stop_signals();
   verified found;
   verify_files(dir, found);
   const auto& commands = *object_at(&m.fields, "commands");

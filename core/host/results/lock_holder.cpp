@@ -2,6 +2,7 @@
 #include "results/lock_holder.hpp"
 
 #include "depthlens/base/error.hpp"
+#include "results/beginning_of.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -52,7 +53,7 @@ std::uint64_t number_in(std::string_view text) {
   return code == std::errc() && end == text.data() + text.size() ? n : 0;
 }
 
-constexpr std::string_view slurm_mark = "slurm=", boot_mark = "boot=";
+constexpr std::string_view slurm_mark = "slurm=", boot_mark = "boot=", pids_mark = "pids=";
 
 // Of this machine; "" = not known.
 const std::string& boot_id() {
@@ -61,6 +62,15 @@ const std::string& boot_id() {
     std::string text;
     in >> text;
     return text;
+  }();
+  return id;
+}
+
+// Of this process; "" = not known.
+const std::string& pid_namespace() {
+  static const std::string id = [] {
+    struct stat info {};
+    return ::stat("/proc/self/ns/pid", &info) == 0 ? cat(info.st_ino) : std::string();
   }();
   return id;
 }
@@ -74,7 +84,8 @@ slurm_job slurm_job::own() {
 }
 
 bool lock_holder::is_of_this_machine() const {
-  return host == host_name() && (boot.empty() || boot == boot_id());
+  return host == host_name() && (boot.empty() || boot == boot_id()) &&
+         (pids.empty() || pids == pid_namespace());
 }
 
 bool lock_holder::lives() const {
@@ -87,6 +98,7 @@ lock_holder holder_of(std::string_view text) {
   in >> h.host >> h.pid >> h.started;
   for (std::string word; in >> word;) {
     if (word.starts_with(boot_mark)) h.boot = word.substr(boot_mark.size());
+    if (word.starts_with(pids_mark)) h.pids = word.substr(pids_mark.size());
     if (!word.starts_with(slurm_mark)) continue;
     const std::string_view job = std::string_view(word).substr(slurm_mark.size());
     const auto dot = job.find('.');
@@ -100,19 +112,11 @@ std::string lock_text() {
   const slurm_job job = slurm_job::own();
   return cat(host_name(), ' ', ::getpid(), ' ', start_time(::getpid()),
              boot_id().empty() ? "" : cat(' ', boot_mark, boot_id()),
+             pid_namespace().empty() ? "" : cat(' ', pids_mark, pid_namespace()),
              job.id.empty() ? "" : cat(' ', slurm_mark, job.id, '.', job.restarts), '\n');
 }
 
-std::optional<std::string> read_lock(const fs::path& lock) {
-  const int fd = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::nullopt;
-  std::string text(4096, '\0');
-  const ssize_t n = ::read(fd, text.data(), text.size());
-  ::close(fd);
-  if (n < 0) return std::nullopt;
-  text.resize(static_cast<std::size_t>(n));
-  return text;
-}
+std::optional<std::string> read_lock(const fs::path& lock) { return beginning_of(lock); }
 
 // Opened each time: a network file system asks its server then.
 std::optional<timespec> time_of(const fs::path& lock) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/run_progress.hpp"
 
+#include "results/beginning_of.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cinttypes>
 #include <cstdio>
-#include <fstream>
+#include <sstream>
 
 namespace depthlens {
 
@@ -30,7 +32,7 @@ void write_progress(const std::filesystem::path& file, const run_progress& p) no
 }
 
 std::optional<run_progress> read_progress(const std::filesystem::path& file) {
-  std::ifstream in(file);
+  std::istringstream in(beginning_of(file).value_or(""));
   run_progress p;
   std::int64_t ms = 0;
   if (!(in >> p.begun >> p.finished >> p.wanted >> ms) || ms < 0) return std::nullopt;

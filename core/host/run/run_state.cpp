@@ -75,6 +75,10 @@ int run_state::end() {
     log_error(e.what());
     return static_cast<int>(e.code());
   }
+  if (folder_ == nullptr) {  // verify keeps nothing to go on from
+    log_warning(cat("stopped; nothing was written", at_work));
+    return static_cast<int>(status::stopped);
+  }
   log_warning(cat("stopped; ",
                   runner_ == nullptr ? std::string("no record is lost")
                                      : cat(runner_->records_run(), " records were finished, ", finished,

@@ -96,6 +96,8 @@ merged_part parts_of(const merge_request& merge) {
   for (shard_state& s : find_shards(merge.folders, out.plan))
     (s.phase == shard_phase::done ? out.shards : left).push_back(std::move(s));
   for (const shard_state& s : out.shards) refuse_other_key(s, out.plan.key);
+  for (const shard_state& s : left)
+    if (s.unreadable) fail(status::permission, s.failure);
   if (left.empty()) return out;
   const std::string what = cat(out.shards.size(), " of ", out.plan.shards(), " shards are done; not ",
                                unfinished_for_people(left));
@@ -120,8 +122,11 @@ int execute_shard(run_request request, registry& plugins) {
   request.out = part.shard->root / shard_folder(part.shard->number, part.shard->of);
   log_info(cat("shard ", part.shard->number, " of ", part.shard->of));
   const fs::path folder = request.out;
+  begin_shard_folder(folder);
   try {
-    return execute_run(std::move(request), plugins, part);
+    const int ended = execute_run(std::move(request), plugins, part);
+    forget_failed_start(folder);
+    return ended;
   } catch (const error& e) {
     if (e.code() != status::stopped) note_failed_start(folder, e.what(), static_cast<int>(e.code()));
     throw;

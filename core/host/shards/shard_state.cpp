@@ -3,6 +3,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
+#include "results/beginning_of.hpp"
 #include "results/folder_lock.hpp"
 #include "results/run_device.hpp"
 #include "results/run_progress.hpp"
@@ -13,6 +14,7 @@
 #include <ctime>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <utility>
 
 namespace depthlens {
@@ -45,7 +47,14 @@ bool look_at_holder(const fs::path& lock, shard_state& s) {
   // Of one that is just being taken.
   if (s.holder.host.empty()) return s.renewed && *s.renewed < silence_of_the_dead;
   if (s.holder.is_of_this_machine()) return s.holder.lives();
-  return s.renewed && *s.renewed < silence_of_the_dead;
+  // Who lives renews by the clock that the age is of: a time far ahead is of a clock that was set back since.
+  return s.renewed && *s.renewed<silence_of_the_dead&& * s.renewed> - silence_of_the_dead;
+}
+
+// When folder_lock takes it over: one of a time ahead by more than the lease as soon as it was watched.
+milliseconds time_to_take_over(milliseconds age) {
+  const milliseconds lease = lock_timing().lease;
+  return age < -lease ? milliseconds(0) : std::max(milliseconds(0), lease - age);
 }
 
 void look_at_progress(const fs::path& file, shard_state& s) {
@@ -61,7 +70,7 @@ void look_at_progress(const fs::path& file, shard_state& s) {
 constexpr const char* failed_start = "failure";  // of a shard that has no run.json
 
 void look_at_failed_start(shard_state& s) {
-  std::ifstream in(s.folder / failed_start);
+  std::istringstream in(beginning_of(s.folder / failed_start).value_or(""));
   if (!std::getline(in, s.failure)) return;
   s.failure = visible_line(s.failure.substr(0, longest_failure));
   s.phase = shard_phase::failed;
@@ -121,6 +130,7 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
   } catch (const error& e) {
     s.phase = shard_phase::failed;
     s.failure = e.what();
+    s.unreadable = e.code() == status::permission;
   }
   const auto* records = object_at(&s.about.fields, "records");
   s.finished = number_at(records, "finished").value_or(0);
@@ -138,7 +148,7 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
   else if (locked && s.phase == shard_phase::not_begun)
     s.phase = shard_phase::dead;
   if (s.phase == shard_phase::dead && locked && s.renewed && !s.holder.is_of_this_machine())
-    s.taken_over = std::max(milliseconds(0), lock_timing().lease - *s.renewed);
+    s.taken_over = time_to_take_over(*s.renewed);
   if (s.phase == shard_phase::not_begun) look_at_failed_start(s);
   if (s.phase != shard_phase::not_begun && s.phase != shard_phase::done && s.phase != shard_phase::part)
     look_at_progress(s.folder / "log" / "progress", s);
@@ -147,15 +157,26 @@ shard_state look_at(const fs::path& folder, std::optional<std::uint64_t> wanted)
 
 }  // namespace
 
+void begin_shard_folder(const fs::path& folder) {
+  std::error_code code;  // the run that comes says what is wrong with a folder
+  if (fs::exists(folder.parent_path().parent_path() / shard_plan::file_name, code))
+    fs::create_directories(folder, code);
+}
+
 void note_failed_start(const fs::path& folder, std::string_view why, int exit) noexcept {
   try {
     std::error_code code;
     if (fs::exists(folder / "log" / "lock", code) || fs::exists(folder / "run.json", code)) return;
-    fs::create_directories(folder, code);
+    if (!fs::is_directory(folder, code)) return;
     std::ofstream(folder / failed_start) << visible_line(why.substr(0, longest_failure)) << '\n'
                                          << exit << '\n';
   } catch (const std::exception&) {  // the failure itself is what counts
   }
+}
+
+void forget_failed_start(const fs::path& folder) noexcept {
+  std::error_code ignored;
+  fs::remove(folder / failed_start, ignored);
 }
 
 shard_state look_at_run(const fs::path& folder) { return look_at(folder, std::nullopt); }

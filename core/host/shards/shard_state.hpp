@@ -40,6 +40,7 @@ struct shard_state {
   std::optional<std::chrono::milliseconds> left;        // running
   std::optional<std::chrono::milliseconds> taken_over;  // dead: when another task may have it
   std::string failure;      // what it failed with, or what is wrong with its folder
+  bool unreadable = false;  // its run.json is there and may not be read
   std::optional<int> exit;  // its exit status; failed
 };
 
@@ -49,9 +50,13 @@ inline constexpr std::chrono::milliseconds silence_of_the_dead{60'000};
 
 // Of a run that one process does; its number is 1.
 shard_state look_at_run(const std::filesystem::path& folder);
+// Makes the folder of a planned shard, so that what becomes of its start can be noted there.
+void begin_shard_folder(const std::filesystem::path& folder);
 // Leaves in the folder of a shard why, and with which exit status, it could not begin, for the shard_state of
-// one without run.json. Where that cannot be written, or a process is at the shard, nothing is.
+// one without run.json. Where that cannot be written, a process is at the shard, or the folder is not there,
+// as one that was moved away meanwhile, nothing is.
 void note_failed_start(const std::filesystem::path& folder, std::string_view why, int exit) noexcept;
+void forget_failed_start(const std::filesystem::path& folder) noexcept;
 shard_state look_at_shard(const std::filesystem::path& root, const shard_plan& plan, std::uint64_t number);
 std::vector<shard_state> look_at_shards(const std::filesystem::path& root, const shard_plan& plan);
 

@@ -61,6 +61,13 @@ depthlens::arguments with_leading_options_moved(depthlens::arguments args) {
   return args;
 }
 
+// A last "--" has nothing behind it to keep from being taken for options.
+depthlens::arguments without_idle_end(depthlens::arguments args) {
+  if (!args.empty() && args.back() == "--" && std::find(args.begin(), args.end(), "--") == args.end() - 1)
+    args.pop_back();
+  return args;
+}
+
 [[noreturn]] void refuse_command(const std::string& word) {
   using namespace depthlens;
   std::vector<std::string> names;
@@ -75,7 +82,7 @@ depthlens::arguments with_leading_options_moved(depthlens::arguments args) {
 int dispatch(const depthlens::arguments& given) {
   using namespace depthlens;
   take_progress_early(given);
-  const arguments args = with_leading_options_moved(given);
+  const arguments args = with_leading_options_moved(without_idle_end(given));
   if (args.empty()) {
     help_command({});
     return static_cast<int>(status::usage);

@@ -131,19 +131,88 @@ BOOST_AUTO_TEST_CASE(panels_beside_each_other_have_the_same_axes_and_name_their_
                                          {tables.of(figure, "one", "category,layer,y\na,0,1\nb,2,3\n"),
                                           tables.of(figure, "two", "category,layer,y\nb,0,40\nc,2,80\n")},
                                          runs_layout::side);
-  names titles;
-  for (const panel_spec& panel : c.figure.panels) titles.push_back(panel.title);
-  BOOST_TEST(titles == (names{"one", "two", "one: Again", "two: Again"}), boost::test_tools::per_element());
   names series;
   for (const figure_series& s : c.data.series) series.push_back(s.name + " " + std::to_string(s.color));
   BOOST_TEST(series == (names{"a 0", "b 1", "c 2"}), boost::test_tools::per_element());
   BOOST_TEST(c.data.panels[1].series.at(0).series == 1U);
   const page_layout page = lay_out(c.figure, c.data, c.n_layers);
+  names titles;
+  for (const panel_layout& panel : page.panels) titles.push_back(panel.title);
+  BOOST_TEST(titles == (names{"one", "two", "one: Again", "two: Again"}), boost::test_tools::per_element());
   BOOST_TEST(page.panels[0].y.high == 80);
   BOOST_TEST(page.panels[1].y.high == 80);
   BOOST_TEST(page.panels[0].top == page.panels[1].top);
   BOOST_TEST(page.panels[0].left < page.panels[1].left);
   BOOST_TEST(page.panels[2].top > page.panels[0].bottom);
+}
+
+BOOST_AUTO_TEST_CASE(on_a_narrow_page_labels_of_runs_give_way_and_panels_keep_their_names) {
+  const run_tables tables;
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.panels.push_back(figure.panels[0]);
+  figure.panels[0].title = "k = 1", figure.panels[1].title = "k = 10";
+  const std::string csv = "category,layer,y\na,0,1\nb,2,3\n";
+  const composed_figure c = compose_runs(figure,
+                                         {tables.of(figure, "SmolLM2-135M-Instruct of all texts f32", csv),
+                                          tables.of(figure, "SmolLM2-135M-Instruct of all texts bf16", csv)},
+                                         runs_layout::side);
+  const page_layout page = lay_out(c.figure, c.data, c.n_layers, {.width = 3.25 * 72});
+  names titles;
+  for (const panel_layout& panel : page.panels) titles.push_back(panel.title);
+  BOOST_TEST(titles == (names{"k = 1", "k = 1", "k = 10", "k = 10"}), boost::test_tools::per_element());
+  BOOST_TEST(page.panels[0].run.starts_with("Smol"), page.panels[0].run);
+  BOOST_TEST(page.panels[0].run.ends_with("f32"), page.panels[0].run);
+  BOOST_TEST(page.panels[1].run.ends_with("bf16"), page.panels[1].run);
+  for (const panel_layout& panel : page.panels) {
+    BOOST_TEST(text_width(panel.run, figure_style::text_size) <= panel.right - panel.outer);
+    BOOST_TEST(panel.run_y < panel.title_y);
+  }
+  BOOST_TEST(page.panels[0].run_y > page.legend_y + page.legend.height());
+  BOOST_TEST(page.panels[2].run_y > page.panels[0].bottom + 10);
+}
+
+BOOST_AUTO_TEST_CASE(runs_beside_each_other_have_one_legend_with_the_counts_of_all) {
+  const run_tables tables;
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.count = "n";
+  const std::string first = "category,layer,y,n\na,0,1,1103\nb,0,2,7\nc,0,3,5\n";
+  const auto entries = [&](const std::string& second) {
+    const composed_figure c = compose_runs(
+        figure, {tables.of(figure, "one", first), tables.of(figure, "two", second)}, runs_layout::side);
+    return names_of(lay_out(c.figure, c.data, c.n_layers).legend.entries);
+  };
+  BOOST_TEST(entries(first) == (names{"a n = 1,103", "b n = 7", "c n = 5"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(entries("category,layer,y,n\na,0,1,1102\nb,0,2,7\n") ==
+                 (names{"a n = 1,103 and 1,102", "b n = 7", "c n = 5 and 0"}),
+             boost::test_tools::per_element());
+  figure.never = "never";
+  const composed_figure c = compose_runs(figure,
+                                         {tables.of(figure, "one", "category,layer,y,n,never\na,0,1,9,2\n"),
+                                          tables.of(figure, "two", "category,layer,y,n,never\na,0,1,9,3\n")},
+                                         runs_layout::side);
+  const page_layout page = lay_out(c.figure, c.data, c.n_layers);
+  BOOST_TEST(page.legend.entries.empty());
+  BOOST_TEST(page.panels[1].legend.texts.at(0) == "a (n = 9, 3 never)");
+}
+
+BOOST_AUTO_TEST_CASE(in_a_legend_a_label_is_cut_before_the_name_of_the_series) {
+  const run_tables tables;
+  figure_spec figure = simple_figure(figure_kind::lines);
+  figure.count = "n";
+  const composed_figure c =
+      compose_runs(figure,
+                   {tables.of(figure, "SmolLM2-135M-Instruct of all the texts, in full precision",
+                              "category,layer,y,n\nNOUN,0,0.25,7\nVERB,0,0.75,7\n"),
+                    tables.of(figure, "SmolLM2-135M-Instruct of all the texts, in half of it",
+                              "category,layer,y,n\nNOUN,0,0.25,6\nVERB,0,0.75,6\n")},
+                   runs_layout::overlay);
+  const figure_legend legend = arrange_legend(legend_entries(c.figure, c.data, 0), c.figure.kind, 120);
+  BOOST_REQUIRE(legend.texts.size() == 4U);
+  for (const std::string& text : legend.texts)
+    BOOST_TEST((text.starts_with("NOUN, S") || text.starts_with("VERB, S")), text);
+  BOOST_TEST(legend.texts[0].ends_with("n (n = 7)"), legend.texts[0]);
+  BOOST_TEST(legend.texts[1].ends_with("it (n = 6)"), legend.texts[1]);
 }
 
 BOOST_AUTO_TEST_CASE(few_lines_are_overlaid_bars_and_many_stand_beside_each_other) {

@@ -226,6 +226,18 @@ BOOST_AUTO_TEST_CASE(panels_share_a_legend_where_it_says_the_same) {
   BOOST_TEST(shared.panels[0].legend.entries.empty());
 }
 
+BOOST_AUTO_TEST_CASE(panels_of_one_measure_have_one_scale) {
+  example e(figure_kind::lines, 1, 4, 3);
+  e.figure.panels[2].y_label = "Another value";
+  for (std::size_t p = 0; p < 3; ++p) e.data.panels[p].series[0].points = {{0, 1}, {4, p == 0 ? 5.0 : 50.0}};
+  e.data.panels[2].series[0].points[1].y = 700;
+  const page_layout page = lay_out(e.figure, e.data, 4);
+  BOOST_TEST(page.panels[0].y.high == page.panels[1].y.high);
+  BOOST_TEST(page.panels[0].y.high >= 50);
+  BOOST_TEST(page.panels[1].y.high < 700);
+  BOOST_TEST(page.panels[2].y.high >= 700);
+}
+
 BOOST_AUTO_TEST_CASE(everything_stays_inside_the_page_for_all_sizes) {
   for (const figure_kind kind :
        {figure_kind::lines, figure_kind::stacked_bars, figure_kind::grouped_bars, figure_kind::density})

@@ -65,6 +65,7 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 }
 
 int at(const json::value& list, std::size_t i) { return list.at(i).to_number<int>(); }
+std::string text_of(const json::value& text) { return std::string(text.as_string()); }
 
 }  // namespace
 
@@ -229,7 +230,7 @@ BOOST_AUTO_TEST_CASE(readings_of_a_file_stand_beside_those_of_the_command) {
   const json::value both = data_of(m.page({"ab\n", "--top", "3", "--read", file}));
   BOOST_REQUIRE(both.at("prompts").as_array().size() == 2U);
   const json::value &own = both.at("prompts").at(0), &read = both.at("prompts").at(1);
-  BOOST_TEST(own.at("model") == read.at("model"));
+  BOOST_TEST(text_of(own.at("model")) + " (read.json)" == text_of(read.at("model")));
   BOOST_TEST((read.at("layers") == json::array{1, 2}));
   for (const char* same : {"tokens", "positions", "finals"})
     BOOST_TEST((own.at(same) == read.at(same)), same);
@@ -253,6 +254,31 @@ BOOST_AUTO_TEST_CASE(readings_of_a_file_stand_beside_those_of_the_command) {
   BOOST_REQUIRE(alone.at("prompts").as_array().size() == 2U);
   BOOST_TEST((alone.at("prompts").at(0).at("layers") == json::array{1, 2}));
   BOOST_TEST(alone.at("texts").at(at(alone.at("prompts").at(0).at("tokens"), 2)) == "\u23ce");
+}
+
+BOOST_AUTO_TEST_CASE(readings_of_one_model_are_told_apart_by_their_files_and_the_precision) {
+  const page_folder m;
+  const std::string read = must_work(m.trace({"ab", "--json", "--format", "v2"})).out;
+  const std::string first = m.folder.write("one.json", read), second = m.folder.write("two.json", read);
+  std::filesystem::create_directory(m.folder.path() / "other");
+  const std::string third = m.folder.write("other/one.json", read);
+  const auto headings = [&](const json::value& page) {
+    words out;
+    for (const json::value& prompt : page.at("prompts").as_array())
+      out.push_back(text_of(prompt.at("model")));
+    return out;
+  };
+  const json::value page = data_of(m.page({"ab", "--precision", "bf16", "--read", first, "--read", second}));
+  const std::string model = std::filesystem::path(m.path()).filename().string();
+  BOOST_TEST(headings(page) == (words{model + " (bf16)", model + " (one.json)", model + " (two.json)"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(text_of(page.at("model")) == model);
+  BOOST_TEST(headings(data_of(m.page({"ab", "--read", first, "--read", third}))) ==
+                 (words{model, model + " (" + first + ")", model + " (" + third + ")"}),
+             boost::test_tools::per_element());
+  must_work({"trace", "--read", first, "--html", m.file("alone.html")});
+  BOOST_TEST(headings(data_of(read_bytes(m.file("alone.html")))) == words{model},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_file_of_readings_that_is_none_is_refused_with_its_place) {

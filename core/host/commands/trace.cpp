@@ -160,7 +160,10 @@ int trace_command(const arguments& args) {
       opened_model::open(o.text("model"), bos_of_tokenizer(bos, asked.chat), "", ignored_config(o));
   const std::vector<opened_lens> lenses =
       open_lenses(parse_lenses(o.texts("lens")), *model.files, o.values["force-lens"].as<bool>());
-  trace_result all{.model = model.name, .n_layers = model.files->arch().n_layers, .top_k = asked.top_k};
+  trace_result all{.model = model.name,
+                   .precision = rules.precision,
+                   .n_layers = model.files->arch().n_layers,
+                   .top_k = asked.top_k};
   for (const opened_lens& l : lenses) all.lenses.push_back({l.spec.label, l.file.layers()});
   all.targets = asked_targets(o, model);
   const auto chat = chat_of(model, bos, asked.chat);

@@ -2,6 +2,7 @@
 #include "commands/trace_page_data.hpp"
 
 #include "commands/json_print.hpp"
+#include "commands/trace_page_names.hpp"
 #include "commands/trace_page_tokens.hpp"
 #include "depthlens/base/error.hpp"
 #include "html/html_text.hpp"
@@ -52,6 +53,7 @@ class page_writer {
               const tokenizer* t)
       : all_(all), followed_(followed), readings_(readings), read_(read), tokens_(t), k_(all.top_k) {
     for (const v2_prompt& p : read) k_ = std::max(k_, p.longest_list());
+    headings_ = headings_of_files(all, read);
   }
 
   std::string write() {
@@ -73,7 +75,7 @@ class page_writer {
     }
     for (std::size_t p = 0; p < read_.size(); ++p) {
       if (p + all_.prompts.size() > 0) out_ += ',';
-      put_read(read_[p]);
+      put_read(read_[p], headings_[p]);
     }
     out_ += "],\"ids\":";
     put_list(out_, tokens_.ids(), [&](std::int32_t id) { append_integer(out_, id); });
@@ -159,7 +161,7 @@ class page_writer {
       finals.push_back(final ? number(*final) : -1);
     }
     put("{\"text\":", script_text(shortened_text(shown_text(p.text), longest_prompt)));
-    if (!read_.empty()) put(",\"model\":", script_text(shown_text(all_.model)));
+    if (!read_.empty()) put(",\"model\":", script_text(shown_text(heading_of_command(all_, read_))));
     put_numbers("tokens", shown);
     put_numbers("positions", positions);
     put_numbers("finals", finals);
@@ -178,7 +180,7 @@ class page_writer {
   }
 
   // Of a prompt of a file, with the tokens that are followed in it and the positions at which each is.
-  void put_read(const v2_prompt& p) {
+  void put_read(const v2_prompt& p, const std::string& heading) {
     const std::size_t L = p.layers.size();
     std::map<std::string, numbers> where;
     for (std::size_t at = 0; at < p.input.size(); ++at)
@@ -195,7 +197,7 @@ class page_writer {
     }
     for (const auto& [token, at] : where) tracked.push_back(number(token)), columns.push_back(at);
     put("{\"text\":", script_text(shortened_text(shown_text(text), longest_prompt)),
-        ",\"model\":", script_text(shown_text(p.model)), ",\"layers\":");
+        ",\"model\":", script_text(shown_text(heading)), ",\"layers\":");
     put_list(out_, p.layers, [&](std::uint32_t layer) { append_integer(out_, layer); });
     put_numbers("tokens", shown);
     put_numbers("positions", positions);
@@ -241,6 +243,7 @@ class page_writer {
   const std::vector<std::int32_t>& followed_;
   const std::vector<position_readings>& readings_;
   const std::vector<v2_prompt>& read_;
+  std::vector<std::string> headings_;  // of what is read
   page_tokens tokens_;
   std::size_t k_;  // length of a list on the page
   std::string out_;

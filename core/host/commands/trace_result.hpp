@@ -34,7 +34,7 @@ struct trace_lens {
 };
 
 struct trace_result {
-  std::string model;
+  std::string model, precision;
   std::vector<trace_prompt> prompts;
   std::vector<trace_lens> lenses;
   std::uint32_t n_layers = 0;  // blocks

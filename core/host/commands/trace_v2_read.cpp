@@ -136,6 +136,7 @@ std::vector<v2_prompt> read_v2(const std::filesystem::path& path, std::size_t mo
     if (one.find_first_not_of(" \t\r\n") == one.npos) continue;
     const json_document json(one, lines ? cat(file.path(), ": line ", line) : file.path(), limits);
     out.push_back(v2_reader(json.root(), most_cells - cells).read());
+    out.back().file = path;
     cells += out.back().cells();
   }
   if (out.empty()) fail(status::data, file.path(), ": holds no readings");

@@ -14,6 +14,7 @@ namespace depthlens {
 
 // One prompt. Tokens are their bytes, as far as the file has them; numbers that it has not are NaN.
 struct v2_prompt {
+  std::filesystem::path file;  // that has it, as it was given
   std::string model;
   std::vector<std::string> input;             // (P)
   std::vector<std::uint32_t> layers;          // (L), counted as everywhere here: one more

@@ -39,6 +39,13 @@ std::string with_commas(std::uint64_t number) {
   return text;
 }
 
+std::string listed(std::span<const std::string> names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + names[i];
+  return out;
+}
+
 figure_axis linear_axis(number_range range, std::size_t n, bool from_zero) {
   if (range.empty) range = {0, 1, false};
   // Room for the next power of ten at either end of what a double can be.

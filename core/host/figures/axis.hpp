@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct number_range {
 
 // 1,234,567
 std::string with_commas(std::uint64_t number);
+
+// "A", "A and B", "A, B and C"
+std::string listed(std::span<const std::string> names);
 
 // About `n` steps of 1, 2 or 5 times a power of ten. `from_zero`: the axis includes 0.
 figure_axis linear_axis(number_range range, std::size_t n, bool from_zero);

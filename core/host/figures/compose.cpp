@@ -10,13 +10,6 @@
 
 namespace depthlens {
 
-std::string listed(std::span<const std::string> names) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    out += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + names[i];
-  return out;
-}
-
 std::string subtitle_of(const composed_figure& composed, double width) {
   const double size = figure_style::text_size, room = width - text_width(composed.about, size);
   if (composed.models.size() == 1)

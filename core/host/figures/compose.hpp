@@ -28,9 +28,6 @@ struct composed_figure {
 composed_figure compose_figure(const figure_spec& figure, const figure_run& run,
                                const std::filesystem::path& csv);
 
-// "A", "A and B", "A, B and C"
-std::string listed(std::span<const std::string> names);
-
 // The second line of the title, at most `width` points wide: names of models give way where they are too
 // long.
 std::string subtitle_of(const composed_figure& composed, double width);

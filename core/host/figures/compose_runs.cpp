@@ -4,7 +4,6 @@
 #include "axis.hpp"
 #include "style.hpp"
 #include "table_words.hpp"
-#include "text_width.hpp"
 
 #include <depthlens/base/error.hpp>
 
@@ -19,7 +18,6 @@ namespace depthlens {
 namespace {
 
 constexpr std::size_t most_series_overlaid = 4;
-constexpr double label_room = 90;  // points that a run's label may take of a panel's title
 
 struct group_counts {
   std::size_t series = 0, colors = 0, dashes = 1;
@@ -147,11 +145,6 @@ figure_data overlaid(const figure_spec& figure, std::vector<figure_of_run>& runs
   return out;
 }
 
-std::string titled(const figure_of_run& run, const std::string& panel) {
-  const std::string label = fit_text(run.label, figure_style::text_size, label_room, shorten::middle);
-  return panel.empty() ? label : label + ": " + panel;
-}
-
 // Four runs stand two by two; more of them three to a row.
 std::size_t columns_of(std::size_t runs) { return runs == 4 ? 2 : std::min<std::size_t>(runs, 3); }
 
@@ -169,9 +162,9 @@ figure_data beside(figure_spec& figure, std::vector<figure_of_run>& runs) {
   for (std::size_t p = 0; p < panels.size(); ++p)
     for (figure_of_run& run : runs) {
       figure.panels.push_back(panels[p]);
-      figure.panels.back().title = titled(run, panels[p].title);
       panel_data& panel = out.panels.emplace_back(std::move(run.data.panels.at(p)));
       panel.axes = p;
+      panel.run = run.label;
       for (panel_series& s : panel.series) s.series = all.number(run.data.series[s.series].name);
       std::sort(panel.series.begin(), panel.series.end(),
                 [](const panel_series& a, const panel_series& b) { return a.series < b.series; });

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,19 +24,6 @@ constexpr double panel_title_height = 11, above_plot = 6, legend_gap = 3;
 constexpr double tick_length = 3, tick_gap = 4;
 constexpr double label_height = 10, label_gap = 4;
 constexpr double column_gap = 12, row_gap = 7;
-
-// One legend for all panels; nothing where they say different things of a series.
-std::optional<std::vector<legend_entry>> shared_entries(
-    const std::vector<std::vector<legend_entry>>& of_panels) {
-  std::map<std::pair<std::size_t, bool>, legend_entry> all;
-  for (const auto& entries : of_panels)
-    for (const legend_entry& entry : entries)
-      if (all.try_emplace({entry.series, entry.of_all}, entry).first->second != entry) return std::nullopt;
-  std::vector<legend_entry> out;
-  out.reserve(all.size());
-  for (auto& [place, entry] : all) out.push_back(std::move(entry));
-  return out;
-}
 
 std::size_t columns_for(std::size_t panels, bool one_legend) {
   if (panels <= 2) return panels;
@@ -60,7 +48,7 @@ class layout_builder {
   page_layout build() {
     std::vector<std::vector<legend_entry>> entries;
     for (std::size_t p = 0; p < n_; ++p) entries.push_back(legend_entries(figure_, data_, p));
-    const std::optional<std::vector<legend_entry>> shared = shared_entries(entries);
+    const std::optional<std::vector<legend_entry>> shared = entries_of_page(data_, entries);
     columns_ = data_.columns > 0 ? data_.columns : columns_for(n_, shared.has_value());
     page_.width = columns_ > 1 || needs_width() ? figure_style::two_columns : figure_style::one_column;
     if (look_.width > 0) {
@@ -144,12 +132,27 @@ class layout_builder {
       if (!is_bars(figure_.kind)) out[p].x = common[*axes].x;
       out[p].y = common[*axes].y;
     }
+    if (figure_.kind != figure_kind::density) share_scales(out);
     return out;
+  }
+
+  // Panels that show one measure are read against each other: where its label says the same, y does too.
+  void share_scales(std::vector<panel_ranges>& ranges) const {
+    std::map<std::pair<std::string, std::uint32_t>, number_range> of_label;
+    const auto add = [](number_range& to, const number_range& from) {
+      if (!from.empty) to.add(from.low), to.add(from.high);
+    };
+    const auto key = [&](std::size_t p) {
+      return std::pair(figure_.panels[p].y_label, figure_.panels[p].flags);
+    };
+    for (std::size_t p = 0; p < n_; ++p) add(of_label[key(p)], ranges[p].y);
+    for (std::size_t p = 0; p < n_; ++p)
+      if (!figure_.panels[p].y_label.empty()) ranges[p].y = of_label[key(p)];
   }
 
   // Left edges, plot widths and both axes. Plots of all columns are equally wide.
   void axes_and_columns() {
-    std::vector<double> margins(columns_, 0);
+    std::vector<double> margins(columns_, 0), ticks_of(columns_, 0);
     const std::vector<panel_ranges> own = ranges_of_panels(), ranges = common_ranges(own);
     for (std::size_t p = 0; p < n_; ++p) {
       panel_layout& panel = page_.panels[p];
@@ -158,6 +161,7 @@ class layout_builder {
         panel.y_label = fit_text(spec.y_label, figure_style::text_size, plot_height(), shorten::end);
       panel.y = y_axis(figure_, spec, ranges[p].y);
       const double ticks = tick_length + tick_gap + widest_label(panel.y);
+      ticks_of[p % columns_] = std::max(ticks_of[p % columns_], ticks);
       margins[p % columns_] =
           std::max(margins[p % columns_], ticks + (panel.y_label.empty() ? 0 : label_height + label_gap));
     }
@@ -171,7 +175,7 @@ class layout_builder {
         panel_layout& panel = page_.panels[p];
         panel.left = x + margins[c];
         panel.right = panel.left + width;
-        panel.outer = panel.left - tick_length - tick_gap - widest_label(panel.y);
+        panel.outer = panel.left - ticks_of[c];
         panel.x = x_axis(figure_, figure_.panels[p], data_.panels[p], ranges[p].x, n_layers_, width);
         panel.empty = own[p].y.empty;
       }
@@ -187,8 +191,22 @@ class layout_builder {
     return n_ <= 2 ? 145 : 112;
   }
 
+  // Has a run's label to stand above its panel's title, since both do not fit beside each other? All panels
+  // do it, or none.
+  bool has_lines_of_runs() const {
+    for (std::size_t p = 0; p < n_; ++p) {
+      const panel_spec& spec = figure_.panels[p];
+      const std::string title = figure_line(title_of(spec, data_.panels[p]));
+      if (!data_.panels[p].run.empty() && !spec.title.empty() &&
+          text_width(title, figure_style::text_size) > cell_width(p))
+        return true;
+    }
+    return false;
+  }
+
   void rows() {
     double y = page_.height;
+    runs_above_ = has_lines_of_runs();
     for (std::size_t first = 0; first < n_; first += columns_) {
       const std::size_t end = std::min(n_, first + columns_);
       double titles = 0, legends = 0;
@@ -196,7 +214,8 @@ class layout_builder {
       for (std::size_t p = first; p < end; ++p) {
         panel_layout& panel = page_.panels[p];
         const panel_spec& spec = figure_.panels[p];
-        if (!spec.title.empty()) titles = panel_title_height;
+        const std::string title = title_of(spec, data_.panels[p]);
+        if (!title.empty()) titles = runs_above_ ? 2 * panel_title_height : panel_title_height;
         legends = std::max(legends, panel.legend.height());
         const double width = panel.right - panel.left;
         if (p + columns_ >= n_ || figure_.panels[p + columns_].x_label != spec.x_label)
@@ -204,20 +223,30 @@ class layout_builder {
         x_labels = x_labels || !panel.x_label.empty();
       }
       const double top = y + (first > 0 ? row_gap : legend_gap) + titles + legends + above_plot;
-      for (std::size_t p = first; p < end; ++p) place(p, top, titles, legends);
+      for (std::size_t p = first; p < end; ++p) place(p, top, legends);
       y = top + plot_height() + tick_length + tick_gap + label_height + (x_labels ? label_height + 1 : 0);
     }
     page_.height = y + edge;
   }
 
-  void place(std::size_t p, double top, double titles, double legends) {
+  void place(std::size_t p, double top, double legends) {
     panel_layout& panel = page_.panels[p];
     const panel_spec& spec = figure_.panels[p];
     panel.top = top;
     panel.bottom = top + plot_height();
     panel.legend_y = top - above_plot - legends;
-    panel.title_y = panel.legend_y - titles / 2;
-    panel.title = fit_text(spec.title, figure_style::text_size, cell_width(p), shorten::end);
+    panel.title_y = panel.legend_y - panel_title_height / 2;
+    const double width = cell_width(p), size = figure_style::text_size;
+    const std::string& run = data_.panels[p].run;
+    if (runs_above_) {
+      panel.run_y = panel.title_y - panel_title_height;
+      panel.run = fit_text(run, size, width, shorten::middle);
+      panel.title = fit_text(spec.title, size, width, shorten::end);
+    } else if (spec.title.empty()) {
+      panel.title = fit_text(run, size, width, shorten::middle);
+    } else {
+      panel.title = fit_text(title_of(spec, data_.panels[p]), size, width, shorten::end);
+    }
   }
 
   const figure_spec& figure_;
@@ -227,6 +256,7 @@ class layout_builder {
   const double narrowest_;
   const std::size_t n_;
   std::size_t columns_ = 1;
+  bool runs_above_ = false;
   page_layout page_;
 };
 

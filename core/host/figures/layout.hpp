@@ -18,11 +18,12 @@ namespace depthlens {
 struct panel_layout {
   double left = 0, right = 0, top = 0, bottom = 0;  // of the plot, without ticks and labels
   double outer = 0;                                 // left of the tick labels: title and legend begin there
-  double title_y = 0, legend_y = 0;                 // middle of the title, top of the legend
+  double run_y = 0, title_y = 0, legend_y = 0;      // middle of these lines, top of the legend
   bool empty = false;                               // nothing can be drawn
   figure_axis x, y;
-  figure_legend legend;                 // no entries where the page has one for all
-  std::string title, x_label, y_label;  // labels: "" where the neighbour's says the same
+  figure_legend legend;          // no entries where the page has one for all
+  std::string run, title;        // run: a line above the title, "" where that says it too
+  std::string x_label, y_label;  // "" where the neighbour's says the same
 };
 
 struct page_layout {

@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,7 +39,11 @@ std::string only_value(const panel_spec& panel, const kernel_density& density) {
 
 legend_entry entry_of(const figure_spec& figure, const panel_spec& panel, const figure_data& data,
                       const panel_series& s) {
-  legend_entry entry{.series = s.series, .name = data.series[s.series].name, .counts = ""};
+  const figure_series& series = data.series[s.series];
+  legend_entry entry{.series = s.series,
+                     .name = series.name,
+                     .counts = "",
+                     .behind = series.run.empty() ? series.control : series.run};
   if (figure.kind != figure_kind::density) {
     entry.counts = counts_text(s.count, s.never);
     entry.drawn = std::any_of(s.points.begin(), s.points.end(),
@@ -120,6 +126,7 @@ void fold_runs(std::vector<legend_entry>& entries, const figure_data& data) {
     const std::string name = name_of_all_runs(data.series[entry.series]);
     if (!seen.insert(name).second) continue;
     entry.name = name;
+    entry.behind = "";
     out.push_back(std::move(entry));
   }
   std::map<std::string, std::size_t> last;  // of each run, in the whole figure, so that panels agree
@@ -131,6 +138,51 @@ void fold_runs(std::vector<legend_entry>& entries, const figure_data& data) {
   for (const auto& [series, run] : runs)
     out.push_back({.series = series, .name = run, .counts = "", .of_all = true});
   entries = std::move(out);
+}
+
+using entry_of_runs = std::vector<std::optional<legend_entry>>;  // nothing where a run has no such series
+
+// "n = 103 and 102" of "n = 103" and "n = 102"; nothing where more is said of a run than how many it has.
+std::optional<std::string> counts_of_runs(const entry_of_runs& runs) {
+  static constexpr std::string_view before = "n = ";
+  std::vector<std::string> numbers;
+  for (const auto& entry : runs) {
+    if (!entry) {
+      numbers.emplace_back("0");
+      continue;
+    }
+    if (!entry->counts.starts_with(before) || entry->counts.find(", ") != std::string::npos)
+      return std::nullopt;
+    numbers.push_back(entry->counts.substr(before.size()));
+  }
+  return std::string(before) + listed(numbers);
+}
+
+// What all runs say of a series, or nothing.
+std::optional<legend_entry> one_entry(const entry_of_runs& runs) {
+  legend_entry out = **std::find_if(runs.begin(), runs.end(), [](const auto& e) { return e.has_value(); });
+  const bool same = std::all_of(runs.begin(), runs.end(), [&](const auto& entry) {
+    return entry ? entry->counts == out.counts : out.counts.empty();
+  });
+  if (!same) {
+    const std::optional<std::string> counts = counts_of_runs(runs);
+    if (!counts) return std::nullopt;
+    out.counts = *counts;
+  }
+  for (const auto& entry : runs) out.drawn = out.drawn || (entry && entry->drawn);
+  return out;
+}
+
+// What stands behind the name gives way before the name itself does.
+std::string fit_name(const legend_entry& entry, double room) {
+  constexpr double size = figure_style::text_size, shortest = 24;
+  const std::string name = figure_line(entry.name), behind = figure_line(entry.behind);
+  if (text_width(name, size) > room && !behind.empty() && name.ends_with(", " + behind)) {
+    const std::string first = name.substr(0, name.size() - behind.size());
+    const double left = room - text_width(first, size);
+    if (left >= shortest) return first + fit_text(behind, size, left, shorten::middle);
+  }
+  return fit_text(name, size, room, shorten::middle);
 }
 
 }  // namespace
@@ -154,6 +206,31 @@ std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure
   return entries;
 }
 
+std::optional<std::vector<legend_entry>> entries_of_page(
+    const figure_data& data, const std::vector<std::vector<legend_entry>>& of_panels) {
+  std::vector<std::string> runs;
+  for (const panel_data& panel : data.panels)
+    if (std::find(runs.begin(), runs.end(), panel.run) == runs.end()) runs.push_back(panel.run);
+  std::map<std::pair<std::size_t, bool>, entry_of_runs> all;
+  for (std::size_t p = 0; p < of_panels.size(); ++p) {
+    const auto run =
+        static_cast<std::size_t>(std::find(runs.begin(), runs.end(), data.panels[p].run) - runs.begin());
+    for (const legend_entry& entry : of_panels[p]) {
+      entry_of_runs& of_runs = all[{entry.series, entry.of_all}];
+      of_runs.resize(runs.size());
+      if (of_runs[run] && *of_runs[run] != entry) return std::nullopt;
+      of_runs[run] = entry;
+    }
+  }
+  std::vector<legend_entry> out;
+  for (const auto& [place, of_runs] : all) {
+    std::optional<legend_entry> entry = one_entry(of_runs);
+    if (!entry) return std::nullopt;
+    out.push_back(std::move(*entry));
+  }
+  return out;
+}
+
 figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind, double width) {
   figure_legend legend;
   if (is_bars(kind)) legend.sample = 8;
@@ -164,7 +241,7 @@ figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind
     std::string counts = entry.counts;
     if (!counts.empty() && !entry.name.empty()) counts = " (" + counts + ")";
     const double room = width - before - text_width(counts, figure_style::text_size);
-    legend.texts.push_back(fit_text(entry.name, figure_style::text_size, room, shorten::middle) + counts);
+    legend.texts.push_back(fit_name(entry, room) + counts);
     widths.push_back(before + text_width(legend.texts.back(), figure_style::text_size) +
                      figure_legend::column_gap);
   }

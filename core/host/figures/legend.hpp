@@ -5,6 +5,7 @@
 #include "series.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct legend_entry {
   std::string name, counts;  // counts: "n = 57, 3 never", or ""
   bool drawn = true;         // false: nothing of it can be drawn, the text alone says that it exists
   bool of_all = false;       // the dashes of all series of a control or a run, in no colour
+  std::string behind = {};   // what the name ends with, behind a comma: a run's label or a control
   bool operator==(const legend_entry&) const = default;
 };
 
@@ -37,8 +39,13 @@ struct figure_legend {
 std::vector<legend_entry> legend_entries(const figure_spec& figure, const figure_data& data,
                                          std::size_t panel);
 
+// One legend for all panels, where they say the same of every series; panels of runs beside each other may
+// count differently: "n = 103 and 102", in the order of the runs. Nothing where each panel needs its own.
+std::optional<std::vector<legend_entry>> entries_of_page(
+    const figure_data& data, const std::vector<std::vector<legend_entry>>& of_panels);
+
 // Puts the entries, row by row, into as many columns as `width` points hold; names that are too long are
-// shortened in the middle.
+// shortened in the middle, or in the middle of the run or the control behind them.
 figure_legend arrange_legend(std::vector<legend_entry> entries, figure_kind kind, double width);
 
 }  // namespace depthlens

@@ -181,7 +181,8 @@ std::string dat_text(const figure_spec& figure, const figure_data& data,
     const std::string& name = data.series[block.series].name;
     if (b > 0) out += "\n\n";
     out += "# block " + std::to_string(b) + ": panel " + std::to_string(block.panel + 1);
-    if (!panel.title.empty()) out += " (" + figure_line(panel.title) + ")";
+    const std::string title = title_of(panel, data.panels[block.panel]);
+    if (!title.empty()) out += " (" + figure_line(title) + ")";
     if (!name.empty()) out += ", " + figure_line(name);
     if (block.band) out += ", outline of the interval";
     out += "\n#";

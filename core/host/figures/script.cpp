@@ -147,6 +147,7 @@ class script_builder {
     } else {
       add("unset label; unset arrow; unset object");
     }
+    label(panel.run, panel.outer, panel.run_y, "left");
     label(panel.title, panel.outer, panel.title_y, "left");
     legend(panel.legend, panel.outer, panel.legend_y);
     const std::string ink = in_ink(" tc rgb ");

@@ -51,7 +51,13 @@ struct panel_data {
   std::vector<panel_series> series;      // ascending by index: series come in the order of their first rows
   std::vector<std::string> categories;   // where x holds words, x of a point is an index into this
   std::optional<std::size_t> axes = {};  // panels that have the same number here have the same axes
+  std::string run = {};                  // whose panel it is where runs stand beside each other: its label
 };
+
+// What stands above the panel: "RUN: TITLE", or the one of them that there is.
+inline std::string title_of(const panel_spec& panel, const panel_data& data) {
+  return data.run + (data.run.empty() || panel.title.empty() ? "" : ": ") + panel.title;
+}
 
 struct figure_data {
   figure_kind described_as = figure_kind::lines;  // beside a control, bars are drawn as lines

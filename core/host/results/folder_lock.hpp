@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lock of an output folder: log/lock names the process that may write there, and that process renews it
-// as long as it lives. A lock of this machine and PID namespace is that of a living process or of none; one of
-// another machine or container counts as long as it is renewed. What may be written meanwhile is up to the holder, who asks `check`.
+// as long as it lives. A lock of this machine and PID namespace is that of a living process or of none; one
+// of another machine or container counts as long as it is renewed. What may be written meanwhile is up to the
+// holder, who asks `check`.
 #pragma once
 
 #include <atomic>
@@ -29,8 +30,8 @@ struct lock_timing {
 class folder_lock {
  public:
   // Takes the lock, from a holder that is gone too: a process in sight that no longer lives; one of another
-  // machine or container whose lock was not renewed for the lease, by the clock of the file system; or one of the
-  // same Slurm job, at once where the job was restarted since, else after watching whether it is renewed.
+  // machine or container whose lock was not renewed for the lease, by the clock of the file system; or one of
+  // the same Slurm job, at once where the job was restarted since, else after watching whether it is renewed.
   // Otherwise throws status::config and names the holder; status::stopped where it was waiting for one. The
   // folder of `file` exists.
   explicit folder_lock(std::filesystem::path file, const lock_timing& timing = {});

@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(why_a_shard_did_not_begin_is_noted_in_a_planned_run_alone_a
   BOOST_TEST(std::filesystem::is_empty(s.root() / "shards"));
   note_failed_start(s.root(), 1, 2, "no room\nat all", 69);
   BOOST_TEST(s.phase() == "failed");
-  BOOST_TEST(s.state().failure == "no room\\nat all");
+  BOOST_TEST(s.state().failure == "no room\\x0aat all");
   BOOST_TEST(s.state().exit.value_or(0) == 69);
   forget_failed_start(s.shard());
   BOOST_TEST(s.phase() == "failed");

@@ -36,8 +36,8 @@ struct shard_state {
   manifest about;                          // its run.json; empty where there is none
   std::uint64_t finished = 0, wanted = 0;  // records
   lock_holder holder;                      // running or dead: its process
-  // By the clock of the file system: since the holder renewed its lock, which is below zero where that is of a
-  // time to come, and since a record was finished.
+  // By the clock of the file system: since the holder renewed its lock, which is below zero where that is of
+  // a time to come, and since a record was finished.
   std::optional<std::chrono::milliseconds> renewed, progressed;
   std::optional<std::chrono::milliseconds> left;        // running
   std::optional<std::chrono::milliseconds> taken_over;  // dead: when another task may have it

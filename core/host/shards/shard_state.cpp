@@ -68,7 +68,7 @@ void look_at_failed_start(shard_state& s) {
   constexpr std::size_t longest = 5 * longest_failure;  // shown, a byte may take four
   std::istringstream in(read_plain(s.folder / failed_start, longest).value_or(""));
   if (!std::getline(in, s.failure)) return;
-  s.failure = visible_line(s.failure.substr(0, longest_failure));
+  s.failure = visible_line(from_visible(s.failure).substr(0, longest_failure));
   s.phase = shard_phase::failed;
   if (int code = 0; in >> code) s.exit = code;
 }

@@ -16,7 +16,7 @@ namespace depthlens {
 // Where temporary files are, which TMPDIR says. Errors: cannot_create, permission; they name it.
 inline std::filesystem::path folder_of_temporary_files() {
   std::error_code code;
-  const std::filesystem::path folder = std::filesystem::temp_directory_path(code);
+  std::filesystem::path folder = std::filesystem::temp_directory_path(code);
   if (!code) return folder;
   for (const char* name : {"TMPDIR", "TMP", "TEMP", "TEMPDIR"})  // in this order
     if (const char* const value = std::getenv(name))

@@ -26,8 +26,8 @@ struct flat_architecture : architecture {
     attention_softcap = t.softcap;
     rope = t.rope;
     rope_dims = t.rope_dims;
-    rope_inv_freq = t.rope_inv_freq;
-    rope_long_inv_freq = t.rope_long_inv_freq;
+    rope_inv_freq = t.rope_inv_freq.values();
+    rope_long_inv_freq = t.rope_long_inv_freq.values();
     rope_scale = t.rope_scale;
     for (const block_part& one : blocks) window.push_back(one.attention.value().window);
     if (std::count(window.begin(), window.end(), 0u) == static_cast<std::ptrdiff_t>(window.size()))

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "depthlens/model/gguf_config.hpp"
 #include "depthlens/model/hf_config.hpp"
+#include "support/allocation_meter.hpp"
 #include "support/flat_architecture.hpp"
 #include "support/model_bytes.hpp"
 #include "support/tiny_models.hpp"
@@ -171,7 +173,7 @@ BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
     BOOST_TEST(refuses_config(with_value(key, "16777217"), cat(key, ": is 16777217, expected 1 to 16777216")),
                key);
   }
-  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "4097"), "expected 1 to 4096"));
+  BOOST_TEST(refuses_config(with_value("num_hidden_layers", "2049"), "expected 1 to 2048"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "-1"), "num_hidden_layers: is an integer (-1)"));
   BOOST_TEST(refuses_config(with_value("num_hidden_layers", "\"2\""), "is a string"));
   BOOST_TEST(refuses_config(with_value("hidden_size", "4294967296"), "hidden_size"));
@@ -183,7 +185,7 @@ BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "-1"), "norm epsilon"));
   BOOST_TEST(refuses_config(with_value("rms_norm_eps", "1"), "norm epsilon"));
   BOOST_TEST(refuses_more("\"head_dim\":3", "the head size makes 3 rotary dimensions"));
-  BOOST_TEST(refuses_more("\"head_dim\":0", "head_dim: is 0, expected 1 to 65536"));
+  BOOST_TEST(refuses_more("\"head_dim\":0", "head_dim: is 0, expected 1 to 8192"));
   BOOST_TEST(refuses_more("\"rope_theta\":0", "rope theta is 0"));
   BOOST_TEST(refuses_more("\"rope_theta\":-5", "rope theta is -5"));
   BOOST_TEST(refuses_more(R"("rope_scaling":{"type":"linear","factor":0})", "factor is 0"));
@@ -191,6 +193,15 @@ BOOST_AUTO_TEST_CASE(numbers_no_model_has_are_refused) {
       refuses_more(R"("rope_scaling":{"type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4,)"
                    R"("original_max_position_embeddings":32})",
                    "must be over"));
+}
+
+BOOST_AUTO_TEST_CASE(the_most_layers_of_the_widest_heads_take_little_memory) {
+  std::string text = with_value("num_hidden_layers", "2048");
+  text.insert(1, R"("head_dim":8192,)");
+  const test::allocation_meter meter;
+  const architecture a = architecture_from_config(json_document(text, "config.json", {}));
+  BOOST_TEST(a.blocks.back().attention.value().rope_inv_freq.values().size() == 4096u);
+  BOOST_TEST(meter.peak() < std::size_t{1} << 20);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -268,13 +279,13 @@ BOOST_AUTO_TEST_CASE(sizes_of_no_model_are_refused_by_name) {
 BOOST_AUTO_TEST_CASE(more_blocks_than_tensors_are_refused) {
   gguf_parts p;
   p.text("general.architecture", "llama").f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-  for (const auto& [name, size] : {std::pair{"block_count", 4096u},
+  for (const auto& [name, size] : {std::pair{"block_count", 2048u},
                                    {"embedding_length", 8u},
                                    {"attention.head_count", 2u},
                                    {"feed_forward_length", 12u},
                                    {"context_length", 64u}})
     p.u32(cat("llama.", name), size);
-  BOOST_TEST(refuses_gguf(add_tiny_tensors(p), "block_count is 4096, but there are only 20 tensors"));
+  BOOST_TEST(refuses_gguf(add_tiny_tensors(p), "block_count is 2048, but there are only 20 tensors"));
 }
 
 BOOST_AUTO_TEST_CASE(an_output_tensor_means_untied) {

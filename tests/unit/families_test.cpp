@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(gptj_reads_one_norm_and_rotates_neighbours) {
   BOOST_TEST(refuses(test::gptj_model(), R"("scale_attn_weights":false)", "only true is"));
   BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":null)", "rotary_dim is null"));
   BOOST_TEST(refuses(test::gptj_model(), R"("rotary_dim":3)", "rotary_dim makes 3 rotary dimensions"));
-  BOOST_TEST(refuses(test::gptj_model(), R"("n_layer":0)", "n_layer: is 0, expected 1 to 4096"));
+  BOOST_TEST(refuses(test::gptj_model(), R"("n_layer":0)", "n_layer: is 0, expected 1 to 2048"));
   family_model tied = test::gptj_model();
   std::erase_if(tied.tensors, [](const named_shape& t) { return t.name == "lm_head.weight"; });
   const opened shared(tied, R"("tie_word_embeddings":true)");

@@ -49,8 +49,10 @@ BOOST_AUTO_TEST_CASE(a_key_within_an_object_and_one_with_a_dot_in_its_name_are_f
                         [&] { m.open({"some.thing"}); }));
   BOOST_TEST(fails_with(status::usage, "it is named in full: rope_scaling.odd", [&] { m.open({"odd"}); }));
   const model_files both = m.open({"some.thing", "rope_scaling.odd"});
-  BOOST_TEST(both.arch().blocks[0].attention->rope_inv_freq.at(0) == 0.5f);
-  BOOST_TEST(m.open({"some.thing", "rope_scaling"}).arch().blocks[0].attention->rope_inv_freq.at(0) == 1.0f);
+  BOOST_TEST(both.arch().blocks[0].attention->rope_inv_freq.values().at(0) == 0.5f);
+  BOOST_TEST(
+      m.open({"some.thing", "rope_scaling"}).arch().blocks[0].attention->rope_inv_freq.values().at(0) ==
+      1.0f);
 }
 
 BOOST_AUTO_TEST_CASE(the_text_part_of_a_model_with_images_is_meant_too) {

@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(gemma_opens_in_each_of_its_forms) {
   const test::flat_architecture four = from(images);
   BOOST_TEST(four.n_heads == 8u);
   BOOST_TEST(four.rope_inv_freq.at(0) == 1.0f);
-  BOOST_TEST(four.blocks.at(5).attention->rope_inv_freq.at(0) == 0.125f);
+  BOOST_TEST(four.blocks.at(5).attention->rope_inv_freq.values().at(0) == 0.125f);
   BOOST_CHECK_NO_THROW(
       from(images + R"(,"torch_dtype":"bfloat16","tie_word_embeddings":true,"eoi_token_index":256000)"));
   for (const char* key : {R"("final_logit_softcapping":30)", R"("rope_theta":5)", R"("logit_scale":2)"}) {

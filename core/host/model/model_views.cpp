@@ -31,10 +31,11 @@ dlens_attention c_attention(const attention_part& a) {
           .clip = a.clip,
           .rope_scale = a.rope_scale,
           .latent_norm_eps = a.latent_norm_eps,
-          .rope_inverse_frequency = a.rope_dims > 0 ? a.rope_inv_freq.data() : nullptr,
-          .alibi_slopes = a.alibi_slopes.empty() ? nullptr : a.alibi_slopes.data(),
-          .rope_long_inverse_frequency =
-              a.rope_dims > 0 && !a.rope_long_inv_freq.empty() ? a.rope_long_inv_freq.data() : nullptr};
+          .rope_inverse_frequency = a.rope_dims > 0 ? a.rope_inv_freq.values().data() : nullptr,
+          .alibi_slopes = a.alibi_slopes.values().empty() ? nullptr : a.alibi_slopes.values().data(),
+          .rope_long_inverse_frequency = a.rope_dims > 0 && !a.rope_long_inv_freq.values().empty()
+                                             ? a.rope_long_inv_freq.values().data()
+                                             : nullptr};
 }
 
 dlens_delta_rule c_delta_rule(const delta_part& d) {

@@ -14,6 +14,7 @@
 
 #include "depthlens/base/error.hpp"
 #include "depthlens/base/text.hpp"
+#include "depthlens/model/shared_numbers.hpp"
 
 namespace depthlens {
 
@@ -30,7 +31,7 @@ enum class group_kind { none = 0, best = 1, best_two = 2 };
 
 // What no model exceeds; where a file says more, or 0, its key is named.
 struct size_limits {
-  static constexpr std::uint32_t layers = 4096, width = 1u << 20, heads = 1u << 16, head_dim = 1u << 16,
+  static constexpr std::uint32_t layers = 2048, width = 1u << 20, heads = 1u << 16, head_dim = 1u << 13,
                                  any = 1u << 24;  // of the others, and of all to a backend
 };
 
@@ -53,9 +54,9 @@ struct attention_part {
   double clip = 0;        // 0 = none
   double rope_scale = 1;  // of rotated dimensions of q and k: YaRN's and LongRoPE's attention factor
   double latent_norm_eps = 1e-6;
-  std::vector<float> rope_inv_freq;       // (rope_dims / 2), any scaling applied
-  std::vector<float> rope_long_inv_freq;  // of prompts of more than long_positions tokens, or empty
-  std::vector<float> alibi_slopes;        // (n_heads) or empty
+  shared_numbers rope_inv_freq;       // (rope_dims / 2), any scaling applied
+  shared_numbers rope_long_inv_freq;  // of prompts of more than long_positions tokens, or empty
+  shared_numbers alibi_slopes;        // (n_heads) or empty
 };
 
 struct delta_part {

@@ -73,8 +73,8 @@ class architecture_check {
       fail(status::data, label_, ": ", a.rope_dims,
            " rotary dimensions, expected an even number up to the head size ", a.head_dim);
     }
-    for (const std::vector<float>* set : {&a.rope_inv_freq, &a.rope_long_inv_freq})
-      for (const float freq : *set)
+    for (const shared_numbers* set : {&a.rope_inv_freq, &a.rope_long_inv_freq})
+      for (const float freq : set->values())
         if (!std::isfinite(freq) || freq < 0)
           fail(status::data, label_, ": the rotary frequencies are not finite");
     sane("the attention scale", a.scale, 1e-6);

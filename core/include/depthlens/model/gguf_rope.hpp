@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "depthlens/base/error.hpp"
@@ -136,7 +137,7 @@ inline std::uint32_t gguf_rope_dims(const gguf_file& file, const gguf_family& f,
 // The rotary numbers of one kind of layer.
 struct gguf_rope {
   std::uint32_t dims = 0;
-  std::vector<float> frequencies, long_frequencies;
+  shared_numbers frequencies, long_frequencies;
   double scale = 1;
 };
 
@@ -150,15 +151,16 @@ inline gguf_rope read_global_rope(const gguf_file& file, const gguf_family& f, a
   const rope_scaling scaling = read_gguf_scaling(file, f, a, dims);
   check_rope(theta, scaling, dims, file.path());
   set_long_positions(scaling, a);
+  std::vector<float> frequencies = rope_frequencies(dims, theta, scaling);
+  if (const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr) {
+    const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
+    for (std::size_t i = 0; i < divisor.size(); ++i) frequencies[i] /= divisor[i];
+  }
   gguf_rope out{.dims = dims,
-                .frequencies = rope_frequencies(dims, theta, scaling),
+                .frequencies = std::move(frequencies),
                 .long_frequencies = {},
                 .scale = rope_scale_of(scaling, file.path())};
   if (a.long_positions != 0) out.long_frequencies = long_rope_frequencies(dims, theta, scaling);
-  if (const gguf_tensor* factors = f.freq_factors ? file.find_tensor("rope_freqs.weight") : nullptr) {
-    const std::vector<float> divisor = rope_divisors(file, *factors, dims / 2);
-    for (std::size_t i = 0; i < divisor.size(); ++i) out.frequencies[i] /= divisor[i];
-  }
   return out;
 }
 

@@ -280,20 +280,33 @@ inline std::uint32_t rope_dims_of(const json_view& root, const rope_rule& rule, 
        " rotary dimensions, expected an even number of 2 to the head size ", head_dim);
 }
 
+// Of one kind of layer; its heads have one size.
+struct layer_frequencies {
+  std::uint32_t dims = 0;
+  shared_numbers frequencies, of_long_prompts;
+};
+
 // Sets the rotary numbers of each block's attention. sliding: (n_layers) which have a window, or could.
 inline void set_ropes(const json_view& root, const rope_rule& rule, const layer_ropes& ropes,
                       const std::vector<bool>& sliding, architecture& a) {
   if (!rule.used) return;
   set_long_positions(ropes.global.scaling, a);
+  layer_frequencies global, local;
   for (std::uint32_t i = 0; i < a.n_layers; ++i) {
     if (!a.blocks[i].attention) continue;
     attention_part& t = *a.blocks[i].attention;
-    const rope_numbers& n = rule.local && sliding[i] ? ropes.local : ropes.global;
+    const bool is_local = rule.local && sliding[i];
+    const rope_numbers& n = is_local ? ropes.local : ropes.global;
     t.rope = rule.kind;
     // Of attention of low rank the rotated dimensions are a part of the key by themselves.
     t.rope_dims = t.kv_rank > 0 ? t.rope_dims : rope_dims_of(root, rule, n, t.head_dim);
-    t.rope_inv_freq = frequencies_of(n, root, t.rope_dims);
-    if (a.long_positions != 0) t.rope_long_inv_freq = long_rope_frequencies(t.rope_dims, n.theta, n.scaling);
+    layer_frequencies& its = is_local ? local : global;
+    if (its.dims != t.rope_dims) {
+      its = {t.rope_dims, frequencies_of(n, root, t.rope_dims), {}};
+      if (a.long_positions != 0) its.of_long_prompts = long_rope_frequencies(t.rope_dims, n.theta, n.scaling);
+    }
+    t.rope_inv_freq = its.frequencies;
+    t.rope_long_inv_freq = its.of_long_prompts;
     t.rope_scale = rope_scale_of(n.scaling, root.label());
   }
 }

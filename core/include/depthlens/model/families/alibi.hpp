@@ -30,9 +30,10 @@ inline std::vector<float> alibi_slopes(std::uint32_t n) {
 }
 
 inline void set_alibi(architecture& a, alibi_kind kind) {
+  const shared_numbers slopes = alibi_slopes(a.blocks[0].attention->n_heads);  // heads are as many in all
   a.each_block([&](block_part& b) {
     b.attention->alibi = kind;
-    b.attention->alibi_slopes = alibi_slopes(b.attention->n_heads);
+    b.attention->alibi_slopes = slopes;
   });
 }
 
@@ -68,7 +69,7 @@ inline void finish_falcon(const json_view&, architecture& a) {
   a.each_block([](block_part& b) {
     if (b.attention->alibi == alibi_kind::none) return;
     b.attention->rope_dims = 0;
-    b.attention->rope_inv_freq.clear();
+    b.attention->rope_inv_freq = {};
   });
 }
 

@@ -49,7 +49,7 @@ inline void read_gguf_granite(const gguf_file& file, architecture& a) {
 inline void finish_gguf_smollm3(const gguf_file&, architecture& a) {
   for (std::uint32_t i = 3; i < a.n_layers; i += 4) {
     a.blocks[i].attention->rope_dims = 0;
-    a.blocks[i].attention->rope_inv_freq.clear();
+    a.blocks[i].attention->rope_inv_freq = {};
   }
 }
 
@@ -67,7 +67,7 @@ inline void finish_gguf_cohere2(const gguf_file&, architecture& a) {
   a.each_block([](block_part& b) {
     if (b.attention->window != 0) return;
     b.attention->rope_dims = 0;
-    b.attention->rope_inv_freq.clear();
+    b.attention->rope_inv_freq = {};
   });
 }
 

@@ -52,7 +52,7 @@ inline void finish_smollm3(const json_view& config, architecture& a) {
     if (window && !config.find("layer_types") && *window < a.max_positions)
       t.window = static_cast<std::uint32_t>(*window);
     t.rope_dims = 0;
-    t.rope_inv_freq.clear();
+    t.rope_inv_freq = {};
   }
 }
 

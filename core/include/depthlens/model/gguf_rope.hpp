@@ -157,10 +157,11 @@ inline gguf_rope read_global_rope(const gguf_file& file, const gguf_family& f, a
     for (std::size_t i = 0; i < divisor.size(); ++i) frequencies[i] /= divisor[i];
   }
   gguf_rope out{.dims = dims,
-                .frequencies = std::move(frequencies),
+                .frequencies = shared_numbers(std::move(frequencies)),
                 .long_frequencies = {},
                 .scale = rope_scale_of(scaling, file.path())};
-  if (a.long_positions != 0) out.long_frequencies = long_rope_frequencies(dims, theta, scaling);
+  if (a.long_positions != 0)
+    out.long_frequencies = shared_numbers(long_rope_frequencies(dims, theta, scaling));
   return out;
 }
 
@@ -171,7 +172,7 @@ inline gguf_rope read_local_rope(const gguf_file& file, const gguf_family& f, st
   const double theta = file.find_float(prefix + "rope.freq_base_swa").value_or(usual);
   const std::uint32_t dims = gguf_rope_dims(file, f, prefix + "rope.dimension_count_swa", head);
   check_rope(theta, {}, dims, file.path());
-  return {dims, rope_frequencies(dims, theta, {}), {}, 1};
+  return {dims, shared_numbers(rope_frequencies(dims, theta, {})), {}, 1};
 }
 
 // Sets the rotary numbers of each block's attention; layers with a window have their own where the family has

@@ -302,8 +302,9 @@ inline void set_ropes(const json_view& root, const rope_rule& rule, const layer_
     t.rope_dims = t.kv_rank > 0 ? t.rope_dims : rope_dims_of(root, rule, n, t.head_dim);
     layer_frequencies& its = is_local ? local : global;
     if (its.dims != t.rope_dims) {
-      its = {t.rope_dims, frequencies_of(n, root, t.rope_dims), {}};
-      if (a.long_positions != 0) its.of_long_prompts = long_rope_frequencies(t.rope_dims, n.theta, n.scaling);
+      its = {t.rope_dims, shared_numbers(frequencies_of(n, root, t.rope_dims)), {}};
+      if (a.long_positions != 0)
+        its.of_long_prompts = shared_numbers(long_rope_frequencies(t.rope_dims, n.theta, n.scaling));
     }
     t.rope_inv_freq = its.frequencies;
     t.rope_long_inv_freq = its.of_long_prompts;

@@ -13,7 +13,7 @@ namespace depthlens {
 class shared_numbers {
  public:
   shared_numbers() = default;
-  shared_numbers(std::vector<float> values)
+  explicit shared_numbers(std::vector<float> values)
       : values_(std::make_shared<const std::vector<float>>(std::move(values))) {}
 
   const std::vector<float>& values() const noexcept {

@@ -30,7 +30,7 @@ inline std::vector<float> alibi_slopes(std::uint32_t n) {
 }
 
 inline void set_alibi(architecture& a, alibi_kind kind) {
-  const shared_numbers slopes = alibi_slopes(a.blocks[0].attention->n_heads);  // heads are as many in all
+  const shared_numbers slopes(alibi_slopes(a.blocks[0].attention->n_heads));  // heads are as many in all
   a.each_block([&](block_part& b) {
     b.attention->alibi = kind;
     b.attention->alibi_slopes = slopes;

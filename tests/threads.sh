@@ -33,5 +33,6 @@ if [[ ! -d "$tbb/lib" ]]; then
   cmake --build "$build/tbb-build" --target install >&2
 fi
 bash "$root/share/build.sh" threads "-DTBB_DIR=$tbb/lib/cmake/TBB"
-TSAN_OPTIONS="suppressions=$here/threads.supp second_deadlock_stack=1 ${TSAN_OPTIONS:-}" \
+# A test that forks goes on in the child as a process of its own, with threads.
+TSAN_OPTIONS="suppressions=$here/threads.supp second_deadlock_stack=1 die_after_fork=0 ${TSAN_OPTIONS:-}" \
   ctest --test-dir "$build" --output-on-failure --no-tests=error -R '^(host|backend-cpu-suite|backend-cpu-streamed)$' "$@"
